@@ -1,0 +1,152 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/ATen.h>
+#include <torch/optim/optimizer.h>
+#include <torch/serialize/archive.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "../core/validate.hpp"
+#include "../options.hpp"
+#include "../param_state.hpp"
+
+// The archive of an optimizer: torch.optim's layout ("param_groups" with options and the saved addresses of their
+// parameters, "state" by those addresses), so that each reads the other's, and beside it "agmohd" with what torch.optim
+// does not have: the recipe's name, its memory, the options of the optimizer as a whole.
+namespace agmohd::checkpoint {
+
+template <class Recipe>
+struct Written {
+  const std::vector<torch::optim::OptimizerParamGroup>& groups;
+  const ska::flat_hash_map<void*, std::unique_ptr<torch::optim::OptimizerParamState>>& states;
+  const Options<Recipe>& options;
+  typename Recipe::Memory memory;
+};
+
+template <class Recipe>
+struct Loaded {
+  std::vector<Options<Recipe>> groups;
+  std::vector<std::pair<void*, std::unique_ptr<ParamState<Recipe>>>> states;
+  Options<Recipe> options;
+  typename Recipe::Memory memory{};
+};
+
+inline std::string key_of(const at::Tensor& param) {
+  return std::to_string(reinterpret_cast<std::size_t>(param.unsafeGetTensorImpl()));
+}
+
+template <class Recipe>
+void write(torch::serialize::OutputArchive& archive, const Written<Recipe>& from) {
+  using torch::serialize::OutputArchive;
+  archive.write("pytorch_version", c10::IValue("1.5.0"));  // the version of torch.optim's format
+
+  OutputArchive states(archive.compilation_unit()), groups(archive.compilation_unit());
+  groups.write("param_groups/size", at::scalar_tensor(std::int64_t(from.groups.size()), at::kLong));
+  for (std::size_t g = 0; g < from.groups.size(); ++g) {
+    OutputArchive group(archive.compilation_unit()), options(archive.compilation_unit());
+    const auto& params = from.groups[g].params();
+    group.write("params/size", at::scalar_tensor(std::int64_t(params.size()), at::kLong));
+    for (std::size_t i = 0; i < params.size(); ++i) {
+      group.write("params/" + std::to_string(i), c10::IValue(key_of(params[i])));
+      const auto found = from.states.find(params[i].unsafeGetTensorImpl());
+      if (found == from.states.end()) continue;
+      OutputArchive state(archive.compilation_unit());
+      found->second->serialize(state);
+      states.write(key_of(params[i]), state);
+    }
+    from.groups[g].options().serialize(options);
+    group.write("options", options);
+    groups.write("param_groups/" + std::to_string(g), group);
+  }
+  archive.write("state", states);
+  archive.write("param_groups", groups);
+
+  OutputArchive own(archive.compilation_unit()), options(archive.compilation_unit());
+  own.write("recipe", c10::IValue(Recipe::name()));
+  own.write("memory", c10::IValue(ParamState<Recipe>::to_tensor(from.memory)));
+  from.options.serialize_shared(options);
+  own.write("options", options);
+  archive.write("agmohd", own);
+}
+
+/// Reads a whole archive against the groups of an optimizer. Throws c10::Error and changes nothing.
+template <class Recipe>
+Loaded<Recipe> read(torch::serialize::InputArchive& archive,
+                    const std::vector<torch::optim::OptimizerParamGroup>& current,
+                    const Options<Recipe>& defaults) {
+  using torch::serialize::InputArchive;
+  Loaded<Recipe> out;
+  out.options = defaults;
+
+  InputArchive own;
+  const bool ours = archive.try_read("agmohd", own);
+  if (ours) {
+    c10::IValue value;
+    own.read("recipe", value);
+    TORCH_CHECK(value.toStringRef() == Recipe::name(), "agmohd: the checkpoint is of recipe ", value.toStringRef(),
+                ", but this optimizer's is ", Recipe::name());
+    own.read("memory", value);
+    ParamState<Recipe>::from_tensor(value.toTensor(), out.memory);
+    InputArchive options;
+    own.read("options", options);
+    out.options.serialize_shared(options);
+  }
+
+  InputArchive groups, states;
+  TORCH_CHECK(archive.try_read("param_groups", groups) && archive.try_read("state", states),
+              "agmohd: the archive does not hold the state of an optimizer (no param_groups and state in it)");
+  at::Tensor size;
+  groups.read("param_groups/size", size);
+  TORCH_CHECK(size.item<std::int64_t>() == std::int64_t(current.size()), "agmohd: the checkpoint has ",
+              size.item<std::int64_t>(), " parameter groups, but this optimizer has ", current.size());
+  for (std::size_t g = 0; g < current.size(); ++g) {
+    InputArchive group, options;
+    groups.read("param_groups/" + std::to_string(g), group);
+    group.read("params/size", size);
+    const auto& params = current[g].params();
+    TORCH_CHECK(size.item<std::int64_t>() == std::int64_t(params.size()), "agmohd: group ", g, " of the checkpoint has ",
+                size.item<std::int64_t>(), " parameters, but that of this optimizer has ", params.size());
+
+    group.read("options", options);
+    c10::IValue value;
+    detail::for_each_field(Recipe::Rule::fields, [&](const auto& f, auto) {
+      // torch.optim has no maximize; every other option of the rule is in each checkpoint of it.
+      TORCH_CHECK(options.try_read(f.name, value) || (!ours && std::string_view(f.name) == "maximize"),
+                  "agmohd: the checkpoint lacks option ", f.name, " of group ", g, ": it is not one of ",
+                  Recipe::Rule::name());
+    });
+    out.groups.push_back(static_cast<const Options<Recipe>&>(current[g].options()));
+    out.groups.back().serialize(options);
+
+    const unsigned used = Recipe::Rule::slots(out.groups.back().group().rule);
+    for (std::size_t i = 0; i < params.size(); ++i) {
+      const Place place{g, i};
+      group.read("params/" + std::to_string(i), value);
+      InputArchive saved;
+      if (!states.try_read(value.toStringRef(), saved)) continue;
+      auto state = std::make_unique<ParamState<Recipe>>();
+      state->serialize(saved);
+      state->for_each_slot([&](std::size_t j, at::Tensor& slot) {
+        const char* const name = Recipe::Rule::slot_names[j];
+        TORCH_CHECK(slot.defined() || (used >> j & 1U) == 0, "agmohd: the checkpoint lacks the state ", name, " of ",
+                    place);
+        validate_slot(slot, params[i], name, place);
+        // Storage of its own: what was read may be shared, or used for another load.
+        if (slot.defined()) slot = slot.detach().to(params[i].device(), /*non_blocking=*/false, /*copy=*/true);
+      });
+      if (!ours) out.memory.updates = std::max(out.memory.updates, state->step());
+      out.states.emplace_back(params[i].unsafeGetTensorImpl(), std::move(state));
+    }
+  }
+  return out;
+}
+
+}  // namespace agmohd::checkpoint

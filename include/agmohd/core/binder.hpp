@@ -1,0 +1,311 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/ATen.h>
+#include <torch/optim/optimizer.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "../param_state.hpp"
+#include "cpu.hpp"
+#include "executor.hpp"
+#include "reference.hpp"
+#include "validate.hpp"
+
+namespace agmohd {
+
+/// Keeps the table of what a step works on: which parameters have gradients, where they and their states lie, which
+/// executor runs them. A step in which nothing but addresses changed compares and updates pointers; anything else is
+/// validated as a whole before any of it takes effect.
+template <class Recipe>
+class Binder {
+ public:
+  using Groups = std::vector<torch::optim::OptimizerParamGroup>;
+  using States = ska::flat_hash_map<void*, std::unique_ptr<torch::optim::OptimizerParamState>>;
+  using ExecutorPtr = std::shared_ptr<Executor<Recipe>>;
+
+  /// From the next step on, look at everything again.
+  void invalidate() { *changed_ = true; }
+  void use_reference_lane() {
+    TORCH_CHECK(lanes_.empty(), "agmohd: use_reference_lane() comes before the first step");
+    reference_ = true;
+  }
+
+  /// Brings the executors up to date with the parameters that have gradients now. False: there are none.
+  bool bind(const Groups& groups, States& states, const Settings<Recipe>& settings) {
+    if (*changed_ || !refresh(groups)) rebuild(groups, states, settings);
+    if (bound_.empty()) return false;
+    for (Lane& lane : lanes_) {
+      if (lane.stale) lane.executor->bind(lane.refs, &lane.handles);
+      lane.stale = false;
+    }
+    for (const Bound& b : bound_) {
+      if (!b.staged) continue;
+      b.staged->param.copy_(b.staged->original);
+      b.staged->grad.copy_(b.staged->original_grad);
+    }
+    return true;
+  }
+
+  /// After a step: staged parameters go back, and autograd learns that all were written in place.
+  void publish(const Groups& groups) {
+    for (const Bound& b : bound_) {
+      if (b.staged) b.staged->original.copy_(b.staged->param);
+      groups[std::size_t(b.group)].params()[b.position].unsafeGetTensorImpl()->bump_version();
+    }
+  }
+
+  /// Creates the states of all parameters, with and without gradients, and makes room for a capture.
+  void prepare(const Groups& groups, States& states, const Settings<Recipe>& settings) {
+    std::vector<std::vector<TensorRef<Recipe>>> all(lanes_.size());
+    for (Candidate& c : candidates(groups, states, settings, /*with_gradient=*/false)) {
+      const std::size_t lane = lane_of(c.param.device(), settings);
+      all.resize(lanes_.size());
+      all[lane].push_back(adopt(c, lane, states, settings));
+    }
+    invalidate();
+    bind(groups, states, settings);
+    for (std::size_t i = 0; i < all.size(); ++i) lanes_[i].executor->reserve(all[i]);
+  }
+
+  void configure(const Settings<Recipe>& settings) {
+    for (Lane& lane : lanes_) lane.executor->configure(settings);
+  }
+
+  const std::vector<ExecutorPtr>& executors() const { return executors_; }
+  c10::Device device(std::size_t i) const { return lanes_[i].device; }
+
+  typename Recipe::Memory memory() const {
+    return executors_.empty() ? initial_memory_ : executors_.front()->read_memory();
+  }
+  void set_memory(const typename Recipe::Memory& memory) {
+    initial_memory_ = memory;
+    for (const ExecutorPtr& executor : executors_) executor->write_memory(memory);
+  }
+
+ private:
+  struct Lane {
+    c10::Device device;
+    ExecutorPtr executor;
+    std::vector<TensorRef<Recipe>> refs;
+    Handles handles;  // filled for the reference lane alone
+    bool reference = false;
+    bool stale = true;
+  };
+  /// Copies in a dense layout, for a parameter that is not dense or a gradient that is laid out differently.
+  struct Staged {
+    at::Tensor original, original_grad, param, grad;
+  };
+  struct Bound {
+    const c10::TensorImpl* param;
+    std::int32_t group;
+    std::size_t position, lane, ref;
+    std::vector<std::int64_t> strides;
+    std::optional<Staged> staged;
+  };
+  struct Candidate {
+    at::Tensor param, grad;
+    ParamState<Recipe>* state;
+    std::int32_t group;
+    std::size_t position;
+  };
+
+  /// The fast path. False: something other than an address changed.
+  bool refresh(const Groups& groups) {
+    std::size_t n = 0;
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      const auto& params = groups[g].params();
+      for (std::size_t i = 0; i < params.size(); ++i) {
+        const at::Tensor& grad = params[i].grad();
+        if (!grad.defined()) continue;
+        if (n == bound_.size() || !refresh(bound_[n], params[i], grad, g)) return false;
+        ++n;
+      }
+    }
+    return n == bound_.size();
+  }
+
+  bool refresh(Bound& b, const at::Tensor& param, const at::Tensor& grad, std::size_t group) {
+    if (b.param != param.unsafeGetTensorImpl() || std::size_t(b.group) != group) return false;
+    Lane& lane = lanes_[b.lane];
+    TensorRef<Recipe>& ref = lane.refs[b.ref];
+    if (grad.layout() != at::kStrided || param.sizes() != grad.sizes() || param.numel() != ref.numel ||
+        param.strides() != at::IntArrayRef(b.strides) || dtype_of(param.scalar_type()) != ref.dtype ||
+        grad.scalar_type() != param.scalar_type() || param.device() != lane.device || grad.device() != lane.device) {
+      return false;
+    }
+    if (b.staged) {
+      b.staged->original_grad = grad;
+      return b.staged->original.is_alias_of(param) && b.staged->original.storage_offset() == param.storage_offset();
+    }
+    if (param.strides() != grad.strides()) return false;
+    void* const p = param.mutable_data_ptr();
+    const void* const g = grad.const_data_ptr();
+    if (lane.reference) {
+      lane.handles.params[b.ref] = param.detach();
+      lane.handles.grads[b.ref] = grad;
+      lane.stale = true;
+    } else if (ref.param != p || ref.grad != g) {
+      ref.param = p;
+      ref.grad = g;
+      lane.stale = true;
+    }
+    return true;
+  }
+
+  /// Validates; changes nothing.
+  std::vector<Candidate> candidates(const Groups& groups, States& states, const Settings<Recipe>& settings,
+                                    bool with_gradient) const {
+    std::vector<Candidate> out;
+    std::unordered_set<const c10::TensorImpl*> seen;
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      const auto& params = groups[g].params();
+      for (std::size_t i = 0; i < params.size(); ++i) {
+        const Place place{g, i};
+        validate_param(params[i], place);
+        TORCH_CHECK(seen.insert(params[i].unsafeGetTensorImpl()).second, "agmohd: ", place,
+                    " appears more than once among the parameters of this optimizer");
+        const at::Tensor& grad = params[i].grad();
+        if (grad.defined()) {
+          validate_grad(params[i], grad, place);
+        } else if (with_gradient) {
+          continue;
+        }
+        Candidate c{params[i], grad, nullptr, std::int32_t(g), i};
+        if (const auto found = states.find(params[i].unsafeGetTensorImpl()); found != states.end()) {
+          c.state = dynamic_cast<ParamState<Recipe>*>(found->second.get());
+          TORCH_CHECK(c.state != nullptr, "agmohd: the state of ", place,
+                      " is not this optimizer's ParamState; copy its tensors into one");
+          const unsigned used = Recipe::Rule::slots(settings.groups[g].rule);
+          for (std::size_t j = 0; j < c.state->slots_.size(); ++j) {
+            if ((used >> j & 1U) != 0) {
+              validate_slot(c.state->slots_[j], params[i], Recipe::Rule::slot_names[j], place);
+            }
+          }
+        }
+        out.push_back(std::move(c));
+      }
+    }
+    return out;
+  }
+
+  void rebuild(const Groups& groups, States& states, const Settings<Recipe>& settings) {
+    std::vector<Candidate> found = candidates(groups, states, settings, /*with_gradient=*/true);
+    bound_.clear();
+    for (Lane& lane : lanes_) {
+      lane.refs.clear();
+      lane.handles = {};
+      lane.stale = true;
+    }
+    *changed_ = true;  // until the end: an exception below must not leave half a table in force
+    for (Candidate& c : found) {
+      const std::size_t i = lane_of(c.param.device(), settings);
+      TensorRef<Recipe> ref = adopt(c, i, states, settings);
+      Lane& lane = lanes_[i];
+      Bound b{c.param.unsafeGetTensorImpl(), c.group, c.position, i, lane.refs.size(), c.param.strides().vec(), {}};
+      if (!is_dense(c.param) || c.param.strides() != c.grad.strides()) {
+        TORCH_WARN_ONCE(
+            "agmohd: a parameter is not dense in memory, or its gradient has other strides; it is copied to a "
+            "buffer and back in every step");
+        b.staged = Staged{c.param.detach(), c.grad, layout_of(c.param), layout_of(c.param)};
+      }
+      ref.param = (b.staged ? b.staged->param : c.param).mutable_data_ptr();
+      ref.grad = (b.staged ? b.staged->grad : c.grad).const_data_ptr();
+      if (lane.reference) {
+        lane.handles.params.push_back(b.staged ? b.staged->param : c.param.detach());
+        lane.handles.grads.push_back(b.staged ? b.staged->grad : c.grad);
+        lane.handles.slots.emplace_back(c.state->slots_.begin(), c.state->slots_.end());
+        for (std::size_t j = 0; j < c.state->slots_.size(); ++j) {
+          if (ref.slots[j] == nullptr) lane.handles.slots.back()[j] = at::Tensor();
+        }
+      }
+      lane.refs.push_back(ref);
+      bound_.push_back(std::move(b));
+    }
+    *changed_ = false;
+  }
+
+  /// Gives a parameter a state that fits it, and a record in its executor.
+  TensorRef<Recipe> adopt(Candidate& c, std::size_t lane, States& states, const Settings<Recipe>& settings) {
+    const ExecutorPtr& executor = lanes_[lane].executor;
+    const auto& rule = settings.groups[std::size_t(c.group)].rule;
+    const unsigned used = Recipe::Rule::slots(rule);
+    const at::ScalarType compute = c.param.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    const auto creating = [&] {
+      TORCH_CHECK(!executor->capturing(), "agmohd: ", Place{std::size_t(c.group), c.position},
+                  " needs new state while a CUDA graph is captured; call prepare() before the capture");
+    };
+    if (c.state == nullptr) {
+      creating();
+      auto state = std::make_unique<ParamState<Recipe>>();
+      c.state = state.get();
+      states[c.param.unsafeGetTensorImpl()] = std::move(state);
+    }
+    TensorRef<Recipe> ref;
+    for (std::size_t j = 0; j < c.state->slots_.size(); ++j) {
+      if ((used >> j & 1U) == 0) continue;
+      at::Tensor& slot = c.state->slots_[j];
+      if (!slot.defined() || !fits(slot, c.param, compute)) {
+        creating();
+        at::Tensor fresh = layout_of(c.param, compute);
+        slot.defined() ? fresh.copy_(slot.detach()) : fresh.zero_();
+        slot = fresh;
+      }
+      ref.slots[j] = slot.mutable_data_ptr();
+    }
+    if (c.state->executor_ != executor) {
+      creating();
+      const std::int32_t record = executor->add_record(c.state->complete_record(rule));
+      c.state->attach(executor, record, changed_);
+    }
+    ref.numel = c.param.numel();
+    ref.group = c.group;
+    ref.record = c.state->index_;
+    ref.dtype = *dtype_of(c.param.scalar_type());
+    return ref;
+  }
+
+  std::size_t lane_of(c10::Device device, const Settings<Recipe>& settings) {
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+      if (lanes_[i].device == device) return i;
+    }
+    Lane lane{device, nullptr, {}, {}};
+    if (reference_) {
+    } else if (device.is_cpu()) {
+      lane.executor = std::make_shared<cpu::CpuExecutor<Recipe>>();
+    } else if (device.is_cuda()) {
+      if (const auto make = CudaKernels<Recipe>::factory().load()) {
+        lane.executor = make(device.index());
+      } else {
+        TORCH_WARN_ONCE("agmohd: no CUDA kernels were compiled for the recipe ", Recipe::name(),
+                        "; its tensors take the slow reference lane. Add to CMakeLists.txt: agmohd_add_kernels("
+                        "<target> HEADER <header of the recipe> RECIPES <recipe>)");
+      }
+    }
+    if (lane.executor == nullptr) {
+      lane.executor = std::make_shared<ReferenceExecutor<Recipe>>();
+      lane.reference = true;
+    }
+    const auto current = memory();
+    lane.executor->configure(settings);
+    lane.executor->write_memory(current);
+    executors_.push_back(lane.executor);
+    lanes_.push_back(std::move(lane));
+    return lanes_.size() - 1;
+  }
+
+  std::vector<Lane> lanes_;
+  std::vector<ExecutorPtr> executors_;  // of lanes_, in their order
+  std::vector<Bound> bound_;
+  std::shared_ptr<bool> changed_ = std::make_shared<bool>(true);  // shared with every attached ParamState
+  typename Recipe::Memory initial_memory_{};
+  bool reference_ = false;
+};
+
+}  // namespace agmohd

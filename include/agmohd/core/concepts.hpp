@@ -1,0 +1,140 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+
+#include "fields.hpp"
+#include "lane.hpp"
+#include "signals.hpp"
+
+namespace agmohd {
+
+/// How a link of a gradient chain acts. element: on each element by itself, known before anything is measured.
+/// scale: one factor for all elements, decided from what was measured.
+enum class LinkKind { element, scale };
+
+/// What every policy has: `Options` (an aggregate with the defaults), `fields` (its list), `name()`.
+template <class P>
+concept Policy = requires(typename P::Options options) {
+  typename P::Options;
+  P::fields;
+  { P::name() } -> std::convertible_to<std::string>;
+} && std::is_trivially_copyable_v<typename P::Options>;
+
+/// Device memory of a policy: copied as bytes, also into checkpoints.
+template <class M>
+concept PolicyMemory = std::is_trivially_copyable_v<M> && std::is_default_constructible_v<M> &&
+                       (std::is_empty_v<M> || sizeof(M) % 8 == 0);
+
+// One concept a member, so that a diagnosis names the member that is missing.
+namespace has {
+template <class P>
+concept Options = requires { typename P::Options; };
+template <class P>
+concept fields = requires { P::fields; };
+template <class P>
+concept name = requires {
+  { P::name() } -> std::convertible_to<std::string>;
+};
+template <class P>
+concept Memory = requires { typename P::Memory; } && PolicyMemory<typename P::Memory>;
+template <class R>
+concept Slots = requires { typename R::template Slots<float>; };
+template <class R>
+concept slot_names = requires {
+  { R::slot_names.size() } -> std::convertible_to<std::size_t>;
+};
+template <class R>
+concept slots = requires(typename R::Options o) {
+  { R::slots(o) } -> std::convertible_to<unsigned>;
+};
+template <class R>
+concept restore = requires(typename R::Options o) {
+  { R::restore(o, std::int64_t{}) } -> std::same_as<typename R::Memory>;
+};
+template <class R>
+concept rule_at = requires(typename R::Options o, const Now& now, typename R::Memory& memory) {
+  { R::template at<float>(o, now, memory) } -> std::same_as<typename R::template Coefficients<float>>;
+};
+template <class R>
+concept update = requires(const float& x, typename R::template Slots<float>& s,
+                          const typename R::template Coefficients<float>& k) { R::update(x, x, s, k); };
+template <class R>
+concept direction = requires(const float& x, const typename R::template Slots<float>& s,
+                             const typename R::template Coefficients<float>& k) {
+  { R::direction(x, x, s, k) } -> std::convertible_to<float>;
+};
+template <class R>
+concept beta1 = requires(typename R::Options o) {
+  { R::beta1(o) } -> std::same_as<double>;
+};
+template <class R>
+concept decay = requires(typename R::Options o) {
+  { R::decay(o, 1.0) } -> std::same_as<double>;
+};
+template <class P>
+concept wants = requires {
+  { P::wants } -> std::convertible_to<unsigned>;
+};
+template <class H>
+concept judge = requires(typename H::Options o, const Signals& s, typename H::Memory& memory) {
+  { H::judge(o, s, memory) } -> std::same_as<Verdict>;
+};
+template <class M>
+concept needs_first_moment = requires {
+  { M::needs_first_moment } -> std::convertible_to<bool>;
+};
+template <class M>
+concept advance = requires(typename M::Options o, const Verdict& v, typename M::Memory& memory) {
+  M::advance(o, v, memory);
+};
+template <class M>
+concept blend = requires(typename M::Options o, const typename M::Memory& memory) {
+  { M::blend(o, memory, 0.9) } -> std::same_as<Blend>;
+};
+template <class G>
+concept kind = requires {
+  { G::kind } -> std::convertible_to<LinkKind>;
+};
+template <class G>
+concept link_at = requires(typename G::Options o, Signals& s, const Verdict& v) {
+  { G::template at<float>(o, s, v) } -> std::same_as<typename G::template Coefficients<float>>;
+};
+template <class G>
+concept apply = requires(const float& g, const typename G::template Coefficients<float>& k) {
+  { G::apply(g, k) } -> std::convertible_to<float>;
+};
+template <class S>
+concept factor = requires(typename S::Options o) {
+  { S::factor(o, std::int64_t{}) } -> std::same_as<double>;
+};
+}  // namespace has
+
+/// An update rule: slots <- gradient (`update`), the update u (`direction`, pure), coefficients from options
+/// (`at`). Optional: `beta1` (it has a first moment), `decay`, `default_lr`, `check`.
+template <class R>
+concept Rule = Policy<R> && has::Memory<R> && has::Slots<R> && has::slot_names<R> && has::slots<R> &&
+               has::restore<R> && has::rule_at<R> && has::update<R> && has::direction<R>;
+
+/// A hindrance policy: signals -> verdict, once a step.
+template <class H>
+concept Hindrance = Policy<H> && has::Memory<H> && has::wants<H> && has::judge<H>;
+
+/// A momentum policy: what becomes of the rule's beta1 in this step.
+template <class M>
+concept Momentum =
+    Policy<M> && has::Memory<M> && has::needs_first_moment<M> && has::advance<M> && has::blend<M>;
+
+/// A link of a gradient chain; a chain is a link itself.
+template <class G>
+concept Link = Policy<G> && has::kind<G> && has::wants<G> && has::link_at<G> && has::apply<G>;
+
+/// A schedule: the factor of the learning rate at step t, counted from 0 in applied steps.
+template <class S>
+concept Schedule = Policy<S> && has::factor<S>;
+
+}  // namespace agmohd

@@ -1,0 +1,147 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "cpu_page.hpp"
+#include "host_executor.hpp"
+#include "parallel.hpp"
+#include "reduction.hpp"
+
+namespace agmohd::cpu {
+
+// The same loops for two instruction sets, chosen when the program runs. AVX2 without FMA: contraction would give the
+// CPU other bits than the other lanes.
+#if defined(__x86_64__) && defined(__GNUC__)
+#define AGMOHD_TARGET_AVX2 __attribute__((target("avx2"), flatten))
+inline bool has_avx2() { return __builtin_cpu_supports("avx2"); }
+#else
+#define AGMOHD_TARGET_AVX2
+inline bool has_avx2() { return false; }
+#endif
+
+template <class Recipe, class E, class K>
+AGMOHD_TARGET_AVX2 void sweep_page_avx2(const Page<Recipe, E>& page, const K& k) {
+  sweep_page(page, k);
+}
+template <class Recipe, class E, class K>
+__attribute__((flatten)) void sweep_page_base(const Page<Recipe, E>& page, const K& k) {
+  sweep_page(page, k);
+}
+template <class Recipe, class E>
+AGMOHD_TARGET_AVX2 reduction::Partial measure_page_avx2(const Page<Recipe, E>& page,
+                                                        const typename Recipe::Shared& o) {
+  return measure_page(page, o);
+}
+template <class Recipe, class E>
+__attribute__((flatten)) reduction::Partial measure_page_base(const Page<Recipe, E>& page,
+                                                              const typename Recipe::Shared& o) {
+  return measure_page(page, o);
+}
+#undef AGMOHD_TARGET_AVX2
+
+/// Steps of CPU tensors, in the calling thread and LibTorch's pool.
+template <class Recipe>
+class CpuExecutor final : public HostExecutor<Recipe> {
+  using Host = HostExecutor<Recipe>;
+  using Host::settings_;
+  using Host::signals_;
+  using Host::tensors_;
+
+ public:
+  void bind(std::span<const TensorRef<Recipe>> tensors, const Handles*) override {
+    const bool same_pages = std::equal(
+        tensors.begin(), tensors.end(), tensors_.begin(), tensors_.end(),
+        [](const auto& a, const auto& b) { return a.numel == b.numel && a.dtype == b.dtype; });
+    tensors_.assign(tensors.begin(), tensors.end());
+    if (same_pages) return;
+    pages_.clear();
+    for (std::size_t t = 0; t < tensors.size(); ++t) {
+      for (std::int64_t first = 0; first < tensors[t].numel; first += reduction::kPage) {
+        pages_.push_back({std::int32_t(t), first});
+      }
+    }
+    coefficients_.resize(tensors.size());
+    coefficients64_.resize(tensors.size());
+    if constexpr (Recipe::wants != 0) partials_.resize(pages_.size());
+  }
+
+  void measure(const double* loss, bool /*alone*/) override {
+    Signals sums;
+    if constexpr (Recipe::wants != 0) {
+      for_each_page([this](std::size_t i, const auto& page) {
+        partials_[i] = has_avx2() ? measure_page_avx2(page, settings_.shared)
+                                  : measure_page_base(page, settings_.shared);
+      });
+      sums = reduction::combine(partials_.data(), std::int64_t(partials_.size()));
+    }
+    if (loss != nullptr) sums.loss = *loss;
+    signals_ = sums;
+  }
+
+  void finish(std::span<const std::shared_ptr<Executor<Recipe>>> all) override {
+    const bool apply = this->template decide<float>(all, [this](std::size_t t, const auto& k) {
+      coefficients<std::remove_cvref_t<decltype(k.lr)>>()[t] = k;
+    });
+    if (!apply) return;
+    for_each_page([this]<class E>(std::size_t i, const Page<Recipe, E>& page) {
+      const auto& k = coefficients<Compute<E>>()[std::size_t(pages_[i].tensor)];
+      has_avx2() ? sweep_page_avx2(page, k) : sweep_page_base(page, k);
+    });
+  }
+
+ private:
+  struct PageRef {
+    std::int32_t tensor;
+    std::int64_t first;  // element
+  };
+
+  template <class E>
+  Page<Recipe, E> page(const PageRef& ref) const {
+    const auto& t = tensors_[std::size_t(ref.tensor)];
+    Page<Recipe, E> page{static_cast<E*>(t.param) + ref.first, static_cast<const E*>(t.grad) + ref.first, {},
+                         std::min<std::int64_t>(reduction::kPage, t.numel - ref.first)};
+    for (int j = 0; j < Recipe::slot_count; ++j) {
+      page.slots[j] =
+          t.slots[j] == nullptr ? nullptr : static_cast<Compute<E>*>(t.slots[j]) + ref.first;
+    }
+    return page;
+  }
+
+  /// work(index, Page<Recipe, E>), in parallel.
+  template <class Work>
+  void for_each_page(const Work& work) const {
+    parallel_ranges(std::int64_t(pages_.size()), [&](std::int64_t begin, std::int64_t end) {
+      for (auto i = std::size_t(begin); i < std::size_t(end); ++i) {
+        switch (tensors_[std::size_t(pages_[i].tensor)].dtype) {
+          case Dtype::f32: work(i, page<float>(pages_[i])); break;
+          case Dtype::f64: work(i, page<double>(pages_[i])); break;
+          case Dtype::bf16: work(i, page<Bf16>(pages_[i])); break;
+          case Dtype::f16: work(i, page<F16>(pages_[i])); break;
+        }
+      }
+    });
+  }
+
+  template <class R>
+  auto& coefficients() {
+    if constexpr (std::is_same_v<R, double>) {
+      return coefficients64_;
+    } else {
+      return coefficients_;
+    }
+  }
+
+  std::vector<PageRef> pages_;
+  std::vector<reduction::Partial> partials_;
+  std::vector<typename Recipe::template Coefficients<float>> coefficients_;
+  std::vector<typename Recipe::template Coefficients<double>> coefficients64_;
+};
+
+}  // namespace agmohd::cpu

@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "elements.hpp"
+#include "signals.hpp"
+
+namespace agmohd {
+
+/// One tensor of a step, as an executor sees it: memory in the parameter's order, gradient and state laid out alike.
+template <class Recipe>
+struct TensorRef {
+  static constexpr int slot_room = Recipe::slot_count > 0 ? Recipe::slot_count : 1;
+  void* param = nullptr;
+  const void* grad = nullptr;
+  void* slots[slot_room] = {};  ///< null: these options do not use the slot
+  std::int64_t numel = 0;
+  std::int32_t group = 0;
+  std::int32_t record = 0;  ///< of the tensor's memory, from Executor::add_record
+  Dtype dtype = Dtype::f32;
+
+  friend bool operator==(const TensorRef&, const TensorRef&) = default;
+};
+
+/// All options of an optimizer as the lanes read them.
+template <class Recipe>
+struct Settings {
+  typename Recipe::Shared shared{};
+  std::vector<typename Recipe::Group> groups;
+};
+
+/// The tensors themselves, for the reference lane; see core/reference.hpp.
+struct Handles;
+
+/// Runs the steps of one recipe on one device and owns the recipe's memory there. A step is bind (if tensors changed),
+/// configure (if options changed), measure, finish. With several executors all of them are measured first; each then
+/// decides on the same sums, so that their memories stay equal.
+template <class Recipe>
+class Executor {
+ public:
+  using Memory = typename Recipe::Memory;
+  using PerTensor = typename Recipe::PerTensor;
+
+  virtual ~Executor() = default;
+
+  /// Whether the device records a graph: nothing may then be created, and `bind` uses a table that `reserve` made.
+  virtual bool capturing() const { return false; }
+  /// Makes room for a later capture of a step over these tensors.
+  virtual void reserve(std::span<const TensorRef<Recipe>> /*tensors*/) {}
+
+  virtual void bind(std::span<const TensorRef<Recipe>> tensors, const Handles* handles) = 0;
+  virtual void configure(const Settings<Recipe>& settings) = 0;
+
+  /// Phase 1 and, when this executor is alone, phase 2. `loss`: one double on the device, or null.
+  virtual void measure(const double* loss, bool alone) = 0;
+  /// Phases 2 (unless alone) and 3. `all`: every executor of the optimizer, this one included, all measured.
+  virtual void finish(std::span<const std::shared_ptr<Executor>> all) = 0;
+  /// What this device measured; waits for it.
+  virtual Signals signals() = 0;
+
+  // The rest waits for the device.
+  virtual std::int32_t add_record(const PerTensor& value) = 0;
+  virtual PerTensor read_record(std::int32_t record) = 0;
+  virtual Memory read_memory() = 0;
+  virtual void write_memory(const Memory& memory) = 0;
+};
+
+/// Where a kernel unit registers the CUDA executor of a recipe. Default visibility: a program and the libraries it
+/// loads share one slot.
+template <class Recipe>
+struct __attribute__((visibility("default"))) CudaKernels {
+  using Factory = std::shared_ptr<Executor<Recipe>> (*)(int device);
+  static std::atomic<Factory>& factory() {
+    static std::atomic<Factory> slot{nullptr};
+    return slot;
+  }
+};
+
+}  // namespace agmohd

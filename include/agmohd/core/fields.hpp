@@ -1,0 +1,156 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cmath>
+#include <concepts>
+#include <cstdint>
+#include <limits>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <type_traits>
+
+namespace agmohd {
+
+/// Two doubles, such as betas. std::array and std::tuple have host-only accessors under nvcc.
+struct Pair {
+  double first, second;
+  friend bool operator==(const Pair&, const Pair&) = default;
+};
+
+/// The values that a numeric field may take. Non-finite values are never allowed.
+struct Bounds {
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+  bool low_allowed = true;
+  bool high_allowed = false;
+
+  constexpr bool contain(double x) const {
+    return (low_allowed ? x >= low : x > low) && (high_allowed ? x <= high : x < high);
+  }
+};
+
+constexpr Bounds in(double low, double high) { return {low, high, true, false}; }       ///< [low, high)
+constexpr Bounds between(double low, double high) { return {low, high, true, true}; }   ///< [low, high]
+constexpr Bounds at_least(double low) { return {.low = low}; }                          ///< [low, inf)
+constexpr Bounds above(double low) { return {.low = low, .low_allowed = false}; }       ///< (low, inf)
+constexpr Bounds any() { return {}; }                                                   ///< every finite number
+
+/// One option of a policy: its name, where it lies in the policy's Options, and its bounds. Checks and their messages,
+/// chained setters and serialization are all derived from the list of fields that each policy gives once.
+template <class Owner, class Value, class Path>
+struct Field {
+  using value_type = Value;  // double, std::int64_t, bool or Pair
+  const char* name;
+  Path path;
+  Bounds bounds;
+
+  constexpr Value& operator()(Owner& options) const { return path(options); }
+  constexpr const Value& operator()(const Owner& options) const {
+    return path(const_cast<Owner&>(options));  // NOLINT: the path only selects a member
+  }
+};
+
+namespace detail {
+
+template <class Owner, class Value>
+struct Member {
+  using Pointer = Value Owner::*;
+  Pointer member;
+  constexpr Value& operator()(Owner& owner) const { return owner.*member; }
+};
+
+template <class Owner, class Inner, class Path>
+struct Nested {
+  using Pointer = Inner Owner::*;
+  Pointer member;
+  Path path;
+  constexpr auto& operator()(Owner& owner) const { return path(owner.*member); }
+};
+
+}  // namespace detail
+
+template <class Owner, class Value>
+constexpr auto field(const char* name, Value Owner::*member, Bounds bounds = any()) {
+  return std::make_tuple(
+      Field<Owner, Value, detail::Member<Owner, Value>>{name, {member}, bounds});
+}
+
+/// The fields of a policy inside this one (a schedule inside Warmup, a link inside a Chain).
+template <class Owner, class Inner, class... F>
+constexpr auto nested(Inner Owner::*member, const std::tuple<F...>& fields) {
+  return std::apply(
+      [member](const auto&... f) {
+        return std::make_tuple(
+            Field<Owner, typename std::decay_t<decltype(f)>::value_type,
+                  detail::Nested<Owner, Inner, decltype(f.path)>>{
+                f.name, {member, f.path}, f.bounds}...);
+      },
+      fields);
+}
+
+template <class... Tuples>
+constexpr auto describe(const Tuples&... fields) {
+  return std::tuple_cat(fields...);
+}
+
+namespace detail {
+
+inline std::string text(const Bounds& bounds) {
+  std::ostringstream out;
+  const bool low = std::isfinite(bounds.low), high = std::isfinite(bounds.high);
+  if (low && high) {
+    out << "in " << (bounds.low_allowed ? '[' : '(') << bounds.low << ", " << bounds.high
+        << (bounds.high_allowed ? ']' : ')');
+  } else if (low) {
+    out << "finite and " << (bounds.low_allowed ? "at least " : "greater than ") << bounds.low;
+  } else {
+    out << "finite";
+  }
+  return out.str();
+}
+
+template <class Number>
+void check_number(const std::string& name, Number value, const Bounds& bounds) {
+  const auto x = static_cast<double>(value);
+  if (std::isfinite(x) && bounds.contain(x)) return;
+  std::ostringstream out;
+  out.precision(17);
+  out << name << " = " << value << ", but it must be " << text(bounds);
+  throw std::invalid_argument(out.str());
+}
+
+inline void check_value(const std::string&, bool, const Bounds&) {}
+inline void check_value(const std::string& name, double value, const Bounds& bounds) {
+  check_number(name, value, bounds);
+}
+inline void check_value(const std::string& name, std::int64_t value, const Bounds& bounds) {
+  check_number(name, value, bounds);
+}
+inline void check_value(const std::string& name, const Pair& value, const Bounds& bounds) {
+  check_number(name + "[0]", value.first, bounds);
+  check_number(name + "[1]", value.second, bounds);
+}
+
+}  // namespace detail
+
+/// Checks the options of `Policy`: every field against its bounds, then what the policy itself demands of several
+/// fields together (`Policy::check`, where there is one). Throws std::invalid_argument that names the field, the
+/// value and what is allowed.
+template <class Policy>
+void check(const typename Policy::Options& options) {
+  std::apply(
+      [&](const auto&... f) { (detail::check_value(f.name, f(options), f.bounds), ...); },
+      Policy::fields);
+  if constexpr (requires { Policy::check(options); }) Policy::check(options);
+}
+
+/// Whether all fields of two options of `Policy` are equal.
+template <class Policy>
+bool same(const typename Policy::Options& a, const typename Policy::Options& b) {
+  return std::apply([&](const auto&... f) { return ((f(a) == f(b)) && ...); }, Policy::fields);
+}
+
+}  // namespace agmohd

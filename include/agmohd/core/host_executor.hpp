@@ -1,0 +1,68 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "executor.hpp"
+#include "reduction.hpp"
+
+namespace agmohd {
+
+/// What the executors share that decide on the host: the recipe's memory, and phase 2 of a step.
+template <class Recipe>
+class HostExecutor : public Executor<Recipe> {
+ public:
+  using typename Executor<Recipe>::Memory;
+  using typename Executor<Recipe>::PerTensor;
+
+  void configure(const Settings<Recipe>& settings) override { settings_ = settings; }
+  Signals signals() override { return signals_; }
+  std::int32_t add_record(const PerTensor& value) override {
+    records_.push_back(value);
+    return std::int32_t(records_.size() - 1);
+  }
+  PerTensor read_record(std::int32_t record) override { return records_[std::size_t(record)]; }
+  Memory read_memory() override { return memory_; }
+  void write_memory(const Memory& memory) override { memory_ = memory; }
+
+ protected:
+  /// Decides for all of `tensors`: calls use(t, coefficients<R>) for each, R double for float64 tensors and `Narrow`
+  /// for the others. False if the step is skipped.
+  template <class Narrow, class Use>
+  bool decide(std::span<const std::shared_ptr<Executor<Recipe>>> all, const Use& use) {
+    Signals sums = signals_;
+    if (all.size() > 1) {
+      sums = Signals{};
+      sums.loss = signals_.loss;
+      for (const auto& executor : all) reduction::accumulate(sums, executor->signals());
+    }
+    const Verdict verdict = Recipe::judge(settings_.shared, sums, memory_);
+    if (verdict.skip) return false;
+    for (std::size_t t = 0; t < tensors_.size(); ++t) {
+      const auto& group = settings_.groups[std::size_t(tensors_[t].group)];
+      PerTensor& record = records_[std::size_t(tensors_[t].record)];
+      if (tensors_[t].dtype == Dtype::f64) {
+        use(t, Recipe::template decide<double>(settings_.shared, group, sums, verdict, memory_, record));
+      } else {
+        use(t, Recipe::template decide<Narrow>(settings_.shared, group, sums, verdict, memory_, record));
+      }
+    }
+    memory_.updates += 1;
+    return true;
+  }
+
+  Settings<Recipe> settings_;
+  std::vector<TensorRef<Recipe>> tensors_;
+  Signals signals_;
+
+ private:
+  Memory memory_{};
+  std::vector<PerTensor> records_;
+};
+
+}  // namespace agmohd

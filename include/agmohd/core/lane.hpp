@@ -1,0 +1,111 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cmath>
+#include <concepts>
+
+// Marks what runs on the host and, where nvcc compiles, on the device. Headers test the compiler here and nowhere
+// else, so that they are token-identical in every translation unit.
+#ifdef __CUDACC__
+#define AGMOHD_HD __host__ __device__
+#else
+#define AGMOHD_HD
+#endif
+
+namespace agmohd {
+
+/// A lane is a type that a policy's arithmetic runs on: a scalar, a SIMD vector, a strict device float or an
+/// at::Tensor. `lane_traits<T>` names its real (the precision of coefficients) and what operators cannot express.
+template <class T>
+struct lane_traits;
+
+/// The scalar lanes, float and double.
+template <std::floating_point T>
+struct lane_traits<T> {
+  using real = T;
+  AGMOHD_HD static T sqrt(T x) { return std::sqrt(x); }
+  AGMOHD_HD static T select(bool mask, T a, T b) { return mask ? a : b; }
+  /// The lane value that holds `r` everywhere, in the shape of `x`.
+  AGMOHD_HD static T like(T /*x*/, real r) { return r; }
+};
+
+/// The precision of the coefficients of lane T: float for float lanes, double for double and tensor lanes.
+template <class T>
+using Real = typename lane_traits<T>::real;
+
+template <class T>
+concept Lane = requires(const T a, const Real<T> r) {
+  { a* a + a - a / a } -> std::convertible_to<T>;
+  { r* a } -> std::convertible_to<T>;
+  { lane_traits<T>::sqrt(a) } -> std::convertible_to<T>;
+  { lane_traits<T>::select(a > a, a, a) } -> std::convertible_to<T>;
+  { lane_traits<T>::like(a, r) } -> std::convertible_to<T>;
+};
+
+/// What the equations of policies may call. Every function is exact or correctly rounded, so that all lanes agree.
+namespace math {
+
+template <Lane T>
+AGMOHD_HD T sqrt(const T& x) {
+  return lane_traits<T>::sqrt(x);
+}
+
+/// mask ? a : b, element by element. A mask is what a comparison of lanes returns; masks combine with `|` and `&`.
+template <Lane T, class Mask>
+AGMOHD_HD T select(const Mask& mask, const T& a, const T& b) {
+  return lane_traits<T>::select(mask, a, b);
+}
+
+template <Lane T>
+AGMOHD_HD T like(const T& x, Real<T> r) {
+  return lane_traits<T>::like(x, r);
+}
+
+/// The larger one; NaN if either is, as torch.maximum.
+template <Lane T>
+AGMOHD_HD T max(const T& a, const T& b) {
+  return select((a > b) | (a != a), a, b);
+}
+
+/// The smaller one; NaN if either is, as torch.minimum.
+template <Lane T>
+AGMOHD_HD T min(const T& a, const T& b) {
+  return select((a < b) | (a != a), a, b);
+}
+
+/// x within [-bound, bound]. NaN stays, and so do the bits of what is in range.
+template <Lane T>
+AGMOHD_HD T clamp(const T& x, Real<T> bound) {
+  const T high = like(x, bound);
+  const T low = like(x, -bound);
+  return select(x > high, high, select(x < low, low, x));
+}
+
+/// -1, 0 or 1; NaN stays, as torch.sign.
+template <Lane T>
+AGMOHD_HD T sign(const T& x) {
+  const T zero = like(x, Real<T>(0));
+  return select(x > zero, like(x, Real<T>(1)), select(x < zero, like(x, Real<T>(-1)), x));
+}
+
+template <Lane T>
+AGMOHD_HD T abs(const T& x) {
+  return select(x < like(x, Real<T>(0)), Real<T>(-1) * x, x);
+}
+
+/// cos(pi * x) for x in [0, 1] within 5e-16, from multiplications and additions alone: the libraries of host and
+/// device differ in the last bit, which would make a schedule differ too. Taylor series about 1/4 turns.
+AGMOHD_HD inline double cos_pi(double x) {
+  const double half_pi_offset = 3.14159265358979323846 * (0.5 - x);  // cos(pi x) = sin(pi (1/2 - x))
+  const double y = half_pi_offset * half_pi_offset;
+  double sum = 0;
+  for (int n = 21; n >= 1; n -= 2) sum = 1 - y / ((n + 1) * (n + 2)) * sum;
+  return half_pi_offset * sum;
+}
+
+}  // namespace math
+
+static_assert(Lane<float> && Lane<double>);
+
+}  // namespace agmohd

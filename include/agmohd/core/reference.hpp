@@ -1,0 +1,93 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "host_executor.hpp"
+#include "lane.hpp"
+
+namespace agmohd {
+
+/// The tensor lane: one ATen operation for each operation of the equation, on any device. Coefficients are doubles,
+/// which ATen rounds to the tensor's type as the other lanes do.
+template <>
+struct lane_traits<at::Tensor> {
+  using real = double;
+  static at::Tensor sqrt(const at::Tensor& x) { return x.sqrt(); }
+  static at::Tensor select(const at::Tensor& mask, const at::Tensor& a, const at::Tensor& b) {
+    return at::where(mask, a, b);
+  }
+  static at::Tensor like(const at::Tensor& x, double r) { return at::full_like(x, r); }
+};
+static_assert(Lane<at::Tensor>);
+
+struct Handles {
+  std::vector<at::Tensor> params, grads;
+  std::vector<std::vector<at::Tensor>> slots;  // undefined: not used
+};
+
+/// The reference: the step as plain tensor operations. Slow, and where the recipe measures, it waits for the device;
+/// for devices without kernels and as an oracle for the other lanes.
+template <class Recipe>
+class ReferenceExecutor final : public HostExecutor<Recipe> {
+  using Host = HostExecutor<Recipe>;
+  using Host::settings_;
+  using Host::signals_;
+  using Host::tensors_;
+
+ public:
+  void bind(std::span<const TensorRef<Recipe>> tensors, const Handles* handles) override {
+    tensors_.assign(tensors.begin(), tensors.end());
+    handles_ = *handles;
+  }
+
+  void measure(const double* loss, bool /*alone*/) override {
+    signals_ = Signals{};
+    if (loss != nullptr) signals_.loss = *loss;
+    if constexpr (Recipe::wants != 0) {
+      for (const at::Tensor& grad : handles_.grads) {
+        if (grad.numel() == 0) continue;
+        const at::Tensor g = Recipe::measured(widened(grad), settings_.shared).to(at::kDouble);
+        Signals one;
+        one.norm2 = g.square().sum().template item<double>();
+        one.max_abs = g.abs().max().template item<double>();
+        one.nonfinite = g.isfinite().logical_not().sum().template item<std::int64_t>();
+        reduction::accumulate(signals_, one);
+      }
+    }
+  }
+
+  void finish(std::span<const std::shared_ptr<Executor<Recipe>>> all) override {
+    this->template decide<double>(all, [this](std::size_t t, const auto& k) { sweep(t, k); });
+  }
+
+ private:
+  void sweep(std::size_t t, const typename Recipe::template Coefficients<double>& k) const {
+    const at::Tensor p = widened(handles_.params[t]), g = widened(handles_.grads[t]);
+    typename Recipe::template Slots<at::Tensor> s;
+    for_each_slot<Recipe::slot_count>(s, [&](int j, at::Tensor& slot) {
+      const at::Tensor& from = handles_.slots[t][std::size_t(j)];
+      slot = from.defined() ? from : at::zeros_like(p);
+    });
+    const at::Tensor result = Recipe::sweep(p, g, s, k);
+    for_each_slot<Recipe::slot_count>(s, [&](int j, at::Tensor& slot) {
+      const at::Tensor& to = handles_.slots[t][std::size_t(j)];
+      if (to.defined()) to.copy_(slot);
+    });
+    handles_.params[t].copy_(result);
+  }
+
+  static at::Tensor widened(const at::Tensor& x) {
+    return x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
+  }
+
+  Handles handles_;
+};
+
+}  // namespace agmohd

@@ -1,0 +1,84 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/ATen.h>
+#include <c10/util/Exception.h>
+
+#include <cstddef>
+#include <optional>
+#include <ostream>
+
+#include "elements.hpp"
+
+namespace agmohd {
+
+/// Where a parameter stands, for messages.
+struct Place {
+  std::size_t group, position;
+  friend std::ostream& operator<<(std::ostream& out, const Place& p) {
+    return out << "parameter " << p.position << " of group " << p.group;
+  }
+};
+
+inline std::optional<Dtype> dtype_of(at::ScalarType type) {
+  switch (type) {
+    case at::kFloat: return Dtype::f32;
+    case at::kDouble: return Dtype::f64;
+    case at::kBFloat16: return Dtype::bf16;
+    case at::kHalf: return Dtype::f16;
+    default: return std::nullopt;
+  }
+}
+
+/// Throws c10::Error unless `param` is a tensor that an optimizer can update.
+inline void validate_param(const at::Tensor& param, const Place& place) {
+  TORCH_CHECK(param.defined(), "agmohd: ", place, " is an undefined tensor");
+  TORCH_CHECK(param.layout() == at::kStrided, "agmohd: ", place, " has layout ", param.layout(),
+              ", but it must be strided (dense)");
+  TORCH_CHECK(dtype_of(param.scalar_type()), "agmohd: ", place, " has dtype ", param.scalar_type(),
+              ", but it must be Float, Double, BFloat16 or Half");
+  TORCH_CHECK(param.is_leaf(), "agmohd: can't optimize a non-leaf Tensor: ", place,
+              " is the result of an operation; pass the tensor that requires the gradient itself");
+  if (param.is_non_overlapping_and_dense()) return;
+  for (std::int64_t d = 0; d < param.dim(); ++d) {
+    TORCH_CHECK(param.stride(d) != 0 || param.size(d) <= 1, "agmohd: ", place, " is expanded (dimension ", d,
+                " has stride 0): several of its elements share memory; pass a contiguous copy");
+  }
+}
+
+inline void validate_grad(const at::Tensor& param, const at::Tensor& grad, const Place& place) {
+  TORCH_CHECK(grad.layout() == at::kStrided, "agmohd: the gradient of ", place, " has layout ", grad.layout(),
+              ", but it must be strided (dense): call to_dense(), or build the embedding with sparse(false)");
+  TORCH_CHECK(grad.scalar_type() == param.scalar_type(), "agmohd: the gradient of ", place, " has dtype ",
+              grad.scalar_type(), ", but it must be that of the parameter, ", param.scalar_type());
+  TORCH_CHECK(grad.device() == param.device(), "agmohd: the gradient of ", place, " is on ", grad.device(),
+              ", but it must be where the parameter is, on ", param.device());
+  TORCH_CHECK(grad.sizes() == param.sizes(), "agmohd: the gradient of ", place, " has shape ", grad.sizes(),
+              ", but it must be that of the parameter, ", param.sizes());
+}
+
+inline void validate_slot(const at::Tensor& slot, const at::Tensor& param, const char* name, const Place& place) {
+  if (!slot.defined()) return;
+  TORCH_CHECK(slot.sizes() == param.sizes(), "agmohd: the state ", name, " of ", place, " has shape ", slot.sizes(),
+              ", but it must be that of the parameter, ", param.sizes());
+  TORCH_CHECK(slot.layout() == at::kStrided && at::isFloatingType(slot.scalar_type()), "agmohd: the state ", name,
+              " of ", place, " is ", slot.layout(), " ", slot.scalar_type(),
+              ", but it must be a strided tensor of a floating dtype");
+}
+
+inline bool is_dense(const at::Tensor& x) { return x.is_non_overlapping_and_dense(); }
+
+/// An uninitialised dense tensor in the memory order of `param`.
+inline at::Tensor layout_of(const at::Tensor& param, std::optional<at::ScalarType> type = {}) {
+  const auto options = param.options().requires_grad(false);
+  return at::empty_like(param, type ? options.dtype(*type) : options, at::MemoryFormat::Preserve);
+}
+
+/// Whether `slot` lies in memory as the lanes expect the state of `param`.
+inline bool fits(const at::Tensor& slot, const at::Tensor& param, at::ScalarType type) {
+  if (slot.scalar_type() != type || slot.device() != param.device() || !is_dense(slot)) return false;
+  return is_dense(param) ? slot.strides() == param.strides() : slot.strides() == layout_of(param, type).strides();
+}
+
+}  // namespace agmohd

@@ -1,0 +1,96 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#include "lane.hpp"
+
+namespace agmohd {
+
+/// The CPU's lane: 32 bytes of floats or doubles as two 16-byte vectors. Halves of 16 bytes, because a function that
+/// returns a 32-byte vector has one ABI with AVX and another without, and an unoptimised build does not inline.
+/// GCC and Clang merge or pair the halves; measured against one 32-byte vector there is no difference in memory.
+template <std::floating_point R>
+struct vec {
+  using real = R;
+  using bits = std::conditional_t<sizeof(R) == 4, std::int32_t, std::int64_t>;
+  typedef R half __attribute__((vector_size(16)));
+  typedef bits mask_half __attribute__((vector_size(16)));
+  static constexpr int size = 32 / sizeof(R);
+
+  struct mask {
+    mask_half lo, hi;
+    friend mask operator|(const mask& a, const mask& b) { return {a.lo | b.lo, a.hi | b.hi}; }
+    friend mask operator&(const mask& a, const mask& b) { return {a.lo & b.lo, a.hi & b.hi}; }
+  };
+
+  half lo, hi;
+
+  friend vec operator+(const vec& a, const vec& b) { return {a.lo + b.lo, a.hi + b.hi}; }
+  friend vec operator-(const vec& a, const vec& b) { return {a.lo - b.lo, a.hi - b.hi}; }
+  friend vec operator*(const vec& a, const vec& b) { return {a.lo * b.lo, a.hi * b.hi}; }
+  friend vec operator/(const vec& a, const vec& b) { return {a.lo / b.lo, a.hi / b.hi}; }
+  friend vec operator+(R a, const vec& b) { return {a + b.lo, a + b.hi}; }
+  friend vec operator-(R a, const vec& b) { return {a - b.lo, a - b.hi}; }
+  friend vec operator*(R a, const vec& b) { return {a * b.lo, a * b.hi}; }
+  friend vec operator/(R a, const vec& b) { return {a / b.lo, a / b.hi}; }
+  friend vec operator+(const vec& a, R b) { return {a.lo + b, a.hi + b}; }
+  friend vec operator-(const vec& a, R b) { return {a.lo - b, a.hi - b}; }
+  friend vec operator*(const vec& a, R b) { return {a.lo * b, a.hi * b}; }
+  friend vec operator/(const vec& a, R b) { return {a.lo / b, a.hi / b}; }
+  friend mask operator<(const vec& a, const vec& b) { return {a.lo < b.lo, a.hi < b.hi}; }
+  friend mask operator>(const vec& a, const vec& b) { return {a.lo > b.lo, a.hi > b.hi}; }
+  friend mask operator<=(const vec& a, const vec& b) { return {a.lo <= b.lo, a.hi <= b.hi}; }
+  friend mask operator>=(const vec& a, const vec& b) { return {a.lo >= b.lo, a.hi >= b.hi}; }
+  friend mask operator==(const vec& a, const vec& b) { return {a.lo == b.lo, a.hi == b.hi}; }
+  friend mask operator!=(const vec& a, const vec& b) { return {a.lo != b.lo, a.hi != b.hi}; }
+};
+
+template <std::floating_point R>
+struct lane_traits<vec<R>> {
+  using real = R;
+  using half = typename vec<R>::half;
+  using mask_half = typename vec<R>::mask_half;
+
+  static half sqrt(half x) {
+#if defined(__SSE2__)
+    if constexpr (sizeof(R) == 4) {
+      return half(_mm_sqrt_ps(__m128(x)));
+    } else {
+      return half(_mm_sqrt_pd(__m128d(x)));
+    }
+#elif defined(__aarch64__)
+    if constexpr (sizeof(R) == 4) {
+      return half(vsqrtq_f32(float32x4_t(x)));
+    } else {
+      return half(vsqrtq_f64(float64x2_t(x)));
+    }
+#else
+    for (unsigned i = 0; i < 16 / sizeof(R); ++i) x[i] = std::sqrt(x[i]);
+    return x;
+#endif
+  }
+  static half select(mask_half m, half a, half b) {
+    return half((m & mask_half(a)) | (~m & mask_half(b)));
+  }
+
+  static vec<R> sqrt(const vec<R>& x) { return {sqrt(x.lo), sqrt(x.hi)}; }
+  static vec<R> select(const typename vec<R>::mask& m, const vec<R>& a, const vec<R>& b) {
+    return {select(m.lo, a.lo, b.lo), select(m.hi, a.hi, b.hi)};
+  }
+  static vec<R> like(const vec<R>&, R r) { return vec<R>{half{}, half{}} + r; }
+};
+static_assert(Lane<vec<float>> && Lane<vec<double>>);
+
+}  // namespace agmohd

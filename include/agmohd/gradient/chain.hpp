@@ -1,0 +1,94 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "../core/fields.hpp"
+#include "../core/signals.hpp"
+#include "../core/concepts.hpp"
+
+namespace agmohd::gradient {
+
+/// Links applied in written order. The leading element links are applied again by the reduce pass, so that what is
+/// measured is what the first scale link sees; a scale link updates the signals that later links see by arithmetic.
+template <class... L>
+struct Chain {
+  struct Options {};
+  static constexpr auto fields = describe();
+  static constexpr LinkKind kind = LinkKind::element;
+  static constexpr unsigned wants = kNothing;
+  static constexpr bool has_element = false;
+  static std::string name() { return "None"; }
+
+  template <class R>
+  struct Coefficients {};
+
+  template <class R>
+  AGMOHD_HD static Coefficients<R> at(const Options&, Signals&, const Verdict&) {
+    return {};
+  }
+  template <Lane T>
+  AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>&) {
+    return g;
+  }
+  template <Lane T>
+  AGMOHD_HD static T prefix(const T& g, const Options&) {
+    return g;
+  }
+};
+
+template <class H, class... L>
+struct Chain<H, L...> {
+  static_assert(Link<H>, "agmohd: a member of a gradient Chain is not a link; see core/concepts.hpp");
+  using Rest = Chain<L...>;
+  static constexpr bool element = H::kind == LinkKind::element;
+  static_assert(element || !Rest::has_element || Rest::wants == kNothing,
+                "agmohd: in a gradient Chain an element link stands between a scale link and a link that measures; "
+                "it would need a second pass over the gradients: move the element link to the front");
+
+  struct Options {
+    typename H::Options head{};
+    typename Rest::Options rest{};
+  };
+  static constexpr auto fields =
+      describe(nested(&Options::head, H::fields), nested(&Options::rest, Rest::fields));
+  static constexpr LinkKind kind = element ? Rest::kind : LinkKind::scale;
+  static constexpr unsigned wants = H::wants | Rest::wants;
+  static constexpr bool has_element = element || Rest::has_element;
+  static std::string name() {
+    return sizeof...(L) == 0 ? H::name() : H::name() + "," + Rest::name();
+  }
+
+  template <class R>
+  struct Coefficients {
+    typename H::template Coefficients<R> head;
+    typename Rest::template Coefficients<R> rest;
+  };
+
+  template <class R>
+  AGMOHD_HD static Coefficients<R> at(const Options& o, Signals& s, const Verdict& v) {
+    const auto head = H::template at<R>(o.head, s, v);
+    return {head, Rest::template at<R>(o.rest, s, v)};
+  }
+  template <Lane T>
+  AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k) {
+    return Rest::apply(H::apply(g, k.head), k.rest);
+  }
+  /// What the reduce pass sees: the element links before the first link that measures or scales.
+  template <Lane T>
+  AGMOHD_HD static T prefix(const T& g, const Options& o) {
+    if constexpr (element && H::wants == kNothing) {
+      Signals none;
+      return Rest::prefix(H::apply(g, H::template at<Real<T>>(o.head, none, Verdict{})), o.rest);
+    } else {
+      return g;
+    }
+  }
+};
+
+/// Leaves the gradients alone.
+using None = Chain<>;
+static_assert(Link<None>);
+
+}  // namespace agmohd::gradient

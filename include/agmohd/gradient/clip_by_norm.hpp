@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cmath>
+#include <string>
+
+#include "../core/fields.hpp"
+#include "../core/signals.hpp"
+#include "../core/concepts.hpp"
+
+namespace agmohd::gradient {
+
+/// Scales all gradients by one factor so that their global 2-norm is at most `max_norm` (Pascanu et al. 2013,
+/// algorithm 1), or the lower bound that the hindrance policy set. The factor is max_norm / norm where torch's
+/// clip_grad_norm_ has max_norm / (norm + 1e-6), and the user's gradients are only read.
+struct ClipByNorm {
+  struct Options {
+    double max_norm = 1;
+  };
+  static constexpr auto fields = describe(field("max_norm", &Options::max_norm, above(0)));
+  static constexpr LinkKind kind = LinkKind::scale;
+  static constexpr unsigned wants = kNorm;
+  static std::string name() { return "ClipByNorm"; }
+
+  template <class R>
+  struct Coefficients {
+    R factor;
+  };
+
+  template <class R>
+  AGMOHD_HD static Coefficients<R> at(const Options& o, Signals& s, const Verdict& v) {
+    const double bound = v.norm_bound < o.max_norm ? v.norm_bound : o.max_norm;
+    const double norm = std::sqrt(s.norm2);
+    const double factor = norm <= bound ? 1 : bound / norm;  // a NaN norm gives NaN, as in torch
+    s.norm2 *= factor * factor;
+    s.max_abs *= factor;
+    return {R(factor)};
+  }
+
+  template <Lane T>
+  AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k) {
+    return k.factor * g;
+  }
+};
+static_assert(Link<ClipByNorm>);
+
+}  // namespace agmohd::gradient

@@ -1,0 +1,40 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "../core/fields.hpp"
+#include "../core/signals.hpp"
+#include "../core/concepts.hpp"
+
+namespace agmohd::gradient {
+
+/// Clamps every gradient element to [-max_value, max_value], as torch's clip_grad_value_; NaN stays NaN.
+struct ClipByValue {
+  struct Options {
+    double max_value = 1;
+  };
+  static constexpr auto fields = describe(field("max_value", &Options::max_value, above(0)));
+  static constexpr LinkKind kind = LinkKind::element;
+  static constexpr unsigned wants = kNothing;
+  static std::string name() { return "ClipByValue"; }
+
+  template <class R>
+  struct Coefficients {
+    R max_value;
+  };
+
+  template <class R>
+  AGMOHD_HD static Coefficients<R> at(const Options& o, Signals&, const Verdict&) {
+    return {R(o.max_value)};
+  }
+
+  template <Lane T>
+  AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k) {
+    return math::clamp(g, k.max_value);
+  }
+};
+static_assert(Link<ClipByValue>);
+
+}  // namespace agmohd::gradient

@@ -1,0 +1,25 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "../core/fields.hpp"
+#include "../core/signals.hpp"
+#include "../core/concepts.hpp"
+
+namespace agmohd::hindrance {
+
+/// Does not look. Non-finite gradients reach the parameters, as in torch.optim.
+struct None {
+  struct Options {};
+  struct Memory {};
+  static constexpr auto fields = describe();
+  static constexpr unsigned wants = kNothing;
+  static std::string name() { return "None"; }
+
+  AGMOHD_HD static Verdict judge(const Options&, const Signals&, Memory&) { return {}; }
+};
+static_assert(Hindrance<None>);
+
+}  // namespace agmohd::hindrance

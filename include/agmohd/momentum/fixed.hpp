@@ -1,0 +1,26 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "../core/fields.hpp"
+#include "../core/signals.hpp"
+#include "../core/concepts.hpp"
+
+namespace agmohd::momentum {
+
+/// Leaves the rule's momentum as its options say.
+struct Fixed {
+  struct Options {};
+  struct Memory {};
+  static constexpr auto fields = describe();
+  static constexpr bool needs_first_moment = false;
+  static std::string name() { return "Fixed"; }
+
+  AGMOHD_HD static void advance(const Options&, const Verdict&, Memory&) {}
+  AGMOHD_HD static Blend blend(const Options&, const Memory&, double beta1) { return {beta1, 0}; }
+};
+static_assert(Momentum<Fixed>);
+
+}  // namespace agmohd::momentum

@@ -1,0 +1,36 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <torch/optim/optimizer.h>
+#include <torch/optim/schedulers/lr_scheduler.h>
+#include <torch/optim/schedulers/reduce_on_plateau_scheduler.h>
+#include <torch/optim/schedulers/step_lr.h>
+
+#include "optimizer.hpp"
+#include "recipes.hpp"
+
+namespace agmohd {
+
+using SGD = Optimizer<recipe::SGD>;
+using SGDOptions = SGD::Options;
+using SGDParamState = SGD::ParamState;
+
+using Adam = Optimizer<recipe::Adam>;
+using AdamOptions = Adam::Options;
+using AdamParamState = Adam::ParamState;
+
+using AdamW = Optimizer<recipe::AdamW>;
+using AdamWOptions = AdamW::Options;
+using AdamWParamState = AdamW::ParamState;
+
+// What programs name beside the optimizers, so that torch::optim:: can be replaced by agmohd:: throughout, but for the
+// base class: agmohd::Optimizer is a template, torch::optim::Optimizer& stays.
+using torch::optim::LRScheduler;
+using torch::optim::OptimizerOptions;
+using torch::optim::OptimizerParamGroup;
+using torch::optim::OptimizerParamState;
+using torch::optim::ReduceLROnPlateauScheduler;
+using torch::optim::StepLR;
+
+}  // namespace agmohd

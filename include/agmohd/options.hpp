@@ -1,0 +1,299 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <torch/optim/optimizer.h>
+#include <torch/serialize/archive.h>
+
+#include <bitset>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "core/concepts.hpp"
+#include "core/named.hpp"
+#include "recipe.hpp"
+
+namespace agmohd {
+
+namespace detail {
+
+/// How an option is held: as torch.optim's C++ options hold it, so that references to it can be handed out.
+template <class V>
+struct Held {
+  using type = V;
+};
+template <>
+struct Held<Pair> {
+  using type = std::tuple<double, double>;
+};
+
+template <class V>
+V unheld(const V& value) {
+  return value;
+}
+inline Pair unheld(const std::tuple<double, double>& value) { return {std::get<0>(value), std::get<1>(value)}; }
+template <class V>
+V held(const V& value) {
+  return value;
+}
+inline std::tuple<double, double> held(const Pair& value) { return {value.first, value.second}; }
+
+template <class... F>
+std::tuple<typename Held<typename F::value_type>::type...> held_values(const std::tuple<F...>&);
+
+struct LearningRate {
+  struct Options {
+    double lr;
+  };
+  static constexpr auto fields = describe(field("lr", &Options::lr, at_least(0)));
+};
+
+/// Stands for an option that a recipe does not have.
+struct Absent {};
+
+/// The options of a recipe as one list: lr, the rule's, then those of the other four families.
+template <class Recipe>
+struct OptionTable {
+  static constexpr auto group_fields = std::tuple_cat(LearningRate::fields, Recipe::Rule::fields);
+  static constexpr auto fields =
+      std::tuple_cat(group_fields, Recipe::Hindrance::fields, Recipe::Momentum::fields,
+                     Recipe::Gradient::fields, Recipe::Schedule::fields);
+  static constexpr std::size_t group_count = std::tuple_size_v<decltype(group_fields)>;
+  static constexpr std::size_t count = std::tuple_size_v<decltype(fields)>;
+  using Values = decltype(held_values(fields));
+
+  static constexpr std::size_t find(std::string_view name) { return position(fields, name); }
+  template <std::size_t I>
+  using Value = typename std::conditional_t<(I < count), std::tuple_element<I, Values>,
+                                            std::type_identity<Absent>>::type;
+
+  template <class Policy>
+  static constexpr std::size_t size = std::tuple_size_v<std::remove_cvref_t<decltype(Policy::fields)>>;
+  static constexpr std::size_t rule = 1;
+  static constexpr std::size_t hindrance = group_count;
+  static constexpr std::size_t momentum = hindrance + size<typename Recipe::Hindrance>;
+  static constexpr std::size_t gradient = momentum + size<typename Recipe::Momentum>;
+  static constexpr std::size_t schedule = gradient + size<typename Recipe::Gradient>;
+};
+
+}  // namespace detail
+
+/// The options of Optimizer<Recipe> and of its parameter groups: those of all five policies by name, with setters that
+/// chain as torch.optim's do. The learning rate and the rule's options are per group; a group's unset ones are those of
+/// the optimizer. The others belong to the optimizer as a whole. A field counts as set if it was given, or if it
+/// differs from its default.
+template <class Recipe>
+class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> {
+  using Table = detail::OptionTable<Recipe>;
+  using Values = typename Table::Values;
+  static constexpr std::size_t group_count = Table::group_count;
+  static constexpr std::size_t count = Table::count;
+  template <std::size_t I>
+  using Value = typename Table::template Value<I>;
+
+ public:
+  static double default_lr() {
+    if constexpr (requires { Recipe::Rule::default_lr; }) {
+      return Recipe::Rule::default_lr;
+    } else {
+      return 1e-3;
+    }
+  }
+
+  Options() = default;
+  Options(double lr) { put<0>(lr); }  // NOLINT: implicit, as in torch.optim
+
+  /// An option by name, also for policies of one's own. The reference may be assigned to.
+  template <FixedString Name>
+  const auto& get() const {
+    return at<Table::find(Name.view())>();
+  }
+  template <FixedString Name>
+  auto& get() {
+    return at<Table::find(Name.view())>();
+  }
+  template <FixedString Name>
+  Options& set(Value<Table::find(Name.view())> value) {
+    return put<Table::find(Name.view())>(std::move(value));
+  }
+
+// Getters and setters under the names of the field; undefined again below.
+#define AGMOHD_OPTION(name)                                                                                       \
+  Options& name(Value<Table::find(#name)> value) requires(Table::find(#name) < count) {                          \
+    return put<Table::find(#name)>(std::move(value));                                                            \
+  }                                                                                                              \
+  const Value<Table::find(#name)>& name() const noexcept requires(Table::find(#name) < count) {                  \
+    return at<Table::find(#name)>();                                                                             \
+  }                                                                                                              \
+  Value<Table::find(#name)>& name() noexcept requires(Table::find(#name) < count) {                              \
+    return at<Table::find(#name)>();                                                                             \
+  }
+  // clang-format off
+  AGMOHD_OPTION(lr)
+  AGMOHD_OPTION(betas)
+  AGMOHD_OPTION(eps)
+  AGMOHD_OPTION(weight_decay)
+  AGMOHD_OPTION(amsgrad)
+  AGMOHD_OPTION(maximize)
+  AGMOHD_OPTION(momentum)
+  AGMOHD_OPTION(dampening)
+  AGMOHD_OPTION(nesterov)
+  AGMOHD_OPTION(max_norm)
+  AGMOHD_OPTION(max_value)
+  AGMOHD_OPTION(warmup_steps)
+  AGMOHD_OPTION(total_steps)
+  AGMOHD_OPTION(start_factor)
+  AGMOHD_OPTION(end_factor)
+  AGMOHD_OPTION(min_factor)
+// clang-format on
+#undef AGMOHD_OPTION
+
+  /// All options of one policy at once; fields that are left out get their defaults.
+  Options& rule(const typename Recipe::Rule::Options& o) { return assign<Table::rule>(o, Recipe::Rule::fields); }
+  Options& hindrance(const typename Recipe::Hindrance::Options& o) {
+    return assign<Table::hindrance>(o, Recipe::Hindrance::fields);
+  }
+  Options& momentum(const typename Recipe::Momentum::Options& o) {
+    return assign<Table::momentum>(o, Recipe::Momentum::fields);
+  }
+  Options& gradient(const typename Recipe::Gradient::Options& o) {
+    return assign<Table::gradient>(o, Recipe::Gradient::fields);
+  }
+  Options& schedule(const typename Recipe::Schedule::Options& o) {
+    return assign<Table::schedule>(o, Recipe::Schedule::fields);
+  }
+
+  /// The options as the policies read them.
+  typename Recipe::Group group() const {
+    return {at<0>(), extract<Table::rule, typename Recipe::Rule>()};
+  }
+  typename Recipe::Shared shared() const {
+    return {extract<Table::hindrance, typename Recipe::Hindrance>(), extract<Table::momentum, typename Recipe::Momentum>(),
+            extract<Table::gradient, typename Recipe::Gradient>(), extract<Table::schedule, typename Recipe::Schedule>()};
+  }
+
+  double get_lr() const override { return at<0>(); }
+  void set_lr(const double lr) override { put<0>(lr); }
+
+  /// Gives a group's unset options the values of the optimizer's, and checks that no option of the optimizer as a whole
+  /// was set to something else for the group. Throws std::invalid_argument that names the option.
+  void inherit(const Options& defaults) {
+    require_no_shared(defaults);
+    const Options fresh;
+    detail::for_each_field(Table::fields, [&](const auto&, auto i) {
+      if (i >= group_count) {
+        std::get<i>(values_) = std::get<i>(fresh.values_);
+        given_.reset(i);
+      } else if (!is_set(i, std::get<i>(values_), std::get<i>(fresh.values_))) {
+        std::get<i>(values_) = std::get<i>(defaults.values_);
+      }
+    });
+  }
+
+  /// Throws if this group's options set what belongs to the optimizer as a whole, unless to the same value.
+  void require_no_shared(const Options& defaults) const {
+    const Options fresh;
+    detail::for_each_field(Table::fields, [&](const auto& f, auto i) {
+      if (i >= group_count && is_set(i, std::get<i>(values_), std::get<i>(fresh.values_)) &&
+          std::get<i>(values_) != std::get<i>(defaults.values_)) {
+        throw std::invalid_argument(std::string(f.name) +
+                                    " was set for one parameter group, but it belongs to the optimizer as a whole: set "
+                                    "it in the optimizer's options");
+      }
+    });
+  }
+
+  /// Reads and writes the options of a group, under torch.optim's keys. A key that is missing leaves the option.
+  void serialize(torch::serialize::InputArchive& archive) override { read(archive, 0, group_count); }
+  void serialize(torch::serialize::OutputArchive& archive) const override { write(archive, 0, group_count); }
+  /// The same for the options of the optimizer as a whole.
+  void serialize_shared(torch::serialize::InputArchive& archive) { read(archive, group_count, count); }
+  void serialize_shared(torch::serialize::OutputArchive& archive) const { write(archive, group_count, count); }
+
+  friend bool operator==(const Options& a, const Options& b) { return a.values_ == b.values_; }
+
+ private:
+  template <std::size_t I>
+  const auto& at() const {
+    static_assert(I < count, "agmohd: no policy of this recipe has an option of that name");
+    return std::get<I>(values_);
+  }
+  template <std::size_t I>
+  auto& at() {
+    static_assert(I < count, "agmohd: no policy of this recipe has an option of that name");
+    return std::get<I>(values_);
+  }
+  template <std::size_t I>
+  Options& put(Value<I> value) {
+    at<I>() = std::move(value);
+    given_.set(I);
+    return *this;
+  }
+
+  template <class V>
+  bool is_set(std::size_t i, const V& value, const V& fresh) const {
+    return given_[i] || value != fresh;
+  }
+
+  static Values defaults() {
+    Values values;
+    std::get<0>(values) = default_lr();
+    const auto fill = [&]<std::size_t At, class Policy>() {
+      const typename Policy::Options o{};
+      detail::for_each_field(Policy::fields, [&](const auto& f, auto i) {
+        std::get<At + i>(values) = detail::held(f(o));
+      });
+    };
+    fill.template operator()<Table::rule, typename Recipe::Rule>();
+    fill.template operator()<Table::hindrance, typename Recipe::Hindrance>();
+    fill.template operator()<Table::momentum, typename Recipe::Momentum>();
+    fill.template operator()<Table::gradient, typename Recipe::Gradient>();
+    fill.template operator()<Table::schedule, typename Recipe::Schedule>();
+    return values;
+  }
+
+  template <std::size_t At, class O, class Fields>
+  Options& assign(const O& o, const Fields& fields) {
+    detail::for_each_field(
+        fields, [&](const auto& f, auto i) { std::get<At + i>(values_) = detail::held(f(o)); });
+    return *this;
+  }
+
+  template <std::size_t At, class Policy>
+  typename Policy::Options extract() const {
+    typename Policy::Options o{};
+    detail::for_each_field(Policy::fields,
+                           [&](const auto& f, auto i) { f(o) = detail::unheld(std::get<At + i>(values_)); });
+    return o;
+  }
+
+  /// A key of its own for each option of the optimizer as a whole: two links of a chain may share a name.
+  template <std::size_t I>
+  static std::string key(const char* name) {
+    return I < group_count ? name : std::to_string(I - group_count) + "_" + name;
+  }
+
+  void write(torch::serialize::OutputArchive& archive, std::size_t begin, std::size_t end) const {
+    detail::for_each_field(Table::fields, [&](const auto& f, auto i) {
+      if (i >= begin && i < end) archive.write(key<i>(f.name), c10::IValue(std::get<i>(values_)));
+    });
+  }
+  void read(torch::serialize::InputArchive& archive, std::size_t begin, std::size_t end) {
+    detail::for_each_field(Table::fields, [&](const auto& f, auto i) {
+      c10::IValue value;
+      if (i < begin || i >= end || !archive.try_read(key<i>(f.name), value)) return;
+      std::get<i>(values_) = value.to<std::tuple_element_t<i, Values>>();
+      given_.set(i);
+    });
+  }
+
+  Values values_ = defaults();
+  std::bitset<count> given_;
+};
+
+}  // namespace agmohd

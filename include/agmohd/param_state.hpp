@@ -1,0 +1,210 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torch/optim/optimizer.h>
+#include <torch/serialize/archive.h>
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "core/executor.hpp"
+#include "core/named.hpp"
+#include "recipe.hpp"
+
+namespace agmohd {
+
+namespace detail {
+
+template <class Rule>
+struct SlotTable {
+  static constexpr std::size_t find(std::string_view name) {
+    std::size_t i = 0;
+    while (i < Rule::slot_names.size() && name != Rule::slot_names[i]) ++i;
+    return i;
+  }
+};
+
+}  // namespace detail
+
+/// The state of one parameter: the rule's tensors under PyTorch's names (exp_avg(), momentum_buffer(), ...; undefined
+/// where the options do not use one) and step(), the number of applied updates. While the optimizer holds it, step()
+/// reads the device's counter and waits for it. A copy is independent and carries everything, so a program may copy,
+/// change and re-key states as it grows or prunes its parameters.
+template <class Recipe>
+class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<Recipe>> {
+  static constexpr std::size_t count = Recipe::slot_count;
+  using PerTensor = typename Recipe::PerTensor;
+
+  using Slots = detail::SlotTable<typename Recipe::Rule>;
+
+ public:
+  ParamState() = default;
+  ParamState(const ParamState& other)
+      : torch::optim::OptimizerCloneableParamState<ParamState>(other),
+        slots_(other.slots_),
+        record_(other.record()),
+        age_only_(other.age_only_) {}
+  ParamState& operator=(const ParamState& other) {
+    if (this == &other) return *this;
+    const PerTensor record = other.record();
+    detach();
+    slots_ = other.slots_;
+    record_ = record;
+    age_only_ = other.age_only_;
+    return *this;
+  }
+  ~ParamState() override { touch(); }
+
+  std::int64_t step() const { return record().age; }
+  /// Sets the number of updates; what else the rule remembers of them follows from it and the group's options.
+  ParamState& step(std::int64_t age) {
+    detach();
+    record_ = PerTensor{};
+    record_.age = age;
+    age_only_ = true;
+    return *this;
+  }
+
+  /// A tensor of the state by name, also for rules of one's own.
+  template <FixedString Name>
+  const at::Tensor& get() const {
+    return slot<Slots::find(Name.view())>();
+  }
+  template <FixedString Name>
+  at::Tensor& get() {
+    return slot<Slots::find(Name.view())>();
+  }
+  template <FixedString Name>
+  ParamState& set(at::Tensor value) {
+    get<Name>() = std::move(value);
+    return *this;
+  }
+
+#define AGMOHD_SLOT(name)                                                                          \
+  ParamState& name(at::Tensor value) requires(Slots::find(#name) < count) {                        \
+    slot<Slots::find(#name)>() = std::move(value);                                                   \
+    return *this;                                                                                  \
+  }                                                                                                \
+  const at::Tensor& name() const requires(Slots::find(#name) < count) { return slot<Slots::find(#name)>(); } \
+  at::Tensor& name() requires(Slots::find(#name) < count) { return slot<Slots::find(#name)>(); }
+  // clang-format off
+  AGMOHD_SLOT(momentum_buffer)
+  AGMOHD_SLOT(exp_avg)
+  AGMOHD_SLOT(exp_avg_sq)
+  AGMOHD_SLOT(max_exp_avg_sq)
+// clang-format on
+#undef AGMOHD_SLOT
+
+  void serialize(torch::serialize::OutputArchive& archive) const override {
+    const PerTensor record = this->record();
+    archive.write("step", c10::IValue(record.age));
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!slots_[i].defined()) continue;
+      // A view would take the whole of its storage into the file.
+      const bool view = slots_[i].storage().nbytes() > slots_[i].nbytes();
+      archive.write(Recipe::Rule::slot_names[i], c10::IValue(view ? slots_[i].clone() : slots_[i]));
+    }
+    if constexpr (!std::is_empty_v<typename Recipe::Rule::Memory>) {
+      if (!age_only_) archive.write("agmohd_memory", c10::IValue(to_tensor(record.rule)));
+    }
+  }
+
+  void serialize(torch::serialize::InputArchive& archive) override {
+    detach();
+    record_ = PerTensor{};
+    age_only_ = true;
+    bool any = false;
+    for (std::size_t i = 0; i < count; ++i) {
+      c10::IValue value;
+      slots_[i] = archive.try_read(Recipe::Rule::slot_names[i], value) ? value.toTensor() : at::Tensor();
+      any = any || slots_[i].defined();
+    }
+    c10::IValue value;
+    // torch::optim::SGD saves no step: a buffer is the sign of a first one.
+    record_.age = archive.try_read("step", value) ? value.toInt() : (any ? 1 : 0);
+    if constexpr (!std::is_empty_v<typename Recipe::Rule::Memory>) {
+      if (archive.try_read("agmohd_memory", value)) {
+        from_tensor(value.toTensor(), record_.rule);
+        age_only_ = false;
+      }
+    }
+  }
+
+  /// Calls f(index, tensor) for every slot of the rule.
+  template <class F>
+  void for_each_slot(F f) {
+    touch();
+    for (std::size_t j = 0; j < count; ++j) f(j, slots_[j]);
+  }
+
+  /// Device memory of a policy as a tensor of int64 bit patterns, exact and independent of the number format.
+  template <class M>
+  static at::Tensor to_tensor(const M& memory) {
+    at::Tensor bits = at::empty({std::int64_t(sizeof(M) / 8)}, at::kLong);
+    std::memcpy(bits.data_ptr(), &memory, sizeof(M));
+    return bits;
+  }
+  template <class M>
+  static void from_tensor(const at::Tensor& bits, M& memory) {
+    TORCH_CHECK(bits.scalar_type() == at::kLong && bits.nbytes() == sizeof(M), "agmohd: the checkpoint holds ",
+                bits.nbytes(), " bytes of policy memory, but this recipe has ", sizeof(M));
+    const at::Tensor host = bits.cpu().contiguous();
+    std::memcpy(&memory, host.const_data_ptr(), sizeof(M));
+  }
+
+ private:
+  template <class>
+  friend class Binder;
+
+  template <std::size_t I>
+  const at::Tensor& slot() const {
+    static_assert(I < count, "agmohd: the rule of this recipe has no state of that name");
+    return slots_[I];
+  }
+  template <std::size_t I>
+  at::Tensor& slot() {
+    static_assert(I < count, "agmohd: the rule of this recipe has no state of that name");
+    touch();
+    return slots_[I];
+  }
+
+  bool attached() const { return executor_ != nullptr; }
+  PerTensor record() const { return attached() ? executor_->read_record(index_) : record_; }
+  /// The record with the rule's memory filled in where only the age is known.
+  PerTensor complete_record(const typename Recipe::Rule::Options& options) const {
+    PerTensor record = this->record();
+    if (!attached() && age_only_) record.rule = Recipe::Rule::restore(options, record.age);
+    return record;
+  }
+  void attach(std::shared_ptr<Executor<Recipe>> executor, std::int32_t position, std::shared_ptr<bool> changed) {
+    executor_ = std::move(executor);
+    index_ = position;
+    changed_ = std::move(changed);
+    age_only_ = false;
+  }
+  void detach() {
+    touch();
+    executor_.reset();
+    changed_.reset();
+  }
+  /// Tells the optimizer that holds this state to look at it again.
+  void touch() const {
+    if (changed_) *changed_ = true;
+  }
+
+  std::array<at::Tensor, count> slots_;
+  PerTensor record_{};                         // while not attached
+  bool age_only_ = true;                       // of record_ only the age is known
+  std::shared_ptr<Executor<Recipe>> executor_;  // holds the record while attached
+  std::int32_t index_ = 0;
+  std::shared_ptr<bool> changed_;
+};
+
+}  // namespace agmohd

@@ -1,0 +1,94 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <string>
+
+#include "../core/fields.hpp"
+#include "../core/lane.hpp"
+#include "../core/signals.hpp"
+#include "../core/concepts.hpp"
+
+namespace agmohd::rule {
+
+/// Adam (Kingma & Ba 2015, algorithm 1) with weight decay added to the gradient, AMSGrad (Reddi et al. 2018) by
+/// option, and eps outside the corrected root, as in PyTorch.
+struct Adam {
+  struct Options {
+    Pair betas{0.9, 0.999};
+    double eps = 1e-8;
+    double weight_decay = 0;
+    bool amsgrad = false;
+    bool maximize = false;
+  };
+  static constexpr double default_lr = 1e-3;
+  static constexpr auto fields = describe(
+      field("betas", &Options::betas, in(0, 1)), field("eps", &Options::eps, at_least(0)),
+      field("weight_decay", &Options::weight_decay, at_least(0)),
+      field("amsgrad", &Options::amsgrad), field("maximize", &Options::maximize));
+  static std::string name() { return "Adam"; }
+
+  template <class T>
+  struct Slots {
+    T exp_avg, exp_avg_sq, max_exp_avg_sq;
+  };
+  static constexpr std::array<const char*, 3> slot_names{"exp_avg", "exp_avg_sq", "max_exp_avg_sq"};
+  static unsigned slots(const Options& o) { return o.amsgrad ? 7 : 3; }
+
+  /// Products of the betas of all steps so far: a beta may change from step to step.
+  struct Memory {
+    double beta1_product = 1, beta2_product = 1;
+  };
+  static Memory restore(const Options& o, std::int64_t age) {
+    return {std::pow(o.betas.first, double(age)), std::pow(o.betas.second, double(age))};
+  }
+
+  template <class R>
+  struct Coefficients {
+    R sign, weight_decay, gain1, gain2, mix_moment, mix_gradient, scale1, scale2, eps;
+  };
+
+  AGMOHD_HD static double beta1(const Options& o) { return o.betas.first; }
+
+  template <class R>
+  AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, Memory& m) {
+    const double b1 = now.blend.beta1, b2 = o.betas.second, look = now.blend.look;
+    m.beta1_product *= b1;
+    m.beta2_product *= b2;
+    const double correction1 = 1 - m.beta1_product, correction2 = 1 - m.beta2_product;
+    return {R(o.maximize ? -1 : 1), R(o.weight_decay),   R(1 - b1),
+            R(1 - b2),              R(1 - look + look * b1), R(look * (1 - b1)),
+            R(1 / correction1),     R(1 / std::sqrt(correction2)), R(o.eps)};
+  }
+
+  template <Lane T>
+  AGMOHD_HD static void update(const T& p, const T& g, Slots<T>& s, const Coefficients<Real<T>>& k) {
+    const T h = decayed(p, g, k);
+    s.exp_avg = s.exp_avg + k.gain1 * (h - s.exp_avg);
+    s.exp_avg_sq = s.exp_avg_sq + k.gain2 * (h * h - s.exp_avg_sq);
+    s.max_exp_avg_sq = math::max(s.max_exp_avg_sq, s.exp_avg_sq);  // without AMSGrad it starts from 0
+  }
+
+  template <Lane T>
+  AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,
+                               const Coefficients<Real<T>>& k) {
+    const T moment = k.mix_gradient == 0
+                         ? s.exp_avg
+                         : T(k.mix_moment * s.exp_avg + k.mix_gradient * decayed(p, g, k));
+    return k.scale1 * moment / (k.scale2 * math::sqrt(s.max_exp_avg_sq) + k.eps);
+  }
+
+ private:
+  template <Lane T>
+  AGMOHD_HD static T decayed(const T& p, const T& g, const Coefficients<Real<T>>& k) {
+    const T h = k.sign * g;
+    if (k.weight_decay == 0) return h;
+    return h + k.weight_decay * p;
+  }
+};
+static_assert(Rule<Adam>);
+
+}  // namespace agmohd::rule

@@ -1,0 +1,89 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+#include "../core/fields.hpp"
+#include "../core/lane.hpp"
+#include "../core/signals.hpp"
+#include "../core/concepts.hpp"
+
+namespace agmohd::rule {
+
+/// Stochastic gradient descent with momentum (Sutskever et al. 2013), in PyTorch's form: the learning rate multiplies
+/// the buffer, the first gradient enters it undampened, and weight decay is added to the gradient.
+struct SGD {
+  struct Options {
+    double momentum = 0;
+    double dampening = 0;
+    double weight_decay = 0;
+    bool nesterov = false;
+    bool maximize = false;
+  };
+  static constexpr double default_lr = 1e-3;
+  static constexpr auto fields = describe(
+      field("momentum", &Options::momentum, at_least(0)), field("dampening", &Options::dampening),
+      field("weight_decay", &Options::weight_decay, at_least(0)),
+      field("nesterov", &Options::nesterov), field("maximize", &Options::maximize));
+  static std::string name() { return "SGD"; }
+  static void check(const Options& o) {
+    if (o.nesterov && (o.momentum <= 0 || o.dampening != 0)) {
+      throw std::invalid_argument("nesterov = true with momentum = " + std::to_string(o.momentum) +
+                                  " and dampening = " + std::to_string(o.dampening) +
+                                  ", but it needs a momentum above 0 and a dampening of 0");
+    }
+  }
+
+  template <class T>
+  struct Slots {
+    T momentum_buffer;
+  };
+  static constexpr std::array<const char*, 1> slot_names{"momentum_buffer"};
+  static unsigned slots(const Options& o) { return o.momentum != 0 ? 1 : 0; }
+
+  struct Memory {};
+  static Memory restore(const Options&, std::int64_t) { return {}; }
+
+  template <class R>
+  struct Coefficients {
+    R sign, weight_decay, momentum, gain, mix_buffer, mix_gradient;
+  };
+
+  AGMOHD_HD static double beta1(const Options& o) { return o.momentum; }
+
+  template <class R>
+  AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, Memory&) {
+    const double mu = now.blend.beta1;
+    const double look = o.nesterov ? 1 : now.blend.look;
+    const bool undampened = now.age == 1 || mu == 0;
+    return {R(o.maximize ? -1 : 1), R(o.weight_decay),          R(mu),
+            R(undampened ? 1 : 1 - o.dampening), R(1 - look + look * mu), R(look)};
+  }
+
+  template <Lane T>
+  AGMOHD_HD static void update(const T& p, const T& g, Slots<T>& s, const Coefficients<Real<T>>& k) {
+    s.momentum_buffer = k.momentum * s.momentum_buffer + k.gain * decayed(p, g, k);
+  }
+
+  template <Lane T>
+  AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,
+                               const Coefficients<Real<T>>& k) {
+    if (k.mix_gradient == 0) return s.momentum_buffer;
+    return k.mix_gradient * decayed(p, g, k) + k.mix_buffer * s.momentum_buffer;
+  }
+
+ private:
+  template <Lane T>
+  AGMOHD_HD static T decayed(const T& p, const T& g, const Coefficients<Real<T>>& k) {
+    const T h = k.sign * g;
+    if (k.weight_decay == 0) return h;
+    return h + k.weight_decay * p;
+  }
+};
+static_assert(Rule<SGD>);
+
+}  // namespace agmohd::rule

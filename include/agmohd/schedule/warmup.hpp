@@ -1,0 +1,49 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+#include "../core/fields.hpp"
+#include "../core/concepts.hpp"
+#include "constant.hpp"
+
+namespace agmohd::schedule {
+
+/// A linear warm-up of `warmup_steps` steps, (t + 1) / warmup_steps of what schedule S begins with, and then S over
+/// the steps that remain: where S has a `total_steps`, that total includes the warm-up.
+template <class S = Constant>
+struct Warmup {
+  struct Options {
+    std::int64_t warmup_steps = 0;
+    typename S::Options after{};
+  };
+  static constexpr auto fields = describe(field("warmup_steps", &Options::warmup_steps, at_least(0)),
+                                          nested(&Options::after, S::fields));
+  static constexpr bool has_total = requires(typename S::Options o) { o.total_steps; };
+  static std::string name() { return "Warmup<" + S::name() + ">"; }
+
+  static void check(const Options& o) {
+    if constexpr (has_total) {
+      if (o.warmup_steps >= o.after.total_steps) {
+        throw std::invalid_argument("warmup_steps = " + std::to_string(o.warmup_steps) +
+                                    ", but it must be less than total_steps = " +
+                                    std::to_string(o.after.total_steps) +
+                                    ", which includes the warm-up");
+      }
+    }
+    if constexpr (requires { S::check(o.after); }) S::check(o.after);
+  }
+
+  AGMOHD_HD static double factor(const Options& o, std::int64_t t) {
+    typename S::Options after = o.after;
+    if constexpr (has_total) after.total_steps -= o.warmup_steps;
+    if (t >= o.warmup_steps) return S::factor(after, t - o.warmup_steps);
+    return double(t + 1) / double(o.warmup_steps) * S::factor(after, 0);
+  }
+};
+static_assert(Schedule<Warmup<>>);
+
+}  // namespace agmohd::schedule
