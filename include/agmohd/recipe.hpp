@@ -93,16 +93,16 @@ struct Recipe {
     typename Rule::Options rule{};
   };
 
-  /// Memory of the optimizer. `updates` counts applied steps and drives the schedule.
+  /// Memory of the optimizer (no [[no_unique_address]]: nvcc lays it out differently for host and device). `updates` counts applied steps and drives the schedule.
   struct Memory {
     std::int64_t updates = 0;
-    [[no_unique_address]] typename Hindrance::Memory hindrance{};
-    [[no_unique_address]] typename Momentum::Memory momentum{};
+    typename Hindrance::Memory hindrance{};
+    typename Momentum::Memory momentum{};
   };
   /// Memory of one tensor. `age` counts its applied updates.
   struct PerTensor {
     std::int64_t age = 0;
-    [[no_unique_address]] typename Rule::Memory rule{};
+    typename Rule::Memory rule{};
   };
 
   template <class R>

@@ -2,9 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <bit>
 #include <cstdint>
-#include <cstring>
 
 #include "lane.hpp"
 
@@ -17,13 +15,13 @@ constexpr int size_of(Dtype dtype) {
   return dtype == Dtype::f64 ? 8 : dtype == Dtype::f32 ? 4 : 2;
 }
 
-/// A bfloat16 in memory. Rounding is to nearest even; every NaN becomes 0x7fc0.
+/// A bfloat16 in memory (std::bit_cast is host-only under nvcc, its builtin is not). Rounding is to nearest even; every NaN becomes 0x7fc0.
 struct Bf16 {
   std::uint16_t bits;
 
-  AGMOHD_HD static float widen(std::uint32_t bits) { return std::bit_cast<float>(bits << 16); }
+  AGMOHD_HD static float widen(std::uint32_t bits) { return __builtin_bit_cast(float, bits << 16); }
   AGMOHD_HD static std::uint16_t narrow(float x) {
-    const auto u = std::bit_cast<std::uint32_t>(x);
+    const auto u = __builtin_bit_cast(std::uint32_t, x);
     if ((u & 0x7fffffffU) > 0x7f800000U) return 0x7fc0;
     return std::uint16_t((u + 0x7fffU + ((u >> 16) & 1U)) >> 16);
   }

@@ -1,0 +1,47 @@
+# SPDX-FileCopyrightText: 2026 The agmohd authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# What only agmohd's own tests, examples and benchmarks need.
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+
+find_program(AGMOHD_CCACHE NAMES ccache)
+mark_as_advanced(AGMOHD_CCACHE)
+if(AGMOHD_CCACHE)
+  # The sloppiness is what ccache asks for with precompiled headers.
+  set(launcher "${CMAKE_COMMAND}" -E env "CCACHE_SLOPPINESS=pch_defines,time_macros" "${AGMOHD_CCACHE}")
+  foreach(language CXX CUDA)
+    if(NOT DEFINED CMAKE_${language}_COMPILER_LAUNCHER)
+      set(CMAKE_${language}_COMPILER_LAUNCHER ${launcher})
+    endif()
+  endforeach()
+endif()
+
+# Without a GPU the kernels are only compiled: once is enough.
+set(AGMOHD_CUDA_FALLBACK_ARCHITECTURES 90)
+agmohd_enable_cuda()
+
+# All that scripts/gpu.sh needs.
+add_custom_target(gpu)
+
+# agmohd_development: the library as our own programs use it, with warnings.
+add_library(agmohd_development INTERFACE)
+target_link_libraries(agmohd_development INTERFACE agmohd::agmohd)
+set(warnings -Wall -Wextra -Wshadow -Wconversion)
+set(host_warnings -Wpedantic ${warnings}) # -Wpedantic rejects the host code that nvcc generates
+if(AGMOHD_WERROR)
+  list(APPEND warnings -Werror)
+  list(APPEND host_warnings -Werror)
+  target_compile_options(agmohd_development INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings>)
+endif()
+list(JOIN warnings "," warnings)
+target_compile_options(
+  agmohd_development INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${host_warnings}>"
+                               "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=${warnings}>")
+if(AGMOHD_CCACHE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(agmohd_development INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
+endif()

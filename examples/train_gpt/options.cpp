@@ -1,0 +1,229 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "options.hpp"
+
+#include <getopt.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <limits>
+#include <sstream>
+
+namespace demo {
+namespace {
+
+std::string text(double value) {
+  std::ostringstream out;
+  out << value;
+  return out.str();
+}
+
+/// One command line option: how --help shows it, and what a value does.
+struct Entry {
+  const char* name;
+  const char* value;  // what stands for the value in --help; nullptr: a flag
+  std::string help;
+  std::function<void(const std::string&)> set;
+};
+
+[[noreturn]] void reject(const std::string& name, const std::string& value,
+                         const std::string& allowed) {
+  throw UsageError("--" + name + ": '" + value + "' is not allowed; give " + allowed);
+}
+
+template <class T>
+T number(const std::string& name, const std::string& value, T low, T high,
+         const std::string& allowed) {
+  T result{};
+  const char* const end = value.data() + value.size();
+  const auto [stop, error] = std::from_chars(value.data(), end, result);
+  if (error != std::errc() || stop != end || !(result >= low && result <= high)) {
+    reject(name, value, allowed);
+  }
+  return result;
+}
+
+Entry integer(const char* name, std::int64_t& target, std::int64_t low, std::int64_t high,
+              const std::string& help) {
+  const std::string allowed =
+      "a whole number from " + std::to_string(low) + " to " + std::to_string(high);
+  return {name, "N", help + " [" + std::to_string(target) + "]",
+          [=, &target](const std::string& v) { target = number(name, v, low, high, allowed); }};
+}
+
+template <class Target>
+Entry real(const char* name, Target& target, double low, double high, const std::string& help) {
+  const std::string allowed = "a number from " + text(low) + " to " + text(high);
+  return {name, "X", help,
+          [=, &target](const std::string& v) { target = number(name, v, low, high, allowed); }};
+}
+
+Entry choice(const char* name, std::string& target, std::vector<std::string> choices,
+             const std::string& help) {
+  std::string allowed = "one of";
+  for (const std::string& c : choices) allowed += " " + c;
+  return {name, "NAME", help + "; " + allowed + " [" + target + "]",
+          [=, &target](const std::string& v) {
+            for (const std::string& c : choices) {
+              if (c == v) return void(target = v);
+            }
+            reject(name, v, allowed);
+          }};
+}
+
+Entry file(const char* name, std::string& target, const std::string& help) {
+  return {name, "FILE", help, [&target](const std::string& v) { target = v; }};
+}
+
+std::vector<Entry> entries(Options& o, bool& help) {
+  constexpr std::int64_t kMany = 1'000'000;
+  return {
+      file("data", o.data, "text to learn [the repository's examples/data/web.txt]"),
+      integer("layers", o.layers, 1, 96, "transformer blocks"),
+      integer("width", o.width, 8, 8192, "channels of a block; a multiple of --heads"),
+      integer("heads", o.heads, 1, 256, "attention heads"),
+      integer("context", o.context, 8, 8192, "bytes that the model sees"),
+      integer("batch", o.batch, 1, 4096, "windows of text in a step"),
+      integer("steps", o.steps, 1, kMany, "training steps"),
+      choice("optimizer", o.optimizer, {"adamw", "torch-adamw", "agmohd-sgd", "agmohd-adam"},
+             "what trains the model"),
+      real("lr", o.lr, 0.0, 100.0, "highest learning rate [0.003; agmohd-sgd 0.2]"),
+      {"warmup", "N", "steps of linear warm-up, part of --steps [a tenth of them, 50 at most]",
+       [&o](const std::string& v) {
+         o.warmup = number<std::int64_t>("warmup", v, 0, kMany, "a whole number of steps");
+       }},
+      real("weight-decay", o.weight_decay, 0.0, 10.0,
+           "of matrices [0.1; 0 for agmohd-sgd and agmohd-adam]"),
+      real("clip", o.clip, 1e-6, 1e6, "largest norm of the gradients [" + text(o.clip) + "]"),
+      integer("seed", o.seed, 0, std::numeric_limits<std::int64_t>::max(),
+              "of the parameters, the batches and the sample"),
+      choice("device", o.device, {"auto", "cpu", "cuda"}, "where to train"),
+      integer("threads", o.threads, 0, 1024, "CPU threads; 0: LibTorch's choice"),
+      file("checkpoint", o.checkpoint,
+           "write a checkpoint here at the end, and on an interrupt [none]"),
+      integer("checkpoint-every", o.checkpoint_every, 0, kMany,
+              "also write it every N steps; 0: no"),
+      file("resume", o.resume, "continue from this checkpoint, given the same options [none]"),
+      file("csv", o.csv, "table of the run; '' for none [" + o.csv + "]"),
+      file("svg", o.svg, "loss curve; '' for none [" + o.svg + "]"),
+      integer("sample", o.sample, 0, kMany, "bytes of text to write at the end"),
+      {"compare", nullptr,
+       "train with torch-adamw and with adamw from the same seed; exit 1 if they differ",
+       [&o](const std::string&) { o.compare = true; }},
+      {"quick", nullptr,
+       "set tiny sizes, then compare as --compare does and check a resumed run; give it first",
+       [&o](const std::string&) {
+         o.quick = o.compare = true;
+         o.layers = o.heads = 2;
+         o.width = o.context = 32;
+         o.steps = 60;
+       }},
+      {"help", nullptr, "print this", [&help](const std::string&) { help = true; }},
+  };
+}
+
+void print_help(const std::vector<Entry>& all) {
+  std::printf(
+      "Usage: train_gpt [options]\nTrains a small byte-level GPT. Defaults are in brackets.\n\n");
+  for (const Entry& e : all) {
+    const std::string left =
+        std::string("--") + e.name + (e.value ? std::string(" ") + e.value : "");
+    std::printf("  %-22s %s\n", left.c_str(), e.help.c_str());
+  }
+}
+
+/// Better now than after the training.
+void check_writable(const char* name, const std::string& path) {
+  if (path.empty()) return;
+  const std::filesystem::path folder = std::filesystem::absolute(path).parent_path();
+  if (std::filesystem::is_directory(path) || ::access(folder.c_str(), W_OK) != 0) {
+    reject(name, path, "a file in a folder that can be written to");
+  }
+}
+
+void check_together(const Options& o) {
+  if (o.width % o.heads != 0) {
+    reject("width", std::to_string(o.width), "a multiple of --heads " + std::to_string(o.heads));
+  }
+  if (o.warmup_steps() >= o.steps) {
+    reject("warmup", std::to_string(o.warmup_steps()),
+           "fewer than --steps " + std::to_string(o.steps));
+  }
+  check_writable("checkpoint", o.checkpoint);
+  check_writable("csv", o.csv);
+  check_writable("svg", o.svg);
+  if (o.checkpoint_every > 0 && o.checkpoint.empty()) {
+    throw UsageError("--checkpoint-every: needs --checkpoint FILE");
+  }
+  if (o.compare && !(o.checkpoint.empty() && o.resume.empty())) {
+    throw UsageError("--compare and --quick: take neither --checkpoint nor --resume");
+  }
+}
+
+}  // namespace
+
+double Options::learning_rate() const {
+  return lr.value_or(optimizer == "agmohd-sgd" ? 0.2 : 3e-3);
+}
+
+double Options::decay() const {
+  const bool coupled = optimizer == "agmohd-sgd" || optimizer == "agmohd-adam";
+  return weight_decay.value_or(coupled ? 0.0 : 0.1);
+}
+
+std::int64_t Options::warmup_steps() const {
+  return warmup.value_or(std::min<std::int64_t>(50, steps / 10));
+}
+
+std::vector<std::pair<std::string, std::string>> Options::identity() const {
+  return {{"layers", std::to_string(layers)},
+          {"width", std::to_string(width)},
+          {"heads", std::to_string(heads)},
+          {"context", std::to_string(context)},
+          {"batch", std::to_string(batch)},
+          {"steps", std::to_string(steps)},
+          {"optimizer", optimizer},
+          {"lr", text(learning_rate())},
+          {"warmup", std::to_string(warmup_steps())},
+          {"weight-decay", text(decay())},
+          {"clip", text(clip)},
+          {"seed", std::to_string(seed)}};
+}
+
+std::optional<Options> parse_options(int argc, char** argv) {
+  Options options;
+  bool help = false;
+  const std::vector<Entry> all = entries(options, help);
+  std::vector<option> table;
+  for (const Entry& e : all) {
+    table.push_back({e.name, e.value ? required_argument : no_argument, nullptr, 0});
+  }
+  table.push_back({nullptr, 0, nullptr, 0});
+  opterr = 0;
+  for (int index = 0;;) {
+    const int code = getopt_long(argc, argv, ":", table.data(), &index);
+    if (code == -1) break;
+    const std::string given = optind > 0 && optind <= argc ? argv[optind - 1] : "";
+    if (code == ':') throw UsageError(given + ": needs a value; see --help");
+    if (code != 0) throw UsageError(given + ": no such option, or not a whole name; see --help");
+    all[static_cast<std::size_t>(index)].set(optarg ? optarg : "");
+  }
+  if (optind < argc) {
+    throw UsageError(std::string("'") + argv[optind] +
+                     "': every argument is an option; see --help");
+  }
+  if (help) {
+    print_help(entries(options = Options(), help));
+    return std::nullopt;
+  }
+  check_together(options);
+  return options;
+}
+
+}  // namespace demo

@@ -1,0 +1,51 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace demo {
+
+/// What the command line says. Needs no LibTorch.
+struct Options {
+  std::string data;  // empty: the text the repository carries
+  std::int64_t layers = 4, width = 128, heads = 4, context = 128, batch = 8, steps = 1800;
+  std::string optimizer = "adamw";
+  std::optional<double> lr, weight_decay;  // unset: the optimizer's own default
+  std::optional<std::int64_t> warmup;      // unset: a tenth of the steps, 50 at most
+  double clip = 1.0;
+  std::int64_t seed = 1;
+  std::string device = "auto";
+  std::int64_t threads = 0;
+  std::string checkpoint, resume;
+  std::int64_t checkpoint_every = 0;
+  std::string csv = "train_gpt.csv", svg = "train_gpt.svg";
+  std::int64_t sample = 400;
+  bool compare = false, quick = false;
+
+  double learning_rate() const;
+  double decay() const;
+  std::int64_t warmup_steps() const;
+
+  /// What must be the same for a resumed run to continue the run that wrote the checkpoint.
+  std::vector<std::pair<std::string, std::string>> identity() const;
+};
+
+/// A bad command line; what() names the option, the value and what is allowed.
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// The lowest learning rate of the cosine, as a part of the highest.
+inline constexpr double kMinFactor = 0.1;
+
+/// Throws UsageError. Returns nothing where --help was asked for and printed.
+std::optional<Options> parse_options(int argc, char** argv);
+
+}  // namespace demo

@@ -1,0 +1,206 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+
+#pragma once
+
+#include <fcntl.h>
+#include <torch/torch.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <csignal>
+#include <filesystem>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "data.hpp"
+#include "model.hpp"
+#include "optimizers.hpp"
+#include "options.hpp"
+#include "progress.hpp"
+#include "report.hpp"
+
+namespace demo {
+
+/// Set by an interrupt: the run ends after the step it is in.
+inline volatile std::sig_atomic_t interrupted = 0;
+
+/// A model, its optimizer and the record of their run.
+class Trainer {
+ public:
+  Trainer(const Options& options, const Text& text, torch::Device device)
+      : options_(options),
+        text_(text),
+        device_(device),
+        model_(seeded_model(options)),
+        update_((model_->to(device), make_update(options, model_->parameters()))),
+        plan_(text.plan(options.steps, options.batch, options.seed)) {
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    losses_ =
+        torch::full({options.steps}, nan, torch::TensorOptions(torch::kFloat32).device(device));
+    norms_ = losses_.clone();
+    rates_ = torch::full({options.steps}, nan, torch::kFloat64);
+  }
+
+  /// Trains up to step `end`, or until the interrupt. `show`: print progress, write the
+  /// checkpoints.
+  void run(std::int64_t end, bool show) {
+    const std::int64_t tokens = options_.batch * options_.context;
+    std::int64_t first = step_;  // of those since the last line
+    Progress progress(step_, options_.steps);
+    while (step_ < end && !interrupted) {
+      const std::int64_t t = step_++;
+      const bool print = show && progress.due(step_);
+      update_.optimizer->zero_grad();
+      const torch::Tensor loss = model_->loss(text_.windows(plan_[t]));
+      loss.backward();
+      losses_[t].copy_(loss.detach());
+      if (print || t % kNormEvery == 0) norms_[t].copy_(grad_norm());
+      update_.step(t);
+      if (print) {  // the one place that waits for the device
+        const torch::Tensor shown = torch::stack({losses_[t], norms_[t]}).cpu();
+        const double rate =
+            progress.print(step_, shown[0].item<double>(), lr(t), shown[1].item<double>(), tokens);
+        rates_.slice(0, first, step_).fill_(rate * static_cast<double>(tokens));
+        first = step_;
+      }
+      if (show && options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0)
+        save(options_.checkpoint);
+    }
+  }
+
+  /// Mean loss over at most `most` windows of the held-out text.
+  double validate(std::int64_t most) {
+    const torch::NoGradGuard no_grad;
+    torch::Tensor sum = torch::zeros({}, torch::TensorOptions(torch::kFloat64).device(device_));
+    const torch::Tensor starts = text_.held_out(most);
+    for (const torch::Tensor& part : starts.split(32)) {
+      sum += model_->loss(text_.windows(part)).to(torch::kFloat64) * part.size(0);
+    }
+    return sum.item<double>() / static_cast<double>(starts.size(0));
+  }
+
+  /// Bytes that the model writes after a line break, at temperature 0.8.
+  std::string sample(std::int64_t count) {
+    const torch::NoGradGuard no_grad;
+    torch::manual_seed(options_.seed);
+    torch::Tensor bytes =
+        torch::full({1, 1}, 10, torch::TensorOptions(torch::kInt64).device(device_));
+    for (std::int64_t i = 0; i < count; ++i) {
+      const torch::Tensor seen =
+          bytes.slice(1, std::max<std::int64_t>(0, bytes.size(1) - options_.context));
+      const torch::Tensor logits = model_->forward(seen).select(1, -1) / 0.8;
+      bytes = torch::cat({bytes, torch::multinomial(torch::softmax(logits, -1), 1)}, 1);
+    }
+    bytes = bytes.to(torch::kCPU, torch::kUInt8).contiguous();
+    return {reinterpret_cast<const char*>(bytes.const_data_ptr<std::uint8_t>()) + 1,
+            static_cast<std::size_t>(count)};
+  }
+
+  /// Writes a new file and renames it over the old one, so that there is a whole checkpoint at
+  /// every time.
+  void save(const std::string& path) {
+    torch::serialize::OutputArchive archive, model, optimizer;
+    model_->save(model);
+    update_.optimizer->save(optimizer);
+    archive.write("model", model);
+    archive.write("optimizer", optimizer);
+    archive.write("step", torch::IValue(step_));
+    for (const auto& [name, value] : identity())
+      archive.write("option " + name, torch::IValue(value));
+    archive.write("losses", losses_.cpu());
+    archive.write("norms", norms_.cpu());
+    archive.write("rates", rates_);
+    const std::string part = path + ".part";
+    archive.save_to(part);
+    const int file = ::open(part.c_str(), O_RDONLY);
+    const bool written = file >= 0 && ::fsync(file) == 0;
+    if (file >= 0) ::close(file);
+    if (!written) throw std::runtime_error("--checkpoint: cannot write '" + part + "'");
+    std::filesystem::rename(part, path);
+  }
+
+  /// Throws std::runtime_error that names the file if it does not fit this run; the trainer is then
+  /// of no use.
+  void load(const std::string& path) try {
+    torch::serialize::InputArchive archive, model, optimizer;
+    archive.load_from(path, device_);
+    for (const auto& [name, value] : identity()) {
+      torch::IValue saved;
+      archive.read("option " + name, saved);
+      if (saved.toStringRef() != value) {
+        throw std::runtime_error("it was written with --" + name + " " + saved.toStringRef() +
+                                 ", not " + value);
+      }
+    }
+    archive.read("model", model);
+    archive.read("optimizer", optimizer);
+    model_->load(model);
+    update_.optimizer->load(optimizer);
+    torch::IValue step;
+    archive.read("step", step);
+    step_ = step.toInt();
+    archive.read("losses", losses_);
+    archive.read("norms", norms_);
+    archive.read("rates", rates_);
+    losses_ = losses_.to(device_);
+    norms_ = norms_.to(device_);
+    rates_ = rates_.cpu();
+  } catch (const c10::Error& error) {
+    throw std::runtime_error("--resume: '" + path + "': " + error.what_without_backtrace());
+  } catch (const std::runtime_error& error) {
+    throw std::runtime_error("--resume: '" + path + "': " + error.what());
+  }
+
+  /// A row for every step so far.
+  std::vector<Row> rows() const {
+    const torch::Tensor losses = losses_.to(torch::kCPU, torch::kFloat64),
+                        norms = norms_.to(torch::kCPU, torch::kFloat64);
+    std::vector<Row> result;
+    for (std::int64_t t = 0; t < step_; ++t) {
+      const auto at = [t](const torch::Tensor& x) { return x.const_data_ptr<double>()[t]; };
+      result.push_back({at(losses), lr(t), at(norms), at(rates_)});
+    }
+    return result;
+  }
+
+  std::int64_t step() const { return step_; }
+  std::vector<torch::Tensor> parameters() const { return model_->parameters(); }
+  const std::string& optimizer_name() const { return update_.name; }
+
+ private:
+  static constexpr std::int64_t kNormEvery = 10;
+
+  static Gpt seeded_model(const Options& o) {
+    torch::manual_seed(o.seed);
+    return Gpt(GptSize{o.layers, o.width, o.heads, o.context});
+  }
+
+  double lr(std::int64_t t) const {
+    return options_.learning_rate() * Schedule::factor(schedule_options(options_), t);
+  }
+
+  torch::Tensor grad_norm() const {
+    std::vector<torch::Tensor> norms;
+    for (const torch::Tensor& p : model_->parameters()) norms.push_back(p.grad().norm());
+    return torch::stack(norms).norm();
+  }
+
+  std::vector<std::pair<std::string, std::string>> identity() const {
+    auto result = options_.identity();
+    result.emplace_back("data", std::to_string(text_.size()) + " bytes");
+    return result;
+  }
+
+  Options options_;
+  const Text& text_;
+  torch::Device device_;
+  Gpt model_;
+  Update update_;
+  torch::Tensor plan_, losses_, norms_, rates_;
+  std::int64_t step_ = 0;
+};
+
+}  // namespace demo

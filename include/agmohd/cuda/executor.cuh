@@ -1,0 +1,265 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "../core/executor.hpp"
+#include "kernels.cuh"
+#include "memory.cuh"
+#include "step_table.cuh"
+#include "tuning.hpp"
+
+namespace agmohd::cuda {
+
+/// Steps of the tensors on one CUDA device, on the current stream. Alone it launches a reduce and a sweep for each
+/// parameter dtype that occurs, and where nothing is measured one block that decides instead of the reduce. Nothing
+/// waits for the device but what reads a value back.
+template <class Recipe, class Tag>
+class CudaExecutor final : public Executor<Recipe> {
+ public:
+  using typename Executor<Recipe>::Memory;
+  using typename Executor<Recipe>::PerTensor;
+
+  explicit CudaExecutor(int device) : device_(static_cast<c10::DeviceIndex>(device)) {}
+
+  bool capturing() const override {
+    const c10::cuda::CUDAGuard guard(device_);
+    return cuda::capturing(c10::cuda::getCurrentCUDAStream());
+  }
+
+  void bind(std::span<const TensorRef<Recipe>> tensors, const Handles*) override {
+    refs_.assign(tensors.begin(), tensors.end());
+    // By dtype, so that one launch does all tensors of a dtype.
+    std::stable_sort(refs_.begin(), refs_.end(), [](const auto& a, const auto& b) { return a.dtype < b.dtype; });
+    dirty_ = true;
+  }
+
+  void configure(const Settings<Recipe>& settings) override {
+    settings_ = settings;
+    settings_fresh_ = true;
+  }
+
+  void reserve(std::span<const TensorRef<Recipe>> tensors) override {
+    const c10::cuda::CUDAGuard guard(device_);
+    const cudaStream_t stream = ordered_stream();
+    flush(stream);
+    std::vector<TensorRef<Recipe>> all(tensors.begin(), tensors.end());
+    std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.dtype < b.dtype; });
+    if (!spare_) spare_ = std::make_unique<StepTable<Recipe>>();
+    spare_->reserve(all);
+    spare_->write(all, groups_, records_, uploader_, stream);
+  }
+
+  void measure(const double* loss, bool alone) override {
+    const c10::cuda::CUDAGuard guard(device_);
+    const cudaStream_t stream = ordered_stream();
+    flush(stream);
+    StepTable<Recipe>& table = current_table(stream);
+    parity_ ^= 1;
+    view_ = table.view(core_.template at<Core<Recipe>>(0), loss, parity_);
+    if constexpr (Recipe::wants == 0) {
+      launch_decide(stream);
+    } else {
+      TORCH_CHECK(alone || !cuda::capturing(stream),
+                  "agmohd: a step over several devices cannot be captured in a CUDA graph");
+      if (view_.page_count == 0) {  // no elements, or no gradient on this device
+        C10_CUDA_CHECK(cudaMemsetAsync(&view_.core->signals[parity_], 0, sizeof(Signals), stream));
+        if (alone) launch_decide(stream);
+      }
+      for (const Run& run : table.runs()) {
+        launch(run, [&]<class E>(E) {
+          reduce_kernel<Recipe, Tag, E>
+              <<<unsigned(run.pages), unsigned(run.threads), 0, stream>>>(view_, run.first_page, alone);
+        });
+      }
+      if (alone) return;
+      if (!measured_) measured_.emplace();
+      measured_->record(stream);
+    }
+  }
+
+  void finish(std::span<const std::shared_ptr<Executor<Recipe>>> all) override {
+    const c10::cuda::CUDAGuard guard(device_);
+    const cudaStream_t stream = c10::cuda::getCurrentCUDAStream();
+    if (Recipe::wants != 0 && all.size() > 1) {
+      gather(all, stream);
+      launch_decide(stream);
+    }
+    for (const Run& run : active_->runs()) {
+      launch(run, [&]<class E>(E) {
+        sweep_kernel<Recipe, Tag, E>
+            <<<unsigned(run.pages), unsigned(run.threads), 0, stream>>>(view_, run.first_page);
+      });
+    }
+  }
+
+  Signals signals() override {
+    if (core_.data() == nullptr) return {};
+    return read<Signals>(&core_.template at<Core<Recipe>>(0)->signals[parity_]);
+  }
+
+  std::int32_t add_record(const PerTensor& value) override {
+    fresh_records_.push_back(value);
+    return std::int32_t(record_count_ + fresh_records_.size() - 1);
+  }
+  PerTensor read_record(std::int32_t record) override {
+    const auto i = std::size_t(record);
+    if (i >= record_count_) return fresh_records_[i - record_count_];
+    return read<PerTensor>(records_.at(i));
+  }
+  Memory read_memory() override {
+    if (core_.data() == nullptr) return initial_memory_;
+    return read<Memory>(&core_.template at<Core<Recipe>>(0)->memory);
+  }
+  void write_memory(const Memory& memory) override {
+    initial_memory_ = memory;
+    if (core_.data() == nullptr) return;
+    const c10::cuda::CUDAGuard guard(device_);
+    uploader_.upload(&core_.template at<Core<Recipe>>(0)->memory, &memory, sizeof memory, ordered_stream());
+  }
+
+ private:
+  /// The current stream, after all that this executor enqueued on the stream that was current before.
+  cudaStream_t ordered_stream() {
+    const cudaStream_t stream = c10::cuda::getCurrentCUDAStream();
+    if (cuda::capturing(stream)) return stream;  // whoever captures orders the capture itself
+    if (last_stream_ && *last_stream_ != stream) {
+      if (!moved_) moved_.emplace();
+      moved_->record(*last_stream_);
+      moved_->block(stream);
+    }
+    last_stream_ = stream;
+    return stream;
+  }
+
+  /// Uploads what the host changed: options, and the records of tensors that are new.
+  void flush(cudaStream_t stream) {
+    if (!settings_fresh_ && fresh_records_.empty()) return;
+    TORCH_CHECK(!cuda::capturing(stream),
+                "agmohd: options or parameters changed after prepare(), and a CUDA graph is being captured; call "
+                "prepare() again before the capture");
+    if (core_.data() == nullptr) {
+      core_ = DeviceBuffer(sizeof(Core<Recipe>));
+      Core<Recipe> core{};
+      core.memory = initial_memory_;
+      uploader_.upload(core_.data(), &core, sizeof core, stream);
+    }
+    if (settings_fresh_) {
+      groups_.reserve(settings_.groups.size());
+      groups_.upload(uploader_, 0, settings_.groups.data(), settings_.groups.size(), stream);
+      uploader_.upload(&core_.template at<Core<Recipe>>(0)->shared, &settings_.shared, sizeof settings_.shared, stream);
+      settings_fresh_ = false;
+    }
+    records_.reserve(record_count_ + fresh_records_.size());
+    records_.upload(uploader_, record_count_, fresh_records_.data(), fresh_records_.size(), stream);
+    record_count_ += fresh_records_.size();
+    fresh_records_.clear();
+  }
+
+  /// The table of this step. A captured step has one of its own, which no later step touches.
+  StepTable<Recipe>& current_table(cudaStream_t stream) {
+    if (!cuda::capturing(stream)) {
+      if (dirty_ || active_ != &eager_) {
+        eager_.write(refs_, groups_, records_, uploader_, stream);
+        active_ = &eager_;
+        dirty_ = false;
+      }
+      return eager_;
+    }
+    unsigned long long capture = 0;
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    C10_CUDA_CHECK(cudaStreamGetCaptureInfo(stream, &status, &capture));
+    const bool same_capture = active_ != &eager_ && capture_ == capture;
+    if (!same_capture || dirty_) {
+      TORCH_CHECK(spare_ != nullptr && spare_->holds(refs_),
+                  "agmohd: this optimizer step is captured in a CUDA graph, but no table was prepared for it; call "
+                  "prepare() before each capture, after the last change of parameters");
+      spare_->write_captured(refs_, groups_, records_, stream);
+      captured_.push_back(std::move(spare_));
+      active_ = captured_.back().get();
+      capture_ = capture;
+      dirty_ = false;
+    }
+    return *active_;
+  }
+
+  /// Collects what all executors measured. Signals alternate between two places: a device that is a step ahead does not
+  /// overwrite what another still reads, and it cannot be two ahead, because it waits for the other's next sums.
+  void gather(std::span<const std::shared_ptr<Executor<Recipe>>> all, cudaStream_t stream) {
+    if (board_.bytes() < all.size() * sizeof(Signals)) board_ = DeviceBuffer(all.size() * sizeof(Signals));
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      Signals* const to = board_.template at<Signals>(i * sizeof(Signals));
+      if (const auto* other = dynamic_cast<const CudaExecutor*>(all[i].get())) {
+        other->measured_->block(stream);
+        C10_CUDA_CHECK(cudaMemcpyPeerAsync(to, device_, &other->view_.core->signals[other->parity_], other->device_,
+                                           sizeof(Signals), stream));
+      } else {
+        const Signals host = all[i]->signals();
+        uploader_.upload(to, &host, sizeof host, stream);
+      }
+    }
+    view_.board = board_.template at<Signals>(0);
+    view_.board_size = int(all.size());
+  }
+
+  template <class Launch>
+  void launch(const Run& run, const Launch& kernel) {
+    switch (run.dtype) {
+      case Dtype::f32: kernel(float{}); break;
+      case Dtype::f64: kernel(double{}); break;
+      case Dtype::bf16: kernel(Bf16{}); break;
+      case Dtype::f16: kernel(F16{}); break;
+    }
+    C10_CUDA_KERNEL_LAUNCH_CHECK();
+  }
+
+  void launch_decide(cudaStream_t stream) {
+    decide_kernel<Recipe, Tag><<<1, view_.tensor_count > 128 ? 512 : 128, 0, stream>>>(view_);
+    C10_CUDA_KERNEL_LAUNCH_CHECK();
+  }
+
+  /// Waits for the device: a person asked for the value.
+  template <class T>
+  T read(const T* from) {
+    const c10::cuda::CUDAGuard guard(device_);
+    const cudaStream_t stream = ordered_stream();
+    TORCH_CHECK(!cuda::capturing(stream), "agmohd: a value cannot be read back while a CUDA graph is captured");
+    T value;
+    C10_CUDA_CHECK(cudaMemcpyAsync(&value, from, sizeof value, cudaMemcpyDeviceToHost, stream));
+    C10_CUDA_CHECK(cudaStreamSynchronize(stream));
+    return value;
+  }
+
+  c10::DeviceIndex device_;
+  Settings<Recipe> settings_;
+  bool settings_fresh_ = false;
+  Memory initial_memory_{};
+  std::vector<PerTensor> fresh_records_;
+  std::size_t record_count_ = 0;
+  std::vector<TensorRef<Recipe>> refs_;
+  bool dirty_ = true;
+
+  Uploader uploader_;
+  DeviceBuffer core_;   // Core<Recipe>
+  DeviceBuffer board_;  // Signals of all devices
+  StableArray<typename Recipe::Group> groups_;
+  StableArray<PerTensor> records_;
+  StepTable<Recipe> eager_;
+  StepTable<Recipe>* active_ = &eager_;
+  std::unique_ptr<StepTable<Recipe>> spare_;                  // for the next capture
+  std::vector<std::unique_ptr<StepTable<Recipe>>> captured_;  // while the optimizer lives
+  unsigned long long capture_ = 0;
+  View<Recipe> view_{};
+  int parity_ = 0;
+  std::optional<cudaStream_t> last_stream_;
+  std::optional<Event> moved_, measured_;
+};
+
+}  // namespace agmohd::cuda

@@ -1,0 +1,57 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "../core/reduction.hpp"
+#include "../core/signals.hpp"
+
+namespace agmohd::cuda {
+
+/// One tensor, as kernels see it. Group and record never move, so that captured graphs stay valid.
+template <class Recipe>
+struct DeviceTensor {
+  void* param;
+  const void* grad;
+  void* slots[Recipe::slot_count > 0 ? Recipe::slot_count : 1];  // null: not used
+  std::int64_t numel;
+  const typename Recipe::Group* group;
+  typename Recipe::PerTensor* record;
+  std::int32_t is_double;
+};
+
+/// A block's work: a page of a tensor.
+struct PageRef {
+  std::int32_t tensor;
+  std::int32_t page;
+};
+
+/// What a device has once for each optimizer.
+template <class Recipe>
+struct Core {
+  typename Recipe::Shared shared;
+  typename Recipe::Memory memory;
+  Signals signals[2];      // what this device measured; alternating, see CudaExecutor::finish
+  unsigned arrived;        // blocks of the reduce pass
+  int apply;               // the verdict: 0 skips the sweep
+};
+
+/// Everything that a step's kernels need, by value.
+template <class Recipe>
+struct View {
+  const DeviceTensor<Recipe>* tensors;
+  const PageRef* pages;
+  reduction::Partial* partials;
+  typename Recipe::template Coefficients<float>* coefficients;
+  typename Recipe::template Coefficients<double>* coefficients64;
+  Core<Recipe>* core;
+  const Signals* board;  // of all devices, where there are several
+  const double* loss;    // null: none
+  int tensor_count;
+  int page_count;
+  int board_size;
+  int parity;
+};
+
+}  // namespace agmohd::cuda

@@ -1,0 +1,39 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <agmohd/recipes.hpp>
+#include <string>
+
+namespace testing_recipes {
+
+/// Skips steps whose squared gradient norm is above a bound, and counts them.
+struct SkipAbove {
+  struct Options {
+    double bound = 1e30;
+  };
+  struct Memory {
+    double skipped = 0;
+  };
+  static constexpr auto fields = agmohd::describe(agmohd::field("bound", &Options::bound, agmohd::above(0)));
+  static constexpr unsigned wants = agmohd::kNorm;
+  static std::string name() { return "SkipAbove"; }
+  AGMOHD_HD static agmohd::Verdict judge(const Options& o, const agmohd::Signals& s, Memory& m) {
+    agmohd::Verdict v;
+    v.skip = !(s.norm2 <= o.bound);
+    m.skipped += v.skip ? 1 : 0;
+    return v;
+  }
+};
+
+using Everything =
+    agmohd::Recipe<agmohd::rule::AdamW, SkipAbove, agmohd::momentum::Fixed,
+                   agmohd::gradient::Chain<agmohd::gradient::ClipByValue, agmohd::gradient::ClipByNorm>,
+                   agmohd::schedule::Warmup<agmohd::schedule::Cosine>>;
+using ClippedSGD = agmohd::Recipe<agmohd::rule::SGD, agmohd::hindrance::None, agmohd::momentum::Fixed,
+                                  agmohd::gradient::ClipByNorm>;
+/// No kernels are compiled for this one.
+using WithoutKernels = agmohd::Recipe<agmohd::rule::Adam, agmohd::hindrance::None, agmohd::momentum::Fixed,
+                                      agmohd::gradient::ClipByNorm, agmohd::schedule::Linear>;
+
+}  // namespace testing_recipes

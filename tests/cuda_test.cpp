@@ -1,0 +1,429 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+// The CUDA lane against the CPU lane, bit for bit, and what only a GPU has: launches, captures, streams, devices.
+
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+#include <cuda_runtime.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <agmohd/agmohd.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "cuda_recipes.hpp"
+
+namespace {
+
+using agmohd::Optimizer;
+using testing_recipes::ClippedSGD;
+using testing_recipes::Everything;
+using torch::Tensor;
+using Tensors = std::vector<Tensor>;
+
+/// Odd shapes: empty, one element, ragged, several pages, channels-last, a view that starts off alignment.
+Tensors parameters(at::ScalarType dtype, std::uint64_t seed) {
+  torch::manual_seed(seed);
+  const auto o = torch::dtype(torch::kFloat);
+  Tensors out = {torch::randn({7, 5}, o),
+                 torch::randn({1}, o),
+                 torch::randn({0, 4}, o),
+                 torch::randn({3, 8, 5, 5}, o).contiguous(at::MemoryFormat::ChannelsLast),
+                 torch::randn({16384 + 3}, o),
+                 torch::randn({50000}, o),
+                 torch::randn({33, 65}, o)};
+  for (Tensor& t : out) t = t.to(dtype);
+  out.push_back(torch::randn({1030}, o).to(dtype).slice(0, 1));
+  return out;
+}
+
+Tensors copies(const Tensors& from, at::Device device) {
+  Tensors out;
+  for (const Tensor& t : from) {
+    Tensor copy;
+    if (t.storage_offset() != 0) {  // keep what is off alignment off alignment
+      copy = torch::zeros({t.numel() + t.storage_offset()}, t.options().device(device)).slice(0, t.storage_offset());
+      copy.copy_(t);
+    } else {
+      copy = torch::empty_like(t, t.options().device(device), at::MemoryFormat::Preserve).copy_(t);
+    }
+    out.push_back(copy.detach().requires_grad_());
+  }
+  return out;
+}
+
+/// The same gradients for every device: step t of `scale` size; some tensors miss some steps.
+void set_gradients(const Tensors& params, int t, double scale) {
+  torch::manual_seed(1000 + std::uint64_t(t));
+  for (std::size_t i = 0; i < params.size(); ++i) {
+    const Tensor& p = params[i];
+    Tensor g = (torch::randn(p.sizes(), torch::kFloat) * scale).to(p.scalar_type());
+    if (i == 3 || (t % 3 == 1 && i == 5)) g = g.as_strided(p.sizes(), p.strides());
+    const bool missing = (i == 1 && t < 4) || (i == 4 && t % 5 == 2);
+    params[i].mutable_grad() = missing ? Tensor() : g.to(p.device());
+  }
+}
+
+template <class Recipe>
+typename Optimizer<Recipe>::Options options() {
+  return typename Optimizer<Recipe>::Options(1e-2);
+}
+template <>
+Optimizer<Everything>::Options options<Everything>() {
+  return Optimizer<Everything>::Options(1e-2).max_norm(3).max_value(2).warmup_steps(5).total_steps(40).weight_decay(0.1);
+}
+template <>
+Optimizer<ClippedSGD>::Options options<ClippedSGD>() {
+  return Optimizer<ClippedSGD>::Options(1e-2).momentum(0.9).nesterov(true).max_norm(2);
+}
+template <>
+agmohd::Adam::Options options<agmohd::recipe::Adam>() {
+  return agmohd::AdamOptions(1e-2).weight_decay(0.05).amsgrad(true).maximize(true);
+}
+
+template <class Recipe>
+std::unique_ptr<Optimizer<Recipe>> two_groups(const Tensors& params) {
+  using O = Optimizer<Recipe>;
+  std::vector<agmohd::OptimizerParamGroup> groups;
+  groups.emplace_back(Tensors(params.begin(), params.begin() + 3));
+  groups.emplace_back(Tensors(params.begin() + 3, params.end()), std::make_unique<typename O::Options>(5e-3));
+  return std::make_unique<O>(groups, options<Recipe>());
+}
+
+void expect_same_bits(const Tensors& a, const Tensors& b, const std::string& what) {
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const Tensor x = a[i].detach().cpu(), y = b[i].detach().cpu();
+    EXPECT_TRUE(torch::equal(x, y)) << what << ", tensor " << i << ": " << (x != y).sum().item<std::int64_t>()
+                                    << " of " << x.numel() << " elements differ";
+  }
+}
+
+template <class Recipe>
+Tensors states(Optimizer<Recipe>& optimizer, const Tensors& params) {
+  Tensors out;
+  for (const Tensor& p : params) {
+    const auto found = optimizer.state().find(p.unsafeGetTensorImpl());
+    if (found == optimizer.state().end()) continue;
+    auto& state = static_cast<typename Optimizer<Recipe>::ParamState&>(*found->second);
+    out.push_back(torch::tensor(state.step()));
+    state.for_each_slot([&](std::size_t, Tensor& slot) {
+      if (slot.defined()) out.push_back(slot);
+    });
+  }
+  return out;
+}
+
+template <class Recipe>
+class CudaLane : public ::testing::Test {};
+using Recipes = ::testing::Types<agmohd::recipe::SGD, agmohd::recipe::Adam, agmohd::recipe::AdamW, ClippedSGD, Everything>;
+TYPED_TEST_SUITE(CudaLane, Recipes);
+
+TYPED_TEST(CudaLane, HasTheBitsOfTheCpu) {
+  for (const auto dtype : {torch::kFloat, torch::kDouble, torch::kBFloat16, torch::kHalf}) {
+    const Tensors start = parameters(dtype, 7);
+    const Tensors host = copies(start, torch::kCPU), device = copies(start, torch::kCUDA);
+    auto on_host = two_groups<TypeParam>(host), on_device = two_groups<TypeParam>(device);
+    for (int t = 0; t < 45; ++t) {
+      const double scale = t % 7 == 0 ? 1e-3 : 1;  // the clip is active in most steps only
+      set_gradients(host, t, scale);
+      set_gradients(device, t, scale);
+      if (t == 20) {
+        for (auto* o : {on_host.get(), on_device.get()}) o->param_groups()[1].options().set_lr(2e-2);
+      }
+      on_host->step();
+      on_device->step();
+    }
+    expect_same_bits(host, device, TypeParam::name() + " " + c10::toString(dtype));
+    expect_same_bits(states(*on_host, host), states(*on_device, device), "states of " + TypeParam::name());
+    EXPECT_EQ(on_host->updates(), on_device->updates());
+  }
+}
+
+TYPED_TEST(CudaLane, RepeatsItsBits) {
+  Tensors runs[2];
+  for (Tensors& params : runs) {
+    params = copies(parameters(torch::kFloat, 9), torch::kCUDA);
+    auto optimizer = two_groups<TypeParam>(params);
+    for (int t = 0; t < 20; ++t) {
+      set_gradients(params, t, 1);
+      optimizer->step();
+    }
+  }
+  expect_same_bits(runs[0], runs[1], TypeParam::name());
+}
+
+TYPED_TEST(CudaLane, ContinuesFromACheckpointOfTheCpu) {
+  const Tensors host = copies(parameters(torch::kFloat, 11), torch::kCPU);
+  auto on_host = two_groups<TypeParam>(host);
+  for (int t = 0; t < 10; ++t) {
+    set_gradients(host, t, 1);
+    on_host->step();
+  }
+  std::stringstream file;
+  torch::save(*on_host, file);
+  const Tensors device = copies(host, torch::kCUDA);
+  auto on_device = two_groups<TypeParam>(device);
+  torch::load(*on_device, file);
+  for (int t = 10; t < 20; ++t) {
+    set_gradients(host, t, 1);
+    set_gradients(device, t, 1);
+    on_host->step();
+    on_device->step();
+  }
+  expect_same_bits(host, device, TypeParam::name());
+  std::stringstream back;
+  torch::save(*on_device, back);
+  auto again = two_groups<TypeParam>(host);
+  torch::load(*again, back);
+  EXPECT_EQ(again->updates(), 20);
+  expect_same_bits(states(*again, host), states(*on_device, device), "states loaded back");
+}
+
+/// Kernels and other nodes of a captured step.
+template <class Step>
+std::pair<int, int> captured_nodes(Step step) {
+  const c10::cuda::CUDAStream side = c10::cuda::getStreamFromPool();
+  const c10::cuda::CUDAStreamGuard guard(side);
+  cudaGraph_t graph = nullptr;
+  EXPECT_EQ(cudaStreamBeginCapture(side, cudaStreamCaptureModeGlobal), cudaSuccess);
+  step();
+  EXPECT_EQ(cudaStreamEndCapture(side, &graph), cudaSuccess);
+  std::size_t count = 0;
+  EXPECT_EQ(cudaGraphGetNodes(graph, nullptr, &count), cudaSuccess);
+  std::vector<cudaGraphNode_t> nodes(count);
+  EXPECT_EQ(cudaGraphGetNodes(graph, nodes.data(), &count), cudaSuccess);
+  int kernels = 0;
+  for (const cudaGraphNode_t node : nodes) {
+    cudaGraphNodeType type{};
+    EXPECT_EQ(cudaGraphNodeGetType(node, &type), cudaSuccess);
+    kernels += type == cudaGraphNodeTypeKernel ? 1 : 0;
+  }
+  EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
+  return {kernels, int(count) - kernels};
+}
+
+TYPED_TEST(CudaLane, LaunchesTwoKernelsForAnyNumberOfTensors) {
+  for (const int count : {1, 10, 1000}) {
+    Tensors params;
+    for (int i = 0; i < count; ++i) {
+      params.push_back(torch::randn({1 + i % 7, 13}, torch::kCUDA).requires_grad_());
+      params.back().mutable_grad() = torch::randn_like(params.back());
+    }
+    std::vector<agmohd::OptimizerParamGroup> groups;
+    for (int i = 0; i < count; i += 4) groups.emplace_back(Tensors(params.begin() + i, params.begin() + std::min(i + 4, count)));
+    Optimizer<TypeParam> optimizer(groups, options<TypeParam>());
+    optimizer.step();
+    optimizer.prepare();
+    torch::cuda::synchronize();
+    const auto [kernels, others] = captured_nodes([&] { optimizer.step(); });
+    EXPECT_LE(kernels, 2) << count << " tensors";
+    EXPECT_LE(others, 1) << count << " tensors: one copy of the table's addresses";
+  }
+}
+
+TYPED_TEST(CudaLane, AllocatesNothingAfterTheFirstStep) {
+  const Tensors params = copies(parameters(torch::kFloat, 3), torch::kCUDA);
+  auto optimizer = two_groups<TypeParam>(params);
+  for (const Tensor& p : params) p.mutable_grad() = torch::randn_like(p);
+  optimizer->step();
+  const auto allocations = [] {
+    return c10::cuda::CUDACachingAllocator::getDeviceStats(0).allocation[0].allocated;
+  };
+  const auto before = allocations();
+  for (int i = 0; i < 10; ++i) {
+    optimizer->param_groups()[0].options().set_lr(1e-3 * i);
+    optimizer->step();
+  }
+  EXPECT_EQ(allocations(), before);
+}
+
+/// A small model whose whole step, backward included, can be captured.
+struct Trainer {
+  Tensor x = torch::zeros({32, 16}, torch::kCUDA), y = torch::zeros({32, 4}, torch::kCUDA);
+  torch::nn::Sequential model{torch::nn::Linear(16, 64), torch::nn::Tanh(), torch::nn::Linear(64, 4)};
+  std::unique_ptr<Optimizer<Everything>> optimizer;
+
+  Trainer() {
+    torch::manual_seed(5);
+    for (Tensor& p : model->parameters()) {
+      const torch::NoGradGuard no_grad;
+      p.copy_(torch::randn(p.sizes()) * 0.1);
+    }
+    model->to(torch::kCUDA);
+    optimizer = std::make_unique<Optimizer<Everything>>(
+        model->parameters(), options<Everything>().max_norm(0.5).total_steps(400).set<"bound">(50));
+  }
+  void load(int t) {  // every few batches the gradient is small (no clip), and sometimes huge (skip)
+    torch::manual_seed(100 + std::uint64_t(t));
+    const double scale = t % 11 == 5 ? 100 : t % 4 == 1 ? 0.01 : 1;
+    x.copy_(torch::randn({32, 16}));
+    y.copy_(torch::randn({32, 4}) * scale);
+  }
+  void step() {
+    optimizer->zero_grad();
+    torch::mse_loss(model->forward(x), y).backward();
+    optimizer->step();
+  }
+  void change(int t) {
+    if (t % 10 == 3) optimizer->param_groups()[0].options().set_lr(1e-2 / (1 + t % 7));
+    if (t == 120) optimizer->options().max_norm(0.2);
+    if (t == 150) optimizer->options().set<"bound">(20);
+  }
+};
+
+TEST(CudaGraph, ReplaysHaveTheBitsOfEagerSteps) {
+  Trainer eager, graphed;
+  // Warm up on a side stream, as LibTorch's documentation asks, and identically in both.
+  const c10::cuda::CUDAStream side = c10::cuda::getStreamFromPool();
+  for (Trainer* trainer : {&eager, &graphed}) {
+    const c10::cuda::CUDAStreamGuard guard(side);
+    for (int t = 0; t < 3; ++t) {
+      trainer->load(t);
+      trainer->step();
+    }
+  }
+  torch::cuda::synchronize();
+  at::cuda::CUDAGraph graph;
+  {
+    const c10::cuda::CUDAStreamGuard guard(side);
+    graphed.optimizer->zero_grad();
+    graphed.optimizer->prepare();
+    torch::cuda::synchronize();
+    graph.capture_begin();
+    graphed.step();
+    graph.capture_end();
+  }
+  torch::cuda::synchronize();
+  int skipped = 0;
+  const c10::cuda::CUDAStreamGuard guard(side);
+  for (int t = 3; t < 200; ++t) {
+    for (Trainer* trainer : {&eager, &graphed}) {
+      trainer->load(t);
+      trainer->change(t);
+    }
+    const Tensor before = eager.model->parameters()[0].detach().clone();
+    eager.step();
+    skipped += torch::equal(before, eager.model->parameters()[0]) ? 1 : 0;
+    graphed.optimizer->prepare();  // uploads options that were changed
+    graph.replay();
+    if (t % 50 == 0) expect_same_bits(eager.model->parameters(), graphed.model->parameters(), "step " + std::to_string(t));
+  }
+  expect_same_bits(eager.model->parameters(), graphed.model->parameters(), "the end");
+  EXPECT_EQ(eager.optimizer->updates(), graphed.optimizer->updates());
+  EXPECT_GT(skipped, 10);
+  EXPECT_LT(skipped, 100);
+  // Eager steps go on from where the replays ended, and the graph from there.
+  for (int t = 200; t < 210; ++t) {
+    eager.load(t);
+    graphed.load(t);
+    eager.step();
+    if (t % 2 == 0) {
+      graphed.step();
+    } else {
+      graph.replay();
+    }
+  }
+  expect_same_bits(eager.model->parameters(), graphed.model->parameters(), "eager and replayed steps in turns");
+}
+
+TEST(CudaGraph, AnUnpreparedCaptureSaysWhatToCall) {
+  Trainer trainer;
+  trainer.load(0);
+  const c10::cuda::CUDAStream side = c10::cuda::getStreamFromPool();
+  const c10::cuda::CUDAStreamGuard guard(side);
+  torch::mse_loss(trainer.model->forward(trainer.x), trainer.y).backward();
+  torch::cuda::synchronize();
+  cudaGraph_t graph = nullptr;
+  ASSERT_EQ(cudaStreamBeginCapture(side, cudaStreamCaptureModeRelaxed), cudaSuccess);
+  try {
+    trainer.optimizer->step();
+    ADD_FAILURE() << "no error";
+  } catch (const c10::Error& error) {
+    EXPECT_NE(std::string(error.what()).find("prepare()"), std::string::npos) << error.what();
+  }
+  cudaStreamEndCapture(side, &graph);
+  if (graph != nullptr) cudaGraphDestroy(graph);
+  (void)cudaGetLastError();
+  trainer.optimizer->step();
+  EXPECT_EQ(trainer.optimizer->updates(), 1);
+}
+
+TEST(CudaStreams, AreHonouredAndOrdered) {
+  Tensors runs[2];
+  for (int run = 0; run < 2; ++run) {
+    runs[run] = copies(parameters(torch::kFloat, 13), torch::kCUDA);
+    auto optimizer = two_groups<Everything>(runs[run]);
+    for (int t = 0; t < 30; ++t) {
+      set_gradients(runs[run], t, 1);
+      torch::cuda::synchronize();
+      const c10::cuda::CUDAStreamGuard guard(run == 0 ? c10::cuda::getDefaultCUDAStream() : c10::cuda::getStreamFromPool());
+      optimizer->step();
+    }
+    torch::cuda::synchronize();
+  }
+  expect_same_bits(runs[0], runs[1], "one stream and many");
+}
+
+TEST(CudaSanitize, ASmallStepOfEverything) {
+  for (const auto dtype : {torch::kFloat, torch::kBFloat16}) {
+    const Tensors params = copies(parameters(dtype, 17), torch::kCUDA);
+    auto optimizer = two_groups<Everything>(params);
+    for (int t = 0; t < 3; ++t) {
+      set_gradients(params, t, 1);
+      optimizer->step();
+    }
+    EXPECT_EQ(optimizer->updates(), 3);
+  }
+}
+
+TEST(CudaReference, TakesTensorsWithoutKernels) {
+  using O = Optimizer<testing_recipes::WithoutKernels>;
+  const Tensors start = parameters(torch::kFloat, 19);
+  const Tensors host = copies(start, torch::kCPU), device = copies(start, torch::kCUDA);
+  O on_host(host, O::Options(1e-2).max_norm(1).total_steps(30)), on_device(device, O::Options(1e-2).max_norm(1).total_steps(30));
+  for (int t = 0; t < 20; ++t) {
+    set_gradients(host, t, 1);
+    set_gradients(device, t, 1);
+    on_host.step();
+    on_device.step();
+  }
+  for (std::size_t i = 0; i < host.size(); ++i) {
+    if (host[i].numel() == 0) continue;
+    EXPECT_LE((device[i].cpu() - host[i]).norm().item<double>(), 2e-6 * host[i].norm().item<double>()) << i;
+  }
+}
+
+TEST(CudaDevices, HaveOneNorm) {
+  if (torch::cuda::device_count() < 2) GTEST_SKIP() << "needs two GPUs";
+  const Tensors start = parameters(torch::kFloat, 23);
+  for (const bool with_cpu : {false, true}) {
+    const Tensors host = copies(start, torch::kCPU);
+    Tensors spread;
+    for (std::size_t i = 0; i < start.size(); ++i) {
+      const at::Device device = with_cpu && i % 3 == 2 ? at::Device(at::kCPU) : at::Device(at::kCUDA, at::DeviceIndex(i % 2));
+      spread.push_back(copies({start[i]}, device)[0]);
+    }
+    auto on_host = two_groups<Everything>(host), on_devices = two_groups<Everything>(spread);
+    on_host->options().set<"bound">(60000);
+    on_devices->options().set<"bound">(60000);
+    for (int t = 0; t < 40; ++t) {
+      set_gradients(host, t, t % 6 == 5 ? 3 : 1);
+      set_gradients(spread, t, t % 6 == 5 ? 3 : 1);
+      on_host->step();
+      on_devices->step();
+    }
+    for (std::size_t i = 0; i < host.size(); ++i) {
+      if (host[i].numel() == 0) continue;
+      EXPECT_LE((spread[i].cpu() - host[i]).norm().item<double>(), 1e-6 * host[i].norm().item<double>()) << i;
+    }
+    EXPECT_EQ(on_devices->updates(), on_host->updates());
+    EXPECT_NEAR(on_devices->signals().norm2, on_host->signals().norm2, 1e-9 * on_host->signals().norm2);
+  }
+}
+
+}  // namespace

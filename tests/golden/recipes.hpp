@@ -1,0 +1,26 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The recipes of the golden scenarios beyond the ready-made ones. Torch-free: the kernel units
+// include it too.
+
+#include <agmohd/recipes.hpp>
+
+namespace golden {
+
+template <class Rule, class Gradient = agmohd::gradient::None,
+          class Schedule = agmohd::schedule::Constant>
+using With =
+    agmohd::Recipe<Rule, agmohd::hindrance::None, agmohd::momentum::Fixed, Gradient, Schedule>;
+
+using ClipByNormAdamW = With<agmohd::rule::AdamW, agmohd::gradient::ClipByNorm>;
+using ClipByValueSGD = With<agmohd::rule::SGD, agmohd::gradient::ClipByValue>;
+using ClipByValueClipByNormAdam =
+    With<agmohd::rule::Adam,
+         agmohd::gradient::Chain<agmohd::gradient::ClipByValue, agmohd::gradient::ClipByNorm>>;
+using LinearSGD = With<agmohd::rule::SGD, agmohd::gradient::None, agmohd::schedule::Linear>;
+using CosineAdam = With<agmohd::rule::Adam, agmohd::gradient::None, agmohd::schedule::Cosine>;
+using WarmupCosineAdamW = With<agmohd::rule::AdamW, agmohd::gradient::None,
+                               agmohd::schedule::Warmup<agmohd::schedule::Cosine>>;
+
+}  // namespace golden

@@ -1,0 +1,26 @@
+# SPDX-FileCopyrightText: 2026 The agmohd authors
+# SPDX-License-Identifier: Apache-2.0
+
+file(STRINGS "${CASE}" expected REGEX "^// must say: ")
+if(NOT expected)
+  message(FATAL_ERROR "${CASE} has no line '// must say: ...'")
+endif()
+list(TRANSFORM expected REPLACE "^// must say: " "")
+string(REPLACE "|" ";" SYSTEM_INCLUDE_DIRS "${SYSTEM_INCLUDE_DIRS}")
+list(TRANSFORM SYSTEM_INCLUDE_DIRS PREPEND "-isystem")
+set(compile "${COMPILER}" -std=c++20 -fsyntax-only "-I${INCLUDE_DIR}" ${SYSTEM_INCLUDE_DIRS} "${CASE}")
+
+execute_process(COMMAND ${compile} RESULT_VARIABLE failed ERROR_VARIABLE output)
+if(failed)
+  message(FATAL_ERROR "${CASE} must compile without MUST_NOT_COMPILE:\n${output}")
+endif()
+execute_process(COMMAND ${compile} -DMUST_NOT_COMPILE RESULT_VARIABLE failed ERROR_VARIABLE output)
+if(NOT failed)
+  message(FATAL_ERROR "${CASE} compiles with MUST_NOT_COMPILE")
+endif()
+foreach(text IN LISTS expected)
+  string(FIND "${output}" "${text}" found)
+  if(found EQUAL -1)
+    message(FATAL_ERROR "The compiler does not say '${text}':\n${output}")
+  endif()
+endforeach()

@@ -1,0 +1,14 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+// A gradient policy where the rule belongs.
+// must say: the rule has no static function update(p, g, slots, coefficients)
+// must say: the rule has no static function direction(p, g, slots, coefficients)
+
+#include <agmohd/recipes.hpp>
+
+#ifdef MUST_NOT_COMPILE
+using Mine = agmohd::Recipe<agmohd::gradient::ClipByNorm>;
+#else
+using Mine = agmohd::Recipe<agmohd::rule::Adam>;
+#endif
+static_assert(Mine::wants == agmohd::kNothing);

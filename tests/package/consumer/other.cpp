@@ -1,0 +1,11 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#include <agmohd/agmohd.hpp>
+
+#include "train.hpp"
+
+double train_with_sgd() {
+  return train([](auto parameters) {
+    return agmohd::SGD(parameters, agmohd::SGDOptions(0.05).momentum(0.5));
+  });
+}

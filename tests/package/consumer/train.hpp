@@ -1,0 +1,22 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <vector>
+
+/// Minimises |x|^2 with an optimizer made from x; returns what is left after 50 steps.
+template <class MakeOptimizer>
+double train(MakeOptimizer&& make) {
+  at::Tensor x = at::linspace(-1, 1, 33).requires_grad_();
+  auto optimizer = make(std::vector<at::Tensor>{x});
+  for (int i = 0; i < 50; ++i) {
+    optimizer.zero_grad();
+    x.square().sum().backward();
+    optimizer.step();
+  }
+  return x.square().sum().item<double>();
+}
+
+double train_with_sgd();
