@@ -153,7 +153,7 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
 // clang-format on
 #undef AGMOHD_OPTION
 
-  /// All options of one policy at once; fields that are left out get their defaults.
+  /// All options of one policy at once; fields that are left out get their defaults, and all count as set.
   Options& rule(const typename Recipe::Rule::Options& o) { return assign<Table::rule>(o, Recipe::Rule::fields); }
   Options& hindrance(const typename Recipe::Hindrance::Options& o) {
     return assign<Table::hindrance>(o, Recipe::Hindrance::fields);
@@ -259,8 +259,7 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
 
   template <std::size_t At, class O, class Fields>
   Options& assign(const O& o, const Fields& fields) {
-    detail::for_each_field(
-        fields, [&](const auto& f, auto i) { std::get<At + i>(values_) = detail::held(f(o)); });
+    detail::for_each_field(fields, [&](const auto& f, auto i) { put<At + i>(detail::held(f(o))); });
     return *this;
   }
 

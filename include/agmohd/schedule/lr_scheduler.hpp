@@ -59,18 +59,20 @@ class Scheduler : public torch::optim::LRScheduler {
   }
 
  private:
-  /// Called with step_count_ already advanced. A group added later starts from its rate at that time.
-  std::vector<double> get_lrs() override {
+  /// For the step that comes: LRScheduler::step() asks first and counts then.
+  std::vector<double> get_lrs() override { return lrs_at(std::int64_t(step_count_) + 1); }
+
+  /// A group that was added later starts from its rate at that time.
+  std::vector<double> lrs_at(std::int64_t t) {
     const std::vector<double> current = get_current_lrs();
-    base_lrs_.insert(base_lrs_.end(), current.begin() + std::ptrdiff_t(std::min(base_lrs_.size(), current.size())),
-                     current.end());
+    for (std::size_t g = base_lrs_.size(); g < current.size(); ++g) base_lrs_.push_back(current[g]);
     std::vector<double> lrs;
-    for (const double base : base_lrs_) lrs.push_back(base * S::factor(options_, std::int64_t(step_count_)));
+    for (const double base : base_lrs_) lrs.push_back(base * S::factor(options_, t));
     return lrs;
   }
 
   void apply() {
-    const std::vector<double> lrs = get_lrs();
+    const std::vector<double> lrs = lrs_at(std::int64_t(step_count_));
     for (std::size_t g = 0; g < lrs.size(); ++g) optimizer_.param_groups()[g].options().set_lr(lrs[g]);
   }
 

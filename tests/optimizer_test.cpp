@@ -1,0 +1,237 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+// What an optimizer meets in programs: tensors of any layout, gradients that come and go, parameters that change.
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <agmohd/agmohd.hpp>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+#include <vector>
+
+#include "cuda_recipes.hpp"
+
+namespace {
+
+using torch::Tensor;
+using Tensors = std::vector<Tensor>;
+using Everything = agmohd::Optimizer<testing_recipes::Everything>;
+
+Everything::Options everything() { return Everything::Options(1e-2).max_norm(2).max_value(3).warmup_steps(3).total_steps(50); }
+
+Tensor leaf(const Tensor& x) { return x.detach().requires_grad_(); }
+
+/// Runs 10 steps on `p` with the given gradients and returns its values, contiguous.
+template <class Gradient>
+Tensor run(const Tensor& p, Gradient gradient) {
+  Everything optimizer(Tensors{p}, everything());
+  for (int t = 0; t < 10; ++t) {
+    torch::manual_seed(std::uint64_t(t));
+    p.mutable_grad() = gradient(torch::randn(p.sizes()));
+    optimizer.step();
+  }
+  return p.detach().contiguous();
+}
+const auto plain = [](const Tensor& g) { return g; };
+
+TEST(Layouts, DoNotChangeTheElementWiseResult) {
+  torch::manual_seed(1);
+  const Tensor value = torch::randn({6, 4, 5, 3});
+  Everything::Options unclipped = everything();
+  const Tensor expected = run(leaf(value.clone()), plain);
+  const auto close = [&](const Tensor& x, const char* what) {
+    // The norm is added in memory order, so a layout may change its last bit.
+    EXPECT_TRUE(torch::allclose(x, expected, 1e-6, 1e-7)) << what;
+  };
+  const Tensor channels_last = value.contiguous(at::MemoryFormat::ChannelsLast);
+  close(run(leaf(channels_last.clone()), [](const Tensor& g) { return g.contiguous(at::MemoryFormat::ChannelsLast); }), "channels last");
+  close(run(leaf(channels_last.clone()), plain), "channels last, gradient contiguous");
+  close(run(leaf(value.clone()), [](const Tensor& g) { return g.contiguous(at::MemoryFormat::ChannelsLast); }), "gradient channels last");
+  close(run(leaf(value.transpose(0, 3).contiguous().transpose(0, 3)), plain), "transposed");
+  const Tensor wide = torch::zeros({6, 4, 5, 6});
+  const Tensor strided = wide.slice(3, 0, 6, 2);
+  strided.copy_(value);
+  close(run(leaf(strided), plain), "every second column of a larger tensor");
+  EXPECT_TRUE(torch::allclose(wide.slice(3, 0, 6, 2), expected, 1e-6, 1e-7)) << "written in place";
+  EXPECT_EQ(wide.slice(3, 1, 6, 2).abs().sum().item<double>(), 0) << "the columns between are untouched";
+  close(run(leaf(torch::cat({torch::zeros({1}), value.flatten()}).slice(0, 1).view_as(value)), plain), "misaligned");
+}
+
+TEST(Gradients, MayBeUndefinedEmptyOrLate) {
+  Tensor a = torch::ones({3}).requires_grad_(), b = torch::ones({0, 2}).requires_grad_(), c = torch::ones({2}).requires_grad_();
+  agmohd::AdamW optimizer(Tensors{a, b, c}, 0.1);
+  optimizer.step();  // nothing has a gradient
+  EXPECT_EQ(optimizer.updates(), 0);
+  EXPECT_TRUE(optimizer.state().empty());
+  a.mutable_grad() = torch::ones({3});
+  b.mutable_grad() = torch::ones({0, 2});
+  optimizer.step();
+  c.mutable_grad() = torch::ones({2});
+  a.mutable_grad() = Tensor();
+  optimizer.step();
+  optimizer.step();
+  const auto step = [&](const Tensor& p) {
+    return static_cast<agmohd::AdamWParamState&>(*optimizer.state().at(p.unsafeGetTensorImpl())).step();
+  };
+  EXPECT_EQ(step(a), 1);
+  EXPECT_EQ(step(b), 3);
+  EXPECT_EQ(step(c), 2);
+  EXPECT_EQ(optimizer.updates(), 3);
+}
+
+TEST(Gradients, AreNeverWritten) {
+  Tensor p = torch::randn({70000}).requires_grad_();
+  p.mutable_grad() = torch::randn({70000}) * 100;
+  const Tensor before = p.grad().clone();
+  Everything optimizer(Tensors{p}, everything());
+  for (int i = 0; i < 3; ++i) optimizer.step();
+  EXPECT_TRUE(torch::equal(before, p.grad()));
+}
+
+TEST(Parameters, MayBeReplacedMovedAndRetyped) {
+  Tensor p = torch::ones({5}).requires_grad_();
+  agmohd::SGD optimizer(Tensors{p}, agmohd::SGDOptions(0.1).momentum(0.9));
+  const auto step = [&] {
+    optimizer.param_groups()[0].params()[0].mutable_grad() = torch::ones_like(optimizer.param_groups()[0].params()[0]);
+    optimizer.step();
+  };
+  step();
+  p.mutable_grad() = Tensor();
+  p.set_data(p.detach().to(torch::kDouble));  // as Module::to(kDouble) does
+  step();
+  EXPECT_EQ(p.scalar_type(), torch::kDouble);
+  EXPECT_NEAR(p[0].item<double>(), 1 - 0.1 - 0.19, 1e-6) << "the momentum went along";
+  Tensor q = torch::zeros({3}).requires_grad_();
+  optimizer.param_groups()[0].params()[0] = q;
+  step();
+  EXPECT_NEAR(q[0].item<double>(), -0.1, 1e-7);
+  Tensor added = torch::zeros({2, 2}).requires_grad_();
+  optimizer.add_parameters({added});
+  added.mutable_grad() = torch::ones({2, 2});
+  step();
+  EXPECT_NEAR(added[0][0].item<double>(), -0.1, 1e-7);
+  {
+    const torch::NoGradGuard no_grad;
+    q.set_data(torch::full({3}, 5.0F));  // the same tensor, other memory
+  }
+  step();
+  EXPECT_LT(q[0].item<double>(), 5);
+}
+
+TEST(Parameters, TellAutogradThatTheyWereWritten) {
+  Tensor p = torch::ones({3}).requires_grad_();
+  const Tensor y = (p * p).sum();
+  p.mutable_grad() = torch::ones({3});
+  agmohd::SGD optimizer(Tensors{p}, 0.1);
+  optimizer.step();
+  EXPECT_THROW(y.backward(), c10::Error) << "p changed between forward and backward";
+}
+
+TEST(Options, AreTheTruthAtEveryStep) {
+  Tensor p = torch::zeros({1}).requires_grad_();
+  agmohd::Optimizer<testing_recipes::ClippedSGD> optimizer(Tensors{p}, agmohd::Optimizer<testing_recipes::ClippedSGD>::Options(1).max_norm(1));
+  p.mutable_grad() = torch::full({1}, 4.0F);
+  optimizer.step();
+  EXPECT_EQ(p.item<float>(), -1);
+  optimizer.options().max_norm(2);
+  optimizer.step();
+  EXPECT_EQ(p.item<float>(), -3);
+  optimizer.param_groups()[0].options().set_lr(0.5);
+  optimizer.step();
+  EXPECT_EQ(p.item<float>(), -4);
+  // Momentum switched on later: the buffer appears.
+  static_cast<decltype(optimizer)::Options&>(optimizer.param_groups()[0].options()).momentum(0.5);
+  optimizer.step();
+  EXPECT_EQ(p.item<float>(), -5);
+  optimizer.step();
+  EXPECT_EQ(p.item<float>(), -6.5);
+}
+
+TEST(NonFinite, GradientsPropagateAsInTorch) {
+  for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    Tensor a = torch::ones({4}).requires_grad_(), b = torch::ones({4}).requires_grad_();
+    torch::optim::SGD stock(Tensors{a}, torch::optim::SGDOptions(0.1).momentum(0.9));
+    agmohd::SGD ours(Tensors{b}, agmohd::SGDOptions(0.1).momentum(0.9));
+    for (int t = 0; t < 2; ++t) {
+      a.mutable_grad() = torch::tensor({1.0F, bad, -bad, 2.0F});
+      b.mutable_grad() = a.grad().clone();
+      stock.step();
+      ours.step();
+    }
+    EXPECT_TRUE(torch::allclose(a, b, 1e-6, 0, /*equal_nan=*/true)) << a << b;
+  }
+}
+
+TEST(Threads, DoNotChangeABit) {
+  Tensor results[2];
+  const int threads = at::get_num_threads();
+  for (int run = 0; run < 2; ++run) {
+    at::set_num_threads(run == 0 ? 1 : 4);
+    torch::manual_seed(4);
+    Tensors params;
+    for (int i = 0; i < 9; ++i) params.push_back(torch::randn({1 + i * 7919}).requires_grad_());
+    Everything optimizer(params, everything());
+    for (int t = 0; t < 5; ++t) {
+      for (const Tensor& p : params) p.mutable_grad() = torch::randn_like(p);
+      optimizer.step();
+    }
+    for (Tensor& p : params) p = p.detach();
+    results[run] = torch::cat(params);
+  }
+  at::set_num_threads(threads);
+  EXPECT_TRUE(torch::equal(results[0], results[1]));
+}
+
+TEST(Threads, StepsRunInsideLibTorchsOwnPool) {
+  std::vector<std::thread> programs;
+  std::atomic<int> finished{0};
+  for (int i = 0; i < 4; ++i) {
+    programs.emplace_back([&] {
+      Tensor p = torch::ones({200000}).requires_grad_();
+      agmohd::AdamW optimizer(Tensors{p}, 0.1);
+      for (int t = 0; t < 20; ++t) {
+        p.mutable_grad() = torch::ones_like(p);
+        optimizer.step();
+      }
+      finished += p.detach().min().item<float>() == p.detach().max().item<float>() ? 1 : 0;
+    });
+  }
+  for (std::thread& t : programs) t.join();
+  EXPECT_EQ(finished, 4);
+}
+
+TEST(Save, ReplacesTheFileAtOnceOrNotAtAll) {
+  const std::filesystem::path folder = std::filesystem::temp_directory_path() / ("agmohd_save_" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  const std::string path = (folder / "state.pt").string();
+  Tensor p = torch::ones({4}).requires_grad_();
+  p.mutable_grad() = torch::ones({4});
+  agmohd::AdamW optimizer(Tensors{p}, 0.1);
+  optimizer.step();
+  agmohd::save(optimizer, path);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1) << "no temporary file is left";
+  optimizer.step();
+  EXPECT_THROW(agmohd::save(optimizer, (folder / "missing" / "state.pt").string()), c10::Error);
+  agmohd::AdamW loaded(Tensors{p}, 0.5);
+  torch::load(loaded, path);
+  EXPECT_EQ(loaded.updates(), 1);
+  agmohd::save(optimizer, path);
+  torch::load(loaded, path);
+  EXPECT_EQ(loaded.updates(), 2);
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Move, KeepsTheState) {
+  Tensor p = torch::ones({4}).requires_grad_();
+  p.mutable_grad() = torch::ones({4});
+  agmohd::AdamW first(Tensors{p}, 0.1);
+  first.step();
+  agmohd::AdamW second(std::move(first));
+  second.step();
+  EXPECT_EQ(second.updates(), 2);
+}
+
+}  // namespace
