@@ -15,7 +15,8 @@ struct SkipAbove {
   struct Memory {
     double skipped = 0;
   };
-  static constexpr auto fields = agmohd::describe(agmohd::field("bound", &Options::bound, agmohd::above(0)));
+  static constexpr auto fields =
+      agmohd::describe(agmohd::field("bound", &Options::bound, agmohd::above(0)));
   static constexpr unsigned wants = agmohd::kNorm;
   static std::string name() { return "SkipAbove"; }
   AGMOHD_HD static agmohd::Verdict judge(const Options& o, const agmohd::Signals& s, Memory& m) {
@@ -26,14 +27,15 @@ struct SkipAbove {
   }
 };
 
-using Everything =
-    agmohd::Recipe<agmohd::rule::AdamW, SkipAbove, agmohd::momentum::Fixed,
-                   agmohd::gradient::Chain<agmohd::gradient::ClipByValue, agmohd::gradient::ClipByNorm>,
-                   agmohd::schedule::Warmup<agmohd::schedule::Cosine>>;
-using ClippedSGD = agmohd::Recipe<agmohd::rule::SGD, agmohd::hindrance::None, agmohd::momentum::Fixed,
-                                  agmohd::gradient::ClipByNorm>;
+using Everything = agmohd::Recipe<
+    agmohd::rule::AdamW, SkipAbove, agmohd::momentum::Fixed,
+    agmohd::gradient::Chain<agmohd::gradient::ClipByValue, agmohd::gradient::ClipByNorm>,
+    agmohd::schedule::Warmup<agmohd::schedule::Cosine>>;
+using ClippedSGD = agmohd::Recipe<agmohd::rule::SGD, agmohd::hindrance::None,
+                                  agmohd::momentum::Fixed, agmohd::gradient::ClipByNorm>;
 /// No kernels are compiled for this one.
-using WithoutKernels = agmohd::Recipe<agmohd::rule::Adam, agmohd::hindrance::None, agmohd::momentum::Fixed,
-                                      agmohd::gradient::ClipByNorm, agmohd::schedule::Linear>;
+using WithoutKernels =
+    agmohd::Recipe<agmohd::rule::Adam, agmohd::hindrance::None, agmohd::momentum::Fixed,
+                   agmohd::gradient::ClipByNorm, agmohd::schedule::Linear>;
 
 }  // namespace testing_recipes

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
-// The CUDA lane against the CPU lane, bit for bit, and what only a GPU has: launches, captures, streams, devices.
+// The CUDA lane against the CPU lane, bit for bit, and what only a GPU has: launches, captures,
+// streams, devices.
 
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -25,7 +26,8 @@ using testing_recipes::Everything;
 using torch::Tensor;
 using Tensors = std::vector<Tensor>;
 
-/// Odd shapes: empty, one element, ragged, several pages, channels-last, a view that starts off alignment.
+/// Odd shapes: empty, one element, ragged, several pages, channels-last, a view that starts off
+/// alignment.
 Tensors parameters(at::ScalarType dtype, std::uint64_t seed) {
   torch::manual_seed(seed);
   const auto o = torch::dtype(torch::kFloat);
@@ -46,7 +48,8 @@ Tensors copies(const Tensors& from, at::Device device) {
   for (const Tensor& t : from) {
     Tensor copy;
     if (t.storage_offset() != 0) {  // keep what is off alignment off alignment
-      copy = torch::zeros({t.numel() + t.storage_offset()}, t.options().device(device)).slice(0, t.storage_offset());
+      copy = torch::zeros({t.numel() + t.storage_offset()}, t.options().device(device))
+                 .slice(0, t.storage_offset());
       copy.copy_(t);
     } else {
       copy = torch::empty_like(t, t.options().device(device), at::MemoryFormat::Preserve).copy_(t);
@@ -74,7 +77,12 @@ typename Optimizer<Recipe>::Options options() {
 }
 template <>
 Optimizer<Everything>::Options options<Everything>() {
-  return Optimizer<Everything>::Options(1e-2).max_norm(3).max_value(2).warmup_steps(5).total_steps(40).weight_decay(0.1);
+  return Optimizer<Everything>::Options(1e-2)
+      .max_norm(3)
+      .max_value(2)
+      .warmup_steps(5)
+      .total_steps(40)
+      .weight_decay(0.1);
 }
 template <>
 Optimizer<ClippedSGD>::Options options<ClippedSGD>() {
@@ -90,7 +98,8 @@ std::unique_ptr<Optimizer<Recipe>> two_groups(const Tensors& params) {
   using O = Optimizer<Recipe>;
   std::vector<agmohd::OptimizerParamGroup> groups;
   groups.emplace_back(Tensors(params.begin(), params.begin() + 3));
-  groups.emplace_back(Tensors(params.begin() + 3, params.end()), std::make_unique<typename O::Options>(5e-3));
+  groups.emplace_back(Tensors(params.begin() + 3, params.end()),
+                      std::make_unique<typename O::Options>(5e-3));
   return std::make_unique<O>(groups, options<Recipe>());
 }
 
@@ -98,8 +107,9 @@ void expect_same_bits(const Tensors& a, const Tensors& b, const std::string& wha
   ASSERT_EQ(a.size(), b.size());
   for (std::size_t i = 0; i < a.size(); ++i) {
     const Tensor x = a[i].detach().cpu(), y = b[i].detach().cpu();
-    EXPECT_TRUE(torch::equal(x, y)) << what << ", tensor " << i << ": " << (x != y).sum().item<std::int64_t>()
-                                    << " of " << x.numel() << " elements differ";
+    EXPECT_TRUE(torch::equal(x, y))
+        << what << ", tensor " << i << ": " << (x != y).sum().item<std::int64_t>() << " of "
+        << x.numel() << " elements differ";
   }
 }
 
@@ -120,7 +130,8 @@ Tensors states(Optimizer<Recipe>& optimizer, const Tensors& params) {
 
 template <class Recipe>
 class CudaLane : public ::testing::Test {};
-using Recipes = ::testing::Types<agmohd::recipe::SGD, agmohd::recipe::Adam, agmohd::recipe::AdamW, ClippedSGD, Everything>;
+using Recipes = ::testing::Types<agmohd::recipe::SGD, agmohd::recipe::Adam, agmohd::recipe::AdamW,
+                                 ClippedSGD, Everything>;
 TYPED_TEST_SUITE(CudaLane, Recipes);
 
 TYPED_TEST(CudaLane, HasTheBitsOfTheCpu) {
@@ -133,13 +144,15 @@ TYPED_TEST(CudaLane, HasTheBitsOfTheCpu) {
       set_gradients(host, t, scale);
       set_gradients(device, t, scale);
       if (t == 20) {
-        for (auto* o : {on_host.get(), on_device.get()}) o->param_groups()[1].options().set_lr(2e-2);
+        for (auto* o : {on_host.get(), on_device.get()})
+          o->param_groups()[1].options().set_lr(2e-2);
       }
       on_host->step();
       on_device->step();
     }
     expect_same_bits(host, device, TypeParam::name() + " " + c10::toString(dtype));
-    expect_same_bits(states(*on_host, host), states(*on_device, device), "states of " + TypeParam::name());
+    expect_same_bits(states(*on_host, host), states(*on_device, device),
+                     "states of " + TypeParam::name());
     EXPECT_EQ(on_host->updates(), on_device->updates());
   }
 }
@@ -215,7 +228,8 @@ TYPED_TEST(CudaLane, LaunchesTwoKernelsForAnyNumberOfTensors) {
       params.back().mutable_grad() = torch::randn_like(params.back());
     }
     std::vector<agmohd::OptimizerParamGroup> groups;
-    for (int i = 0; i < count; i += 4) groups.emplace_back(Tensors(params.begin() + i, params.begin() + std::min(i + 4, count)));
+    for (int i = 0; i < count; i += 4)
+      groups.emplace_back(Tensors(params.begin() + i, params.begin() + std::min(i + 4, count)));
     Optimizer<TypeParam> optimizer(groups, options<TypeParam>());
     optimizer.step();
     optimizer.prepare();
@@ -245,7 +259,8 @@ TYPED_TEST(CudaLane, AllocatesNothingAfterTheFirstStep) {
 /// A small model whose whole step, backward included, can be captured.
 struct Trainer {
   Tensor x = torch::zeros({32, 16}, torch::kCUDA), y = torch::zeros({32, 4}, torch::kCUDA);
-  torch::nn::Sequential model{torch::nn::Linear(16, 64), torch::nn::Tanh(), torch::nn::Linear(64, 4)};
+  torch::nn::Sequential model{torch::nn::Linear(16, 64), torch::nn::Tanh(),
+                              torch::nn::Linear(64, 4)};
   std::unique_ptr<Optimizer<Everything>> optimizer;
 
   Trainer() {
@@ -258,7 +273,8 @@ struct Trainer {
     optimizer = std::make_unique<Optimizer<Everything>>(
         model->parameters(), options<Everything>().max_norm(0.5).total_steps(400).set<"bound">(50));
   }
-  void load(int t) {  // every few batches the gradient is small (no clip), and sometimes huge (skip)
+  void load(
+      int t) {  // every few batches the gradient is small (no clip), and sometimes huge (skip)
     torch::manual_seed(100 + std::uint64_t(t));
     const double scale = t % 11 == 5 ? 100 : t % 4 == 1 ? 0.01 : 1;
     x.copy_(torch::randn({32, 16}));
@@ -311,7 +327,9 @@ TEST(CudaGraph, ReplaysHaveTheBitsOfEagerSteps) {
     skipped += torch::equal(before, eager.model->parameters()[0]) ? 1 : 0;
     graphed.optimizer->prepare();  // uploads options that were changed
     graph.replay();
-    if (t % 50 == 0) expect_same_bits(eager.model->parameters(), graphed.model->parameters(), "step " + std::to_string(t));
+    if (t % 50 == 0)
+      expect_same_bits(eager.model->parameters(), graphed.model->parameters(),
+                       "step " + std::to_string(t));
   }
   expect_same_bits(eager.model->parameters(), graphed.model->parameters(), "the end");
   EXPECT_EQ(eager.optimizer->updates(), graphed.optimizer->updates());
@@ -328,7 +346,8 @@ TEST(CudaGraph, ReplaysHaveTheBitsOfEagerSteps) {
       graph.replay();
     }
   }
-  expect_same_bits(eager.model->parameters(), graphed.model->parameters(), "eager and replayed steps in turns");
+  expect_same_bits(eager.model->parameters(), graphed.model->parameters(),
+                   "eager and replayed steps in turns");
 }
 
 TEST(CudaGraph, AnUnpreparedCaptureSaysWhatToCall) {
@@ -361,7 +380,8 @@ TEST(CudaStreams, AreHonouredAndOrdered) {
     for (int t = 0; t < 30; ++t) {
       set_gradients(runs[run], t, 1);
       torch::cuda::synchronize();
-      const c10::cuda::CUDAStreamGuard guard(run == 0 ? c10::cuda::getDefaultCUDAStream() : c10::cuda::getStreamFromPool());
+      const c10::cuda::CUDAStreamGuard guard(run == 0 ? c10::cuda::getDefaultCUDAStream()
+                                                      : c10::cuda::getStreamFromPool());
       optimizer->step();
     }
     torch::cuda::synchronize();
@@ -385,7 +405,8 @@ TEST(CudaReference, TakesTensorsWithoutKernels) {
   using O = Optimizer<testing_recipes::WithoutKernels>;
   const Tensors start = parameters(torch::kFloat, 19);
   const Tensors host = copies(start, torch::kCPU), device = copies(start, torch::kCUDA);
-  O on_host(host, O::Options(1e-2).max_norm(1).total_steps(30)), on_device(device, O::Options(1e-2).max_norm(1).total_steps(30));
+  O on_host(host, O::Options(1e-2).max_norm(1).total_steps(30)),
+      on_device(device, O::Options(1e-2).max_norm(1).total_steps(30));
   for (int t = 0; t < 20; ++t) {
     set_gradients(host, t, 1);
     set_gradients(device, t, 1);
@@ -394,7 +415,9 @@ TEST(CudaReference, TakesTensorsWithoutKernels) {
   }
   for (std::size_t i = 0; i < host.size(); ++i) {
     if (host[i].numel() == 0) continue;
-    EXPECT_LE((device[i].cpu() - host[i]).norm().item<double>(), 2e-6 * host[i].norm().item<double>()) << i;
+    EXPECT_LE((device[i].cpu() - host[i]).norm().item<double>(),
+              2e-6 * host[i].norm().item<double>())
+        << i;
   }
 }
 
@@ -405,7 +428,9 @@ TEST(CudaDevices, HaveOneNorm) {
     const Tensors host = copies(start, torch::kCPU);
     Tensors spread;
     for (std::size_t i = 0; i < start.size(); ++i) {
-      const at::Device device = with_cpu && i % 3 == 2 ? at::Device(at::kCPU) : at::Device(at::kCUDA, at::DeviceIndex(i % 2));
+      const at::Device device = with_cpu && i % 3 == 2
+                                    ? at::Device(at::kCPU)
+                                    : at::Device(at::kCUDA, at::DeviceIndex(i % 2));
       spread.push_back(copies({start[i]}, device)[0]);
     }
     auto on_host = two_groups<Everything>(host), on_devices = two_groups<Everything>(spread);
@@ -419,10 +444,13 @@ TEST(CudaDevices, HaveOneNorm) {
     }
     for (std::size_t i = 0; i < host.size(); ++i) {
       if (host[i].numel() == 0) continue;
-      EXPECT_LE((spread[i].cpu() - host[i]).norm().item<double>(), 1e-6 * host[i].norm().item<double>()) << i;
+      EXPECT_LE((spread[i].cpu() - host[i]).norm().item<double>(),
+                1e-6 * host[i].norm().item<double>())
+          << i;
     }
     EXPECT_EQ(on_devices->updates(), on_host->updates());
-    EXPECT_NEAR(on_devices->signals().norm2, on_host->signals().norm2, 1e-9 * on_host->signals().norm2);
+    EXPECT_NEAR(on_devices->signals().norm2, on_host->signals().norm2,
+                1e-9 * on_host->signals().norm2);
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
-// What a program that used torch::optim does, written once for both namespaces: it compiles with agmohd's types and
-// trains as with torch's. Built against LibTorch 2.11 and 2.15.
+// What a program that used torch::optim does, written once for both namespaces: it compiles with
+// agmohd's types and trains as with torch's. Built against LibTorch 2.11 and 2.15.
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
@@ -45,7 +45,9 @@ struct Ours {
 
 struct Net : torch::nn::Module {
   torch::nn::Linear a, b;
-  Net() : a(register_module("a", torch::nn::Linear(6, 20))), b(register_module("b", torch::nn::Linear(20, 3))) {}
+  Net()
+      : a(register_module("a", torch::nn::Linear(6, 20))),
+        b(register_module("b", torch::nn::Linear(20, 3))) {}
   Tensor forward(const Tensor& x) { return b(torch::tanh(a(x))); }
 };
 
@@ -74,28 +76,36 @@ std::vector<double> train(Net& model, torch::optim::Optimizer& optimizer, int fr
 
 void expect_close(const std::vector<double>& a, const std::vector<double>& b) {
   ASSERT_EQ(a.size(), b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-5 * (1 + std::abs(a[i]))) << "step " << i;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    EXPECT_NEAR(a[i], b[i], 1e-5 * (1 + std::abs(a[i]))) << "step " << i;
 }
 void expect_same(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
   ASSERT_EQ(a.size(), b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(torch::equal(a[i], b[i])) << "parameter " << i;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    EXPECT_TRUE(torch::equal(a[i], b[i])) << "parameter " << i;
 }
 
 template <class NS>
 std::vector<double> options_by_chain() {
   auto model = net();
-  typename NS::AdamW optimizer(model->parameters(), typename NS::AdamWOptions(1e-2).betas({0.9, 0.95}).weight_decay(0.1).eps(1e-7));
+  typename NS::AdamW optimizer(
+      model->parameters(),
+      typename NS::AdamWOptions(1e-2).betas({0.9, 0.95}).weight_decay(0.1).eps(1e-7));
   auto& options = static_cast<typename NS::AdamWOptions&>(optimizer.param_groups()[0].options());
   EXPECT_EQ(std::get<1>(options.betas()), 0.95);
   options.lr() = 8e-3;  // through the reference
   std::get<0>(options.betas()) = 0.88;
   auto losses = train(*model, optimizer, 0, 10);
-  static_cast<typename NS::AdamWOptions&>(optimizer.param_groups()[0].options()).lr(5e-3).amsgrad(false);
+  static_cast<typename NS::AdamWOptions&>(optimizer.param_groups()[0].options())
+      .lr(5e-3)
+      .amsgrad(false);
   optimizer.param_groups()[0].options().set_lr(optimizer.param_groups()[0].options().get_lr() / 2);
   for (const double l : train(*model, optimizer, 10, 30)) losses.push_back(l);
   return losses;
 }
-TEST(DropIn, ChainedOptionsAndCasts) { expect_close(options_by_chain<Torch>(), options_by_chain<Ours>()); }
+TEST(DropIn, ChainedOptionsAndCasts) {
+  expect_close(options_by_chain<Torch>(), options_by_chain<Ours>());
+}
 
 template <class NS>
 std::vector<double> a_bare_rate() {
@@ -127,7 +137,8 @@ TEST(DropIn, GroupsWithAndWithoutOptions) { expect_close(groups<Torch>(), groups
 template <class NS>
 std::vector<double> closures() {
   auto model = net();
-  typename NS::Adam optimizer(model->parameters(), typename NS::AdamOptions(1e-2).amsgrad(true).weight_decay(0.01));
+  typename NS::Adam optimizer(model->parameters(),
+                              typename NS::AdamOptions(1e-2).amsgrad(true).weight_decay(0.01));
   std::vector<double> losses;
   for (int t = 0; t < 20; ++t) {
     const Tensor loss = optimizer.step([&]() {
@@ -183,10 +194,12 @@ template <class From, class To>
 void checkpoints() {
   {
     auto a = net(), b = net();
-    typename From::SGD from(a->parameters(), typename From::SGDOptions(0.03).momentum(0.9).dampening(0.2));
+    typename From::SGD from(a->parameters(),
+                            typename From::SGDOptions(0.03).momentum(0.9).dampening(0.2));
     typename To::SGD to(b->parameters(), typename To::SGDOptions(0.5));
     continues(from, *a, to, *b, std::is_same_v<From, To>);
-    EXPECT_EQ(static_cast<typename To::SGDOptions&>(to.param_groups()[0].options()).dampening(), 0.2);
+    EXPECT_EQ(static_cast<typename To::SGDOptions&>(to.param_groups()[0].options()).dampening(),
+              0.2);
   }
   {
     auto a = net(), b = net();
@@ -213,18 +226,23 @@ TEST(Checkpoints, OfTorchLoadIntoOurs) { checkpoints<Torch, Ours>(); }
 TEST(Checkpoints, OfOursResumeWithTheSameBits) { checkpoints<Ours, Ours>(); }
 TEST(Checkpoints, OfOursLoadIntoTorch) { checkpoints<Ours, Torch>(); }
 
-// 2.15 loses what a custom optimizer's groups set, and takes an explicit constructor default for unset: these check that
-// ours does neither, on both versions.
+// 2.15 loses what a custom optimizer's groups set, and takes an explicit constructor default for
+// unset: these check that ours does neither, on both versions.
 TEST(Groups, InheritWhatTheyLeaveUnset) {
   const auto p = [] { return std::vector<Tensor>{torch::randn({2}, torch::requires_grad())}; };
   std::vector<agmohd::OptimizerParamGroup> groups;
-  groups.emplace_back(p(), std::make_unique<agmohd::AdamWOptions>(agmohd::AdamWOptions().weight_decay(0.25)));
-  groups.emplace_back(p(), std::make_unique<agmohd::AdamWOptions>(1e-3));  // the default, set explicitly
-  groups.emplace_back(p(), std::make_unique<agmohd::AdamWOptions>(agmohd::AdamWOptions().betas({0.9, 0.999}).eps(1e-8)));
+  groups.emplace_back(
+      p(), std::make_unique<agmohd::AdamWOptions>(agmohd::AdamWOptions().weight_decay(0.25)));
+  groups.emplace_back(p(),
+                      std::make_unique<agmohd::AdamWOptions>(1e-3));  // the default, set explicitly
+  groups.emplace_back(p(), std::make_unique<agmohd::AdamWOptions>(
+                               agmohd::AdamWOptions().betas({0.9, 0.999}).eps(1e-8)));
   groups.emplace_back(p());
-  agmohd::AdamW optimizer(groups, agmohd::AdamWOptions(5e-4).betas({0.8, 0.9}).eps(1e-6).weight_decay(0.5));
+  agmohd::AdamW optimizer(groups,
+                          agmohd::AdamWOptions(5e-4).betas({0.8, 0.9}).eps(1e-6).weight_decay(0.5));
   optimizer.add_param_group(agmohd::OptimizerParamGroup(
-      p(), std::make_unique<agmohd::AdamWOptions>(agmohd::AdamWOptions(1e-3).weight_decay(1e-2).amsgrad(true))));
+      p(), std::make_unique<agmohd::AdamWOptions>(
+               agmohd::AdamWOptions(1e-3).weight_decay(1e-2).amsgrad(true))));
   optimizer.add_param_group(agmohd::OptimizerParamGroup(p()));
   const auto check = [](agmohd::AdamW& o) {
     const auto options = [&](std::size_t g) -> const agmohd::AdamWOptions& {
@@ -267,20 +285,24 @@ TEST(Groups, AddedThroughTheBaseClassTrain) {
   EXPECT_FALSE(torch::equal(before, model->b->weight));
 }
 
-// What 3D Gaussian splatting does: rows are added to a parameter and to its state, and the new parameter takes the
-// place of the old one in its group. Rows are pruned in the same way.
+// What 3D Gaussian splatting does: rows are added to a parameter and to its state, and the new
+// parameter takes the place of the old one in its group. Rows are pruned in the same way.
 template <class NS>
 std::vector<double> grow_and_prune() {
   torch::manual_seed(1);
-  Tensor points = torch::randn({10, 3}).requires_grad_(), colors = torch::rand({10, 3}).requires_grad_();
+  Tensor points = torch::randn({10, 3}).requires_grad_(),
+         colors = torch::rand({10, 3}).requires_grad_();
   std::vector<typename NS::Group> groups;
-  groups.emplace_back(std::vector<Tensor>{points}, std::make_unique<typename NS::AdamOptions>(0.05));
-  groups.emplace_back(std::vector<Tensor>{colors}, std::make_unique<typename NS::AdamOptions>(0.02));
+  groups.emplace_back(std::vector<Tensor>{points},
+                      std::make_unique<typename NS::AdamOptions>(0.05));
+  groups.emplace_back(std::vector<Tensor>{colors},
+                      std::make_unique<typename NS::AdamOptions>(0.02));
   typename NS::Adam optimizer(groups, typename NS::AdamOptions(0.01).eps(1e-15));
 
   const auto replace = [&](std::size_t group, Tensor& param, const Tensor& value, auto change) {
     auto old = optimizer.state().find(param.unsafeGetTensorImpl());
-    auto state = std::make_unique<typename NS::AdamParamState>(static_cast<typename NS::AdamParamState&>(*old->second));
+    auto state = std::make_unique<typename NS::AdamParamState>(
+        static_cast<typename NS::AdamParamState&>(*old->second));
     optimizer.state().erase(param.unsafeGetTensorImpl());
     param = value.detach().requires_grad_();
     state->exp_avg(change(state->exp_avg()));
@@ -291,7 +313,9 @@ std::vector<double> grow_and_prune() {
 
   std::vector<double> losses;
   for (int t = 0; t < 40; ++t) {
-    const Tensor loss = (points.square().sum() + (colors - 0.5).abs().sum() + (points * colors).sin().sum()) / points.size(0);
+    const Tensor loss =
+        (points.square().sum() + (colors - 0.5).abs().sum() + (points * colors).sin().sum()) /
+        points.size(0);
     optimizer.zero_grad();
     loss.backward();
     optimizer.step();
@@ -307,12 +331,15 @@ std::vector<double> grow_and_prune() {
       replace(0, points, keep(points), keep);
       replace(1, colors, keep(colors), keep);
     }
-    const auto& state = static_cast<typename NS::AdamParamState&>(*optimizer.state().at(points.unsafeGetTensorImpl()));
+    const auto& state = static_cast<typename NS::AdamParamState&>(
+        *optimizer.state().at(points.unsafeGetTensorImpl()));
     EXPECT_EQ(state.step(), t + 1);
   }
   return losses;
 }
-TEST(State, GrowsAndPrunesWithItsParameter) { expect_close(grow_and_prune<Torch>(), grow_and_prune<Ours>()); }
+TEST(State, GrowsAndPrunesWithItsParameter) {
+  expect_close(grow_and_prune<Torch>(), grow_and_prune<Ours>());
+}
 
 TEST(State, ClonesAreIndependent) {
   auto model = net();
@@ -350,7 +377,8 @@ TEST(Scheduler, DrivesAStockOptimizerAndIsSaved) {
   agmohd::schedule::Scheduler<Schedule> scheduler(stock, plan);
   std::stringstream file;
   for (int t = 0; t < 25; ++t) {
-    EXPECT_DOUBLE_EQ(stock.param_groups()[0].options().get_lr(), 0.4 * Schedule::factor(plan, t)) << t;
+    EXPECT_DOUBLE_EQ(stock.param_groups()[0].options().get_lr(), 0.4 * Schedule::factor(plan, t))
+        << t;
     scheduler.step();
     if (t == 9) torch::save(scheduler, file);
   }

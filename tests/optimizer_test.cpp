@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
-// What an optimizer meets in programs: tensors of any layout, gradients that come and go, parameters that change.
+// What an optimizer meets in programs: tensors of any layout, gradients that come and go,
+// parameters that change.
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
@@ -20,7 +21,9 @@ using torch::Tensor;
 using Tensors = std::vector<Tensor>;
 using Everything = agmohd::Optimizer<testing_recipes::Everything>;
 
-Everything::Options everything() { return Everything::Options(1e-2).max_norm(2).max_value(3).warmup_steps(3).total_steps(50); }
+Everything::Options everything() {
+  return Everything::Options(1e-2).max_norm(2).max_value(3).warmup_steps(3).total_steps(50);
+}
 
 Tensor leaf(const Tensor& x) { return x.detach().requires_grad_(); }
 
@@ -47,21 +50,29 @@ TEST(Layouts, DoNotChangeTheElementWiseResult) {
     EXPECT_TRUE(torch::allclose(x, expected, 1e-6, 1e-7)) << what;
   };
   const Tensor channels_last = value.contiguous(at::MemoryFormat::ChannelsLast);
-  close(run(leaf(channels_last.clone()), [](const Tensor& g) { return g.contiguous(at::MemoryFormat::ChannelsLast); }), "channels last");
+  close(run(leaf(channels_last.clone()),
+            [](const Tensor& g) { return g.contiguous(at::MemoryFormat::ChannelsLast); }),
+        "channels last");
   close(run(leaf(channels_last.clone()), plain), "channels last, gradient contiguous");
-  close(run(leaf(value.clone()), [](const Tensor& g) { return g.contiguous(at::MemoryFormat::ChannelsLast); }), "gradient channels last");
+  close(run(leaf(value.clone()),
+            [](const Tensor& g) { return g.contiguous(at::MemoryFormat::ChannelsLast); }),
+        "gradient channels last");
   close(run(leaf(value.transpose(0, 3).contiguous().transpose(0, 3)), plain), "transposed");
   const Tensor wide = torch::zeros({6, 4, 5, 6});
   const Tensor strided = wide.slice(3, 0, 6, 2);
   strided.copy_(value);
   close(run(leaf(strided), plain), "every second column of a larger tensor");
   EXPECT_TRUE(torch::allclose(wide.slice(3, 0, 6, 2), expected, 1e-6, 1e-7)) << "written in place";
-  EXPECT_EQ(wide.slice(3, 1, 6, 2).abs().sum().item<double>(), 0) << "the columns between are untouched";
-  close(run(leaf(torch::cat({torch::zeros({1}), value.flatten()}).slice(0, 1).view_as(value)), plain), "misaligned");
+  EXPECT_EQ(wide.slice(3, 1, 6, 2).abs().sum().item<double>(), 0)
+      << "the columns between are untouched";
+  close(
+      run(leaf(torch::cat({torch::zeros({1}), value.flatten()}).slice(0, 1).view_as(value)), plain),
+      "misaligned");
 }
 
 TEST(Gradients, MayBeUndefinedEmptyOrLate) {
-  Tensor a = torch::ones({3}).requires_grad_(), b = torch::ones({0, 2}).requires_grad_(), c = torch::ones({2}).requires_grad_();
+  Tensor a = torch::ones({3}).requires_grad_(), b = torch::ones({0, 2}).requires_grad_(),
+         c = torch::ones({2}).requires_grad_();
   agmohd::AdamW optimizer(Tensors{a, b, c}, 0.1);
   optimizer.step();  // nothing has a gradient
   EXPECT_EQ(optimizer.updates(), 0);
@@ -74,7 +85,8 @@ TEST(Gradients, MayBeUndefinedEmptyOrLate) {
   optimizer.step();
   optimizer.step();
   const auto step = [&](const Tensor& p) {
-    return static_cast<agmohd::AdamWParamState&>(*optimizer.state().at(p.unsafeGetTensorImpl())).step();
+    return static_cast<agmohd::AdamWParamState&>(*optimizer.state().at(p.unsafeGetTensorImpl()))
+        .step();
   };
   EXPECT_EQ(step(a), 1);
   EXPECT_EQ(step(b), 3);
@@ -95,7 +107,8 @@ TEST(Parameters, MayBeReplacedMovedAndRetyped) {
   Tensor p = torch::ones({5}).requires_grad_();
   agmohd::SGD optimizer(Tensors{p}, agmohd::SGDOptions(0.1).momentum(0.9));
   const auto step = [&] {
-    optimizer.param_groups()[0].params()[0].mutable_grad() = torch::ones_like(optimizer.param_groups()[0].params()[0]);
+    optimizer.param_groups()[0].params()[0].mutable_grad() =
+        torch::ones_like(optimizer.param_groups()[0].params()[0]);
     optimizer.step();
   };
   step();
@@ -132,7 +145,8 @@ TEST(Parameters, TellAutogradThatTheyWereWritten) {
 
 TEST(Options, AreTheTruthAtEveryStep) {
   Tensor p = torch::zeros({1}).requires_grad_();
-  agmohd::Optimizer<testing_recipes::ClippedSGD> optimizer(Tensors{p}, agmohd::Optimizer<testing_recipes::ClippedSGD>::Options(1).max_norm(1));
+  agmohd::Optimizer<testing_recipes::ClippedSGD> optimizer(
+      Tensors{p}, agmohd::Optimizer<testing_recipes::ClippedSGD>::Options(1).max_norm(1));
   p.mutable_grad() = torch::full({1}, 4.0F);
   optimizer.step();
   EXPECT_EQ(p.item<float>(), -1);
@@ -151,7 +165,8 @@ TEST(Options, AreTheTruthAtEveryStep) {
 }
 
 TEST(NonFinite, GradientsPropagateAsInTorch) {
-  for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+  for (const float bad :
+       {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
     Tensor a = torch::ones({4}).requires_grad_(), b = torch::ones({4}).requires_grad_();
     torch::optim::SGD stock(Tensors{a}, torch::optim::SGDOptions(0.1).momentum(0.9));
     agmohd::SGD ours(Tensors{b}, agmohd::SGDOptions(0.1).momentum(0.9));
@@ -204,7 +219,8 @@ TEST(Threads, StepsRunInsideLibTorchsOwnPool) {
 }
 
 TEST(Save, ReplacesTheFileAtOnceOrNotAtAll) {
-  const std::filesystem::path folder = std::filesystem::temp_directory_path() / ("agmohd_save_" + std::to_string(::getpid()));
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("agmohd_save_" + std::to_string(::getpid()));
   std::filesystem::create_directories(folder);
   const std::string path = (folder / "state.pt").string();
   Tensor p = torch::ones({4}).requires_grad_();
@@ -212,7 +228,8 @@ TEST(Save, ReplacesTheFileAtOnceOrNotAtAll) {
   agmohd::AdamW optimizer(Tensors{p}, 0.1);
   optimizer.step();
   agmohd::save(optimizer, path);
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1) << "no temporary file is left";
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1)
+      << "no temporary file is left";
   optimizer.step();
   EXPECT_THROW(agmohd::save(optimizer, (folder / "missing" / "state.pt").string()), c10::Error);
   agmohd::AdamW loaded(Tensors{p}, 0.5);

@@ -23,12 +23,14 @@
 
 namespace agmohd {
 
-/// An optimizer made of the policies of a recipe, used as any torch::optim::Optimizer. Parameters are float32, float64,
-/// bfloat16 or float16, of any shape and strides, on any mix of devices; computing and state are float32 (float64 for
-/// float64). Gradients are read, never written. Errors are c10::Error and leave optimizer and parameters as they were.
+/// An optimizer made of the policies of a recipe, used as any torch::optim::Optimizer. Parameters
+/// are float32, float64, bfloat16 or float16, of any shape and strides, on any mix of devices;
+/// computing and state are float32 (float64 for float64). Gradients are read, never written. Errors
+/// are c10::Error and leave optimizer and parameters as they were.
 ///
-/// Through a torch::optim::Optimizer& everything works but add_param_group with options on LibTorch 2.15, which drops
-/// the options of every optimizer that is not its own before this class sees them.
+/// Through a torch::optim::Optimizer& everything works but add_param_group with options on
+/// LibTorch 2.15, which drops the options of every optimizer that is not its own before this class
+/// sees them.
 template <class RecipeType>
 class Optimizer : public torch::optim::Optimizer {
  public:
@@ -38,7 +40,8 @@ class Optimizer : public torch::optim::Optimizer {
   using ParamGroup = torch::optim::OptimizerParamGroup;
 
   explicit Optimizer(const std::vector<ParamGroup>& groups, Options defaults = {})
-      : torch::optim::Optimizer(std::vector<ParamGroup>{}, std::make_unique<Options>(std::move(defaults))) {
+      : torch::optim::Optimizer(std::vector<ParamGroup>{},
+                                std::make_unique<Options>(std::move(defaults))) {
     TORCH_CHECK(!groups.empty(), "agmohd: the optimizer got an empty list of parameter groups");
     std::size_t parameters = 0;
     for (const ParamGroup& group : groups) parameters += group.params().size();
@@ -48,7 +51,8 @@ class Optimizer : public torch::optim::Optimizer {
     for (const ParamGroup& group : groups) add_param_group(group);
   }
   explicit Optimizer(std::vector<at::Tensor> parameters, Options defaults = {})
-      : Optimizer(std::vector<ParamGroup>{ParamGroup(std::move(parameters))}, std::move(defaults)) {}
+      : Optimizer(std::vector<ParamGroup>{ParamGroup(std::move(parameters))}, std::move(defaults)) {
+  }
 
   /// The options of the optimizer as a whole, and what groups added later inherit.
   Options& options() { return static_cast<Options&>(*defaults_); }
@@ -62,7 +66,8 @@ class Optimizer : public torch::optim::Optimizer {
       if (group.has_options()) {
         const auto* given = dynamic_cast<const Options*>(&group.options());
         if (given == nullptr) {
-          throw std::invalid_argument("its options are not the Options of this optimizer, " + Recipe::name());
+          throw std::invalid_argument("its options are not the Options of this optimizer, " +
+                                      Recipe::name());
         }
         merged = *given;
       }
@@ -83,8 +88,8 @@ class Optimizer : public torch::optim::Optimizer {
     param_groups_.emplace_back(group.params(), std::make_unique<Options>(merged));
   }
 
-  /// One update of all parameters that have a gradient. The closure, if there is one, computes the loss and the
-  /// gradients; it is called once, and its value is returned.
+  /// One update of all parameters that have a gradient. The closure, if there is one, computes the
+  /// loss and the gradients; it is called once, and its value is returned.
   at::Tensor step(LossClosure closure = nullptr) override {
     at::Tensor loss;
     if (closure) {
@@ -94,32 +99,36 @@ class Optimizer : public torch::optim::Optimizer {
     update(loss);
     return loss;
   }
-  /// The same with a loss that was computed before, for hindrance policies that look at it: one element of any floating
-  /// dtype on any device. A template, so that step({}) and step(nullptr) mean the closure, as in torch.optim.
+  /// The same with a loss that was computed before, for hindrance policies that look at it: one
+  /// element of any floating dtype on any device. A template, so that step({}) and step(nullptr)
+  /// mean the closure, as in torch.optim.
   template <std::same_as<at::Tensor> Loss>
   at::Tensor step(const Loss& loss) {
     update(loss);
     return loss;
   }
 
-  /// Creates what steps will need (states of all parameters, device tables) and uploads options that were changed. Call
-  /// it before a CUDA graph is captured, and after changing options between replays.
+  /// Creates what steps will need (states of all parameters, device tables) and uploads options
+  /// that were changed. Call it before a CUDA graph is captured, and after changing options between
+  /// replays.
   void prepare() {
     const at::NoGradGuard no_grad;
     refresh_settings();
     binder_.prepare(param_groups_, state_, settings_);
   }
 
-  /// Runs the steps as plain tensor operations: slow, an oracle for the other lanes. Before the first step.
-  void use_reference_lane() { binder_.use_reference_lane(); }
+  /// Runs the steps as plain tensor operations: slow, an oracle for the other lanes. Before the
+  /// first step.
+  void use_reference_lane() { binder_.lanes().use_reference_lane(); }
 
   /// Applied steps: what the schedule counts. Reading it waits for the device.
-  std::int64_t updates() const { return binder_.memory().updates; }
+  std::int64_t updates() const { return binder_.lanes().memory().updates; }
 
-  /// What the last step measured over all parameters; waits for the device. Zeros where the recipe measures nothing.
+  /// What the last step measured over all parameters; waits for the device. Zeros where the recipe
+  /// measures nothing.
   Signals signals() const {
     Signals sums;
-    for (const auto& executor : binder_.executors()) {
+    for (const auto& executor : binder_.lanes().executors()) {
       const Signals one = executor->signals();
       reduction::accumulate(sums, one);
       sums.loss = one.loss;
@@ -128,22 +137,24 @@ class Optimizer : public torch::optim::Optimizer {
   }
 
   void save(torch::serialize::OutputArchive& archive) const override {
-    checkpoint::write<Recipe>(archive, {param_groups_, state_, options(), binder_.memory()});
+    checkpoint::write<Recipe>(archive,
+                              {param_groups_, state_, options(), binder_.lanes().memory()});
   }
-  /// Reads what save() or the torch.optim optimizer of the same rule wrote. All of it is checked before any of it takes
-  /// effect.
+  /// Reads what save() or the torch.optim optimizer of the same rule wrote. All of it is checked
+  /// before any of it takes effect.
   void load(torch::serialize::InputArchive& archive) override {
     const at::NoGradGuard no_grad;
     checkpoint::Loaded<Recipe> loaded = checkpoint::read<Recipe>(archive, param_groups_, options());
     with_c10_errors("the checkpoint", [&] { check_shared(loaded.options); });
-    for (const Options& group : loaded.groups) with_c10_errors("the checkpoint", [&] { check_group(group); });
+    for (const Options& group : loaded.groups)
+      with_c10_errors("the checkpoint", [&] { check_group(group); });
     for (std::size_t g = 0; g < param_groups_.size(); ++g) {
       static_cast<Options&>(param_groups_[g].options()) = loaded.groups[g];
     }
     options() = loaded.options;
     state_.clear();
     for (auto& [key, state] : loaded.states) state_[key] = std::move(state);
-    binder_.set_memory(loaded.memory);
+    binder_.lanes().set_memory(loaded.memory);
     binder_.invalidate();
   }
 
@@ -181,15 +192,17 @@ class Optimizer : public torch::optim::Optimizer {
                       });
   }
 
-  /// The host's options are the truth: compares them with what the executors have, checks and passes on what changed.
+  /// The host's options are the truth: compares them with what the executors have, checks and
+  /// passes on what changed.
   void refresh_settings() {
     scratch_.shared = options().shared();
     scratch_.groups.clear();
     for (std::size_t g = 0; g < param_groups_.size(); ++g) {
-      const auto* group = param_groups_[g].has_options() ? dynamic_cast<const Options*>(&param_groups_[g].options())
-                                                         : nullptr;
-      TORCH_CHECK(group != nullptr, "agmohd: the options of group ", g, " are not the Options of this optimizer, ",
-                  Recipe::name());
+      const auto* group = param_groups_[g].has_options()
+                              ? dynamic_cast<const Options*>(&param_groups_[g].options())
+                              : nullptr;
+      TORCH_CHECK(group != nullptr, "agmohd: the options of group ", g,
+                  " are not the Options of this optimizer, ", Recipe::name());
       scratch_.groups.push_back(group->group());
     }
     if (same_settings(scratch_, settings_)) return;
@@ -203,25 +216,27 @@ class Optimizer : public torch::optim::Optimizer {
     }
     bool same_slots = scratch_.groups.size() == settings_.groups.size();
     for (std::size_t g = 0; same_slots && g < scratch_.groups.size(); ++g) {
-      same_slots = Recipe::Rule::slots(scratch_.groups[g].rule) == Recipe::Rule::slots(settings_.groups[g].rule);
+      same_slots = Recipe::Rule::slots(scratch_.groups[g].rule) ==
+                   Recipe::Rule::slots(settings_.groups[g].rule);
     }
     if (!same_slots) binder_.invalidate();
     std::swap(settings_, scratch_);
-    binder_.configure(settings_);
+    binder_.lanes().configure(settings_);
   }
 
   void update(const at::Tensor& loss) {
     const at::NoGradGuard no_grad;
     refresh_settings();
     if (!binder_.bind(param_groups_, state_, settings_)) return;
-    const auto& executors = binder_.executors();
+    const auto& executors = binder_.lanes().executors();
     std::vector<at::Tensor> losses;  // alive until the step is enqueued
     for (std::size_t i = 0; i < executors.size(); ++i) {
       const double* value = nullptr;
       if constexpr ((Recipe::wants & kLoss) != 0) {
         if (loss.defined()) {
-          TORCH_CHECK(loss.numel() == 1, "agmohd: the loss has shape ", loss.sizes(), ", but it must have one element");
-          losses.push_back(loss.detach().to(binder_.device(i), at::kDouble));
+          TORCH_CHECK(loss.numel() == 1, "agmohd: the loss has shape ", loss.sizes(),
+                      ", but it must have one element");
+          losses.push_back(loss.detach().to(binder_.lanes()[i].device, at::kDouble));
           value = losses.back().template const_data_ptr<double>();
         }
       }

@@ -24,8 +24,9 @@ using AdamW = Optimizer<recipe::AdamW>;
 using AdamWOptions = AdamW::Options;
 using AdamWParamState = AdamW::ParamState;
 
-// What programs name beside the optimizers, so that torch::optim:: can be replaced by agmohd:: throughout, but for the
-// base class: agmohd::Optimizer is a template, torch::optim::Optimizer& stays.
+// What programs name beside the optimizers, so that torch::optim:: can be replaced by agmohd::
+// throughout, but for the base class: agmohd::Optimizer is a template, torch::optim::Optimizer&
+// stays.
 using torch::optim::LRScheduler;
 using torch::optim::OptimizerOptions;
 using torch::optim::OptimizerParamGroup;

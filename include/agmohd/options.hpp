@@ -14,79 +14,16 @@
 #include <type_traits>
 #include <utility>
 
-#include "core/concepts.hpp"
 #include "core/named.hpp"
+#include "core/option_table.hpp"
 #include "recipe.hpp"
 
 namespace agmohd {
 
-namespace detail {
-
-/// How an option is held: as torch.optim's C++ options hold it, so that references to it can be handed out.
-template <class V>
-struct Held {
-  using type = V;
-};
-template <>
-struct Held<Pair> {
-  using type = std::tuple<double, double>;
-};
-
-template <class V>
-V unheld(const V& value) {
-  return value;
-}
-inline Pair unheld(const std::tuple<double, double>& value) { return {std::get<0>(value), std::get<1>(value)}; }
-template <class V>
-V held(const V& value) {
-  return value;
-}
-inline std::tuple<double, double> held(const Pair& value) { return {value.first, value.second}; }
-
-template <class... F>
-std::tuple<typename Held<typename F::value_type>::type...> held_values(const std::tuple<F...>&);
-
-struct LearningRate {
-  struct Options {
-    double lr;
-  };
-  static constexpr auto fields = describe(field("lr", &Options::lr, at_least(0)));
-};
-
-/// Stands for an option that a recipe does not have.
-struct Absent {};
-
-/// The options of a recipe as one list: lr, the rule's, then those of the other four families.
-template <class Recipe>
-struct OptionTable {
-  static constexpr auto group_fields = std::tuple_cat(LearningRate::fields, Recipe::Rule::fields);
-  static constexpr auto fields =
-      std::tuple_cat(group_fields, Recipe::Hindrance::fields, Recipe::Momentum::fields,
-                     Recipe::Gradient::fields, Recipe::Schedule::fields);
-  static constexpr std::size_t group_count = std::tuple_size_v<decltype(group_fields)>;
-  static constexpr std::size_t count = std::tuple_size_v<decltype(fields)>;
-  using Values = decltype(held_values(fields));
-
-  static constexpr std::size_t find(std::string_view name) { return position(fields, name); }
-  template <std::size_t I>
-  using Value = typename std::conditional_t<(I < count), std::tuple_element<I, Values>,
-                                            std::type_identity<Absent>>::type;
-
-  template <class Policy>
-  static constexpr std::size_t size = std::tuple_size_v<std::remove_cvref_t<decltype(Policy::fields)>>;
-  static constexpr std::size_t rule = 1;
-  static constexpr std::size_t hindrance = group_count;
-  static constexpr std::size_t momentum = hindrance + size<typename Recipe::Hindrance>;
-  static constexpr std::size_t gradient = momentum + size<typename Recipe::Momentum>;
-  static constexpr std::size_t schedule = gradient + size<typename Recipe::Gradient>;
-};
-
-}  // namespace detail
-
-/// The options of Optimizer<Recipe> and of its parameter groups: those of all five policies by name, with setters that
-/// chain as torch.optim's do. The learning rate and the rule's options are per group; a group's unset ones are those of
-/// the optimizer. The others belong to the optimizer as a whole. A field counts as set if it was given, or if it
-/// differs from its default.
+/// The options of Optimizer<Recipe> and of its parameter groups: those of all five policies by
+/// name, with setters that chain as torch.optim's do. The learning rate and the rule's options are
+/// per group; a group's unset ones are those of the optimizer. The others belong to the optimizer
+/// as a whole. A field counts as set if it was given, or if it differs from its default.
 template <class Recipe>
 class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> {
   using Table = detail::OptionTable<Recipe>;
@@ -123,15 +60,15 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   }
 
 // Getters and setters under the names of the field; undefined again below.
-#define AGMOHD_OPTION(name)                                                                                       \
-  Options& name(Value<Table::find(#name)> value) requires(Table::find(#name) < count) {                          \
-    return put<Table::find(#name)>(std::move(value));                                                            \
-  }                                                                                                              \
-  const Value<Table::find(#name)>& name() const noexcept requires(Table::find(#name) < count) {                  \
-    return at<Table::find(#name)>();                                                                             \
-  }                                                                                                              \
-  Value<Table::find(#name)>& name() noexcept requires(Table::find(#name) < count) {                              \
-    return at<Table::find(#name)>();                                                                             \
+#define AGMOHD_OPTION(name)                                                                     \
+  Options& name(Value<Table::find(#name)> value) requires(Table::find(#name) < count) {         \
+    return put<Table::find(#name)>(std::move(value));                                           \
+  }                                                                                             \
+  const Value<Table::find(#name)>& name() const noexcept requires(Table::find(#name) < count) { \
+    return at<Table::find(#name)>();                                                            \
+  }                                                                                             \
+  Value<Table::find(#name)>& name() noexcept requires(Table::find(#name) < count) {             \
+    return at<Table::find(#name)>();                                                            \
   }
   // clang-format off
   AGMOHD_OPTION(lr)
@@ -153,8 +90,11 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
 // clang-format on
 #undef AGMOHD_OPTION
 
-  /// All options of one policy at once; fields that are left out get their defaults, and all count as set.
-  Options& rule(const typename Recipe::Rule::Options& o) { return assign<Table::rule>(o, Recipe::Rule::fields); }
+  /// All options of one policy at once; fields that are left out get their defaults, and all count
+  /// as set.
+  Options& rule(const typename Recipe::Rule::Options& o) {
+    return assign<Table::rule>(o, Recipe::Rule::fields);
+  }
   Options& hindrance(const typename Recipe::Hindrance::Options& o) {
     return assign<Table::hindrance>(o, Recipe::Hindrance::fields);
   }
@@ -173,15 +113,18 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
     return {at<0>(), extract<Table::rule, typename Recipe::Rule>()};
   }
   typename Recipe::Shared shared() const {
-    return {extract<Table::hindrance, typename Recipe::Hindrance>(), extract<Table::momentum, typename Recipe::Momentum>(),
-            extract<Table::gradient, typename Recipe::Gradient>(), extract<Table::schedule, typename Recipe::Schedule>()};
+    return {extract<Table::hindrance, typename Recipe::Hindrance>(),
+            extract<Table::momentum, typename Recipe::Momentum>(),
+            extract<Table::gradient, typename Recipe::Gradient>(),
+            extract<Table::schedule, typename Recipe::Schedule>()};
   }
 
   double get_lr() const override { return at<0>(); }
   void set_lr(const double lr) override { put<0>(lr); }
 
-  /// Gives a group's unset options the values of the optimizer's, and checks that no option of the optimizer as a whole
-  /// was set to something else for the group. Throws std::invalid_argument that names the option.
+  /// Gives a group's unset options the values of the optimizer's, and checks that no option of the
+  /// optimizer as a whole was set to something else for the group. Throws std::invalid_argument
+  /// that names the option.
   void inherit(const Options& defaults) {
     require_no_shared(defaults);
     const Options fresh;
@@ -195,25 +138,36 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
     });
   }
 
-  /// Throws if this group's options set what belongs to the optimizer as a whole, unless to the same value.
+  /// Throws if this group's options set what belongs to the optimizer as a whole, unless to the
+  /// same value.
   void require_no_shared(const Options& defaults) const {
     const Options fresh;
     detail::for_each_field(Table::fields, [&](const auto& f, auto i) {
       if (i >= group_count && is_set(i, std::get<i>(values_), std::get<i>(fresh.values_)) &&
           std::get<i>(values_) != std::get<i>(defaults.values_)) {
-        throw std::invalid_argument(std::string(f.name) +
-                                    " was set for one parameter group, but it belongs to the optimizer as a whole: set "
-                                    "it in the optimizer's options");
+        throw std::invalid_argument(
+            std::string(f.name) +
+            " was set for one parameter group, but it belongs to the optimizer as a whole: set "
+            "it in the optimizer's options");
       }
     });
   }
 
-  /// Reads and writes the options of a group, under torch.optim's keys. A key that is missing leaves the option.
-  void serialize(torch::serialize::InputArchive& archive) override { read(archive, 0, group_count); }
-  void serialize(torch::serialize::OutputArchive& archive) const override { write(archive, 0, group_count); }
+  /// Reads and writes the options of a group, under torch.optim's keys. A key that is missing
+  /// leaves the option.
+  void serialize(torch::serialize::InputArchive& archive) override {
+    read(archive, 0, group_count);
+  }
+  void serialize(torch::serialize::OutputArchive& archive) const override {
+    write(archive, 0, group_count);
+  }
   /// The same for the options of the optimizer as a whole.
-  void serialize_shared(torch::serialize::InputArchive& archive) { read(archive, group_count, count); }
-  void serialize_shared(torch::serialize::OutputArchive& archive) const { write(archive, group_count, count); }
+  void serialize_shared(torch::serialize::InputArchive& archive) {
+    read(archive, group_count, count);
+  }
+  void serialize_shared(torch::serialize::OutputArchive& archive) const {
+    write(archive, group_count, count);
+  }
 
   friend bool operator==(const Options& a, const Options& b) { return a.values_ == b.values_; }
 
@@ -266,12 +220,14 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   template <std::size_t At, class Policy>
   typename Policy::Options extract() const {
     typename Policy::Options o{};
-    detail::for_each_field(Policy::fields,
-                           [&](const auto& f, auto i) { f(o) = detail::unheld(std::get<At + i>(values_)); });
+    detail::for_each_field(Policy::fields, [&](const auto& f, auto i) {
+      f(o) = detail::unheld(std::get<At + i>(values_));
+    });
     return o;
   }
 
-  /// A key of its own for each option of the optimizer as a whole: two links of a chain may share a name.
+  /// A key of its own for each option of the optimizer as a whole: two links of a chain may share a
+  /// name.
   template <std::size_t I>
   static std::string key(const char* name) {
     return I < group_count ? name : std::to_string(I - group_count) + "_" + name;

@@ -33,10 +33,11 @@ struct SlotTable {
 
 }  // namespace detail
 
-/// The state of one parameter: the rule's tensors under PyTorch's names (exp_avg(), momentum_buffer(), ...; undefined
-/// where the options do not use one) and step(), the number of applied updates. While the optimizer holds it, step()
-/// reads the device's counter and waits for it. A copy is independent and carries everything, so a program may copy,
-/// change and re-key states as it grows or prunes its parameters.
+/// The state of one parameter: the rule's tensors under PyTorch's names (exp_avg(),
+/// momentum_buffer(), ...; undefined where the options do not use one) and step(), the number of
+/// applied updates. While the optimizer holds it, step() reads the device's counter and waits for
+/// it. A copy is independent and carries everything, so a program may copy, change and re-key
+/// states as it grows or prunes its parameters.
 template <class Recipe>
 class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<Recipe>> {
   static constexpr std::size_t count = Recipe::slot_count;
@@ -63,7 +64,8 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   ~ParamState() override { touch(); }
 
   std::int64_t step() const { return record().age; }
-  /// Sets the number of updates; what else the rule remembers of them follows from it and the group's options.
+  /// Sets the number of updates; what else the rule remembers of them follows from it and the
+  /// group's options.
   ParamState& step(std::int64_t age) {
     detach();
     record_ = PerTensor{};
@@ -87,12 +89,14 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     return *this;
   }
 
-#define AGMOHD_SLOT(name)                                                                          \
-  ParamState& name(at::Tensor value) requires(Slots::find(#name) < count) {                        \
-    slot<Slots::find(#name)>() = std::move(value);                                                   \
-    return *this;                                                                                  \
-  }                                                                                                \
-  const at::Tensor& name() const requires(Slots::find(#name) < count) { return slot<Slots::find(#name)>(); } \
+#define AGMOHD_SLOT(name)                                                   \
+  ParamState& name(at::Tensor value) requires(Slots::find(#name) < count) { \
+    slot<Slots::find(#name)>() = std::move(value);                          \
+    return *this;                                                           \
+  }                                                                         \
+  const at::Tensor& name() const requires(Slots::find(#name) < count) {     \
+    return slot<Slots::find(#name)>();                                      \
+  }                                                                         \
   at::Tensor& name() requires(Slots::find(#name) < count) { return slot<Slots::find(#name)>(); }
   // clang-format off
   AGMOHD_SLOT(momentum_buffer)
@@ -123,7 +127,8 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     bool any = false;
     for (std::size_t i = 0; i < count; ++i) {
       c10::IValue value;
-      slots_[i] = archive.try_read(Recipe::Rule::slot_names[i], value) ? value.toTensor() : at::Tensor();
+      slots_[i] =
+          archive.try_read(Recipe::Rule::slot_names[i], value) ? value.toTensor() : at::Tensor();
       any = any || slots_[i].defined();
     }
     c10::IValue value;
@@ -144,7 +149,8 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     for (std::size_t j = 0; j < count; ++j) f(j, slots_[j]);
   }
 
-  /// Device memory of a policy as a tensor of int64 bit patterns, exact and independent of the number format.
+  /// Device memory of a policy as a tensor of int64 bit patterns, exact and independent of the
+  /// number format.
   template <class M>
   static at::Tensor to_tensor(const M& memory) {
     at::Tensor bits = at::empty({std::int64_t(sizeof(M) / 8)}, at::kLong);
@@ -153,8 +159,9 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   }
   template <class M>
   static void from_tensor(const at::Tensor& bits, M& memory) {
-    TORCH_CHECK(bits.scalar_type() == at::kLong && bits.nbytes() == sizeof(M), "agmohd: the checkpoint holds ",
-                bits.nbytes(), " bytes of policy memory, but this recipe has ", sizeof(M));
+    TORCH_CHECK(bits.scalar_type() == at::kLong && bits.nbytes() == sizeof(M),
+                "agmohd: the checkpoint holds ", bits.nbytes(),
+                " bytes of policy memory, but this recipe has ", sizeof(M));
     const at::Tensor host = bits.cpu().contiguous();
     std::memcpy(&memory, host.const_data_ptr(), sizeof(M));
   }
@@ -183,7 +190,8 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     if (!attached() && age_only_) record.rule = Recipe::Rule::restore(options, record.age);
     return record;
   }
-  void attach(std::shared_ptr<Executor<Recipe>> executor, std::int32_t position, std::shared_ptr<bool> changed) {
+  void attach(std::shared_ptr<Executor<Recipe>> executor, std::int32_t position,
+              std::shared_ptr<bool> changed) {
     executor_ = std::move(executor);
     index_ = position;
     changed_ = std::move(changed);
@@ -200,8 +208,8 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   }
 
   std::array<at::Tensor, count> slots_;
-  PerTensor record_{};                         // while not attached
-  bool age_only_ = true;                       // of record_ only the age is known
+  PerTensor record_{};                          // while not attached
+  bool age_only_ = true;                        // of record_ only the age is known
   std::shared_ptr<Executor<Recipe>> executor_;  // holds the record while attached
   std::int32_t index_ = 0;
   std::shared_ptr<bool> changed_;

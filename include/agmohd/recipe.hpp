@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "core/concepts.hpp"
+#include "core/recipe_checks.hpp"
 #include "gradient/chain.hpp"
 #include "hindrance/none.hpp"
 #include "momentum/fixed.hpp"
@@ -15,9 +16,11 @@
 
 namespace agmohd {
 
-/// One policy of each family. A recipe says what a step does; Optimizer<Recipe> is what a program holds.
-template <class RulePolicy, class HindrancePolicy = hindrance::None, class MomentumPolicy = momentum::Fixed,
-          class GradientPolicy = gradient::None, class SchedulePolicy = schedule::Constant>
+/// One policy of each family. A recipe says what a step does; Optimizer<Recipe> is what a program
+/// holds.
+template <class RulePolicy, class HindrancePolicy = hindrance::None,
+          class MomentumPolicy = momentum::Fixed, class GradientPolicy = gradient::None,
+          class SchedulePolicy = schedule::Constant>
 struct Recipe {
   using Rule = RulePolicy;
   using Hindrance = HindrancePolicy;
@@ -25,48 +28,12 @@ struct Recipe {
   using Gradient = GradientPolicy;
   using Schedule = SchedulePolicy;
 
-  static_assert(has::Options<Rule>, "agmohd: the rule has no member type Options");
-  static_assert(has::fields<Rule>, "agmohd: the rule has no static member fields");
-  static_assert(has::name<Rule>, "agmohd: the rule has no static function name()");
-  static_assert(has::Memory<Rule>, "agmohd: the rule has no member type Memory, trivially copyable and of whole doubles");
-  static_assert(has::Slots<Rule>, "agmohd: the rule has no member template Slots<T>");
-  static_assert(has::slot_names<Rule>, "agmohd: the rule has no static member slot_names");
-  static_assert(has::slots<Rule>, "agmohd: the rule has no static function slots(options)");
-  static_assert(has::restore<Rule>, "agmohd: the rule has no static function restore(options, age)");
-  static_assert(has::rule_at<Rule>, "agmohd: the rule has no static function at<R>(options, now, memory)");
-  static_assert(has::update<Rule>, "agmohd: the rule has no static function update(p, g, slots, coefficients)");
-  static_assert(has::direction<Rule>, "agmohd: the rule has no static function direction(p, g, slots, coefficients)");
-  static_assert(has::Options<Hindrance>, "agmohd: the hindrance policy has no member type Options");
-  static_assert(has::fields<Hindrance>, "agmohd: the hindrance policy has no static member fields");
-  static_assert(has::name<Hindrance>, "agmohd: the hindrance policy has no static function name()");
-  static_assert(has::Memory<Hindrance>, "agmohd: the hindrance policy has no member type Memory, trivially copyable and of whole doubles");
-  static_assert(has::wants<Hindrance>, "agmohd: the hindrance policy has no static member wants");
-  static_assert(has::judge<Hindrance>, "agmohd: the hindrance policy has no static function judge(options, signals, memory)");
-  static_assert(has::Options<Momentum>, "agmohd: the momentum policy has no member type Options");
-  static_assert(has::fields<Momentum>, "agmohd: the momentum policy has no static member fields");
-  static_assert(has::name<Momentum>, "agmohd: the momentum policy has no static function name()");
-  static_assert(has::Memory<Momentum>, "agmohd: the momentum policy has no member type Memory, trivially copyable and of whole doubles");
-  static_assert(has::needs_first_moment<Momentum>, "agmohd: the momentum policy has no static member needs_first_moment");
-  static_assert(has::advance<Momentum>, "agmohd: the momentum policy has no static function advance(options, verdict, memory)");
-  static_assert(has::blend<Momentum>, "agmohd: the momentum policy has no static function blend(options, memory, beta1)");
-  static_assert(has::Options<Gradient>, "agmohd: the gradient policy has no member type Options");
-  static_assert(has::fields<Gradient>, "agmohd: the gradient policy has no static member fields");
-  static_assert(has::name<Gradient>, "agmohd: the gradient policy has no static function name()");
-  static_assert(has::kind<Gradient>, "agmohd: the gradient policy has no static member kind");
-  static_assert(has::wants<Gradient>, "agmohd: the gradient policy has no static member wants");
-  static_assert(has::link_at<Gradient>, "agmohd: the gradient policy has no static function at<R>(options, signals, verdict)");
-  static_assert(has::apply<Gradient>, "agmohd: the gradient policy has no static function apply(g, coefficients)");
-  static_assert(has::Options<Schedule>, "agmohd: the schedule has no member type Options");
-  static_assert(has::fields<Schedule>, "agmohd: the schedule has no static member fields");
-  static_assert(has::name<Schedule>, "agmohd: the schedule has no static function name()");
-  static_assert(has::factor<Schedule>, "agmohd: the schedule has no static function factor(options, t)");
-  static_assert(agmohd::Rule<Rule>, "agmohd: the first argument of Recipe is not a rule; see core/concepts.hpp");
-  static_assert(agmohd::Hindrance<Hindrance>, "agmohd: the second argument of Recipe is not a hindrance policy; see core/concepts.hpp");
-  static_assert(agmohd::Momentum<Momentum>, "agmohd: the third argument of Recipe is not a momentum policy; see core/concepts.hpp");
-  static_assert(agmohd::Link<Gradient>, "agmohd: the fourth argument of Recipe is not a gradient policy; see core/concepts.hpp");
-  static_assert(agmohd::Schedule<Schedule>, "agmohd: the fifth argument of Recipe is not a schedule; see core/concepts.hpp");
+  static_assert(detail::CheckRule<Rule>::passed && detail::CheckHindrance<Hindrance>::passed &&
+                detail::CheckMomentum<Momentum>::passed &&
+                detail::CheckGradient<Gradient>::passed && detail::CheckSchedule<Schedule>::passed);
   static_assert(!Momentum::needs_first_moment || has::beta1<Rule>,
-                "agmohd: this momentum policy needs a rule with a first moment (a static function beta1(options))");
+                "agmohd: this momentum policy needs a rule with a first moment (a static function "
+                "beta1(options))");
 
   /// 0: the step has no reduce pass.
   static constexpr unsigned wants = Hindrance::wants | Gradient::wants;
@@ -76,8 +43,8 @@ struct Recipe {
   using Slots = typename Rule::template Slots<T>;
 
   static std::string name() {
-    return Rule::name() + "/" + Hindrance::name() + "/" + Momentum::name() + "/" + Gradient::name() + "/" +
-           Schedule::name();
+    return Rule::name() + "/" + Hindrance::name() + "/" + Momentum::name() + "/" +
+           Gradient::name() + "/" + Schedule::name();
   }
 
   /// Options of the optimizer as a whole, as the device reads them.
@@ -93,7 +60,8 @@ struct Recipe {
     typename Rule::Options rule{};
   };
 
-  /// Memory of the optimizer (no [[no_unique_address]]: nvcc lays it out differently for host and device). `updates` counts applied steps and drives the schedule.
+  /// Memory of the optimizer (no [[no_unique_address]]: nvcc lays it out differently for host and
+  /// device). `updates` counts applied steps and drives the schedule.
   struct Memory {
     std::int64_t updates = 0;
     typename Hindrance::Memory hindrance{};
@@ -112,8 +80,8 @@ struct Recipe {
     R lr, decay;
   };
 
-  /// Once a step: the verdict, and what the momentum policy makes of it. A skipped step leaves the optimizer's
-  /// memory as it is, but for what the hindrance policy itself counts.
+  /// Once a step: the verdict, and what the momentum policy makes of it. A skipped step leaves the
+  /// optimizer's memory as it is, but for what the hindrance policy itself counts.
   AGMOHD_HD static Verdict judge(const Shared& o, const Signals& s, Memory& m) {
     const Verdict v = Hindrance::judge(o.hindrance, s, m.hindrance);
     if (!v.skip) Momentum::advance(o.momentum, v, m.momentum);
@@ -122,8 +90,8 @@ struct Recipe {
 
   /// Once a step and tensor, not called in a skipped step. The caller then adds 1 to `m.updates`.
   template <class R>
-  AGMOHD_HD static Coefficients<R> decide(const Shared& o, const Group& group, Signals s, const Verdict& v,
-                                          const Memory& m, PerTensor& tensor) {
+  AGMOHD_HD static Coefficients<R> decide(const Shared& o, const Group& group, Signals s,
+                                          const Verdict& v, const Memory& m, PerTensor& tensor) {
     tensor.age += 1;
     Now now{tensor.age, group.lr * v.lr_factor * Schedule::factor(o.schedule, m.updates), {0, 0}};
     if constexpr (has::beta1<Rule>) {
@@ -135,11 +103,15 @@ struct Recipe {
     return {Rule::template at<R>(group.rule, now, tensor.rule), gradient, R(now.lr), R(decay)};
   }
 
-  /// The gradient as the reduce pass measures it: after the element links in front of the first other link.
+  /// The gradient as the reduce pass measures it: after the element links in front of the first
+  /// other link.
   template <Lane T>
   AGMOHD_HD static T measured(const T& g, const Shared& o) {
     if constexpr (requires { Gradient::prefix(g, o.gradient); }) {
       return Gradient::prefix(g, o.gradient);
+    } else if constexpr (Gradient::kind == LinkKind::element && Gradient::wants == kNothing) {
+      Signals none;
+      return Gradient::apply(g, Gradient::template at<Real<T>>(o.gradient, none, Verdict{}));
     } else {
       return g;
     }

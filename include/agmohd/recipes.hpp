@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Everything that needs no LibTorch: all policies, Recipe, and the ready-made recipes. Kernel units include this.
+// Everything that needs no LibTorch: all policies, Recipe, and the ready-made recipes. Kernel units
+// include this.
 
 #include "gradient/clip_by_norm.hpp"
 #include "gradient/clip_by_value.hpp"

@@ -18,9 +18,10 @@
 #include "../options.hpp"
 #include "../param_state.hpp"
 
-// The archive of an optimizer: torch.optim's layout ("param_groups" with options and the saved addresses of their
-// parameters, "state" by those addresses), so that each reads the other's, and beside it "agmohd" with what torch.optim
-// does not have: the recipe's name, its memory, the options of the optimizer as a whole.
+// The archive of an optimizer: torch.optim's layout ("param_groups" with options and the saved
+// addresses of their parameters, "state" by those addresses), so that each reads the other's, and
+// beside it "agmohd" with what torch.optim does not have: the recipe's name, its memory, the
+// options of the optimizer as a whole.
 namespace agmohd::checkpoint {
 
 template <class Recipe>
@@ -91,8 +92,8 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
   if (ours) {
     c10::IValue value;
     own.read("recipe", value);
-    TORCH_CHECK(value.toStringRef() == Recipe::name(), "agmohd: the checkpoint is of recipe ", value.toStringRef(),
-                ", but this optimizer's is ", Recipe::name());
+    TORCH_CHECK(value.toStringRef() == Recipe::name(), "agmohd: the checkpoint is of recipe ",
+                value.toStringRef(), ", but this optimizer's is ", Recipe::name());
     own.read("memory", value);
     ParamState<Recipe>::from_tensor(value.toTensor(), out.memory);
     InputArchive options;
@@ -102,26 +103,30 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
 
   InputArchive groups, states;
   TORCH_CHECK(archive.try_read("param_groups", groups) && archive.try_read("state", states),
-              "agmohd: the archive does not hold the state of an optimizer (no param_groups and state in it)");
+              "agmohd: the archive does not hold the state of an optimizer (no param_groups and "
+              "state in it)");
   at::Tensor size;
   groups.read("param_groups/size", size);
-  TORCH_CHECK(size.item<std::int64_t>() == std::int64_t(current.size()), "agmohd: the checkpoint has ",
-              size.item<std::int64_t>(), " parameter groups, but this optimizer has ", current.size());
+  TORCH_CHECK(size.item<std::int64_t>() == std::int64_t(current.size()),
+              "agmohd: the checkpoint has ", size.item<std::int64_t>(),
+              " parameter groups, but this optimizer has ", current.size());
   for (std::size_t g = 0; g < current.size(); ++g) {
     InputArchive group, options;
     groups.read("param_groups/" + std::to_string(g), group);
     group.read("params/size", size);
     const auto& params = current[g].params();
-    TORCH_CHECK(size.item<std::int64_t>() == std::int64_t(params.size()), "agmohd: group ", g, " of the checkpoint has ",
-                size.item<std::int64_t>(), " parameters, but that of this optimizer has ", params.size());
+    TORCH_CHECK(size.item<std::int64_t>() == std::int64_t(params.size()), "agmohd: group ", g,
+                " of the checkpoint has ", size.item<std::int64_t>(),
+                " parameters, but that of this optimizer has ", params.size());
 
     group.read("options", options);
     c10::IValue value;
     detail::for_each_field(Recipe::Rule::fields, [&](const auto& f, auto) {
       // torch.optim has no maximize; every other option of the rule is in each checkpoint of it.
-      TORCH_CHECK(options.try_read(f.name, value) || (!ours && std::string_view(f.name) == "maximize"),
-                  "agmohd: the checkpoint lacks option ", f.name, " of group ", g, ": it is not one of ",
-                  Recipe::Rule::name());
+      TORCH_CHECK(
+          options.try_read(f.name, value) || (!ours && std::string_view(f.name) == "maximize"),
+          "agmohd: the checkpoint lacks option ", f.name, " of group ", g, ": it is not one of ",
+          Recipe::Rule::name());
     });
     out.groups.push_back(static_cast<const Options<Recipe>&>(current[g].options()));
     out.groups.back().serialize(options);
@@ -136,11 +141,12 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
       state->serialize(saved);
       state->for_each_slot([&](std::size_t j, at::Tensor& slot) {
         const char* const name = Recipe::Rule::slot_names[j];
-        TORCH_CHECK(slot.defined() || (used >> j & 1U) == 0, "agmohd: the checkpoint lacks the state ", name, " of ",
-                    place);
+        TORCH_CHECK(slot.defined() || (used >> j & 1U) == 0,
+                    "agmohd: the checkpoint lacks the state ", name, " of ", place);
         validate_slot(slot, params[i], name, place);
         // Storage of its own: what was read may be shared, or used for another load.
-        if (slot.defined()) slot = slot.detach().to(params[i].device(), /*non_blocking=*/false, /*copy=*/true);
+        if (slot.defined())
+          slot = slot.detach().to(params[i].device(), /*non_blocking=*/false, /*copy=*/true);
       });
       if (!ours) out.memory.updates = std::max(out.memory.updates, state->step());
       out.states.emplace_back(params[i].unsafeGetTensorImpl(), std::move(state));

@@ -15,9 +15,9 @@
 
 namespace agmohd {
 
-/// Writes what torch::save writes (a module, a tensor, an optimizer, an archive's worth of anything with operator<<),
-/// but replaces the file at once: until all of it is on the disk, `path` keeps what it held. Read it with torch::load.
-/// Throws c10::Error; a failed save leaves the old file.
+/// Writes what torch::save writes (a module, a tensor, an optimizer, an archive's worth of anything
+/// with operator<<), but replaces the file at once: until all of it is on the disk, `path` keeps
+/// what it held. Read it with torch::load. Throws c10::Error; a failed save leaves the old file.
 template <class Value>
 void save(const Value& value, const std::string& path) {
   torch::serialize::OutputArchive archive(std::make_shared<torch::jit::CompilationUnit>());
@@ -26,7 +26,8 @@ void save(const Value& value, const std::string& path) {
   const auto fail = [&](const char* what) {
     const int error = errno;
     std::remove(temporary.c_str());
-    TORCH_CHECK(false, "agmohd: cannot ", what, " ", temporary, " to replace ", path, ": ", std::strerror(error));
+    TORCH_CHECK(false, "agmohd: cannot ", what, " ", temporary, " to replace ", path, ": ",
+                std::strerror(error));
   };
   try {
     archive.save_to(temporary);

@@ -13,31 +13,28 @@
 #include <vector>
 
 #include "../param_state.hpp"
-#include "cpu.hpp"
-#include "executor.hpp"
-#include "reference.hpp"
+#include "lanes.hpp"
 #include "validate.hpp"
 
 namespace agmohd {
 
-/// Keeps the table of what a step works on: which parameters have gradients, where they and their states lie, which
-/// executor runs them. A step in which nothing but addresses changed compares and updates pointers; anything else is
-/// validated as a whole before any of it takes effect.
+/// Keeps the table of what a step works on: which parameters have gradients, where they and their
+/// states lie, which executor runs them. A step in which nothing but addresses changed compares and
+/// updates pointers; anything else is validated as a whole before any of it takes effect.
 template <class Recipe>
 class Binder {
  public:
   using Groups = std::vector<torch::optim::OptimizerParamGroup>;
   using States = ska::flat_hash_map<void*, std::unique_ptr<torch::optim::OptimizerParamState>>;
-  using ExecutorPtr = std::shared_ptr<Executor<Recipe>>;
+  using Lane = typename Lanes<Recipe>::Lane;
 
   /// From the next step on, look at everything again.
   void invalidate() { *changed_ = true; }
-  void use_reference_lane() {
-    TORCH_CHECK(lanes_.empty(), "agmohd: use_reference_lane() comes before the first step");
-    reference_ = true;
-  }
+  Lanes<Recipe>& lanes() { return lanes_; }
+  const Lanes<Recipe>& lanes() const { return lanes_; }
 
-  /// Brings the executors up to date with the parameters that have gradients now. False: there are none.
+  /// Brings the executors up to date with the parameters that have gradients now. False: there are
+  /// none.
   bool bind(const Groups& groups, States& states, const Settings<Recipe>& settings) {
     if (*changed_ || !refresh(groups)) rebuild(groups, states, settings);
     if (bound_.empty()) return false;
@@ -61,11 +58,12 @@ class Binder {
     }
   }
 
-  /// Creates the states of all parameters, with and without gradients, and makes room for a capture.
+  /// Creates the states of all parameters, with and without gradients, and makes room for a
+  /// capture.
   void prepare(const Groups& groups, States& states, const Settings<Recipe>& settings) {
     std::vector<std::vector<TensorRef<Recipe>>> all(lanes_.size());
     for (Candidate& c : candidates(groups, states, settings, /*with_gradient=*/false)) {
-      const std::size_t lane = lane_of(c.param.device(), settings);
+      const std::size_t lane = lanes_.of(c.param.device(), settings);
       all.resize(lanes_.size());
       all[lane].push_back(adopt(c, lane, states, settings));
     }
@@ -74,31 +72,9 @@ class Binder {
     for (std::size_t i = 0; i < all.size(); ++i) lanes_[i].executor->reserve(all[i]);
   }
 
-  void configure(const Settings<Recipe>& settings) {
-    for (Lane& lane : lanes_) lane.executor->configure(settings);
-  }
-
-  const std::vector<ExecutorPtr>& executors() const { return executors_; }
-  c10::Device device(std::size_t i) const { return lanes_[i].device; }
-
-  typename Recipe::Memory memory() const {
-    return executors_.empty() ? initial_memory_ : executors_.front()->read_memory();
-  }
-  void set_memory(const typename Recipe::Memory& memory) {
-    initial_memory_ = memory;
-    for (const ExecutorPtr& executor : executors_) executor->write_memory(memory);
-  }
-
  private:
-  struct Lane {
-    c10::Device device;
-    ExecutorPtr executor;
-    std::vector<TensorRef<Recipe>> refs;
-    Handles handles;  // filled for the reference lane alone
-    bool reference = false;
-    bool stale = true;
-  };
-  /// Copies in a dense layout, for a parameter that is not dense or a gradient that is laid out differently.
+  /// Copies in a dense layout, for a parameter that is not dense or a gradient that is laid out
+  /// differently.
   struct Staged {
     at::Tensor original, original_grad, param, grad;
   };
@@ -135,14 +111,16 @@ class Binder {
     if (b.param != param.unsafeGetTensorImpl() || std::size_t(b.group) != group) return false;
     Lane& lane = lanes_[b.lane];
     TensorRef<Recipe>& ref = lane.refs[b.ref];
-    if (grad.layout() != at::kStrided || param.sizes() != grad.sizes() || param.numel() != ref.numel ||
-        param.strides() != at::IntArrayRef(b.strides) || dtype_of(param.scalar_type()) != ref.dtype ||
-        grad.scalar_type() != param.scalar_type() || param.device() != lane.device || grad.device() != lane.device) {
+    if (grad.layout() != at::kStrided || param.sizes() != grad.sizes() ||
+        param.numel() != ref.numel || param.strides() != at::IntArrayRef(b.strides) ||
+        dtype_of(param.scalar_type()) != ref.dtype || grad.scalar_type() != param.scalar_type() ||
+        param.device() != lane.device || grad.device() != lane.device) {
       return false;
     }
     if (b.staged) {
       b.staged->original_grad = grad;
-      return b.staged->original.is_alias_of(param) && b.staged->original.storage_offset() == param.storage_offset();
+      return b.staged->original.is_alias_of(param) &&
+             b.staged->original.storage_offset() == param.storage_offset();
     }
     if (param.strides() != grad.strides()) return false;
     void* const p = param.mutable_data_ptr();
@@ -160,8 +138,8 @@ class Binder {
   }
 
   /// Validates; changes nothing.
-  std::vector<Candidate> candidates(const Groups& groups, States& states, const Settings<Recipe>& settings,
-                                    bool with_gradient) const {
+  std::vector<Candidate> candidates(const Groups& groups, States& states,
+                                    const Settings<Recipe>& settings, bool with_gradient) const {
     std::vector<Candidate> out;
     std::unordered_set<const c10::TensorImpl*> seen;
     for (std::size_t g = 0; g < groups.size(); ++g) {
@@ -178,7 +156,8 @@ class Binder {
           continue;
         }
         Candidate c{params[i], grad, nullptr, std::int32_t(g), i};
-        if (const auto found = states.find(params[i].unsafeGetTensorImpl()); found != states.end()) {
+        if (const auto found = states.find(params[i].unsafeGetTensorImpl());
+            found != states.end()) {
           c.state = dynamic_cast<ParamState<Recipe>*>(found->second.get());
           TORCH_CHECK(c.state != nullptr, "agmohd: the state of ", place,
                       " is not this optimizer's ParamState; copy its tensors into one");
@@ -205,13 +184,15 @@ class Binder {
     }
     *changed_ = true;  // until the end: an exception below must not leave half a table in force
     for (Candidate& c : found) {
-      const std::size_t i = lane_of(c.param.device(), settings);
+      const std::size_t i = lanes_.of(c.param.device(), settings);
       TensorRef<Recipe> ref = adopt(c, i, states, settings);
       Lane& lane = lanes_[i];
-      Bound b{c.param.unsafeGetTensorImpl(), c.group, c.position, i, lane.refs.size(), c.param.strides().vec(), {}};
+      Bound b{c.param.unsafeGetTensorImpl(), c.group, c.position, i, lane.refs.size(),
+              c.param.strides().vec(),       {}};
       if (!is_dense(c.param) || c.param.strides() != c.grad.strides()) {
         TORCH_WARN_ONCE(
-            "agmohd: a parameter is not dense in memory, or its gradient has other strides; it is copied to a "
+            "agmohd: a parameter is not dense in memory, or its gradient has other strides; it is "
+            "copied to a "
             "buffer and back in every step");
         b.staged = Staged{c.param.detach(), c.grad, layout_of(c.param), layout_of(c.param)};
       }
@@ -232,14 +213,16 @@ class Binder {
   }
 
   /// Gives a parameter a state that fits it, and a record in its executor.
-  TensorRef<Recipe> adopt(Candidate& c, std::size_t lane, States& states, const Settings<Recipe>& settings) {
-    const ExecutorPtr& executor = lanes_[lane].executor;
+  TensorRef<Recipe> adopt(Candidate& c, std::size_t lane, States& states,
+                          const Settings<Recipe>& settings) {
+    const auto& executor = lanes_[lane].executor;
     const auto& rule = settings.groups[std::size_t(c.group)].rule;
     const unsigned used = Recipe::Rule::slots(rule);
     const at::ScalarType compute = c.param.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
     const auto creating = [&] {
-      TORCH_CHECK(!executor->capturing(), "agmohd: ", Place{std::size_t(c.group), c.position},
-                  " needs new state while a CUDA graph is captured; call prepare() before the capture");
+      TORCH_CHECK(
+          !executor->capturing(), "agmohd: ", Place{std::size_t(c.group), c.position},
+          " needs new state while a CUDA graph is captured; call prepare() before the capture");
     };
     if (c.state == nullptr) {
       creating();
@@ -271,41 +254,10 @@ class Binder {
     return ref;
   }
 
-  std::size_t lane_of(c10::Device device, const Settings<Recipe>& settings) {
-    for (std::size_t i = 0; i < lanes_.size(); ++i) {
-      if (lanes_[i].device == device) return i;
-    }
-    Lane lane{device, nullptr, {}, {}};
-    if (reference_) {
-    } else if (device.is_cpu()) {
-      lane.executor = std::make_shared<cpu::CpuExecutor<Recipe>>();
-    } else if (device.is_cuda()) {
-      if (const auto make = CudaKernels<Recipe>::factory().load()) {
-        lane.executor = make(device.index());
-      } else {
-        TORCH_WARN_ONCE("agmohd: no CUDA kernels were compiled for the recipe ", Recipe::name(),
-                        "; its tensors take the slow reference lane. Add to CMakeLists.txt: agmohd_add_kernels("
-                        "<target> HEADER <header of the recipe> RECIPES <recipe>)");
-      }
-    }
-    if (lane.executor == nullptr) {
-      lane.executor = std::make_shared<ReferenceExecutor<Recipe>>();
-      lane.reference = true;
-    }
-    const auto current = memory();
-    lane.executor->configure(settings);
-    lane.executor->write_memory(current);
-    executors_.push_back(lane.executor);
-    lanes_.push_back(std::move(lane));
-    return lanes_.size() - 1;
-  }
-
-  std::vector<Lane> lanes_;
-  std::vector<ExecutorPtr> executors_;  // of lanes_, in their order
+  Lanes<Recipe> lanes_;
   std::vector<Bound> bound_;
-  std::shared_ptr<bool> changed_ = std::make_shared<bool>(true);  // shared with every attached ParamState
-  typename Recipe::Memory initial_memory_{};
-  bool reference_ = false;
+  std::shared_ptr<bool> changed_ =
+      std::make_shared<bool>(true);  // shared with every attached ParamState
 };
 
 }  // namespace agmohd

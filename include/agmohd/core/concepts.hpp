@@ -13,37 +13,48 @@
 
 namespace agmohd {
 
-/// How a link of a gradient chain acts. element: on each element by itself, known before anything is measured.
-/// scale: one factor for all elements, decided from what was measured.
+/// How a link of a gradient chain acts. element: on each element by itself, known before anything
+/// is measured. scale: one factor for all elements, decided from what was measured.
 enum class LinkKind { element, scale };
 
-/// What every policy has: `Options` (an aggregate with the defaults), `fields` (its list), `name()`.
+/// What every policy has: `Options` (an aggregate with the defaults), `fields` (its list),
+/// `name()`.
 template <class P>
 concept Policy = requires(typename P::Options options) {
   typename P::Options;
   P::fields;
   { P::name() } -> std::convertible_to<std::string>;
-} && std::is_trivially_copyable_v<typename P::Options>;
+}
+&&std::is_trivially_copyable_v<typename P::Options>;
 
 /// Device memory of a policy: copied as bytes, also into checkpoints.
 template <class M>
 concept PolicyMemory = std::is_trivially_copyable_v<M> && std::is_default_constructible_v<M> &&
-                       (std::is_empty_v<M> || sizeof(M) % 8 == 0);
+    (std::is_empty_v<M> || sizeof(M) % 8 == 0);
 
 // One concept a member, so that a diagnosis names the member that is missing.
 namespace has {
 template <class P>
-concept Options = requires { typename P::Options; };
+concept Options = requires {
+  typename P::Options;
+};
 template <class P>
-concept fields = requires { P::fields; };
+concept fields = requires {
+  P::fields;
+};
 template <class P>
 concept name = requires {
   { P::name() } -> std::convertible_to<std::string>;
 };
 template <class P>
-concept Memory = requires { typename P::Memory; } && PolicyMemory<typename P::Memory>;
+concept Memory = requires {
+  typename P::Memory;
+}
+&&PolicyMemory<typename P::Memory>;
 template <class R>
-concept Slots = requires { typename R::template Slots<float>; };
+concept Slots = requires {
+  typename R::template Slots<float>;
+};
 template <class R>
 concept slot_names = requires {
   { R::slot_names.size() } -> std::convertible_to<std::size_t>;
@@ -58,11 +69,15 @@ concept restore = requires(typename R::Options o) {
 };
 template <class R>
 concept rule_at = requires(typename R::Options o, const Now& now, typename R::Memory& memory) {
-  { R::template at<float>(o, now, memory) } -> std::same_as<typename R::template Coefficients<float>>;
+  {
+    R::template at<float>(o, now, memory)
+    } -> std::same_as<typename R::template Coefficients<float>>;
 };
 template <class R>
 concept update = requires(const float& x, typename R::template Slots<float>& s,
-                          const typename R::template Coefficients<float>& k) { R::update(x, x, s, k); };
+                          const typename R::template Coefficients<float>& k) {
+  R::update(x, x, s, k);
+};
 template <class R>
 concept direction = requires(const float& x, const typename R::template Slots<float>& s,
                              const typename R::template Coefficients<float>& k) {
@@ -114,11 +129,12 @@ concept factor = requires(typename S::Options o) {
 };
 }  // namespace has
 
-/// An update rule: slots <- gradient (`update`), the update u (`direction`, pure), coefficients from options
+/// An update rule: slots <- gradient (`update`), the update u (`direction`, pure), coefficients
+/// from options
 /// (`at`). Optional: `beta1` (it has a first moment), `decay`, `default_lr`, `check`.
 template <class R>
-concept Rule = Policy<R> && has::Memory<R> && has::Slots<R> && has::slot_names<R> && has::slots<R> &&
-               has::restore<R> && has::rule_at<R> && has::update<R> && has::direction<R>;
+concept Rule = Policy<R> && has::Memory<R> && has::Slots<R> && has::slot_names<R> &&
+    has::slots<R> && has::restore<R> && has::rule_at<R> && has::update<R> && has::direction<R>;
 
 /// A hindrance policy: signals -> verdict, once a step.
 template <class H>

@@ -16,8 +16,8 @@
 
 namespace agmohd::cpu {
 
-// The same loops for two instruction sets, chosen when the program runs. AVX2 without FMA: contraction would give the
-// CPU other bits than the other lanes.
+// The same loops for two instruction sets, chosen when the program runs. AVX2 without FMA:
+// contraction would give the CPU other bits than the other lanes.
 #if defined(__x86_64__) && defined(__GNUC__)
 #define AGMOHD_TARGET_AVX2 __attribute__((target("avx2"), flatten))
 inline bool has_avx2() { return __builtin_cpu_supports("avx2"); }
@@ -105,7 +105,9 @@ class CpuExecutor final : public HostExecutor<Recipe> {
   template <class E>
   Page<Recipe, E> page(const PageRef& ref) const {
     const auto& t = tensors_[std::size_t(ref.tensor)];
-    Page<Recipe, E> page{static_cast<E*>(t.param) + ref.first, static_cast<const E*>(t.grad) + ref.first, {},
+    Page<Recipe, E> page{static_cast<E*>(t.param) + ref.first,
+                         static_cast<const E*>(t.grad) + ref.first,
+                         {},
                          std::min<std::int64_t>(reduction::kPage, t.numel - ref.first)};
     for (int j = 0; j < Recipe::slot_count; ++j) {
       page.slots[j] =
@@ -120,10 +122,18 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     parallel_ranges(std::int64_t(pages_.size()), [&](std::int64_t begin, std::int64_t end) {
       for (auto i = std::size_t(begin); i < std::size_t(end); ++i) {
         switch (tensors_[std::size_t(pages_[i].tensor)].dtype) {
-          case Dtype::f32: work(i, page<float>(pages_[i])); break;
-          case Dtype::f64: work(i, page<double>(pages_[i])); break;
-          case Dtype::bf16: work(i, page<Bf16>(pages_[i])); break;
-          case Dtype::f16: work(i, page<F16>(pages_[i])); break;
+          case Dtype::f32:
+            work(i, page<float>(pages_[i]));
+            break;
+          case Dtype::f64:
+            work(i, page<double>(pages_[i]));
+            break;
+          case Dtype::bf16:
+            work(i, page<Bf16>(pages_[i]));
+            break;
+          case Dtype::f16:
+            work(i, page<F16>(pages_[i]));
+            break;
         }
       }
     });

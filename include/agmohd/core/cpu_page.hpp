@@ -14,7 +14,8 @@
 #include "reduction.hpp"
 #include "vec.hpp"
 
-// The CPU's inner loops over one page: measure and sweep, vectorised with a scalar tail of the same arithmetic.
+// The CPU's inner loops over one page: measure and sweep, vectorised with a scalar tail of the same
+// arithmetic.
 namespace agmohd::cpu {
 
 template <class E>
@@ -80,10 +81,11 @@ void sweep_page(const Page<Recipe, E>& page, const K& k) {
   for (; i < page.count; ++i) sweep_at<Recipe, Compute<E>>(page, i, k);
 }
 
-/// The squares and the largest magnitudes of one column block, rows added in order. Rows past the page do not exist.
+/// The squares and the largest magnitudes of one column block, rows added in order. Rows past the
+/// page do not exist.
 template <class Recipe, class V, class E>
-void measure_columns(const Page<Recipe, E>& page, std::int64_t column, Compute<E>* sum, auto* magnitude,
-                     const typename Recipe::Shared& o) {
+void measure_columns(const Page<Recipe, E>& page, std::int64_t column, Compute<E>* sum,
+                     auto* magnitude, const typename Recipe::Shared& o) {
   using B = typename vec<Compute<E>>::bits;
   constexpr B mask = B(~(std::make_unsigned_t<B>(1) << (8 * sizeof(B) - 1)));
   V s{};
@@ -122,7 +124,8 @@ reduction::Partial measure_page(const Page<Recipe, E>& page, const typename Reci
   // Columns whose rows are all whole vectors, then the ragged end one element at a time.
   const std::int64_t columns = std::min<std::int64_t>(page.count, kRow);
   const std::int64_t ragged = page.count % V::size;
-  const std::int64_t cut = ragged == 0 ? columns : (page.count - ragged) % kRow;  // the block that holds the ragged end
+  const std::int64_t cut =
+      ragged == 0 ? columns : (page.count - ragged) % kRow;  // the block that holds the ragged end
   for (std::int64_t c = 0; c < columns; c += V::size) {
     if (ragged != 0 && c == cut) continue;
     measure_columns<Recipe, V>(page, c, sum + c, magnitude + c, o);

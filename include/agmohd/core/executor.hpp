@@ -13,7 +13,8 @@
 
 namespace agmohd {
 
-/// One tensor of a step, as an executor sees it: memory in the parameter's order, gradient and state laid out alike.
+/// One tensor of a step, as an executor sees it: memory in the parameter's order, gradient and
+/// state laid out alike.
 template <class Recipe>
 struct TensorRef {
   static constexpr int slot_room = Recipe::slot_count > 0 ? Recipe::slot_count : 1;
@@ -38,9 +39,10 @@ struct Settings {
 /// The tensors themselves, for the reference lane; see core/reference.hpp.
 struct Handles;
 
-/// Runs the steps of one recipe on one device and owns the recipe's memory there. A step is bind (if tensors changed),
-/// configure (if options changed), measure, finish. With several executors all of them are measured first; each then
-/// decides on the same sums, so that their memories stay equal.
+/// Runs the steps of one recipe on one device and owns the recipe's memory there. A step is bind
+/// (if tensors changed), configure (if options changed), measure, finish. With several executors
+/// all of them are measured first; each then decides on the same sums, so that their memories stay
+/// equal.
 template <class Recipe>
 class Executor {
  public:
@@ -49,7 +51,8 @@ class Executor {
 
   virtual ~Executor() = default;
 
-  /// Whether the device records a graph: nothing may then be created, and `bind` uses a table that `reserve` made.
+  /// Whether the device records a graph: nothing may then be created, and `bind` uses a table that
+  /// `reserve` made.
   virtual bool capturing() const { return false; }
   /// Makes room for a later capture of a step over these tensors.
   virtual void reserve(std::span<const TensorRef<Recipe>> /*tensors*/) {}
@@ -59,7 +62,8 @@ class Executor {
 
   /// Phase 1 and, when this executor is alone, phase 2. `loss`: one double on the device, or null.
   virtual void measure(const double* loss, bool alone) = 0;
-  /// Phases 2 (unless alone) and 3. `all`: every executor of the optimizer, this one included, all measured.
+  /// Phases 2 (unless alone) and 3. `all`: every executor of the optimizer, this one included, all
+  /// measured.
   virtual void finish(std::span<const std::shared_ptr<Executor>> all) = 0;
   /// What this device measured; waits for it.
   virtual Signals signals() = 0;
@@ -71,8 +75,8 @@ class Executor {
   virtual void write_memory(const Memory& memory) = 0;
 };
 
-/// Where a kernel unit registers the CUDA executor of a recipe. Default visibility: a program and the libraries it
-/// loads share one slot.
+/// Where a kernel unit registers the CUDA executor of a recipe. Default visibility: a program and
+/// the libraries it loads share one slot.
 template <class Recipe>
 struct __attribute__((visibility("default"))) CudaKernels {
   using Factory = std::shared_ptr<Executor<Recipe>> (*)(int device);

@@ -32,14 +32,17 @@ struct Bounds {
   }
 };
 
-constexpr Bounds in(double low, double high) { return {low, high, true, false}; }       ///< [low, high)
-constexpr Bounds between(double low, double high) { return {low, high, true, true}; }   ///< [low, high]
-constexpr Bounds at_least(double low) { return {.low = low}; }                          ///< [low, inf)
-constexpr Bounds above(double low) { return {.low = low, .low_allowed = false}; }       ///< (low, inf)
-constexpr Bounds any() { return {}; }                                                   ///< every finite number
+constexpr Bounds in(double low, double high) { return {low, high, true, false}; }  ///< [low, high)
+constexpr Bounds between(double low, double high) {
+  return {low, high, true, true};
+}  ///< [low, high]
+constexpr Bounds at_least(double low) { return {.low = low}; }                     ///< [low, inf)
+constexpr Bounds above(double low) { return {.low = low, .low_allowed = false}; }  ///< (low, inf)
+constexpr Bounds any() { return {}; }  ///< every finite number
 
-/// One option of a policy: its name, where it lies in the policy's Options, and its bounds. Checks and their messages,
-/// chained setters and serialization are all derived from the list of fields that each policy gives once.
+/// One option of a policy: its name, where it lies in the policy's Options, and its bounds. Checks
+/// and their messages, chained setters and serialization are all derived from the list of fields
+/// that each policy gives once.
 template <class Owner, class Value, class Path>
 struct Field {
   using value_type = Value;  // double, std::int64_t, bool or Pair
@@ -74,8 +77,7 @@ struct Nested {
 
 template <class Owner, class Value>
 constexpr auto field(const char* name, Value Owner::*member, Bounds bounds = any()) {
-  return std::make_tuple(
-      Field<Owner, Value, detail::Member<Owner, Value>>{name, {member}, bounds});
+  return std::make_tuple(Field<Owner, Value, detail::Member<Owner, Value>>{name, {member}, bounds});
 }
 
 /// The fields of a policy inside this one (a schedule inside Warmup, a link inside a Chain).
@@ -83,10 +85,9 @@ template <class Owner, class Inner, class... F>
 constexpr auto nested(Inner Owner::*member, const std::tuple<F...>& fields) {
   return std::apply(
       [member](const auto&... f) {
-        return std::make_tuple(
-            Field<Owner, typename std::decay_t<decltype(f)>::value_type,
-                  detail::Nested<Owner, Inner, decltype(f.path)>>{
-                f.name, {member, f.path}, f.bounds}...);
+        return std::make_tuple(Field<Owner, typename std::decay_t<decltype(f)>::value_type,
+                                     detail::Nested<Owner, Inner, decltype(f.path)>>{
+            f.name, {member, f.path}, f.bounds}...);
       },
       fields);
 }
@@ -136,14 +137,13 @@ inline void check_value(const std::string& name, const Pair& value, const Bounds
 
 }  // namespace detail
 
-/// Checks the options of `Policy`: every field against its bounds, then what the policy itself demands of several
-/// fields together (`Policy::check`, where there is one). Throws std::invalid_argument that names the field, the
-/// value and what is allowed.
+/// Checks the options of `Policy`: every field against its bounds, then what the policy itself
+/// demands of several fields together (`Policy::check`, where there is one). Throws
+/// std::invalid_argument that names the field, the value and what is allowed.
 template <class Policy>
 void check(const typename Policy::Options& options) {
-  std::apply(
-      [&](const auto&... f) { (detail::check_value(f.name, f(options), f.bounds), ...); },
-      Policy::fields);
+  std::apply([&](const auto&... f) { (detail::check_value(f.name, f(options), f.bounds), ...); },
+             Policy::fields);
   if constexpr (requires { Policy::check(options); }) Policy::check(options);
 }
 

@@ -31,8 +31,8 @@ class HostExecutor : public Executor<Recipe> {
   void write_memory(const Memory& memory) override { memory_ = memory; }
 
  protected:
-  /// Decides for all of `tensors`: calls use(t, coefficients<R>) for each, R double for float64 tensors and `Narrow`
-  /// for the others. False if the step is skipped.
+  /// Decides for all of `tensors`: calls use(t, coefficients<R>) for each, R double for float64
+  /// tensors and `Narrow` for the others. False if the step is skipped.
   template <class Narrow, class Use>
   bool decide(std::span<const std::shared_ptr<Executor<Recipe>>> all, const Use& use) {
     Signals sums = signals_;
@@ -47,9 +47,11 @@ class HostExecutor : public Executor<Recipe> {
       const auto& group = settings_.groups[std::size_t(tensors_[t].group)];
       PerTensor& record = records_[std::size_t(tensors_[t].record)];
       if (tensors_[t].dtype == Dtype::f64) {
-        use(t, Recipe::template decide<double>(settings_.shared, group, sums, verdict, memory_, record));
+        use(t, Recipe::template decide<double>(settings_.shared, group, sums, verdict, memory_,
+                                               record));
       } else {
-        use(t, Recipe::template decide<Narrow>(settings_.shared, group, sums, verdict, memory_, record));
+        use(t, Recipe::template decide<Narrow>(settings_.shared, group, sums, verdict, memory_,
+                                               record));
       }
     }
     memory_.updates += 1;

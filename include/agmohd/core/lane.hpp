@@ -5,8 +5,8 @@
 #include <cmath>
 #include <concepts>
 
-// Marks what runs on the host and, where nvcc compiles, on the device. Headers test the compiler here and nowhere
-// else, so that they are token-identical in every translation unit.
+// Marks what runs on the host and, where nvcc compiles, on the device. Headers test the compiler
+// here and nowhere else, so that they are token-identical in every translation unit.
 #ifdef __CUDACC__
 #define AGMOHD_HD __host__ __device__
 #else
@@ -15,8 +15,9 @@
 
 namespace agmohd {
 
-/// A lane is a type that a policy's arithmetic runs on: a scalar, a SIMD vector, a strict device float or an
-/// at::Tensor. `lane_traits<T>` names its real (the precision of coefficients) and what operators cannot express.
+/// A lane is a type that a policy's arithmetic runs on: a scalar, a SIMD vector, a strict device
+/// float or an at::Tensor. `lane_traits<T>` names its real (the precision of coefficients) and what
+/// operators cannot express.
 template <class T>
 struct lane_traits;
 
@@ -30,7 +31,8 @@ struct lane_traits<T> {
   AGMOHD_HD static T like(T /*x*/, real r) { return r; }
 };
 
-/// The precision of the coefficients of lane T: float for float lanes, double for double and tensor lanes.
+/// The precision of the coefficients of lane T: float for float lanes, double for double and tensor
+/// lanes.
 template <class T>
 using Real = typename lane_traits<T>::real;
 
@@ -43,7 +45,8 @@ concept Lane = requires(const T a, const Real<T> r) {
   { lane_traits<T>::like(a, r) } -> std::convertible_to<T>;
 };
 
-/// What the equations of policies may call. Every function is exact or correctly rounded, so that all lanes agree.
+/// What the equations of policies may call. Every function is exact or correctly rounded, so that
+/// all lanes agree.
 namespace math {
 
 template <Lane T>
@@ -51,7 +54,8 @@ AGMOHD_HD T sqrt(const T& x) {
   return lane_traits<T>::sqrt(x);
 }
 
-/// mask ? a : b, element by element. A mask is what a comparison of lanes returns; masks combine with `|` and `&`.
+/// mask ? a : b, element by element. A mask is what a comparison of lanes returns; masks combine
+/// with `|` and `&`.
 template <Lane T, class Mask>
 AGMOHD_HD T select(const Mask& mask, const T& a, const T& b) {
   return lane_traits<T>::select(mask, a, b);
@@ -94,10 +98,12 @@ AGMOHD_HD T abs(const T& x) {
   return select(x < like(x, Real<T>(0)), Real<T>(-1) * x, x);
 }
 
-/// cos(pi * x) for x in [0, 1] within 5e-16, from multiplications and additions alone: the libraries of host and
-/// device differ in the last bit, which would make a schedule differ too. Taylor series about 1/4 turns.
+/// cos(pi * x) for x in [0, 1] within 5e-16, from multiplications and additions alone: the
+/// libraries of host and device differ in the last bit, which would make a schedule differ too.
+/// Taylor series about 1/4 turns.
 AGMOHD_HD inline double cos_pi(double x) {
-  const double half_pi_offset = 3.14159265358979323846 * (0.5 - x);  // cos(pi x) = sin(pi (1/2 - x))
+  const double half_pi_offset =
+      3.14159265358979323846 * (0.5 - x);  // cos(pi x) = sin(pi (1/2 - x))
   const double y = half_pi_offset * half_pi_offset;
   double sum = 0;
   for (int n = 21; n >= 1; n -= 2) sum = 1 - y / ((n + 1) * (n + 2)) * sum;

@@ -14,7 +14,9 @@ namespace agmohd {
 template <std::size_t N>
 struct FixedString {
   char text[N]{};
-  constexpr FixedString(const char (&source)[N]) { std::copy_n(source, N, text); }  // NOLINT: implicit on purpose
+  constexpr FixedString(const char (&source)[N]) {
+    std::copy_n(source, N, text);
+  }  // NOLINT: implicit on purpose
   constexpr std::string_view view() const { return {text, N - 1}; }
 };
 
@@ -38,7 +40,8 @@ template <class Fields, class F>
 constexpr void for_each_field(const Fields& fields, F&& f) {
   [&]<std::size_t... I>(std::index_sequence<I...>) {
     (f(std::get<I>(fields), std::integral_constant<std::size_t, I>{}), ...);
-  }(std::make_index_sequence<std::tuple_size_v<Fields>>{});
+  }
+  (std::make_index_sequence<std::tuple_size_v<Fields>>{});
 }
 
 }  // namespace detail

@@ -13,9 +13,10 @@
 
 namespace agmohd {
 
-/// Calls work(begin, end) on ranges that cover [0, count), in at::get_num_threads() threads. In a program that is built
-/// without OpenMP, at::parallel_for runs on one thread; this runs on LibTorch's inter-op pool instead. The caller takes
-/// part and waits only for helpers that have begun, so a full pool delays nothing. `work` must not throw.
+/// Calls work(begin, end) on ranges that cover [0, count), in at::get_num_threads() threads. In a
+/// program that is built without OpenMP, at::parallel_for runs on one thread; this runs on
+/// LibTorch's inter-op pool instead. The caller takes part and waits only for helpers that have
+/// begun, so a full pool delays nothing. `work` must not throw.
 template <class Work>
 void parallel_ranges(std::int64_t count, Work work) {
   const std::int64_t threads = at::in_parallel_region() ? 1 : at::get_num_threads();

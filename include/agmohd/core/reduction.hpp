@@ -7,20 +7,21 @@
 #include "lane.hpp"
 #include "signals.hpp"
 
-// The order in which the reduce pass adds, part of the algorithm and not of any tuning, so that every lane and launch
-// geometry gets the same bits.
+// The order in which the reduce pass adds, part of the algorithm and not of any tuning, so that
+// every lane and launch geometry gets the same bits.
 //
-// A tensor is cut into pages of 16384 elements in memory order. In a page, lane l of 512 owns the 32 elements
-// 2048 k + 4 l + j (k < 8, j < 4). It adds squares over k for each j in float, then (a0 + a1) + (a2 + a3), then widens.
-// If the largest magnitude of the 32 is so extreme that float squares would overflow, vanish or are not finite, the
-// lane's sum is formed in double instead, over k and then j. The 512 lanes are added as a butterfly: within 32 at
-// distances 16, 8, 4, 2, 1, then the 16 results at 8, 4, 2, 1. Pages are dealt to 512 lanes round-robin, added in
-// order, and combined by the same butterfly. float64 gradients do the same in double throughout.
+// A tensor is cut into pages of 16384 elements in memory order. In a page, lane l of 512 owns the
+// 32 elements 2048 k + 4 l + j (k < 8, j < 4). It adds squares over k for each j in float, then (a0
+// + a1) + (a2 + a3), then widens. If the largest magnitude of the 32 is so extreme that float
+// squares would overflow, vanish or are not finite, the lane's sum is formed in double instead,
+// over k and then j. The 512 lanes are added as a butterfly: within 32 at distances 16, 8, 4, 2, 1,
+// then the 16 results at 8, 4, 2, 1. Pages are dealt to 512 lanes round-robin, added in order, and
+// combined by the same butterfly. float64 gradients do the same in double throughout.
 namespace agmohd::reduction {
 
 inline constexpr int kPage = 16384;
 inline constexpr int kLanes = 512;
-inline constexpr int kRows = 8;           // per lane
+inline constexpr int kRows = 8;             // per lane
 inline constexpr int kRow = kPage / kRows;  // elements: 4 per lane
 inline constexpr int kWarp = 32;
 
@@ -35,7 +36,8 @@ struct Partial {
 
 AGMOHD_HD inline double larger(double a, double b) { return b > a || b != b ? b : a; }
 
-/// Magnitude bits of a float whose square may lose range when 32 of them are added in float: outside [2^-50, 2^60).
+/// Magnitude bits of a float whose square may lose range when 32 of them are added in float:
+/// outside [2^-50, 2^60).
 AGMOHD_HD inline bool extreme(std::uint32_t magnitude) {
   constexpr std::uint32_t low = (127U - 50U) << 23, high = (127U + 60U) << 23;
   return magnitude - low >= high - low && magnitude != 0;

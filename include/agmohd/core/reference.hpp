@@ -14,8 +14,8 @@
 
 namespace agmohd {
 
-/// The tensor lane: one ATen operation for each operation of the equation, on any device. Coefficients are doubles,
-/// which ATen rounds to the tensor's type as the other lanes do.
+/// The tensor lane: one ATen operation for each operation of the equation, on any device.
+/// Coefficients are doubles, which ATen rounds to the tensor's type as the other lanes do.
 template <>
 struct lane_traits<at::Tensor> {
   using real = double;
@@ -32,8 +32,8 @@ struct Handles {
   std::vector<std::vector<at::Tensor>> slots;  // undefined: not used
 };
 
-/// The reference: the step as plain tensor operations. Slow, and where the recipe measures, it waits for the device;
-/// for devices without kernels and as an oracle for the other lanes.
+/// The reference: the step as plain tensor operations. Slow, and where the recipe measures, it
+/// waits for the device; for devices without kernels and as an oracle for the other lanes.
 template <class Recipe>
 class ReferenceExecutor final : public HostExecutor<Recipe> {
   using Host = HostExecutor<Recipe>;

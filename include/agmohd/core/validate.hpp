@@ -23,11 +23,16 @@ struct Place {
 
 inline std::optional<Dtype> dtype_of(at::ScalarType type) {
   switch (type) {
-    case at::kFloat: return Dtype::f32;
-    case at::kDouble: return Dtype::f64;
-    case at::kBFloat16: return Dtype::bf16;
-    case at::kHalf: return Dtype::f16;
-    default: return std::nullopt;
+    case at::kFloat:
+      return Dtype::f32;
+    case at::kDouble:
+      return Dtype::f64;
+    case at::kBFloat16:
+      return Dtype::bf16;
+    case at::kHalf:
+      return Dtype::f16;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -42,29 +47,35 @@ inline void validate_param(const at::Tensor& param, const Place& place) {
               " is the result of an operation; pass the tensor that requires the gradient itself");
   if (param.is_non_overlapping_and_dense()) return;
   for (std::int64_t d = 0; d < param.dim(); ++d) {
-    TORCH_CHECK(param.stride(d) != 0 || param.size(d) <= 1, "agmohd: ", place, " is expanded (dimension ", d,
+    TORCH_CHECK(param.stride(d) != 0 || param.size(d) <= 1, "agmohd: ", place,
+                " is expanded (dimension ", d,
                 " has stride 0): several of its elements share memory; pass a contiguous copy");
   }
 }
 
 inline void validate_grad(const at::Tensor& param, const at::Tensor& grad, const Place& place) {
-  TORCH_CHECK(grad.layout() == at::kStrided, "agmohd: the gradient of ", place, " has layout ", grad.layout(),
-              ", but it must be strided (dense): call to_dense(), or build the embedding with sparse(false)");
-  TORCH_CHECK(grad.scalar_type() == param.scalar_type(), "agmohd: the gradient of ", place, " has dtype ",
-              grad.scalar_type(), ", but it must be that of the parameter, ", param.scalar_type());
-  TORCH_CHECK(grad.device() == param.device(), "agmohd: the gradient of ", place, " is on ", grad.device(),
-              ", but it must be where the parameter is, on ", param.device());
-  TORCH_CHECK(grad.sizes() == param.sizes(), "agmohd: the gradient of ", place, " has shape ", grad.sizes(),
-              ", but it must be that of the parameter, ", param.sizes());
+  TORCH_CHECK(grad.layout() == at::kStrided, "agmohd: the gradient of ", place, " has layout ",
+              grad.layout(),
+              ", but it must be strided (dense): call to_dense(), or build the embedding with "
+              "sparse(false)");
+  TORCH_CHECK(grad.scalar_type() == param.scalar_type(), "agmohd: the gradient of ", place,
+              " has dtype ", grad.scalar_type(), ", but it must be that of the parameter, ",
+              param.scalar_type());
+  TORCH_CHECK(grad.device() == param.device(), "agmohd: the gradient of ", place, " is on ",
+              grad.device(), ", but it must be where the parameter is, on ", param.device());
+  TORCH_CHECK(grad.sizes() == param.sizes(), "agmohd: the gradient of ", place, " has shape ",
+              grad.sizes(), ", but it must be that of the parameter, ", param.sizes());
 }
 
-inline void validate_slot(const at::Tensor& slot, const at::Tensor& param, const char* name, const Place& place) {
+inline void validate_slot(const at::Tensor& slot, const at::Tensor& param, const char* name,
+                          const Place& place) {
   if (!slot.defined()) return;
-  TORCH_CHECK(slot.sizes() == param.sizes(), "agmohd: the state ", name, " of ", place, " has shape ", slot.sizes(),
-              ", but it must be that of the parameter, ", param.sizes());
-  TORCH_CHECK(slot.layout() == at::kStrided && at::isFloatingType(slot.scalar_type()), "agmohd: the state ", name,
-              " of ", place, " is ", slot.layout(), " ", slot.scalar_type(),
-              ", but it must be a strided tensor of a floating dtype");
+  TORCH_CHECK(slot.sizes() == param.sizes(), "agmohd: the state ", name, " of ", place,
+              " has shape ", slot.sizes(), ", but it must be that of the parameter, ",
+              param.sizes());
+  TORCH_CHECK(slot.layout() == at::kStrided && at::isFloatingType(slot.scalar_type()),
+              "agmohd: the state ", name, " of ", place, " is ", slot.layout(), " ",
+              slot.scalar_type(), ", but it must be a strided tensor of a floating dtype");
 }
 
 inline bool is_dense(const at::Tensor& x) { return x.is_non_overlapping_and_dense(); }
@@ -77,8 +88,10 @@ inline at::Tensor layout_of(const at::Tensor& param, std::optional<at::ScalarTyp
 
 /// Whether `slot` lies in memory as the lanes expect the state of `param`.
 inline bool fits(const at::Tensor& slot, const at::Tensor& param, at::ScalarType type) {
-  if (slot.scalar_type() != type || slot.device() != param.device() || !is_dense(slot)) return false;
-  return is_dense(param) ? slot.strides() == param.strides() : slot.strides() == layout_of(param, type).strides();
+  if (slot.scalar_type() != type || slot.device() != param.device() || !is_dense(slot))
+    return false;
+  return is_dense(param) ? slot.strides() == param.strides()
+                         : slot.strides() == layout_of(param, type).strides();
 }
 
 }  // namespace agmohd

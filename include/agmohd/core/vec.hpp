@@ -18,9 +18,10 @@
 
 namespace agmohd {
 
-/// The CPU's lane: 32 bytes of floats or doubles as two 16-byte vectors. Halves of 16 bytes, because a function that
-/// returns a 32-byte vector has one ABI with AVX and another without, and an unoptimised build does not inline.
-/// GCC and Clang merge or pair the halves; measured against one 32-byte vector there is no difference in memory.
+/// The CPU's lane: 32 bytes of floats or doubles as two 16-byte vectors. Halves of 16 bytes,
+/// because a function that returns a 32-byte vector has one ABI with AVX and another without, and
+/// an unoptimised build does not inline. GCC and Clang merge or pair the halves; measured against
+/// one 32-byte vector there is no difference in memory.
 template <std::floating_point R>
 struct vec {
   using real = R;

@@ -18,9 +18,9 @@
 
 namespace agmohd::cuda {
 
-/// Steps of the tensors on one CUDA device, on the current stream. Alone it launches a reduce and a sweep for each
-/// parameter dtype that occurs, and where nothing is measured one block that decides instead of the reduce. Nothing
-/// waits for the device but what reads a value back.
+/// Steps of the tensors on one CUDA device, on the current stream. Alone it launches a reduce and a
+/// sweep for each parameter dtype that occurs, and where nothing is measured one block that decides
+/// instead of the reduce. Nothing waits for the device but what reads a value back.
 template <class Recipe, class Tag>
 class CudaExecutor final : public Executor<Recipe> {
  public:
@@ -37,7 +37,8 @@ class CudaExecutor final : public Executor<Recipe> {
   void bind(std::span<const TensorRef<Recipe>> tensors, const Handles*) override {
     refs_.assign(tensors.begin(), tensors.end());
     // By dtype, so that one launch does all tensors of a dtype.
-    std::stable_sort(refs_.begin(), refs_.end(), [](const auto& a, const auto& b) { return a.dtype < b.dtype; });
+    std::stable_sort(refs_.begin(), refs_.end(),
+                     [](const auto& a, const auto& b) { return a.dtype < b.dtype; });
     dirty_ = true;
   }
 
@@ -51,7 +52,8 @@ class CudaExecutor final : public Executor<Recipe> {
     const cudaStream_t stream = ordered_stream();
     flush(stream);
     std::vector<TensorRef<Recipe>> all(tensors.begin(), tensors.end());
-    std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.dtype < b.dtype; });
+    std::stable_sort(all.begin(), all.end(),
+                     [](const auto& a, const auto& b) { return a.dtype < b.dtype; });
     if (!spare_) spare_ = std::make_unique<StepTable<Recipe>>();
     spare_->reserve(all);
     spare_->write(all, groups_, records_, uploader_, stream);
@@ -75,8 +77,8 @@ class CudaExecutor final : public Executor<Recipe> {
       }
       for (const Run& run : table.runs()) {
         launch(run, [&]<class E>(E) {
-          reduce_kernel<Recipe, Tag, E>
-              <<<unsigned(run.pages), unsigned(run.threads), 0, stream>>>(view_, run.first_page, alone);
+          reduce_kernel<Recipe, Tag, E><<<unsigned(run.pages), unsigned(run.threads), 0, stream>>>(
+              view_, run.first_page, alone);
         });
       }
       if (alone) return;
@@ -122,11 +124,13 @@ class CudaExecutor final : public Executor<Recipe> {
     initial_memory_ = memory;
     if (core_.data() == nullptr) return;
     const c10::cuda::CUDAGuard guard(device_);
-    uploader_.upload(&core_.template at<Core<Recipe>>(0)->memory, &memory, sizeof memory, ordered_stream());
+    uploader_.upload(&core_.template at<Core<Recipe>>(0)->memory, &memory, sizeof memory,
+                     ordered_stream());
   }
 
  private:
-  /// The current stream, after all that this executor enqueued on the stream that was current before.
+  /// The current stream, after all that this executor enqueued on the stream that was current
+  /// before.
   cudaStream_t ordered_stream() {
     const cudaStream_t stream = c10::cuda::getCurrentCUDAStream();
     if (cuda::capturing(stream)) return stream;  // whoever captures orders the capture itself
@@ -143,7 +147,8 @@ class CudaExecutor final : public Executor<Recipe> {
   void flush(cudaStream_t stream) {
     if (!settings_fresh_ && fresh_records_.empty()) return;
     TORCH_CHECK(!cuda::capturing(stream),
-                "agmohd: options or parameters changed after prepare(), and a CUDA graph is being captured; call "
+                "agmohd: options or parameters changed after prepare(), and a CUDA graph is being "
+                "captured; call "
                 "prepare() again before the capture");
     if (core_.data() == nullptr) {
       core_ = DeviceBuffer(sizeof(Core<Recipe>));
@@ -154,7 +159,8 @@ class CudaExecutor final : public Executor<Recipe> {
     if (settings_fresh_) {
       groups_.reserve(settings_.groups.size());
       groups_.upload(uploader_, 0, settings_.groups.data(), settings_.groups.size(), stream);
-      uploader_.upload(&core_.template at<Core<Recipe>>(0)->shared, &settings_.shared, sizeof settings_.shared, stream);
+      uploader_.upload(&core_.template at<Core<Recipe>>(0)->shared, &settings_.shared,
+                       sizeof settings_.shared, stream);
       settings_fresh_ = false;
     }
     records_.reserve(record_count_ + fresh_records_.size());
@@ -179,7 +185,8 @@ class CudaExecutor final : public Executor<Recipe> {
     const bool same_capture = active_ != &eager_ && capture_ == capture;
     if (!same_capture || dirty_) {
       TORCH_CHECK(spare_ != nullptr && spare_->holds(refs_),
-                  "agmohd: this optimizer step is captured in a CUDA graph, but no table was prepared for it; call "
+                  "agmohd: this optimizer step is captured in a CUDA graph, but no table was "
+                  "prepared for it; call "
                   "prepare() before each capture, after the last change of parameters");
       spare_->write_captured(refs_, groups_, records_, stream);
       captured_.push_back(std::move(spare_));
@@ -190,16 +197,18 @@ class CudaExecutor final : public Executor<Recipe> {
     return *active_;
   }
 
-  /// Collects what all executors measured. Signals alternate between two places: a device that is a step ahead does not
-  /// overwrite what another still reads, and it cannot be two ahead, because it waits for the other's next sums.
+  /// Collects what all executors measured. Signals alternate between two places: a device that is a
+  /// step ahead does not overwrite what another still reads, and it cannot be two ahead, because it
+  /// waits for the other's next sums.
   void gather(std::span<const std::shared_ptr<Executor<Recipe>>> all, cudaStream_t stream) {
-    if (board_.bytes() < all.size() * sizeof(Signals)) board_ = DeviceBuffer(all.size() * sizeof(Signals));
+    if (board_.bytes() < all.size() * sizeof(Signals))
+      board_ = DeviceBuffer(all.size() * sizeof(Signals));
     for (std::size_t i = 0; i < all.size(); ++i) {
       Signals* const to = board_.template at<Signals>(i * sizeof(Signals));
       if (const auto* other = dynamic_cast<const CudaExecutor*>(all[i].get())) {
         other->measured_->block(stream);
-        C10_CUDA_CHECK(cudaMemcpyPeerAsync(to, device_, &other->view_.core->signals[other->parity_], other->device_,
-                                           sizeof(Signals), stream));
+        C10_CUDA_CHECK(cudaMemcpyPeerAsync(to, device_, &other->view_.core->signals[other->parity_],
+                                           other->device_, sizeof(Signals), stream));
       } else {
         const Signals host = all[i]->signals();
         uploader_.upload(to, &host, sizeof host, stream);
@@ -212,16 +221,25 @@ class CudaExecutor final : public Executor<Recipe> {
   template <class Launch>
   void launch(const Run& run, const Launch& kernel) {
     switch (run.dtype) {
-      case Dtype::f32: kernel(float{}); break;
-      case Dtype::f64: kernel(double{}); break;
-      case Dtype::bf16: kernel(Bf16{}); break;
-      case Dtype::f16: kernel(F16{}); break;
+      case Dtype::f32:
+        kernel(float{});
+        break;
+      case Dtype::f64:
+        kernel(double{});
+        break;
+      case Dtype::bf16:
+        kernel(Bf16{});
+        break;
+      case Dtype::f16:
+        kernel(F16{});
+        break;
     }
     C10_CUDA_KERNEL_LAUNCH_CHECK();
   }
 
   void launch_decide(cudaStream_t stream) {
-    decide_kernel<Recipe, Tag><<<1, view_.tensor_count > 128 ? 512 : 128, 0, stream>>>(view_);
+    const unsigned threads = view_.tensor_count > 128 ? 512 : 128;
+    decide_kernel<Recipe, Tag><<<1, threads, 0, stream>>>(view_);
     C10_CUDA_KERNEL_LAUNCH_CHECK();
   }
 
@@ -230,7 +248,8 @@ class CudaExecutor final : public Executor<Recipe> {
   T read(const T* from) {
     const c10::cuda::CUDAGuard guard(device_);
     const cudaStream_t stream = ordered_stream();
-    TORCH_CHECK(!cuda::capturing(stream), "agmohd: a value cannot be read back while a CUDA graph is captured");
+    TORCH_CHECK(!cuda::capturing(stream),
+                "agmohd: a value cannot be read back while a CUDA graph is captured");
     T value;
     C10_CUDA_CHECK(cudaMemcpyAsync(&value, from, sizeof value, cudaMemcpyDeviceToHost, stream));
     C10_CUDA_CHECK(cudaStreamSynchronize(stream));

@@ -10,7 +10,8 @@
 #include "lane.cuh"
 #include "table.cuh"
 
-// The three phases of a step. `Tag` is a type of the including unit's own, so that two units never share a kernel.
+// The three phases of a step. `Tag` is a type of the including unit's own, so that two units never
+// share a kernel.
 namespace agmohd::cuda {
 
 /// Four neighbours, loaded and stored with 16-byte accesses where that many bytes are there.
@@ -58,12 +59,15 @@ __device__ inline std::uint32_t magnitude(float x) { return __float_as_uint(x) &
 __device__ inline std::uint64_t magnitude(double x) {
   return static_cast<std::uint64_t>(__double_as_longlong(x)) & 0x7fffffffffffffffULL;
 }
-__device__ inline double magnitude_value(std::uint32_t bits) { return double(__uint_as_float(bits)); }
+__device__ inline double magnitude_value(std::uint32_t bits) {
+  return double(__uint_as_float(bits));
+}
 __device__ inline double magnitude_value(std::uint64_t bits) {
   return __longlong_as_double(static_cast<long long>(bits));
 }
 
-/// Adds what value(lane) returns for all 512 logical lanes, by the tree of core/reduction.hpp. In every thread.
+/// Adds what value(lane) returns for all 512 logical lanes, by the tree of core/reduction.hpp. In
+/// every thread.
 template <class Value>
 __device__ reduction::Partial block_sum(Value value) {
   using namespace reduction;
@@ -136,7 +140,8 @@ __device__ reduction::Partial measure_lane(const E* grad, int count, bool vector
 /// Phase 2, by one block: judge once, then a thread a tensor.
 template <class Recipe>
 __device__ void decide(const View<Recipe>& view, Signals signals) {
-  __shared__ alignas(Verdict) unsigned char storage[sizeof(Verdict)];  // shared memory takes no initialiser
+  __shared__ alignas(
+      Verdict) unsigned char storage[sizeof(Verdict)];  // shared memory takes no initialiser
   Verdict& verdict = *reinterpret_cast<Verdict*>(storage);
   Core<Recipe>& core = *view.core;
   if (view.loss != nullptr) signals.loss = *view.loss;
@@ -150,18 +155,19 @@ __device__ void decide(const View<Recipe>& view, Signals signals) {
   for (int t = int(threadIdx.x); t < view.tensor_count; t += int(blockDim.x)) {
     const DeviceTensor<Recipe>& tensor = view.tensors[t];
     if (tensor.is_double != 0) {
-      view.coefficients64[t] = Recipe::template decide<double>(core.shared, *tensor.group, signals, verdict,
-                                                               core.memory, *tensor.record);
+      view.coefficients64[t] = Recipe::template decide<double>(
+          core.shared, *tensor.group, signals, verdict, core.memory, *tensor.record);
     } else {
-      view.coefficients[t] = Recipe::template decide<float>(core.shared, *tensor.group, signals, verdict,
-                                                            core.memory, *tensor.record);
+      view.coefficients[t] = Recipe::template decide<float>(core.shared, *tensor.group, signals,
+                                                            verdict, core.memory, *tensor.record);
     }
   }
   __syncthreads();
   if (threadIdx.x == 0) core.memory.updates += 1;
 }
 
-/// Phase 1: a block a page. The last block of all reduce launches of the step adds the pages and, if `alone`, decides.
+/// Phase 1: a block a page. The last block of all reduce launches of the step adds the pages and,
+/// if `alone`, decides.
 template <class Recipe, class Tag, class E>
 __global__ void reduce_kernel(const View<Recipe> view, int first_page, bool alone) {
   using namespace reduction;
@@ -172,9 +178,8 @@ __global__ void reduce_kernel(const View<Recipe> view, int first_page, bool alon
   const E* const grad = static_cast<const E*>(tensor.grad) + first;
   const int count = int(tensor.numel - first < kPage ? tensor.numel - first : kPage);
   const bool vector = aligned(grad);
-  const Partial sum = block_sum([&](int lane) {
-    return measure_lane<Recipe>(grad, count, vector, lane, view.core->shared);
-  });
+  const Partial sum = block_sum(
+      [&](int lane) { return measure_lane<Recipe>(grad, count, vector, lane, view.core->shared); });
 
   __shared__ bool last;
   if (threadIdx.x == 0) {
@@ -205,7 +210,8 @@ __global__ void reduce_kernel(const View<Recipe> view, int first_page, bool alon
   if (alone) decide(view, signals);
 }
 
-/// Phase 2 by itself: where nothing is measured, or after the sums of several devices came together.
+/// Phase 2 by itself: where nothing is measured, or after the sums of several devices came
+/// together.
 template <class Recipe, class Tag>
 __global__ void decide_kernel(const View<Recipe> view) {
   Signals signals;
@@ -213,7 +219,8 @@ __global__ void decide_kernel(const View<Recipe> view) {
   decide(view, signals);
 }
 
-/// Phase 3: a block a page, in the reverse order of the reduce pass, whose end is still in the cache.
+/// Phase 3: a block a page, in the reverse order of the reduce pass, whose end is still in the
+/// cache.
 template <class Recipe, class Tag, class E>
 __global__ void sweep_kernel(const View<Recipe> view, int first_page) {
   using R = Compute<E>;
@@ -223,7 +230,8 @@ __global__ void sweep_kernel(const View<Recipe> view, int first_page) {
   const PageRef ref = view.pages[first_page + int(gridDim.x) - 1 - int(blockIdx.x)];
   const DeviceTensor<Recipe>& tensor = view.tensors[ref.tensor];
   const std::int64_t first = std::int64_t(ref.page) * reduction::kPage;
-  const int count = int(tensor.numel - first < reduction::kPage ? tensor.numel - first : reduction::kPage);
+  const int count =
+      int(tensor.numel - first < reduction::kPage ? tensor.numel - first : reduction::kPage);
   E* const param = static_cast<E*>(tensor.param) + first;
   const E* const grad = static_cast<const E*>(tensor.grad) + first;
   R* slots[kSlots > 0 ? kSlots : 1] = {};

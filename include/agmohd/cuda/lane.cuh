@@ -11,8 +11,9 @@
 
 namespace agmohd::cuda {
 
-/// The device's lane: a float or double whose operators round each by itself and are never contracted to an FMA,
-/// whatever the flags. So the bits are the CPU's, and adding a policy to a kernel cannot change those of another.
+/// The device's lane: a float or double whose operators round each by itself and are never
+/// contracted to an FMA, whatever the flags. So the bits are the CPU's, and adding a policy to a
+/// kernel cannot change those of another.
 template <class R>
 struct strict {
   R v;
@@ -61,7 +62,9 @@ __device__ inline float widen(F16 x) { return __half2float(__ushort_as_half(x.bi
 __device__ inline void narrow(float x, float& out) { out = x; }
 __device__ inline void narrow(double x, double& out) { out = x; }
 __device__ inline void narrow(float x, Bf16& out) { out.bits = Bf16::narrow(x); }
-__device__ inline void narrow(float x, F16& out) { out.bits = __half_as_ushort(__float2half_rn(x)); }
+__device__ inline void narrow(float x, F16& out) {
+  out.bits = __half_as_ushort(__float2half_rn(x));
+}
 
 }  // namespace agmohd::cuda
 

@@ -24,13 +24,15 @@ inline bool capturing(cudaStream_t stream) {
   return status != cudaStreamCaptureStatusNone;
 }
 
-/// Device memory from LibTorch's caching allocator, on the current device and stream. Never during a capture.
+/// Device memory from LibTorch's caching allocator, on the current device and stream. Never during
+/// a capture.
 class DeviceBuffer {
  public:
   DeviceBuffer() = default;
   explicit DeviceBuffer(std::size_t bytes) : bytes_(bytes) {
     TORCH_CHECK(!capturing(c10::cuda::getCurrentCUDAStream()),
-                "agmohd: this step needs device memory while a CUDA graph is captured; call prepare() before the "
+                "agmohd: this step needs device memory while a CUDA graph is captured; call "
+                "prepare() before the "
                 "capture, after the last change of parameters, groups or options");
     pointer_ = c10::cuda::CUDACachingAllocator::raw_alloc(bytes > 0 ? bytes : 1);
   }
@@ -45,7 +47,8 @@ class DeviceBuffer {
     if (pointer_ == nullptr) return;
     try {
       c10::cuda::CUDACachingAllocator::raw_delete(pointer_);
-    } catch (...) {  // NOLINT(bugprone-empty-catch): at the end of a process the allocator may be gone
+    } catch (
+        ...) {  // NOLINT(bugprone-empty-catch): at the end of a process the allocator may be gone
     }
   }
   template <class T>
@@ -104,8 +107,9 @@ class Event {
   cudaEvent_t event_ = nullptr;
 };
 
-/// Copies host values to the device in stream order without waiting: each copy has a pinned buffer of its own until the
-/// device has read it. The number of buffers grows with how far the device is behind, never with the number of steps.
+/// Copies host values to the device in stream order without waiting: each copy has a pinned buffer
+/// of its own until the device has read it. The number of buffers grows with how far the device is
+/// behind, never with the number of steps.
 class Uploader {
  public:
   void upload(void* to, const void* from, std::size_t bytes, cudaStream_t stream) {
@@ -147,7 +151,8 @@ class StableArray {
   }
   T* at(std::size_t i) const { return blocks_[i / kBlock].template at<T>(i % kBlock * sizeof(T)); }
   /// Enqueues the copy of values[0 .. count) to the elements from `first` on.
-  void upload(Uploader& uploader, std::size_t first, const T* values, std::size_t count, cudaStream_t stream) const {
+  void upload(Uploader& uploader, std::size_t first, const T* values, std::size_t count,
+              cudaStream_t stream) const {
     while (count > 0) {
       const std::size_t run = count < kBlock - first % kBlock ? count : kBlock - first % kBlock;
       uploader.upload(at(first), values, run * sizeof(T), stream);

@@ -8,7 +8,8 @@
 
 namespace agmohd::cuda {
 
-/// Makes the CUDA kernels of a recipe known to the program. A kernel unit defines one, with a tag of its own:
+/// Makes the CUDA kernels of a recipe known to the program. A kernel unit defines one, with a tag
+/// of its own:
 ///
 ///     #include <agmohd/cuda/register.cuh>
 ///     #include "my_recipe.hpp"
@@ -16,8 +17,9 @@ namespace agmohd::cuda {
 template <class Recipe, class Tag>
 struct Register {
   Register() {
-    CudaKernels<Recipe>::factory().store(
-        +[](int device) -> std::shared_ptr<Executor<Recipe>> { return std::make_shared<CudaExecutor<Recipe, Tag>>(device); });
+    CudaKernels<Recipe>::factory().store(+[](int device) -> std::shared_ptr<Executor<Recipe>> {
+      return std::make_shared<CudaExecutor<Recipe, Tag>>(device);
+    });
   }
 };
 

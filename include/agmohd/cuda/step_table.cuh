@@ -21,8 +21,8 @@ struct Run {
   int first_page, pages, threads;
 };
 
-/// The device's table of one step: tensors, pages, and room for partial sums and coefficients, in one allocation. A
-/// step in which only addresses changed uploads the tensors alone.
+/// The device's table of one step: tensors, pages, and room for partial sums and coefficients, in
+/// one allocation. A step in which only addresses changed uploads the tensors alone.
 template <class Recipe>
 class StepTable {
  public:
@@ -42,23 +42,29 @@ class StepTable {
     return pinned_ && refs.size() <= tensor_room_ && std::size_t(pages) <= page_room_;
   }
 
-  void write(const Refs& refs, const Groups& groups, const Records& records, Uploader& uploader, cudaStream_t stream) {
+  void write(const Refs& refs, const Groups& groups, const Records& records, Uploader& uploader,
+             cudaStream_t stream) {
     plan(refs);
     allocate();
     fill(refs, groups, records);
-    uploader.upload(buffer_.data(), tensors_.data(), tensors_.size() * sizeof(DeviceTensor<Recipe>), stream);
+    uploader.upload(buffer_.data(), tensors_.data(), tensors_.size() * sizeof(DeviceTensor<Recipe>),
+                    stream);
     if (!pages_uploaded_) {
-      uploader.upload(buffer_.template at<char>(pages_at_), pages_.data(), pages_.size() * sizeof(PageRef), stream);
+      uploader.upload(buffer_.template at<char>(pages_at_), pages_.data(),
+                      pages_.size() * sizeof(PageRef), stream);
     }
     pages_uploaded_ = true;
   }
 
-  /// The same while `stream` is captured: every replay copies from memory that belongs to this table.
-  void write_captured(const Refs& refs, const Groups& groups, const Records& records, cudaStream_t stream) {
+  /// The same while `stream` is captured: every replay copies from memory that belongs to this
+  /// table.
+  void write_captured(const Refs& refs, const Groups& groups, const Records& records,
+                      cudaStream_t stream) {
     plan(refs);
     fill(refs, groups, records);
     copy_captured(0, tensors_.data(), tensors_.size() * sizeof(DeviceTensor<Recipe>), stream);
-    if (!pages_uploaded_) copy_captured(pages_at_, pages_.data(), pages_.size() * sizeof(PageRef), stream);
+    if (!pages_uploaded_)
+      copy_captured(pages_at_, pages_.data(), pages_.size() * sizeof(PageRef), stream);
   }
 
   const std::vector<Run>& runs() const { return runs_; }
@@ -68,8 +74,10 @@ class StepTable {
     view.tensors = buffer_.template at<DeviceTensor<Recipe>>(0);
     view.pages = buffer_.template at<PageRef>(pages_at_);
     view.partials = buffer_.template at<reduction::Partial>(partials_at_);
-    view.coefficients = buffer_.template at<typename Recipe::template Coefficients<float>>(coefficients_at_);
-    view.coefficients64 = buffer_.template at<typename Recipe::template Coefficients<double>>(coefficients64_at_);
+    view.coefficients =
+        buffer_.template at<typename Recipe::template Coefficients<float>>(coefficients_at_);
+    view.coefficients64 =
+        buffer_.template at<typename Recipe::template Coefficients<double>>(coefficients64_at_);
     view.core = core;
     view.loss = loss;
     view.tensor_count = int(tensors_.size());
@@ -88,9 +96,10 @@ class StepTable {
   /// Pages and launches follow from shapes alone.
   void plan(const Refs& refs) {
     const bool same = planned_ && refs.size() == shapes_.size() &&
-                      std::equal(refs.begin(), refs.end(), shapes_.begin(), [](const auto& ref, const Shape& shape) {
-                        return ref.numel == shape.numel && ref.dtype == shape.dtype;
-                      });
+                      std::equal(refs.begin(), refs.end(), shapes_.begin(),
+                                 [](const auto& ref, const Shape& shape) {
+                                   return ref.numel == shape.numel && ref.dtype == shape.dtype;
+                                 });
     if (same) return;
     planned_ = true;
     pages_uploaded_ = false;
@@ -112,12 +121,14 @@ class StepTable {
       elements += refs[t].numel;
       Run& run = runs_.back();
       run.pages += int(count);
-      run.threads = elements / run.pages < tuning.small_page ? tuning.small_threads : tuning.threads;
+      run.threads =
+          elements / run.pages < tuning.small_page ? tuning.small_threads : tuning.threads;
     }
   }
 
   void allocate() {
-    if (buffer_.data() != nullptr && shapes_.size() <= tensor_room_ && pages_.size() <= page_room_) return;
+    if (buffer_.data() != nullptr && shapes_.size() <= tensor_room_ && pages_.size() <= page_room_)
+      return;
     pages_uploaded_ = false;
     tensor_room_ = shapes_.size() + shapes_.size() / 8;
     page_room_ = pages_.size() + pages_.size() / 8;
@@ -131,7 +142,8 @@ class StepTable {
     pages_at_ = place(page_room_ * sizeof(PageRef));
     partials_at_ = place(Recipe::wants == 0 ? 0 : page_room_ * sizeof(reduction::Partial));
     coefficients_at_ = place(tensor_room_ * sizeof(typename Recipe::template Coefficients<float>));
-    coefficients64_at_ = place(tensor_room_ * sizeof(typename Recipe::template Coefficients<double>));
+    coefficients64_at_ =
+        place(tensor_room_ * sizeof(typename Recipe::template Coefficients<double>));
     buffer_ = DeviceBuffer(end);
   }
 
@@ -153,7 +165,8 @@ class StepTable {
     if (bytes == 0) return;
     char* const pinned = static_cast<char*>(pinned_->data()) + at;
     std::memcpy(pinned, from, bytes);
-    C10_CUDA_CHECK(cudaMemcpyAsync(buffer_.template at<char>(at), pinned, bytes, cudaMemcpyHostToDevice, stream));
+    C10_CUDA_CHECK(cudaMemcpyAsync(buffer_.template at<char>(at), pinned, bytes,
+                                   cudaMemcpyHostToDevice, stream));
   }
 
   std::vector<Shape> shapes_;

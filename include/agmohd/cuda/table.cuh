@@ -32,9 +32,9 @@ template <class Recipe>
 struct Core {
   typename Recipe::Shared shared;
   typename Recipe::Memory memory;
-  Signals signals[2];      // what this device measured; alternating, see CudaExecutor::finish
-  unsigned arrived;        // blocks of the reduce pass
-  int apply;               // the verdict: 0 skips the sweep
+  Signals signals[2];  // what this device measured; alternating, see CudaExecutor::finish
+  unsigned arrived;    // blocks of the reduce pass
+  int apply;           // the verdict: 0 skips the sweep
 };
 
 /// Everything that a step's kernels need, by value.

@@ -4,14 +4,25 @@
 
 #include <string>
 
+#include "../core/concepts.hpp"
 #include "../core/fields.hpp"
 #include "../core/signals.hpp"
-#include "../core/concepts.hpp"
 
 namespace agmohd::gradient {
 
-/// Links applied in written order. The leading element links are applied again by the reduce pass, so that what is
-/// measured is what the first scale link sees; a scale link updates the signals that later links see by arithmetic.
+template <class...>
+struct Chain;
+
+namespace detail {
+template <class>
+inline constexpr bool is_chain = false;
+template <class... L>
+inline constexpr bool is_chain<Chain<L...>> = true;
+}  // namespace detail
+
+/// Links applied in written order. The leading element links are applied again by the reduce pass,
+/// so that what is measured is what the first scale link sees; a scale link updates the signals
+/// that later links see by arithmetic.
 template <class... L>
 struct Chain {
   struct Options {};
@@ -40,12 +51,17 @@ struct Chain {
 
 template <class H, class... L>
 struct Chain<H, L...> {
-  static_assert(Link<H>, "agmohd: a member of a gradient Chain is not a link; see core/concepts.hpp");
+  static_assert(Link<H>,
+                "agmohd: a member of a gradient Chain is not a link; see core/concepts.hpp");
+  static_assert(!detail::is_chain<H>,
+                "agmohd: a gradient Chain stands inside a Chain; write its links in its place");
   using Rest = Chain<L...>;
   static constexpr bool element = H::kind == LinkKind::element;
-  static_assert(element || !Rest::has_element || Rest::wants == kNothing,
-                "agmohd: in a gradient Chain an element link stands between a scale link and a link that measures; "
-                "it would need a second pass over the gradients: move the element link to the front");
+  static_assert(
+      element || !Rest::has_element || Rest::wants == kNothing,
+      "agmohd: in a gradient Chain an element link stands between a scale link and a link that "
+      "measures; "
+      "it would need a second pass over the gradients: move the element link to the front");
 
   struct Options {
     typename H::Options head{};

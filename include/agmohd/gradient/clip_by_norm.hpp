@@ -5,15 +5,16 @@
 #include <cmath>
 #include <string>
 
+#include "../core/concepts.hpp"
 #include "../core/fields.hpp"
 #include "../core/signals.hpp"
-#include "../core/concepts.hpp"
 
 namespace agmohd::gradient {
 
-/// Scales all gradients by one factor so that their global 2-norm is at most `max_norm` (Pascanu et al. 2013,
-/// algorithm 1), or the lower bound that the hindrance policy set. The factor is max_norm / norm where torch's
-/// clip_grad_norm_ has max_norm / (norm + 1e-6), and the user's gradients are only read.
+/// Scales all gradients by one factor so that their global 2-norm is at most `max_norm` (Pascanu et
+/// al. 2013, algorithm 1), or the lower bound that the hindrance policy set. The factor is max_norm
+/// / norm where torch's clip_grad_norm_ has max_norm / (norm + 1e-6), and the user's gradients are
+/// only read.
 struct ClipByNorm {
   struct Options {
     double max_norm = 1;

@@ -4,13 +4,14 @@
 
 #include <string>
 
+#include "../core/concepts.hpp"
 #include "../core/fields.hpp"
 #include "../core/signals.hpp"
-#include "../core/concepts.hpp"
 
 namespace agmohd::gradient {
 
-/// Clamps every gradient element to [-max_value, max_value], as torch's clip_grad_value_; NaN stays NaN.
+/// Clamps every gradient element to [-max_value, max_value], as torch's clip_grad_value_; NaN stays
+/// NaN.
 struct ClipByValue {
   struct Options {
     double max_value = 1;

@@ -4,9 +4,9 @@
 
 #include <string>
 
+#include "../core/concepts.hpp"
 #include "../core/fields.hpp"
 #include "../core/signals.hpp"
-#include "../core/concepts.hpp"
 
 namespace agmohd::hindrance {
 

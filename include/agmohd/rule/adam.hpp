@@ -7,15 +7,15 @@
 #include <cstdint>
 #include <string>
 
+#include "../core/concepts.hpp"
 #include "../core/fields.hpp"
 #include "../core/lane.hpp"
 #include "../core/signals.hpp"
-#include "../core/concepts.hpp"
 
 namespace agmohd::rule {
 
-/// Adam (Kingma & Ba 2015, algorithm 1) with weight decay added to the gradient, AMSGrad (Reddi et al. 2018) by
-/// option, and eps outside the corrected root, as in PyTorch.
+/// Adam (Kingma & Ba 2015, algorithm 1) with weight decay added to the gradient, AMSGrad (Reddi et
+/// al. 2018) by option, and eps outside the corrected root, as in PyTorch.
 struct Adam {
   struct Options {
     Pair betas{0.9, 0.999};
@@ -25,10 +25,10 @@ struct Adam {
     bool maximize = false;
   };
   static constexpr double default_lr = 1e-3;
-  static constexpr auto fields = describe(
-      field("betas", &Options::betas, in(0, 1)), field("eps", &Options::eps, at_least(0)),
-      field("weight_decay", &Options::weight_decay, at_least(0)),
-      field("amsgrad", &Options::amsgrad), field("maximize", &Options::maximize));
+  static constexpr auto fields =
+      describe(field("betas", &Options::betas, in(0, 1)), field("eps", &Options::eps, at_least(0)),
+               field("weight_decay", &Options::weight_decay, at_least(0)),
+               field("amsgrad", &Options::amsgrad), field("maximize", &Options::maximize));
   static std::string name() { return "Adam"; }
 
   template <class T>
@@ -59,17 +59,25 @@ struct Adam {
     m.beta1_product *= b1;
     m.beta2_product *= b2;
     const double correction1 = 1 - m.beta1_product, correction2 = 1 - m.beta2_product;
-    return {R(o.maximize ? -1 : 1), R(o.weight_decay),   R(1 - b1),
-            R(1 - b2),              R(1 - look + look * b1), R(look * (1 - b1)),
-            R(1 / correction1),     R(1 / std::sqrt(correction2)), R(o.eps)};
+    return {R(o.maximize ? -1 : 1),
+            R(o.weight_decay),
+            R(1 - b1),
+            R(1 - b2),
+            R(1 - look + look * b1),
+            R(look * (1 - b1)),
+            R(1 / correction1),
+            R(1 / std::sqrt(correction2)),
+            R(o.eps)};
   }
 
   template <Lane T>
-  AGMOHD_HD static void update(const T& p, const T& g, Slots<T>& s, const Coefficients<Real<T>>& k) {
+  AGMOHD_HD static void update(const T& p, const T& g, Slots<T>& s,
+                               const Coefficients<Real<T>>& k) {
     const T h = decayed(p, g, k);
     s.exp_avg = s.exp_avg + k.gain1 * (h - s.exp_avg);
     s.exp_avg_sq = s.exp_avg_sq + k.gain2 * (h * h - s.exp_avg_sq);
-    s.max_exp_avg_sq = math::max(s.max_exp_avg_sq, s.exp_avg_sq);  // without AMSGrad it starts from 0
+    s.max_exp_avg_sq =
+        math::max(s.max_exp_avg_sq, s.exp_avg_sq);  // without AMSGrad it starts from 0
   }
 
   template <Lane T>

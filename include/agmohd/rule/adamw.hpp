@@ -9,8 +9,8 @@
 
 namespace agmohd::rule {
 
-/// AdamW: Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2, the schedule multiplying both
-/// parts as in PyTorch). The moments and the direction are Adam's.
+/// AdamW: Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2, the schedule
+/// multiplying both parts as in PyTorch). The moments and the direction are Adam's.
 struct AdamW : Adam {
   struct Options {
     Pair betas{0.9, 0.999};
@@ -19,13 +19,15 @@ struct AdamW : Adam {
     bool amsgrad = false;
     bool maximize = false;
   };
-  static constexpr auto fields = describe(
-      field("betas", &Options::betas, in(0, 1)), field("eps", &Options::eps, at_least(0)),
-      field("weight_decay", &Options::weight_decay, at_least(0)),
-      field("amsgrad", &Options::amsgrad), field("maximize", &Options::maximize));
+  static constexpr auto fields =
+      describe(field("betas", &Options::betas, in(0, 1)), field("eps", &Options::eps, at_least(0)),
+               field("weight_decay", &Options::weight_decay, at_least(0)),
+               field("amsgrad", &Options::amsgrad), field("maximize", &Options::maximize));
   static std::string name() { return "AdamW"; }
   static unsigned slots(const Options& o) { return Adam::slots(moments(o)); }
-  static Memory restore(const Options& o, std::int64_t age) { return Adam::restore(moments(o), age); }
+  static Memory restore(const Options& o, std::int64_t age) {
+    return Adam::restore(moments(o), age);
+  }
 
   AGMOHD_HD static double beta1(const Options& o) { return o.betas.first; }
   /// What the parameter is multiplied with in a step.

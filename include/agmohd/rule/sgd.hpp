@@ -7,15 +7,16 @@
 #include <stdexcept>
 #include <string>
 
+#include "../core/concepts.hpp"
 #include "../core/fields.hpp"
 #include "../core/lane.hpp"
 #include "../core/signals.hpp"
-#include "../core/concepts.hpp"
 
 namespace agmohd::rule {
 
-/// Stochastic gradient descent with momentum (Sutskever et al. 2013), in PyTorch's form: the learning rate multiplies
-/// the buffer, the first gradient enters it undampened, and weight decay is added to the gradient.
+/// Stochastic gradient descent with momentum (Sutskever et al. 2013), in PyTorch's form: the
+/// learning rate multiplies the buffer, the first gradient enters it undampened, and weight decay
+/// is added to the gradient.
 struct SGD {
   struct Options {
     double momentum = 0;
@@ -60,12 +61,17 @@ struct SGD {
     const double mu = now.blend.beta1;
     const double look = o.nesterov ? 1 : now.blend.look;
     const bool undampened = now.age == 1 || mu == 0;
-    return {R(o.maximize ? -1 : 1), R(o.weight_decay),          R(mu),
-            R(undampened ? 1 : 1 - o.dampening), R(1 - look + look * mu), R(look)};
+    return {R(o.maximize ? -1 : 1),
+            R(o.weight_decay),
+            R(mu),
+            R(undampened ? 1 : 1 - o.dampening),
+            R(1 - look + look * mu),
+            R(look)};
   }
 
   template <Lane T>
-  AGMOHD_HD static void update(const T& p, const T& g, Slots<T>& s, const Coefficients<Real<T>>& k) {
+  AGMOHD_HD static void update(const T& p, const T& g, Slots<T>& s,
+                               const Coefficients<Real<T>>& k) {
     s.momentum_buffer = k.momentum * s.momentum_buffer + k.gain * decayed(p, g, k);
   }
 

@@ -5,12 +5,13 @@
 #include <cstdint>
 #include <string>
 
-#include "../core/fields.hpp"
 #include "../core/concepts.hpp"
+#include "../core/fields.hpp"
 
 namespace agmohd::schedule {
 
-/// The learning rate as the options say; what an LRScheduler of torch or the program itself changes stays in force.
+/// The learning rate as the options say; what an LRScheduler of torch or the program itself changes
+/// stays in force.
 struct Constant {
   struct Options {};
   static constexpr auto fields = describe();

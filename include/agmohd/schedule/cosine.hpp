@@ -5,14 +5,15 @@
 #include <cstdint>
 #include <string>
 
+#include "../core/concepts.hpp"
 #include "../core/fields.hpp"
 #include "../core/lane.hpp"
-#include "../core/concepts.hpp"
 
 namespace agmohd::schedule {
 
-/// Half a cosine from 1 to `min_factor` in `total_steps` steps, then constant (Loshchilov & Hutter 2017, SGDR,
-/// equation 5 without restarts): torch.optim's CosineAnnealingLR with T_max = total_steps, eta_min = min_factor * lr.
+/// Half a cosine from 1 to `min_factor` in `total_steps` steps, then constant (Loshchilov & Hutter
+/// 2017, SGDR, equation 5 without restarts): torch.optim's CosineAnnealingLR with T_max =
+/// total_steps, eta_min = min_factor * lr.
 struct Cosine {
   struct Options {
     std::int64_t total_steps = 0;
@@ -23,7 +24,8 @@ struct Cosine {
   static std::string name() { return "Cosine"; }
 
   AGMOHD_HD static double factor(const Options& o, std::int64_t t) {
-    const double x = t < o.total_steps ? double(t) / double(o.total_steps) : 1;
+    if (t >= o.total_steps) return o.min_factor;
+    const double x = double(t) / double(o.total_steps);
     return o.min_factor + (1 - o.min_factor) * (0.5 + 0.5 * math::cos_pi(x));
   }
 };

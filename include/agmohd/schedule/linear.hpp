@@ -5,22 +5,23 @@
 #include <cstdint>
 #include <string>
 
-#include "../core/fields.hpp"
 #include "../core/concepts.hpp"
+#include "../core/fields.hpp"
 
 namespace agmohd::schedule {
 
-/// From `start_factor` to `end_factor` in `total_steps` equal steps, then constant: torch.optim's LinearLR, whose
-/// total_iters is total_steps. The defaults decay to zero.
+/// From `start_factor` to `end_factor` in `total_steps` equal steps, then constant: torch.optim's
+/// LinearLR, whose total_iters is total_steps. The defaults decay to zero.
 struct Linear {
   struct Options {
     std::int64_t total_steps = 0;
     double start_factor = 1;
     double end_factor = 0;
   };
-  static constexpr auto fields = describe(field("total_steps", &Options::total_steps, at_least(1)),
-                                          field("start_factor", &Options::start_factor, between(0, 1)),
-                                          field("end_factor", &Options::end_factor, between(0, 1)));
+  static constexpr auto fields =
+      describe(field("total_steps", &Options::total_steps, at_least(1)),
+               field("start_factor", &Options::start_factor, between(0, 1)),
+               field("end_factor", &Options::end_factor, between(0, 1)));
   static std::string name() { return "Linear"; }
 
   AGMOHD_HD static double factor(const Options& o, std::int64_t t) {

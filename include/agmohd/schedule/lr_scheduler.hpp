@@ -16,16 +16,20 @@
 
 namespace agmohd::schedule {
 
-/// Drives any torch::optim::Optimizer by a schedule: the learning rate of each group is its rate at construction times
-/// the schedule's factor. The first factor is set at construction; call step() after each optimizer step. Saved and
-/// loaded by torch::save and torch::load, with the optimizer's own checkpoint beside it.
+/// Drives any torch::optim::Optimizer by a schedule: the learning rate of each group is its rate at
+/// construction times the schedule's factor. The first factor is set at construction; call step()
+/// after each optimizer step. Saved and loaded by torch::save and torch::load, with the optimizer's
+/// own checkpoint beside it.
 template <Schedule S>
 class Scheduler : public torch::optim::LRScheduler {
  public:
   using Options = typename S::Options;
 
   Scheduler(torch::optim::Optimizer& optimizer, const Options& options)
-      : torch::optim::LRScheduler(optimizer), optimizer_(optimizer), options_(options), base_lrs_(get_current_lrs()) {
+      : torch::optim::LRScheduler(optimizer),
+        optimizer_(optimizer),
+        options_(options),
+        base_lrs_(get_current_lrs()) {
     try {
       check<S>(options);
     } catch (const std::invalid_argument& error) {
@@ -46,13 +50,14 @@ class Scheduler : public torch::optim::LRScheduler {
     archive.read("step_count", steps);
     archive.read("base_lrs", lrs);
     const std::vector<double> loaded = lrs.toDoubleVector();
-    TORCH_CHECK(name.toStringRef() == S::name(), "agmohd: the checkpoint is of schedule ", name.toStringRef(),
-                ", but this one is ", S::name());
+    TORCH_CHECK(name.toStringRef() == S::name(), "agmohd: the checkpoint is of schedule ",
+                name.toStringRef(), ", but this one is ", S::name());
     TORCH_CHECK(loaded.size() == base_lrs_.size(), "agmohd: the checkpoint is of ", loaded.size(),
                 " parameter groups, but the optimizer has ", base_lrs_.size());
     const std::int64_t count = steps.toInt();
     TORCH_CHECK(count >= 0 && count <= std::int64_t(std::numeric_limits<unsigned>::max()),
-                "agmohd: the checkpoint's step_count = ", count, ", but it must be a number of steps");
+                "agmohd: the checkpoint's step_count = ", count,
+                ", but it must be a number of steps");
     base_lrs_ = loaded;
     step_count_ = unsigned(count);
     apply();
@@ -73,7 +78,8 @@ class Scheduler : public torch::optim::LRScheduler {
 
   void apply() {
     const std::vector<double> lrs = lrs_at(std::int64_t(step_count_));
-    for (std::size_t g = 0; g < lrs.size(); ++g) optimizer_.param_groups()[g].options().set_lr(lrs[g]);
+    for (std::size_t g = 0; g < lrs.size(); ++g)
+      optimizer_.param_groups()[g].options().set_lr(lrs[g]);
   }
 
   torch::optim::Optimizer& optimizer_;
@@ -82,12 +88,14 @@ class Scheduler : public torch::optim::LRScheduler {
 };
 
 template <Schedule S>
-torch::serialize::OutputArchive& operator<<(torch::serialize::OutputArchive& archive, const Scheduler<S>& scheduler) {
+torch::serialize::OutputArchive& operator<<(torch::serialize::OutputArchive& archive,
+                                            const Scheduler<S>& scheduler) {
   scheduler.save(archive);
   return archive;
 }
 template <Schedule S>
-torch::serialize::InputArchive& operator>>(torch::serialize::InputArchive& archive, Scheduler<S>& scheduler) {
+torch::serialize::InputArchive& operator>>(torch::serialize::InputArchive& archive,
+                                           Scheduler<S>& scheduler) {
   scheduler.load(archive);
   return archive;
 }

@@ -6,32 +6,34 @@
 #include <stdexcept>
 #include <string>
 
-#include "../core/fields.hpp"
 #include "../core/concepts.hpp"
+#include "../core/fields.hpp"
 #include "constant.hpp"
 
 namespace agmohd::schedule {
 
-/// A linear warm-up of `warmup_steps` steps, (t + 1) / warmup_steps of what schedule S begins with, and then S over
-/// the steps that remain: where S has a `total_steps`, that total includes the warm-up.
+/// A linear warm-up of `warmup_steps` steps, (t + 1) / warmup_steps of what schedule S begins with,
+/// and then S over the steps that remain: where S has a `total_steps`, that total includes the
+/// warm-up.
 template <class S = Constant>
 struct Warmup {
   struct Options {
     std::int64_t warmup_steps = 0;
     typename S::Options after{};
   };
-  static constexpr auto fields = describe(field("warmup_steps", &Options::warmup_steps, at_least(0)),
-                                          nested(&Options::after, S::fields));
+  static constexpr auto fields =
+      describe(field("warmup_steps", &Options::warmup_steps, at_least(0)),
+               nested(&Options::after, S::fields));
   static constexpr bool has_total = requires(typename S::Options o) { o.total_steps; };
   static std::string name() { return "Warmup<" + S::name() + ">"; }
 
   static void check(const Options& o) {
     if constexpr (has_total) {
       if (o.warmup_steps >= o.after.total_steps) {
-        throw std::invalid_argument("warmup_steps = " + std::to_string(o.warmup_steps) +
-                                    ", but it must be less than total_steps = " +
-                                    std::to_string(o.after.total_steps) +
-                                    ", which includes the warm-up");
+        throw std::invalid_argument(
+            "warmup_steps = " + std::to_string(o.warmup_steps) +
+            ", but it must be less than total_steps = " + std::to_string(o.after.total_steps) +
+            ", which includes the warm-up");
       }
     }
     if constexpr (requires { S::check(o.after); }) S::check(o.after);

@@ -1,0 +1,91 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <c10/core/Device.h>
+#include <c10/util/Exception.h>
+
+#include <cstddef>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "cpu.hpp"
+#include "executor.hpp"
+#include "reference.hpp"
+
+namespace agmohd {
+
+/// The executors of an optimizer, one a device, made when a device first has a parameter.
+template <class Recipe>
+class Lanes {
+ public:
+  using ExecutorPtr = std::shared_ptr<Executor<Recipe>>;
+
+  struct Lane {
+    c10::Device device;
+    ExecutorPtr executor;
+    std::vector<TensorRef<Recipe>> refs;
+    Handles handles;  // filled for the reference lane alone
+    bool reference = false;
+    bool stale = true;  // refs are not what the executor has
+  };
+
+  void use_reference_lane() {
+    TORCH_CHECK(lanes_.empty(), "agmohd: use_reference_lane() comes before the first step");
+    reference_ = true;
+  }
+
+  /// The position of the lane of a device.
+  std::size_t of(c10::Device device, const Settings<Recipe>& settings) {
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+      if (lanes_[i].device == device) return i;
+    }
+    Lane lane{device, reference_ ? nullptr : fast_executor(device), {}, {}};
+    if (lane.executor == nullptr) {
+      lane.executor = std::make_shared<ReferenceExecutor<Recipe>>();
+      lane.reference = true;
+    }
+    lane.executor->configure(settings);
+    lane.executor->write_memory(memory());
+    executors_.push_back(lane.executor);
+    lanes_.push_back(std::move(lane));
+    return lanes_.size() - 1;
+  }
+
+  std::size_t size() const { return lanes_.size(); }
+  Lane& operator[](std::size_t i) { return lanes_[i]; }
+  const Lane& operator[](std::size_t i) const { return lanes_[i]; }
+  auto begin() { return lanes_.begin(); }
+  auto end() { return lanes_.end(); }
+  const std::vector<ExecutorPtr>& executors() const { return executors_; }
+
+  void configure(const Settings<Recipe>& settings) {
+    for (const ExecutorPtr& executor : executors_) executor->configure(settings);
+  }
+  typename Recipe::Memory memory() const {
+    return executors_.empty() ? initial_memory_ : executors_.front()->read_memory();
+  }
+  void set_memory(const typename Recipe::Memory& memory) {
+    initial_memory_ = memory;
+    for (const ExecutorPtr& executor : executors_) executor->write_memory(memory);
+  }
+
+ private:
+  static ExecutorPtr fast_executor(c10::Device device) {
+    if (device.is_cpu()) return std::make_shared<cpu::CpuExecutor<Recipe>>();
+    if (!device.is_cuda()) return nullptr;
+    if (const auto make = CudaKernels<Recipe>::factory().load()) return make(device.index());
+    TORCH_WARN_ONCE("agmohd: no CUDA kernels were compiled for the recipe ", Recipe::name(),
+                    "; its tensors take the slow reference lane. Add to CMakeLists.txt: "
+                    "agmohd_add_kernels(<target> HEADER <header of the recipe> RECIPES <recipe>)");
+    return nullptr;
+  }
+
+  std::vector<Lane> lanes_;
+  std::vector<ExecutorPtr> executors_;  // of lanes_, in their order
+  typename Recipe::Memory initial_memory_{};
+  bool reference_ = false;
+};
+
+}  // namespace agmohd

@@ -1,0 +1,82 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+
+#include "fields.hpp"
+#include "named.hpp"
+
+namespace agmohd {
+
+namespace detail {
+
+/// How an option is held: as torch.optim's C++ options hold it, so that references to it can be
+/// handed out.
+template <class V>
+struct Held {
+  using type = V;
+};
+template <>
+struct Held<Pair> {
+  using type = std::tuple<double, double>;
+};
+
+template <class V>
+V unheld(const V& value) {
+  return value;
+}
+inline Pair unheld(const std::tuple<double, double>& value) {
+  return {std::get<0>(value), std::get<1>(value)};
+}
+template <class V>
+V held(const V& value) {
+  return value;
+}
+inline std::tuple<double, double> held(const Pair& value) { return {value.first, value.second}; }
+
+template <class... F>
+std::tuple<typename Held<typename F::value_type>::type...> held_values(const std::tuple<F...>&);
+
+struct LearningRate {
+  struct Options {
+    double lr;
+  };
+  static constexpr auto fields = describe(field("lr", &Options::lr, at_least(0)));
+};
+
+/// Stands for an option that a recipe does not have.
+struct Absent {};
+
+/// The options of a recipe as one list: lr, the rule's, then those of the other four families.
+template <class Recipe>
+struct OptionTable {
+  static constexpr auto group_fields = std::tuple_cat(LearningRate::fields, Recipe::Rule::fields);
+  static constexpr auto fields =
+      std::tuple_cat(group_fields, Recipe::Hindrance::fields, Recipe::Momentum::fields,
+                     Recipe::Gradient::fields, Recipe::Schedule::fields);
+  static constexpr std::size_t group_count = std::tuple_size_v<decltype(group_fields)>;
+  static constexpr std::size_t count = std::tuple_size_v<decltype(fields)>;
+  using Values = decltype(held_values(fields));
+
+  static constexpr std::size_t find(std::string_view name) { return position(fields, name); }
+  template <std::size_t I>
+  using Value = typename std::conditional_t<(I < count), std::tuple_element<I, Values>,
+                                            std::type_identity<Absent>>::type;
+
+  template <class Policy>
+  static constexpr std::size_t size =
+      std::tuple_size_v<std::remove_cvref_t<decltype(Policy::fields)>>;
+  static constexpr std::size_t rule = 1;
+  static constexpr std::size_t hindrance = group_count;
+  static constexpr std::size_t momentum = hindrance + size<typename Recipe::Hindrance>;
+  static constexpr std::size_t gradient = momentum + size<typename Recipe::Momentum>;
+  static constexpr std::size_t schedule = gradient + size<typename Recipe::Gradient>;
+};
+
+}  // namespace detail
+
+}  // namespace agmohd
