@@ -35,6 +35,10 @@ using Rich = agmohd::Optimizer<
            agmohd::schedule::Warmup<agmohd::schedule::Cosine>>>;
 using agmohd::SGD;
 
+struct NeedsLoss : agmohd::hindrance::None {
+  static constexpr unsigned wants = agmohd::kLoss;
+};
+
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
@@ -444,9 +448,6 @@ TEST(GradientErrors, SparseAfterDenseOnes) {
 }
 
 TEST(GradientErrors, LossOfSeveralElements) {
-  struct NeedsLoss : agmohd::hindrance::None {
-    static constexpr unsigned wants = agmohd::kLoss;
-  };
   agmohd::Optimizer<Recipe<agmohd::rule::SGD, NeedsLoss>> optimizer({parameter()}, {0.1});
   optimizer.step();
   const at::Tensor before = optimizer.parameters()[0].detach().clone();

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
 // A momentum policy that blends beta1 with a rule that has none.
-// must say: this momentum policy needs a rule with a first moment (a static function beta1(options))
+// must say: this momentum policy needs a rule with a first moment
 
 #include <agmohd/recipes.hpp>
 

@@ -87,7 +87,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
 
   void finish(std::span<const std::shared_ptr<Executor<Recipe>>> all) override {
     const bool apply = this->template decide<float>(all, [this](std::size_t t, const auto& k) {
-      coefficients<std::remove_cvref_t<decltype(k.lr)>>()[t] = k;
+      this->template coefficients<std::remove_cvref_t<decltype(k.lr)>>()[t] = k;
     });
     if (!apply) return;
     for_each_page([this]<class E>(std::size_t i, const Page<Recipe, E>& page) {

@@ -113,6 +113,39 @@ void measure_columns(const Page<Recipe, E>& page, std::int64_t column, Compute<E
   std::memcpy(sum, &s, sizeof s);
 }
 
+/// (a0 + a1) + (a2 + a3) and the largest magnitude of the four columns of each lane. `lanes` is a
+/// multiple of four.
+inline void fold_lanes(const double* sum, const std::uint64_t* magnitude, int lanes, double* out,
+                       std::uint64_t* most) {
+  for (int l = 0; l < lanes; ++l, sum += 4, magnitude += 4) {
+    out[l] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    most[l] = std::max({magnitude[0], magnitude[1], magnitude[2], magnitude[3]});
+  }
+}
+inline void fold_lanes(const float* sum, const std::uint32_t* magnitude, int lanes, double* out,
+                       std::uint32_t* most) {
+  using F = vec<float>::half;
+  using I = vec<float>::mask_half;
+  typedef double D __attribute__((vector_size(32)));
+  for (int l = 0; l < lanes; l += 4) {
+    F f[4];
+    I m[4];
+    std::memcpy(f, sum + 4 * l, sizeof f);
+    std::memcpy(m, magnitude + 4 * l, sizeof m);
+    const auto pairs = [](const auto& x, const auto& y, auto combine) {  // of neighbours
+      return combine(__builtin_shufflevector(x, y, 0, 2, 4, 6),
+                     __builtin_shufflevector(x, y, 1, 3, 5, 7));
+    };
+    const auto add = [](const F& a, const F& b) { return a + b; };
+    const auto larger = [](const I& a, const I& b) { return (a & (a > b)) | (b & ~(a > b)); };
+    const F total = pairs(pairs(f[0], f[1], add), pairs(f[2], f[3], add), add);
+    const I peak = pairs(pairs(m[0], m[1], larger), pairs(m[2], m[3], larger), larger);
+    const D wide = __builtin_convertvector(total, D);
+    std::memcpy(out + l, &wide, sizeof wide);
+    std::memcpy(most + l, &peak, sizeof peak);
+  }
+}
+
 template <class Recipe, class E>
 reduction::Partial measure_page(const Page<Recipe, E>& page, const typename Recipe::Shared& o) {
   using namespace reduction;
@@ -136,19 +169,19 @@ reduction::Partial measure_page(const Page<Recipe, E>& page, const typename Reci
     }
   }
 
-  double lanes[kLanes] = {};
+  const int used = int(columns + 15) / 16 * 4;  // lanes, in fours
+  for (std::int64_t c = columns; c < 4 * used; ++c) {
+    sum[c] = 0;
+    magnitude[c] = 0;
+  }
+  double lanes[kLanes];
+  Magnitude lane_magnitude[kLanes];
+  fold_lanes(sum, magnitude, used, lanes, lane_magnitude);
   Partial out{0, 0, 0};
   Magnitude most = 0;
-  for (int lane = 0; 4 * lane < columns; ++lane) {
-    R a[4] = {};
-    Magnitude m = 0;
-    for (int j = 0; j < 4 && 4 * lane + j < columns; ++j) {
-      a[j] = sum[4 * lane + j];
-      m = std::max(m, magnitude[4 * lane + j]);
-    }
-    lanes[lane] = double((a[0] + a[1]) + (a[2] + a[3]));
-    most = std::max(most, m);
-    if (!extreme(m)) continue;
+  for (int lane = 0; lane < used; ++lane) {
+    most = std::max(most, lane_magnitude[lane]);
+    if (!extreme(lane_magnitude[lane])) continue;
     double rescued = 0;
     for (std::int64_t row = 4 * lane; row < page.count; row += kRow) {
       for (std::int64_t i = row; i < std::min<std::int64_t>(row + 4, page.count); ++i) {
@@ -159,7 +192,7 @@ reduction::Partial measure_page(const Page<Recipe, E>& page, const typename Reci
     }
     if constexpr (sizeof(R) == 4) lanes[lane] = rescued;
   }
-  out.norm2 = butterfly(lanes);
+  out.norm2 = butterfly(lanes, used);
   out.max_abs = double(std::bit_cast<R>(most));
   return out;
 }

@@ -46,11 +46,12 @@ AGMOHD_HD inline bool extreme(std::uint64_t magnitude) {
   return magnitude >= 0x7ff0000000000000ULL;  // double needs no rescue, only the count
 }
 
-/// The butterfly on the host: x[0 .. kLanes) is overwritten.
-inline double butterfly(double* x) {
-  double warps[kLanes / kWarp];
-  for (int w = 0; w < kLanes / kWarp; ++w) {
+/// The butterfly on the host over x[0 .. used); the lanes after those are zero. Overwrites x.
+inline double butterfly(double* x, int used = kLanes) {
+  double warps[kLanes / kWarp] = {};
+  for (int w = 0; w * kWarp < used; ++w) {
     double* lane = x + w * kWarp;
+    for (int i = used - w * kWarp; i < kWarp; ++i) lane[i] = 0;
     for (int d = kWarp / 2; d > 0; d /= 2) {
       for (int i = 0; i < d; ++i) lane[i] += lane[i + d];
     }
