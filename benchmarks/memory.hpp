@@ -19,7 +19,8 @@ class AllocationLog final : public c10::MemoryReportingInfoBase {
  public:
   explicit AllocationLog(c10::DeviceType device) : device_(device) {}
   bool memoryProfilingEnabled() const override { return true; }
-  void reportMemoryUsage(void*, std::int64_t bytes, std::size_t, std::size_t, c10::Device device) override {
+  void reportMemoryUsage(void*, std::int64_t bytes, std::size_t, std::size_t,
+                         c10::Device device) override {
     if (device.type() != device_) return;
     current += bytes;
     peak = std::max(peak, current);
@@ -33,8 +34,9 @@ class AllocationLog final : public c10::MemoryReportingInfoBase {
 /// What an optimizer of ours took in its first two steps, in bytes.
 struct Memory {
   std::int64_t state;  ///< the rule's tensors
-  std::int64_t held;   ///< beyond state, after the steps: all of the heap on the CPU, device memory on CUDA
-  std::int64_t peak;   ///< tensors and device buffers beyond state, while the steps ran
+  std::int64_t
+      held;  ///< beyond state, after the steps: all of the heap on the CPU, device memory on CUDA
+  std::int64_t peak;  ///< tensors and device buffers beyond state, while the steps ran
 };
 
 template <class MakeOptimizer>

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <agmohd/agmohd.hpp>
 #include <torch/nn/utils/clip_grad.h>
 #include <torch/optim/adamw.h>
 
+#include <agmohd/agmohd.hpp>
 #include <cmath>
 #include <cstdint>
 #include <optional>
@@ -16,11 +16,12 @@
 
 namespace bench {
 
-/// Random parameters and gradients, each tensor an allocation of its own as in a real model, and the optimizers that
-/// are compared on them. Each has its own state, made when it first steps.
+/// Random parameters and gradients, each tensor an allocation of its own as in a real model, and
+/// the optimizers that are compared on them. Each has its own state, made when it first steps.
 ///
-/// The norm bound is above the norm of the gradients, since clip_grad_norm_ writes them: so they stay as they are. It
-/// multiplies all of them (by 1) nevertheless, and so does agmohd; nobody has less to do.
+/// The norm bound is above the norm of the gradients, since clip_grad_norm_ writes them: so they
+/// stay as they are. It multiplies all of them (by 1) nevertheless, and so does agmohd; nobody has
+/// less to do.
 class Peers {
  public:
   Peers(const Shapes& shapes, at::Device device, at::ScalarType dtype)
@@ -44,8 +45,8 @@ class Peers {
     torch_->step();
   }
 
-  /// ATen's multi-tensor operators, called as PyTorch's clip_grad_norm_(foreach=True) and AdamW(fused=True) call them,
-  /// but with one step counter for all tensors.
+  /// ATen's multi-tensor operators, called as PyTorch's clip_grad_norm_(foreach=True) and
+  /// AdamW(fused=True) call them, but with one step counter for all tensors.
   void foreach_clip() {
     const at::NoGradGuard no_grad;
     const at::Tensor norm = at::stack(at::_foreach_norm(grads_)).norm();
@@ -62,7 +63,8 @@ class Peers {
       }
     }
     steps_.front().add_(1);
-    at::_fused_adamw_(params_, grads_, exp_avgs_, exp_avg_sqs_, {}, steps_, kRate, 0.9, 0.999, kDecay, kEps,
+    at::_fused_adamw_(params_, grads_, exp_avgs_, exp_avg_sqs_, {}, steps_, kRate, 0.9, 0.999,
+                      kDecay, kEps,
                       /*amsgrad=*/false, /*maximize=*/false);
   }
 

@@ -38,7 +38,8 @@ class Platform {
   virtual Seconds time(std::int64_t count, const Step& step) const = 0;
   /// What replays `step`; it has run before.
   virtual Step captured(const Step& step) const = 0;
-  /// Enqueues a copy of a tensor with nothing but loads and stores, if that is another way than copy_. In bytes.
+  /// Enqueues a copy of a tensor with nothing but loads and stores, if that is another way than
+  /// copy_. In bytes.
   virtual bool stream_copy(at::Tensor& to, const at::Tensor& from) const = 0;
   /// Bytes that the program holds, and bytes that it could still get.
   virtual std::int64_t held() const = 0;

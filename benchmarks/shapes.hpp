@@ -14,8 +14,8 @@ inline Shapes gpt2(int blocks, std::int64_t width) {
   const std::int64_t w = width;
   Shapes shapes{{50257, w}, {1024, w}};
   for (int i = 0; i < blocks; ++i) {
-    const Shapes block{{w},    {w}, {3 * w, w}, {3 * w}, {w, w},     {w},
-                       {w},    {w}, {4 * w, w}, {4 * w}, {w, 4 * w}, {w}};
+    const Shapes block{{w}, {w}, {3 * w, w}, {3 * w}, {w, w},     {w},
+                       {w}, {w}, {4 * w, w}, {4 * w}, {w, 4 * w}, {w}};
     shapes.insert(shapes.end(), block.begin(), block.end());
   }
   shapes.insert(shapes.end(), 2, {w});

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "cpu_page.hpp"
@@ -56,19 +57,18 @@ class CpuExecutor final : public HostExecutor<Recipe> {
 
  public:
   void bind(std::span<const TensorRef<Recipe>> tensors, const Handles*) override {
-    const bool same_pages = std::equal(
-        tensors.begin(), tensors.end(), tensors_.begin(), tensors_.end(),
-        [](const auto& a, const auto& b) { return a.numel == b.numel && a.dtype == b.dtype; });
-    tensors_.assign(tensors.begin(), tensors.end());
-    if (same_pages) return;
+    std::vector<TensorRef<Recipe>> sorted = sorted_by_dtype(tensors);
+    const bool same = same_pages<Recipe>(sorted, tensors_);
+    tensors_ = std::move(sorted);
+    if (same) return;
     pages_.clear();
-    for (std::size_t t = 0; t < tensors.size(); ++t) {
-      for (std::int64_t first = 0; first < tensors[t].numel; first += reduction::kPage) {
+    for (std::size_t t = 0; t < tensors_.size(); ++t) {
+      for (std::int64_t first = 0; first < tensors_[t].numel; first += reduction::kPage) {
         pages_.push_back({std::int32_t(t), first});
       }
     }
-    coefficients_.resize(tensors.size());
-    coefficients64_.resize(tensors.size());
+    coefficients_.resize(tensors_.size());
+    coefficients64_.resize(tensors_.size());
     if constexpr (Recipe::wants != 0) partials_.resize(pages_.size());
   }
 

@@ -8,6 +8,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 #include "elements.hpp"
@@ -30,8 +31,11 @@ inline void narrow(float x, F16& out) { out.bits = c10::detail::fp16_ieee_from_f
 template <class V, class E>
 V load(const E* from) {
   V x;
-  if constexpr (std::is_floating_point_v<E>) {
-    std::memcpy(&x, from, sizeof x);
+  if constexpr (std::is_same_v<V, E>) {
+    x = *from;
+  } else if constexpr (std::is_floating_point_v<E>) {  // by halves: GCC keeps those in registers
+    std::memcpy(&x.lo, from, sizeof x.lo);
+    std::memcpy(&x.hi, from + V::size / 2, sizeof x.hi);
   } else {
     float wide[sizeof(V) / sizeof(float)];
     for (std::size_t i = 0; i < sizeof(V) / sizeof(float); ++i) wide[i] = widen(from[i]);
@@ -42,8 +46,11 @@ V load(const E* from) {
 
 template <class V, class E>
 void store(E* to, const V& x) {
-  if constexpr (std::is_floating_point_v<E>) {
-    std::memcpy(to, &x, sizeof x);
+  if constexpr (std::is_same_v<V, E>) {
+    *to = x;
+  } else if constexpr (std::is_floating_point_v<E>) {
+    std::memcpy(to, &x.lo, sizeof x.lo);
+    std::memcpy(to + V::size / 2, &x.hi, sizeof x.hi);
   } else {
     float wide[sizeof(V) / sizeof(float)];
     std::memcpy(wide, &x, sizeof x);
@@ -73,127 +80,91 @@ void sweep_at(const Page<Recipe, E>& page, std::int64_t i, const K& k) {
   });
 }
 
+/// By value: what is stored to memory could be a part of what a reference names.
 template <class Recipe, class E, class K>
-void sweep_page(const Page<Recipe, E>& page, const K& k) {
+void sweep_page(const Page<Recipe, E> page, const K k) {
   using V = vec<Compute<E>>;
   std::int64_t i = 0;
   for (; i + V::size <= page.count; i += V::size) sweep_at<Recipe, V>(page, i, k);
   for (; i < page.count; ++i) sweep_at<Recipe, Compute<E>>(page, i, k);
 }
 
-/// The squares and the largest magnitudes of one column block, rows added in order. Rows past the
-/// page do not exist.
+/// The gradient as it is measured; beyond the page zeros.
 template <class Recipe, class V, class E>
-void measure_columns(const Page<Recipe, E>& page, std::int64_t column, Compute<E>* sum,
-                     auto* magnitude, const typename Recipe::Shared& o) {
-  using B = typename vec<Compute<E>>::bits;
-  constexpr B mask = B(~(std::make_unsigned_t<B>(1) << (8 * sizeof(B) - 1)));
-  V s{};
-  if constexpr (std::is_floating_point_v<V>) {
-    B most = 0;
-    for (std::int64_t i = column; i < page.count; i += reduction::kRow) {
-      const V g = Recipe::measured(load<V>(page.grad + i), o);
-      s = s + g * g;
-      most = std::max(most, B(std::bit_cast<B>(g) & mask));
-    }
-    *magnitude = std::bit_cast<std::make_unsigned_t<B>>(most);
-  } else {
-    typename V::mask_half lo{}, hi{};
-    for (std::int64_t i = column; i + V::size <= page.count; i += reduction::kRow) {
-      const V g = Recipe::measured(load<V>(page.grad + i), o);
-      s = s + g * g;
-      const auto a = typename V::mask_half(g.lo) & mask, b = typename V::mask_half(g.hi) & mask;
-      const auto more_lo = a > lo, more_hi = b > hi;
-      lo = (a & more_lo) | (lo & ~more_lo);
-      hi = (b & more_hi) | (hi & ~more_hi);
-    }
-    std::memcpy(magnitude, &lo, sizeof lo);
-    std::memcpy(magnitude + V::size / 2, &hi, sizeof hi);
+V measured_at(const Page<Recipe, E>& page, std::int64_t i, const typename Recipe::Shared& o) {
+  if (i + V::size <= page.count) return Recipe::measured(load<V>(page.grad + i), o);
+  Compute<E> x[V::size] = {};
+  for (std::int64_t j = i; j < page.count; ++j) {
+    x[j - i] = Recipe::measured(load<Compute<E>>(page.grad + j), o);
   }
-  std::memcpy(sum, &s, sizeof s);
+  return load<V>(x);
 }
 
-/// (a0 + a1) + (a2 + a3) and the largest magnitude of the four columns of each lane. `lanes` is a
-/// multiple of four.
-inline void fold_lanes(const double* sum, const std::uint64_t* magnitude, int lanes, double* out,
-                       std::uint64_t* most) {
-  for (int l = 0; l < lanes; ++l, sum += 4, magnitude += 4) {
-    out[l] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
-    most[l] = std::max({magnitude[0], magnitude[1], magnitude[2], magnitude[3]});
+/// Adds what a lane owns once more, in double, and counts what is not finite. For float64 only the
+/// count is new.
+template <class Recipe, class E>
+__attribute__((noinline)) void rescue(const Page<Recipe, E>& page, int lane,
+                                      const typename Recipe::Shared& o, double& sum,
+                                      std::int64_t& nonfinite) {
+  double rescued = 0;
+  for (std::int64_t row = 4 * lane; row < page.count; row += reduction::kRow) {
+    for (std::int64_t i = row; i < std::min<std::int64_t>(row + 4, page.count); ++i) {
+      const double g = double(Recipe::measured(load<Compute<E>>(page.grad + i), o));
+      rescued += g * g;
+      if (!(g - g == 0)) ++nonfinite;
+    }
   }
-}
-inline void fold_lanes(const float* sum, const std::uint32_t* magnitude, int lanes, double* out,
-                       std::uint32_t* most) {
-  using F = vec<float>::half;
-  using I = vec<float>::mask_half;
-  typedef double D __attribute__((vector_size(32)));
-  for (int l = 0; l < lanes; l += 4) {
-    F f[4];
-    I m[4];
-    std::memcpy(f, sum + 4 * l, sizeof f);
-    std::memcpy(m, magnitude + 4 * l, sizeof m);
-    const auto pairs = [](const auto& x, const auto& y, auto combine) {  // of neighbours
-      return combine(__builtin_shufflevector(x, y, 0, 2, 4, 6),
-                     __builtin_shufflevector(x, y, 1, 3, 5, 7));
-    };
-    const auto add = [](const F& a, const F& b) { return a + b; };
-    const auto larger = [](const I& a, const I& b) { return (a & (a > b)) | (b & ~(a > b)); };
-    const F total = pairs(pairs(f[0], f[1], add), pairs(f[2], f[3], add), add);
-    const I peak = pairs(pairs(m[0], m[1], larger), pairs(m[2], m[3], larger), larger);
-    const D wide = __builtin_convertvector(total, D);
-    std::memcpy(out + l, &wide, sizeof wide);
-    std::memcpy(most + l, &peak, sizeof peak);
-  }
+  if constexpr (sizeof(Compute<E>) == 4) sum = rescued;
 }
 
 template <class Recipe, class E>
-reduction::Partial measure_page(const Page<Recipe, E>& page, const typename Recipe::Shared& o) {
+reduction::Partial measure_page(const Page<Recipe, E> page, const typename Recipe::Shared o) {
   using namespace reduction;
   using R = Compute<E>;
   using V = vec<R>;
-  using Magnitude = std::make_unsigned_t<typename V::bits>;
-  alignas(64) R sum[kRow];
-  alignas(64) Magnitude magnitude[kRow];
-  // Columns whose rows are all whole vectors, then the ragged end one element at a time.
-  const std::int64_t columns = std::min<std::int64_t>(page.count, kRow);
-  const std::int64_t ragged = page.count % V::size;
-  const std::int64_t cut =
-      ragged == 0 ? columns : (page.count - ragged) % kRow;  // the block that holds the ragged end
-  for (std::int64_t c = 0; c < columns; c += V::size) {
-    if (ragged != 0 && c == cut) continue;
-    measure_columns<Recipe, V>(page, c, sum + c, magnitude + c, o);
-  }
-  if (ragged != 0) {
-    for (std::int64_t c = cut; c < std::min<std::int64_t>(cut + V::size, columns); ++c) {
-      measure_columns<Recipe, R>(page, c, sum + c, magnitude + c, o);
-    }
-  }
-
-  const int used = int(columns + 15) / 16 * 4;  // lanes, in fours
-  for (std::int64_t c = columns; c < 4 * used; ++c) {
-    sum[c] = 0;
-    magnitude[c] = 0;
-  }
-  double lanes[kLanes];
-  Magnitude lane_magnitude[kLanes];
-  fold_lanes(sum, magnitude, used, lanes, lane_magnitude);
+  using Bits = typename V::mask_half;
+  using B = typename V::bits;
+  constexpr bool wide = sizeof(R) == 8;
+  constexpr B mask = std::numeric_limits<B>::max();  // all but the sign
+  constexpr B tiny = wide ? 0 : B(kTiny),
+              huge = wide ? std::bit_cast<B>(std::numeric_limits<R>::infinity()) : B(kHuge);
+  constexpr int kGroup = 2 * V::size;  // columns, four vectors of 16 bytes
+  constexpr int kOwners = kGroup / 4;  // the lanes that own them
+  alignas(16) double lanes[kLanes];
   Partial out{0, 0, 0};
-  Magnitude most = 0;
-  for (int lane = 0; lane < used; ++lane) {
-    most = std::max(most, lane_magnitude[lane]);
-    if (!extreme(lane_magnitude[lane])) continue;
-    double rescued = 0;
-    for (std::int64_t row = 4 * lane; row < page.count; row += kRow) {
-      for (std::int64_t i = row; i < std::min<std::int64_t>(row + 4, page.count); ++i) {
-        const double g = double(Recipe::measured(load<R>(page.grad + i), o));
-        rescued += g * g;
-        if (!(g - g == 0)) ++out.nonfinite;
-      }
+  Bits most{};
+  const std::int64_t columns = std::min<std::int64_t>(page.count, kRow);
+  int lane = 0;
+  for (std::int64_t c = 0; c < columns; c += kGroup, lane += kOwners) {
+    V s0{}, s1{};
+    Bits m0{}, m1{}, m2{}, m3{};
+    for (std::int64_t i = c; i < page.count; i += kRow) {
+      const V g0 = measured_at<Recipe, V>(page, i, o),
+              g1 = measured_at<Recipe, V>(page, i + V::size, o);
+      s0 = s0 + g0 * g0;
+      s1 = s1 + g1 * g1;
+      m0 = V::larger(m0, Bits(g0.lo) & mask);
+      m1 = V::larger(m1, Bits(g0.hi) & mask);
+      m2 = V::larger(m2, Bits(g1.lo) & mask);
+      m3 = V::larger(m3, Bits(g1.hi) & mask);
     }
-    if constexpr (sizeof(R) == 4) lanes[lane] = rescued;
+    const auto sums = V::pairs(V::pairs(s0.lo, s0.hi), V::pairs(s1.lo, s1.hi));
+    const Bits peaks = V::larger_pairs(V::larger_pairs(m0, m1), V::larger_pairs(m2, m3));
+    most = V::larger(most, peaks);
+    for (int l = 0; l < kOwners; ++l) lanes[lane + l] = double(sums[l]);
+    const Bits strange = (peaks >= huge) | ((peaks < tiny) & (peaks != 0));
+    std::uint64_t any[2];
+    std::memcpy(any, &strange, sizeof any);
+    if ((any[0] | any[1]) == 0) continue;
+    for (int l = 0; l < kOwners; ++l) {
+      if (strange[l] != 0) rescue(page, lane + l, o, lanes[lane + l], out.nonfinite);
+    }
   }
-  out.norm2 = butterfly(lanes, used);
-  out.max_abs = double(std::bit_cast<R>(most));
+  for (int l = lane; l % kWarp != 0; ++l) lanes[l] = 0;
+  out.norm2 = butterfly(lanes, lane);
+  B largest = 0;
+  for (int l = 0; l < kOwners; ++l) largest = std::max(largest, most[l]);
+  out.max_abs = double(std::bit_cast<R>(largest));
   return out;
 }
 

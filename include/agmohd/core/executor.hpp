@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -25,9 +26,25 @@ struct TensorRef {
   std::int32_t group = 0;
   std::int32_t record = 0;  ///< of the tensor's memory, from Executor::add_record
   Dtype dtype = Dtype::f32;
-
-  friend bool operator==(const TensorRef&, const TensorRef&) = default;
 };
+
+/// Whether two lists of tensors have the same pages.
+template <class Recipe>
+bool same_pages(std::span<const TensorRef<Recipe>> a, std::span<const TensorRef<Recipe>> b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+    return x.numel == y.numel && x.dtype == y.dtype;
+  });
+}
+
+/// The tensors by dtype, otherwise in their order: a launch does one dtype, and the norm is added
+/// in this order in every lane.
+template <class Recipe>
+std::vector<TensorRef<Recipe>> sorted_by_dtype(std::span<const TensorRef<Recipe>> tensors) {
+  std::vector<TensorRef<Recipe>> out(tensors.begin(), tensors.end());
+  std::stable_sort(out.begin(), out.end(),
+                   [](const auto& a, const auto& b) { return a.dtype < b.dtype; });
+  return out;
+}
 
 /// All options of an optimizer as the lanes read them.
 template <class Recipe>

@@ -38,28 +38,30 @@ AGMOHD_HD inline double larger(double a, double b) { return b > a || b != b ? b 
 
 /// Magnitude bits of a float whose square may lose range when 32 of them are added in float:
 /// outside [2^-50, 2^60).
+inline constexpr std::uint32_t kTiny = (127U - 50U) << 23, kHuge = (127U + 60U) << 23;
 AGMOHD_HD inline bool extreme(std::uint32_t magnitude) {
-  constexpr std::uint32_t low = (127U - 50U) << 23, high = (127U + 60U) << 23;
-  return magnitude - low >= high - low && magnitude != 0;
+  return magnitude - kTiny >= kHuge - kTiny && magnitude != 0;
 }
 AGMOHD_HD inline bool extreme(std::uint64_t magnitude) {
   return magnitude >= 0x7ff0000000000000ULL;  // double needs no rescue, only the count
 }
 
-/// The butterfly on the host over x[0 .. used); the lanes after those are zero. Overwrites x.
-inline double butterfly(double* x, int used = kLanes) {
+/// x[i] += x[i + d] for i < d, then for half of d, down to 1.
+template <int d>
+inline void fold(double* x) {
+  for (int i = 0; i < d; ++i) x[i] += x[i + d];
+  if constexpr (d > 1) fold<d / 2>(x);
+}
+
+/// The butterfly on the host, of x[0 .. lanes), which it overwrites. Lanes from there to the next
+/// multiple of kWarp must hold zeros; what lies further on is not looked at, and counts as zeros.
+inline double butterfly(double* x, int lanes = kLanes) {
   double warps[kLanes / kWarp] = {};
-  for (int w = 0; w * kWarp < used; ++w) {
-    double* lane = x + w * kWarp;
-    for (int i = used - w * kWarp; i < kWarp; ++i) lane[i] = 0;
-    for (int d = kWarp / 2; d > 0; d /= 2) {
-      for (int i = 0; i < d; ++i) lane[i] += lane[i + d];
-    }
-    warps[w] = lane[0];
+  for (int w = 0; w * kWarp < lanes; ++w) {
+    fold<kWarp / 2>(x + w * kWarp);
+    warps[w] = x[w * kWarp];
   }
-  for (int d = kLanes / kWarp / 2; d > 0; d /= 2) {
-    for (int i = 0; i < d; ++i) warps[i] += warps[i + d];
-  }
+  fold<kLanes / kWarp / 2>(warps);
   return warps[0];
 }
 

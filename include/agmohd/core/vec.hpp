@@ -38,6 +38,24 @@ struct vec {
 
   half lo, hi;
 
+  /// Sums of neighbours: x0 + x1, x2 + x3, ..., y0 + y1, ...
+  static half pairs(half x, half y) {
+    if constexpr (sizeof(R) == 4) {
+      return __builtin_shufflevector(x, y, 0, 2, 4, 6) + __builtin_shufflevector(x, y, 1, 3, 5, 7);
+    } else {
+      return __builtin_shufflevector(x, y, 0, 2) + __builtin_shufflevector(x, y, 1, 3);
+    }
+  }
+  static mask_half larger(mask_half a, mask_half b) { return a > b ? a : b; }
+  static mask_half larger_pairs(mask_half x, mask_half y) {
+    if constexpr (sizeof(R) == 4) {
+      return larger(__builtin_shufflevector(x, y, 0, 2, 4, 6),
+                    __builtin_shufflevector(x, y, 1, 3, 5, 7));
+    } else {
+      return larger(__builtin_shufflevector(x, y, 0, 2), __builtin_shufflevector(x, y, 1, 3));
+    }
+  }
+
   friend vec operator+(const vec& a, const vec& b) { return {a.lo + b.lo, a.hi + b.hi}; }
   friend vec operator-(const vec& a, const vec& b) { return {a.lo - b.lo, a.hi - b.hi}; }
   friend vec operator*(const vec& a, const vec& b) { return {a.lo * b.lo, a.hi * b.hi}; }
@@ -90,7 +108,7 @@ struct lane_traits<vec<R>> {
   static vec<R> select(const typename vec<R>::mask& m, const vec<R>& a, const vec<R>& b) {
     return {select(m.lo, a.lo, b.lo), select(m.hi, a.hi, b.hi)};
   }
-  static vec<R> like(const vec<R>&, R r) { return vec<R>{half{}, half{}} + r; }
+  static vec<R> like(const vec<R>&, R r) { return r - vec<R>{half{}, half{}}; }  // keeps -0
 };
 static_assert(Lane<vec<float>> && Lane<vec<double>>);
 

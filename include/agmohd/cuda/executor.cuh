@@ -35,10 +35,7 @@ class CudaExecutor final : public Executor<Recipe> {
   }
 
   void bind(std::span<const TensorRef<Recipe>> tensors, const Handles*) override {
-    refs_.assign(tensors.begin(), tensors.end());
-    // By dtype, so that one launch does all tensors of a dtype.
-    std::stable_sort(refs_.begin(), refs_.end(),
-                     [](const auto& a, const auto& b) { return a.dtype < b.dtype; });
+    refs_ = sorted_by_dtype(tensors);
     dirty_ = true;
   }
 
@@ -51,9 +48,8 @@ class CudaExecutor final : public Executor<Recipe> {
     const c10::cuda::CUDAGuard guard(device_);
     const cudaStream_t stream = ordered_stream();
     flush(stream);
-    std::vector<TensorRef<Recipe>> all(tensors.begin(), tensors.end());
-    std::stable_sort(all.begin(), all.end(),
-                     [](const auto& a, const auto& b) { return a.dtype < b.dtype; });
+    const std::vector<TensorRef<Recipe>> all = sorted_by_dtype(tensors);
+    if (spare_ && spare_->planned_for(all)) return;
     if (!spare_) spare_ = std::make_unique<StepTable<Recipe>>();
     spare_->reserve(all);
     spare_->write(all, groups_, records_, uploader_, stream);

@@ -36,6 +36,8 @@ class StepTable {
     allocate();
     if (!pinned_ || pinned_->bytes() < buffer_.bytes()) pinned_.emplace(buffer_.bytes());
   }
+  /// Whether the pages are those of tensors with these shapes.
+  bool planned_for(const Refs& refs) const { return planned_ && same_pages<Recipe>(refs, shapes_); }
   bool holds(const Refs& refs) const {
     std::int64_t pages = 0;
     for (const auto& ref : refs) pages += reduction::pages(ref.numel);
@@ -87,28 +89,16 @@ class StepTable {
   }
 
  private:
-  struct Shape {
-    std::int64_t numel;
-    Dtype dtype;
-    friend bool operator==(const Shape&, const Shape&) = default;
-  };
-
   /// Pages and launches follow from shapes alone.
   void plan(const Refs& refs) {
-    const bool same = planned_ && refs.size() == shapes_.size() &&
-                      std::equal(refs.begin(), refs.end(), shapes_.begin(),
-                                 [](const auto& ref, const Shape& shape) {
-                                   return ref.numel == shape.numel && ref.dtype == shape.dtype;
-                                 });
-    if (same) return;
+    if (planned_for(refs)) return;
     planned_ = true;
     pages_uploaded_ = false;
-    shapes_.clear();
+    shapes_ = refs;
     pages_.clear();
     runs_.clear();
     std::int64_t elements = 0;
     for (std::size_t t = 0; t < refs.size(); ++t) {
-      shapes_.push_back({refs[t].numel, refs[t].dtype});
       if (refs[t].numel == 0) continue;
       if (runs_.empty() || runs_.back().dtype != refs[t].dtype) {
         runs_.push_back({refs[t].dtype, int(pages_.size()), 0, tuning.threads});
@@ -169,7 +159,7 @@ class StepTable {
                                    cudaMemcpyHostToDevice, stream));
   }
 
-  std::vector<Shape> shapes_;
+  Refs shapes_;  // that pages_ and runs_ were made of
   bool planned_ = false, pages_uploaded_ = false;
   std::vector<Run> runs_;
   std::vector<DeviceTensor<Recipe>> tensors_;
