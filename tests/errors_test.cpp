@@ -126,7 +126,7 @@ void expect_harmless(
     Fixture& f, const std::function<void()>& wrong, const Texts& texts,
     const std::function<void()>& undo = [] {}) {
   Fixture untouched;
-  ASSERT_EQ(content(f.optimizer), content(untouched.optimizer));
+  ASSERT_TRUE(content(f.optimizer) == content(untouched.optimizer));
   std::string before;
   expect_error(
       [&] {
@@ -135,10 +135,10 @@ void expect_harmless(
       },
       texts);
   undo();
-  EXPECT_EQ(content(f.optimizer), before);
+  EXPECT_TRUE(content(f.optimizer) == before);
   f.optimizer.step();
   untouched.optimizer.step();
-  EXPECT_EQ(content(f.optimizer), content(untouched.optimizer));
+  EXPECT_TRUE(content(f.optimizer) == content(untouched.optimizer));
 }
 
 // ---- Options
@@ -195,6 +195,7 @@ std::vector<BadOption> bad_options() {
 
 TEST(OptionErrors, AtConstruction) {
   for (const BadOption& bad : bad_options()) {
+    SCOPED_TRACE(bad.texts[0]);
     auto options = good();
     bad.set(options);
     at::Tensor p = parameter();
@@ -206,8 +207,10 @@ TEST(OptionErrors, AtConstruction) {
 
 TEST(OptionErrors, InAGroup) {
   for (const BadOption& bad : bad_options()) {
+    SCOPED_TRACE(bad.texts[0]);
     auto options = Rich::Options(0.2);
     bad.set(options);
+    if (options == Rich::Options(0.2)) continue;  // total_steps = 0 is what an unset one looks like
     Texts texts = bad.texts;
     if (!bad.per_group) {
       texts = {std::string(bad.name) +
@@ -241,11 +244,11 @@ TEST(OptionErrors, SetBetweenSteps) {
     expect_error([&] { f.optimizer.step(); }, texts);
     expect_error([&] { f.optimizer.step(); }, texts);  // and again
     expect_error([&] { f.optimizer.prepare(); }, texts);
-    EXPECT_EQ(content(f.optimizer), before);
+    EXPECT_TRUE(content(f.optimizer) == before);
     options = fine;
     f.optimizer.step();
     untouched.optimizer.step();
-    EXPECT_EQ(content(f.optimizer), content(untouched.optimizer));
+    EXPECT_TRUE(content(f.optimizer) == content(untouched.optimizer));
   }
 }
 
@@ -353,6 +356,7 @@ std::vector<BadParameter> bad_parameters() {
 
 TEST(ParameterErrors, AtConstruction) {
   for (const BadParameter& bad : bad_parameters()) {
+    SCOPED_TRACE(bad.texts[0]);
     Texts texts = bad.texts;
     texts.emplace_back("parameter 1 of group 0");
     expect_error([&] { Rich(Tensors{parameter(), bad.tensor}, good()); }, texts);
@@ -361,6 +365,7 @@ TEST(ParameterErrors, AtConstruction) {
 
 TEST(ParameterErrors, InAGroupAddedLater) {
   for (const BadParameter& bad : bad_parameters()) {
+    SCOPED_TRACE(bad.texts[0]);
     Texts texts = bad.texts;
     texts.emplace_back("parameter 1 of group 2");
     Fixture f;
@@ -376,6 +381,7 @@ TEST(ParameterErrors, InAGroupAddedLater) {
 
 TEST(ParameterErrors, PutInPlaceOfAnother) {
   for (const BadParameter& bad : bad_parameters()) {
+    SCOPED_TRACE(bad.texts[0]);
     Texts texts = bad.texts;
     texts.emplace_back("parameter 1 of group 0");
     Fixture f;
@@ -427,11 +433,11 @@ TEST(GradientErrors, Sparse) {
   const Texts texts{"gradient of parameter 0 of group 0", "Sparse", "must be strided"};
   expect_error([&] { optimizer.step(); }, texts);
   expect_error([&] { optimizer.step(); }, texts);
-  EXPECT_EQ(content(optimizer), before);
+  EXPECT_TRUE(content(optimizer) == before);
   embedding->weight.mutable_grad() = embedding->weight.grad().to_dense();
   optimizer.step();
   EXPECT_EQ(optimizer.updates(), 1);
-  EXPECT_NE(content(optimizer), before);
+  EXPECT_FALSE(content(optimizer) == before);
 }
 
 TEST(GradientErrors, SparseAfterDenseOnes) {
@@ -487,7 +493,7 @@ TEST(StateErrors, WrongShapeOrType) {
     state_of(f, 0).exp_avg(own);
     f.optimizer.step();
     untouched.optimizer.step();
-    EXPECT_EQ(content(f.optimizer), content(untouched.optimizer));
+    EXPECT_TRUE(content(f.optimizer) == content(untouched.optimizer));
   }
 }
 
@@ -583,14 +589,14 @@ TEST(CheckpointErrors, Truncated) {
   const std::string before = content(f.optimizer);
   for (std::size_t i = 0; i < 40; ++i) {
     expect_error([&] { load(f.optimizer, whole.substr(0, whole.size() * i / 40)); }, {});
-    EXPECT_EQ(content(f.optimizer), before);
+    EXPECT_TRUE(content(f.optimizer) == before);
   }
   for (std::size_t missing = 1; missing < 30; ++missing) {
     expect_error([&] { load(f.optimizer, whole.substr(0, whole.size() - missing)); }, {});
-    EXPECT_EQ(content(f.optimizer), before);
+    EXPECT_TRUE(content(f.optimizer) == before);
   }
   load(f.optimizer, whole);
-  EXPECT_EQ(content(f.optimizer), before);
+  EXPECT_TRUE(content(f.optimizer) == before);
 }
 
 /// A flipped bit is either noticed, and then nothing changes, or it lies where nothing is read
@@ -611,14 +617,14 @@ TEST(CheckpointErrors, FlippedBits) {
     } catch (const std::exception&) {
       ++noticed;
     }
-    ASSERT_EQ(content(f.optimizer), good_content)
+    ASSERT_TRUE(content(f.optimizer) == good_content)
         << "byte " << at << " of " << whole.size() << ", bit " << bit;
   }
   EXPECT_GT(noticed, 0);
   f.optimizer.step();
   Fixture untouched;
   untouched.optimizer.step();
-  EXPECT_EQ(content(f.optimizer), content(untouched.optimizer));
+  EXPECT_TRUE(content(f.optimizer) == content(untouched.optimizer));
 }
 
 TEST(CheckpointErrors, OptionsOutOfRange) {

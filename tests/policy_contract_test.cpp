@@ -359,9 +359,8 @@ TEST(HindranceBound, LowersTheNormThatClipByNormAllows) {
 }
 
 TEST(Chains, MeasureWhatTheClampLeaves) {
-  using Link = ClipBoth;
-  contract::Trained<contract::Skipping<rule::AdamW, Link>> trained(
-      agmohd::Optimizer<contract::Skipping<rule::AdamW, Link>>::Options(0.01).max_value(0.5));
+  using Trained = contract::Trained<contract::Skipping<rule::SGD, ClipBoth>>;
+  Trained trained(Trained::Options(0.01).max_value(0.5));
   trained.run(0, 1);
   double norm2 = 0;
   for (const at::Tensor& param : trained.params) {
@@ -369,6 +368,30 @@ TEST(Chains, MeasureWhatTheClampLeaves) {
   }
   EXPECT_NEAR(trained.optimizer.signals().norm2, norm2, 1e-6 * norm2);
   EXPECT_EQ(trained.optimizer.signals().max_abs, 0.5);
+}
+
+TEST(ScheduledRecipe, FollowsAStockOptimizerWithTheSchedulerAndResumes) {
+  using Recipe =
+      agmohd::Recipe<rule::SGD, hindrance::None, momentum::Fixed, gradient::None, WarmupCosine>;
+  using Trained = contract::Trained<Recipe>;
+  for (const auto& sample : contract::Sample<WarmupCosine>::options()) {
+    Trained own(Trained::Options(0.5).schedule(sample), at::kDouble);
+    const std::vector<at::Tensor> params = contract::parameters(at::kDouble);
+    torch::optim::SGD stock(params, torch::optim::SGDOptions(0.5));
+    schedule::Scheduler<WarmupCosine> scheduler(stock, sample);
+    for (std::int64_t t = 0; t < 16; ++t) {
+      own.run(t, t + 1);
+      contract::set_gradients(params, t);
+      stock.step();
+      scheduler.step();
+      for (std::size_t i = 0; i < params.size(); ++i) {
+        EXPECT_TRUE(at::allclose(own.params[i], params[i], 1e-13, 1e-13)) << t;
+      }
+    }
+    EXPECT_EQ(own.optimizer.updates(), 16);
+    EXPECT_EQ(own.optimizer.options().lr(), 0.5);  // the schedule leaves the options alone
+    contract::expect_resumes<Recipe>(Trained::Options(0.5).schedule(sample), at::kFloat);
+  }
 }
 
 }  // namespace

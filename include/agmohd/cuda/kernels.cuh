@@ -108,19 +108,31 @@ __device__ reduction::Partial measure_lane(const E* grad, int count, bool vector
   using T = strict<R>;
   T a[4] = {};
   decltype(magnitude(R())) most = 0;
+  const auto add = [&](int j, T g) {
+    g = Recipe::measured(g, shared);
+    a[j] = a[j] + g * g;
+    const auto m = magnitude(g.v);
+    most = m > most ? m : most;
+  };
+  if (vector && count == kPage) {  // all loads before the first use
+    Pack<E> packs[kRows];
 #pragma unroll
-  for (int row = 0; row < kRows; ++row) {
-    const int i = row * kRow + 4 * lane;
-    if (i >= count) break;
-    T g[4];
-    load(grad, i, count - i, vector, g);
+    for (int row = 0; row < kRows; ++row) {
+      packs[row] = *reinterpret_cast<const Pack<E>*>(grad + row * kRow + 4 * lane);
+    }
 #pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      if (i + j >= count) break;
-      g[j] = Recipe::measured(g[j], shared);
-      a[j] = a[j] + g[j] * g[j];
-      const auto m = magnitude(g[j].v);
-      most = m > most ? m : most;
+    for (int row = 0; row < kRows; ++row) {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) add(j, T{widen(packs[row].x[j])});
+    }
+  } else {
+    for (int i = 4 * lane; i < count; i += kRow) {
+      T g[4];
+      load(grad, i, count - i, vector, g);
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        if (i + j < count) add(j, g[j]);
+      }
     }
   }
   Partial out{double(((a[0] + a[1]) + (a[2] + a[3])).v), magnitude_value(most), 0};
