@@ -58,6 +58,16 @@ class Optimizer : public torch::optim::Optimizer {
   Options& options() { return static_cast<Options&>(*defaults_); }
   const Options& options() const { return static_cast<const Options&>(*defaults_); }
 
+  /// The states, by the address of their parameter's TensorImpl.
+  ska::flat_hash_map<void*, std::unique_ptr<torch::optim::OptimizerParamState>>& state() noexcept {
+    binder_.invalidate();  // whoever asks may change them
+    return state_;
+  }
+  const ska::flat_hash_map<void*, std::unique_ptr<torch::optim::OptimizerParamState>>& state()
+      const noexcept {
+    return state_;
+  }
+
   /// Adds a group; options that it does not set are the optimizer's.
   void add_param_group(const ParamGroup& group) {
     const std::string where = "group " + std::to_string(param_groups_.size());
@@ -197,15 +207,20 @@ class Optimizer : public torch::optim::Optimizer {
   void refresh_settings() {
     scratch_.shared = options().shared();
     scratch_.groups.clear();
+    bool misplaced = false;
     for (std::size_t g = 0; g < param_groups_.size(); ++g) {
-      const auto* group = param_groups_[g].has_options()
-                              ? dynamic_cast<const Options*>(&param_groups_[g].options())
-                              : nullptr;
+      auto* group = param_groups_[g].has_options()
+                        ? dynamic_cast<Options*>(&param_groups_[g].options())
+                        : nullptr;
       TORCH_CHECK(group != nullptr, "agmohd: the options of group ", g,
                   " are not the Options of this optimizer, ", Recipe::name());
+      if (!group->inherited()) {  // added through the base class
+        with_c10_errors("group " + std::to_string(g), [&] { group->inherit(options()); });
+      }
       scratch_.groups.push_back(group->group());
+      misplaced = misplaced || group->has_shared_but(options());
     }
-    if (same_settings(scratch_, settings_)) return;
+    if (!misplaced && same_settings(scratch_, settings_)) return;
     with_c10_errors("the optimizer's options", [&] { check_shared(options()); });
     for (std::size_t g = 0; g < param_groups_.size(); ++g) {
       with_c10_errors("group " + std::to_string(g), [&] {
@@ -236,7 +251,9 @@ class Optimizer : public torch::optim::Optimizer {
         if (loss.defined()) {
           TORCH_CHECK(loss.numel() == 1, "agmohd: the loss has shape ", loss.sizes(),
                       ", but it must have one element");
-          losses.push_back(loss.detach().to(binder_.lanes()[i].device, at::kDouble));
+          const auto& lane = binder_.lanes().active(i);
+          losses.push_back(
+              loss.detach().to(lane.reference ? c10::Device(at::kCPU) : lane.device, at::kDouble));
           value = losses.back().template const_data_ptr<double>();
         }
       }

@@ -127,28 +127,39 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   /// that names the option.
   void inherit(const Options& defaults) {
     require_no_shared(defaults);
-    const Options fresh;
+    inherited_ = true;
     detail::for_each_field(Table::fields, [&](const auto&, auto i) {
       if (i >= group_count) {
-        std::get<i>(values_) = std::get<i>(fresh.values_);
+        std::get<i>(values_) = std::get<i>(fresh());
         given_.reset(i);
-      } else if (!is_set(i, std::get<i>(values_), std::get<i>(fresh.values_))) {
+      } else if (!is_set<i>()) {
         std::get<i>(values_) = std::get<i>(defaults.values_);
       }
     });
   }
 
-  /// Throws if this group's options set what belongs to the optimizer as a whole, unless to the
-  /// same value.
+  /// Whether inherit() was called: the optimizer calls it for every group.
+  bool inherited() const { return inherited_; }
+
+  /// Whether this group's options set what belongs to the optimizer as a whole, to another value.
+  bool has_shared_but(const Options& defaults) const {
+    bool any = false;
+    detail::for_each_field(Table::fields, [&](const auto&, auto i) {
+      any = any || (i >= group_count && is_set<i>() &&
+                    std::get<i>(values_) != std::get<i>(defaults.values_));
+    });
+    return any;
+  }
+
+  /// Throws std::invalid_argument if has_shared_but(defaults).
   void require_no_shared(const Options& defaults) const {
-    const Options fresh;
     detail::for_each_field(Table::fields, [&](const auto& f, auto i) {
-      if (i >= group_count && is_set(i, std::get<i>(values_), std::get<i>(fresh.values_)) &&
+      if (i >= group_count && is_set<i>() &&
           std::get<i>(values_) != std::get<i>(defaults.values_)) {
         throw std::invalid_argument(
             std::string(f.name) +
-            " was set for one parameter group, but it belongs to the optimizer as a whole: set "
-            "it in the optimizer's options");
+            " was set for one parameter group, but it belongs to the optimizer as a whole: set it "
+            "in the optimizer's options");
       }
     });
   }
@@ -167,6 +178,20 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   }
   void serialize_shared(torch::serialize::OutputArchive& archive) const {
     write(archive, group_count, count);
+  }
+
+  /// Adds the options of a group, or those of the optimizer as a whole, to a digest.
+  template <class Digest>
+  void digest(Digest& digest, bool shared) const {
+    detail::for_each_field(Table::fields, [&](const auto&, auto i) {
+      if ((i >= group_count) != shared) return;
+      const auto value = detail::unheld(std::get<i>(values_));
+      if constexpr (std::is_same_v<decltype(value), const Pair>) {
+        digest.add(value.first), digest.add(value.second);
+      } else {
+        digest.add(value);
+      }
+    });
   }
 
   friend bool operator==(const Options& a, const Options& b) { return a.values_ == b.values_; }
@@ -189,9 +214,14 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
     return *this;
   }
 
-  template <class V>
-  bool is_set(std::size_t i, const V& value, const V& fresh) const {
-    return given_[i] || value != fresh;
+  template <std::size_t I>
+  bool is_set() const {
+    return given_[I] || std::get<I>(values_) != std::get<I>(fresh());
+  }
+  /// The values of options that nobody touched.
+  static const Values& fresh() {
+    static const Values values = defaults();
+    return values;
   }
 
   static Values defaults() {
@@ -247,8 +277,9 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
     });
   }
 
-  Values values_ = defaults();
+  Values values_ = fresh();
   std::bitset<count> given_;
+  bool inherited_ = false;
 };
 
 }  // namespace agmohd

@@ -6,6 +6,7 @@
 #include <torch/optim/optimizer.h>
 #include <torch/serialize/archive.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -67,6 +68,7 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   /// Sets the number of updates; what else the rule remembers of them follows from it and the
   /// group's options.
   ParamState& step(std::int64_t age) {
+    TORCH_CHECK(age >= 0, "agmohd: step = ", age, ", but it must be at least 0");
     detach();
     record_ = PerTensor{};
     record_.age = age;
@@ -124,22 +126,32 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     detach();
     record_ = PerTensor{};
     age_only_ = true;
-    bool any = false;
     for (std::size_t i = 0; i < count; ++i) {
       c10::IValue value;
       slots_[i] =
           archive.try_read(Recipe::Rule::slot_names[i], value) ? value.toTensor() : at::Tensor();
-      any = any || slots_[i].defined();
     }
     c10::IValue value;
-    // torch::optim::SGD saves no step: a buffer is the sign of a first one.
-    record_.age = archive.try_read("step", value) ? value.toInt() : (any ? 1 : 0);
+    if (archive.try_read("step", value)) record_.age = value.toInt();
+    TORCH_CHECK(record_.age >= 0, "agmohd: the checkpoint has a state with step = ", record_.age,
+                ", but it must be at least 0");
     if constexpr (!std::is_empty_v<typename Recipe::Rule::Memory>) {
       if (archive.try_read("agmohd_memory", value)) {
         from_tensor(value.toTensor(), record_.rule);
         age_only_ = false;
       }
     }
+  }
+
+  template <class Digest>
+  void digest(Digest& digest) const {
+    const PerTensor record = this->record();
+    digest.add(record.age);
+    digest.add(age_only_);
+    if constexpr (!std::is_empty_v<typename Recipe::Rule::Memory>) {
+      if (!age_only_) digest.add(to_tensor(record.rule));
+    }
+    for (const at::Tensor& slot : slots_) digest.add(slot);
   }
 
   /// Calls f(index, tensor) for every slot of the rule.
@@ -187,7 +199,12 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   /// The record with the rule's memory filled in where only the age is known.
   PerTensor complete_record(const typename Recipe::Rule::Options& options) const {
     PerTensor record = this->record();
-    if (!attached() && age_only_) record.rule = Recipe::Rule::restore(options, record.age);
+    if (attached() || !age_only_) return record;
+    if constexpr (requires { Recipe::Rule::without_step; }) {
+      const auto defined = [](const at::Tensor& slot) { return slot.defined(); };
+      if (record.age == 0 && std::any_of(slots_.begin(), slots_.end(), defined)) record.age = 1;
+    }
+    record.rule = Recipe::Rule::restore(options, record.age);
     return record;
   }
   void attach(std::shared_ptr<Executor<Recipe>> executor, std::int32_t position,

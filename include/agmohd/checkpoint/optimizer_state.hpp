@@ -17,6 +17,7 @@
 #include "../core/validate.hpp"
 #include "../options.hpp"
 #include "../param_state.hpp"
+#include "digest.hpp"
 
 // The archive of an optimizer: torch.optim's layout ("param_groups" with options and the saved
 // addresses of their parameters, "state" by those addresses), so that each reads the other's, and
@@ -49,6 +50,7 @@ void write(torch::serialize::OutputArchive& archive, const Written<Recipe>& from
   using torch::serialize::OutputArchive;
   archive.write("pytorch_version", c10::IValue("1.5.0"));  // the version of torch.optim's format
 
+  Digest digest;
   OutputArchive states(archive.compilation_unit()), groups(archive.compilation_unit());
   groups.write("param_groups/size", at::scalar_tensor(std::int64_t(from.groups.size()), at::kLong));
   for (std::size_t g = 0; g < from.groups.size(); ++g) {
@@ -59,11 +61,17 @@ void write(torch::serialize::OutputArchive& archive, const Written<Recipe>& from
       group.write("params/" + std::to_string(i), c10::IValue(key_of(params[i])));
       const auto found = from.states.find(params[i].unsafeGetTensorImpl());
       if (found == from.states.end()) continue;
+      const auto* typed = dynamic_cast<const ParamState<Recipe>*>(found->second.get());
+      TORCH_CHECK(typed != nullptr, "agmohd: the state of ", Place{g, i},
+                  " is not this optimizer's ParamState; copy its tensors into one");
+      typed->digest(digest);
       OutputArchive state(archive.compilation_unit());
-      found->second->serialize(state);
+      typed->serialize(state);
       states.write(key_of(params[i]), state);
     }
-    from.groups[g].options().serialize(options);
+    const auto& group_options = static_cast<const Options<Recipe>&>(from.groups[g].options());
+    group_options.serialize(options);
+    group_options.digest(digest, /*shared=*/false);
     group.write("options", options);
     groups.write("param_groups/" + std::to_string(g), group);
   }
@@ -75,6 +83,9 @@ void write(torch::serialize::OutputArchive& archive, const Written<Recipe>& from
   own.write("memory", c10::IValue(ParamState<Recipe>::to_tensor(from.memory)));
   from.options.serialize_shared(options);
   own.write("options", options);
+  from.options.digest(digest, /*shared=*/true);
+  digest.add(ParamState<Recipe>::to_tensor(from.memory));
+  own.write("digest", c10::IValue(digest.value()));
   archive.write("agmohd", own);
 }
 
@@ -87,6 +98,8 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
   Loaded<Recipe> out;
   out.options = defaults;
 
+  Digest digest;
+  std::int64_t expected = 0;
   InputArchive own;
   const bool ours = archive.try_read("agmohd", own);
   if (ours) {
@@ -96,9 +109,14 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
                 value.toStringRef(), ", but this optimizer's is ", Recipe::name());
     own.read("memory", value);
     ParamState<Recipe>::from_tensor(value.toTensor(), out.memory);
+    TORCH_CHECK(out.memory.updates >= 0,
+                "agmohd: the checkpoint has updates = ", out.memory.updates,
+                ", but it must be at least 0");
     InputArchive options;
     own.read("options", options);
     out.options.serialize_shared(options);
+    own.read("digest", value);
+    expected = value.toInt();
   }
 
   InputArchive groups, states;
@@ -139,6 +157,7 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
       if (!states.try_read(value.toStringRef(), saved)) continue;
       auto state = std::make_unique<ParamState<Recipe>>();
       state->serialize(saved);
+      state->digest(digest);
       state->for_each_slot([&](std::size_t j, at::Tensor& slot) {
         const char* const name = Recipe::Rule::slot_names[j];
         TORCH_CHECK(slot.defined() || (used >> j & 1U) == 0,
@@ -151,7 +170,12 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
       if (!ours) out.memory.updates = std::max(out.memory.updates, state->step());
       out.states.emplace_back(params[i].unsafeGetTensorImpl(), std::move(state));
     }
+    out.groups.back().digest(digest, /*shared=*/false);
   }
+  out.options.digest(digest, /*shared=*/true);
+  digest.add(ParamState<Recipe>::to_tensor(out.memory));
+  TORCH_CHECK(!ours || digest.value() == expected,
+              "agmohd: the checkpoint is damaged: its contents do not match its digest");
   return out;
 }
 

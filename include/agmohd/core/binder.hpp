@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 #include <torch/optim/optimizer.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -44,6 +45,7 @@ class Binder {
     }
     for (const Bound& b : bound_) {
       if (!b.staged) continue;
+      if (lanes_[b.lane].executor->capturing()) captured_.push_back(*b.staged);
       b.staged->param.copy_(b.staged->original);
       b.staged->grad.copy_(b.staged->original_grad);
     }
@@ -52,8 +54,12 @@ class Binder {
 
   /// After a step: staged parameters go back, and autograd learns that all were written in place.
   void publish(const Groups& groups) {
-    for (const Bound& b : bound_) {
-      if (b.staged) b.staged->original.copy_(b.staged->param);
+    lanes_.stepped();
+    for (Bound& b : bound_) {
+      if (b.staged) {
+        b.staged->original.copy_(b.staged->param);
+        b.staged->original_grad = at::Tensor();  // zero_grad() is to free it
+      }
       groups[std::size_t(b.group)].params()[b.position].unsafeGetTensorImpl()->bump_version();
     }
   }
@@ -80,6 +86,8 @@ class Binder {
   };
   struct Bound {
     const c10::TensorImpl* param;
+    ParamState<Recipe>* state;  // alive: its destructor would have set *changed_
+    std::array<at::Tensor, Recipe::slot_count> slots;
     std::int32_t group;
     std::size_t position, lane, ref;
     std::vector<std::int64_t> strides;
@@ -111,6 +119,10 @@ class Binder {
     if (b.param != param.unsafeGetTensorImpl() || std::size_t(b.group) != group) return false;
     Lane& lane = lanes_[b.lane];
     TensorRef<Recipe>& ref = lane.refs[b.ref];
+    for (std::size_t j = 0; j < b.slots.size(); ++j) {
+      if (!b.slots[j].is_same(b.state->slots_[j])) return false;
+      if (ref.slots[j] != nullptr && b.slots[j].const_data_ptr() != ref.slots[j]) return false;
+    }
     if (grad.layout() != at::kStrided || param.sizes() != grad.sizes() ||
         param.numel() != ref.numel || param.strides() != at::IntArrayRef(b.strides) ||
         dtype_of(param.scalar_type()) != ref.dtype || grad.scalar_type() != param.scalar_type() ||
@@ -122,7 +134,7 @@ class Binder {
       return b.staged->original.is_alias_of(param) &&
              b.staged->original.storage_offset() == param.storage_offset();
     }
-    if (param.strides() != grad.strides()) return false;
+    if (!readable(grad, param)) return false;
     void* const p = param.mutable_data_ptr();
     const void* const g = grad.const_data_ptr();
     if (lane.reference) {
@@ -152,7 +164,7 @@ class Binder {
         const at::Tensor& grad = params[i].grad();
         if (grad.defined()) {
           validate_grad(params[i], grad, place);
-        } else if (with_gradient) {
+        } else if (with_gradient || !params[i].requires_grad()) {
           continue;
         }
         Candidate c{params[i], grad, nullptr, std::int32_t(g), i};
@@ -187,9 +199,16 @@ class Binder {
       const std::size_t i = lanes_.of(c.param.device(), settings);
       TensorRef<Recipe> ref = adopt(c, i, states, settings);
       Lane& lane = lanes_[i];
-      Bound b{c.param.unsafeGetTensorImpl(), c.group, c.position, i, lane.refs.size(),
-              c.param.strides().vec(),       {}};
-      if (!is_dense(c.param) || c.param.strides() != c.grad.strides()) {
+      Bound b{c.param.unsafeGetTensorImpl(),
+              c.state,
+              c.state->slots_,
+              c.group,
+              c.position,
+              i,
+              lane.refs.size(),
+              c.param.strides().vec(),
+              {}};
+      if (!is_dense(c.param) || !readable(c.grad, c.param)) {
         TORCH_WARN_ONCE(
             "agmohd: a parameter is not dense in memory, or its gradient has other strides; it is "
             "copied to a "
@@ -209,6 +228,7 @@ class Binder {
       lane.refs.push_back(ref);
       bound_.push_back(std::move(b));
     }
+    lanes_.activate();
     *changed_ = false;
   }
 
@@ -256,6 +276,7 @@ class Binder {
 
   Lanes<Recipe> lanes_;
   std::vector<Bound> bound_;
+  std::vector<Staged> captured_;  // what captured graphs copy through, while the optimizer lives
   std::shared_ptr<bool> changed_ =
       std::make_shared<bool>(true);  // shared with every attached ParamState
 };

@@ -3,10 +3,13 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <span>
+#include <string>
+#include <typeinfo>
 #include <vector>
 
 #include "elements.hpp"
@@ -92,15 +95,39 @@ class Executor {
   virtual void write_memory(const Memory& memory) = 0;
 };
 
-/// Where a kernel unit registers the CUDA executor of a recipe. Default visibility: a program and
-/// the libraries it loads share one slot.
-template <class Recipe>
-struct __attribute__((visibility("default"))) CudaKernels {
-  using Factory = std::shared_ptr<Executor<Recipe>> (*)(int device);
-  static std::atomic<Factory>& factory() {
-    static std::atomic<Factory> slot{nullptr};
-    return slot;
+/// Where kernel units register. One for a program and the libraries it links: visible whatever the
+/// flags, and keyed by name, since the visibility of a template is that of its arguments.
+class __attribute__((visibility("default"))) KernelRegistry {
+ public:
+  using Function = void (*)();
+  static void put(const char* recipe, Function make) {
+    const std::lock_guard lock(instance().mutex_);
+    instance().makers_[recipe] = make;
   }
+  static Function find(const char* recipe) {
+    const std::lock_guard lock(instance().mutex_);
+    const auto found = instance().makers_.find(recipe);
+    return found == instance().makers_.end() ? nullptr : found->second;
+  }
+
+ private:
+  static KernelRegistry& instance() {
+    static KernelRegistry registry;
+    return registry;
+  }
+  std::mutex mutex_;
+  std::map<std::string, Function> makers_;
+};
+
+/// The makers of CUDA executors in the registry.
+template <class Recipe>
+struct CudaKernels {
+  using Make = std::shared_ptr<Executor<Recipe>> (*)(int device);
+  static void put(Make make) {
+    KernelRegistry::put(typeid(Recipe).name(), reinterpret_cast<KernelRegistry::Function>(make));
+  }
+  /// Null: no kernels were compiled for the recipe.
+  static Make find() { return reinterpret_cast<Make>(KernelRegistry::find(typeid(Recipe).name())); }
 };
 
 }  // namespace agmohd

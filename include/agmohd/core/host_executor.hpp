@@ -36,7 +36,7 @@ class HostExecutor : public Executor<Recipe> {
   template <class Narrow, class Use>
   bool decide(std::span<const std::shared_ptr<Executor<Recipe>>> all, const Use& use) {
     Signals sums = signals_;
-    if (all.size() > 1) {
+    if (Recipe::wants != 0 && all.size() > 1) {
       sums = Signals{};
       sums.loss = signals_.loss;
       for (const auto& executor : all) reduction::accumulate(sums, executor->signals());

@@ -28,7 +28,8 @@ class Lanes {
     std::vector<TensorRef<Recipe>> refs;
     Handles handles;  // filled for the reference lane alone
     bool reference = false;
-    bool stale = true;  // refs are not what the executor has
+    bool stale = true;    // refs are not what the executor has
+    bool current = true;  // the executor's memory is the optimizer's
   };
 
   void use_reference_lane() {
@@ -48,7 +49,6 @@ class Lanes {
     }
     lane.executor->configure(settings);
     lane.executor->write_memory(memory());
-    executors_.push_back(lane.executor);
     lanes_.push_back(std::move(lane));
     return lanes_.size() - 1;
   }
@@ -58,24 +58,48 @@ class Lanes {
   const Lane& operator[](std::size_t i) const { return lanes_[i]; }
   auto begin() { return lanes_.begin(); }
   auto end() { return lanes_.end(); }
+  /// The lanes that have tensors in this step, and their executors. A device that was left out of
+  /// steps gets the optimizer's memory when it comes back.
   const std::vector<ExecutorPtr>& executors() const { return executors_; }
+  const Lane& active(std::size_t i) const { return lanes_[active_[i]]; }
+  void activate() {
+    executors_.clear();
+    active_.clear();
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+      if (lanes_[i].refs.empty()) continue;
+      if (!lanes_[i].current) lanes_[i].executor->write_memory(memory());
+      lanes_[i].current = true;
+      executors_.push_back(lanes_[i].executor);
+      active_.push_back(i);
+    }
+  }
+  /// After a step: the others have not counted it.
+  void stepped() {
+    for (Lane& lane : lanes_) lane.current = !lane.refs.empty();
+  }
 
   void configure(const Settings<Recipe>& settings) {
-    for (const ExecutorPtr& executor : executors_) executor->configure(settings);
+    for (const Lane& lane : lanes_) lane.executor->configure(settings);
   }
   typename Recipe::Memory memory() const {
-    return executors_.empty() ? initial_memory_ : executors_.front()->read_memory();
+    for (const Lane& lane : lanes_) {
+      if (lane.current) return lane.executor->read_memory();
+    }
+    return initial_memory_;
   }
   void set_memory(const typename Recipe::Memory& memory) {
     initial_memory_ = memory;
-    for (const ExecutorPtr& executor : executors_) executor->write_memory(memory);
+    for (Lane& lane : lanes_) {
+      lane.executor->write_memory(memory);
+      lane.current = true;
+    }
   }
 
  private:
   static ExecutorPtr fast_executor(c10::Device device) {
     if (device.is_cpu()) return std::make_shared<cpu::CpuExecutor<Recipe>>();
     if (!device.is_cuda()) return nullptr;
-    if (const auto make = CudaKernels<Recipe>::factory().load()) return make(device.index());
+    if (const auto make = CudaKernels<Recipe>::find()) return make(device.index());
     TORCH_WARN_ONCE("agmohd: no CUDA kernels were compiled for the recipe ", Recipe::name(),
                     "; its tensors take the slow reference lane. Add to CMakeLists.txt: "
                     "agmohd_add_kernels(<target> HEADER <header of the recipe> RECIPES <recipe>)");
@@ -83,7 +107,8 @@ class Lanes {
   }
 
   std::vector<Lane> lanes_;
-  std::vector<ExecutorPtr> executors_;  // of lanes_, in their order
+  std::vector<std::size_t> active_;
+  std::vector<ExecutorPtr> executors_;  // of active_
   typename Recipe::Memory initial_memory_{};
   bool reference_ = false;
 };

@@ -80,6 +80,21 @@ inline void validate_slot(const at::Tensor& slot, const at::Tensor& param, const
 
 inline bool is_dense(const at::Tensor& x) { return x.is_non_overlapping_and_dense(); }
 
+/// Whether two tensors of one shape lie in memory in the same order. The strides of dimensions of
+/// size 1 do not count: convolutions return weight gradients that differ in those alone.
+inline bool same_order(const at::Tensor& a, const at::Tensor& b) {
+  if (a.strides() == b.strides() || a.numel() == 0) return true;
+  for (std::int64_t d = 0; d < a.dim(); ++d) {
+    if (a.size(d) != 1 && a.stride(d) != b.stride(d)) return false;
+  }
+  return true;
+}
+
+/// Whether a gradient can be read where it lies, in the order of its parameter.
+inline bool readable(const at::Tensor& grad, const at::Tensor& param) {
+  return same_order(grad, param) && !grad.is_neg();
+}
+
 /// An uninitialised dense tensor in the memory order of `param`.
 inline at::Tensor layout_of(const at::Tensor& param, std::optional<at::ScalarType> type = {}) {
   const auto options = param.options().requires_grad(false);
@@ -90,8 +105,7 @@ inline at::Tensor layout_of(const at::Tensor& param, std::optional<at::ScalarTyp
 inline bool fits(const at::Tensor& slot, const at::Tensor& param, at::ScalarType type) {
   if (slot.scalar_type() != type || slot.device() != param.device() || !is_dense(slot))
     return false;
-  return is_dense(param) ? slot.strides() == param.strides()
-                         : slot.strides() == layout_of(param, type).strides();
+  return is_dense(param) ? same_order(slot, param) : same_order(slot, layout_of(param, type));
 }
 
 }  // namespace agmohd

@@ -49,10 +49,11 @@ class CudaExecutor final : public Executor<Recipe> {
     const cudaStream_t stream = ordered_stream();
     flush(stream);
     const std::vector<TensorRef<Recipe>> all = sorted_by_dtype(tensors);
-    if (spare_ && spare_->planned_for(all)) return;
+    if (spare_ && spare_->planned_for(all)) return mark(stream);
     if (!spare_) spare_ = std::make_unique<StepTable<Recipe>>();
     spare_->reserve(all);
     spare_->write(all, groups_, records_, uploader_, stream);
+    mark(stream);
   }
 
   void measure(const double* loss, bool alone) override {
@@ -60,12 +61,12 @@ class CudaExecutor final : public Executor<Recipe> {
     const cudaStream_t stream = ordered_stream();
     flush(stream);
     StepTable<Recipe>& table = current_table(stream);
-    parity_ ^= 1;
+    parity_ = alone ? 0 : parity_ ^ 1;
     view_ = table.view(core_.template at<Core<Recipe>>(0), loss, parity_);
     if constexpr (Recipe::wants == 0) {
       launch_decide(stream);
     } else {
-      TORCH_CHECK(alone || !cuda::capturing(stream),
+      TORCH_CHECK(alone || !capturing_,
                   "agmohd: a step over several devices cannot be captured in a CUDA graph");
       if (view_.page_count == 0) {  // no elements, or no gradient on this device
         C10_CUDA_CHECK(cudaMemsetAsync(&view_.core->signals[parity_], 0, sizeof(Signals), stream));
@@ -96,6 +97,7 @@ class CudaExecutor final : public Executor<Recipe> {
             <<<unsigned(run.pages), unsigned(run.threads), 0, stream>>>(view_, run.first_page);
       });
     }
+    mark(stream);
   }
 
   Signals signals() override {
@@ -120,29 +122,40 @@ class CudaExecutor final : public Executor<Recipe> {
     initial_memory_ = memory;
     if (core_.data() == nullptr) return;
     const c10::cuda::CUDAGuard guard(device_);
-    uploader_.upload(&core_.template at<Core<Recipe>>(0)->memory, &memory, sizeof memory,
-                     ordered_stream());
+    const cudaStream_t stream = ordered_stream();
+    uploader_.upload(&core_.template at<Core<Recipe>>(0)->memory, &memory, sizeof memory, stream);
+    mark(stream);
   }
 
  private:
   /// The current stream, after all that this executor enqueued on the stream that was current
   /// before.
   cudaStream_t ordered_stream() {
-    const cudaStream_t stream = c10::cuda::getCurrentCUDAStream();
-    if (cuda::capturing(stream)) return stream;  // whoever captures orders the capture itself
+    const c10::cuda::CUDAStream stream = c10::cuda::getCurrentCUDAStream();
+    capturing_ = cuda::capturing(stream);
+    if (capturing_) return stream;  // whoever captures orders the capture itself
     if (last_stream_ && *last_stream_ != stream) {
-      if (!moved_) moved_.emplace();
-      moved_->record(*last_stream_);
-      moved_->block(stream);
+      done_->block(stream);
+      for (const DeviceBuffer* buffer : {&core_, &board_}) buffer->record(stream);
+      groups_.record(stream);
+      records_.record(stream);
+      eager_.record(stream);
+      if (spare_) spare_->record(stream);
     }
     last_stream_ = stream;
     return stream;
+  }
+  /// To be called after enqueuing work on ordered_stream(): what another stream will wait for.
+  void mark(cudaStream_t stream) {
+    if (capturing_) return;
+    if (!done_) done_.emplace();
+    done_->record(stream);
   }
 
   /// Uploads what the host changed: options, and the records of tensors that are new.
   void flush(cudaStream_t stream) {
     if (!settings_fresh_ && fresh_records_.empty()) return;
-    TORCH_CHECK(!cuda::capturing(stream),
+    TORCH_CHECK(!capturing_,
                 "agmohd: options or parameters changed after prepare(), and a CUDA graph is being "
                 "captured; call "
                 "prepare() again before the capture");
@@ -167,7 +180,7 @@ class CudaExecutor final : public Executor<Recipe> {
 
   /// The table of this step. A captured step has one of its own, which no later step touches.
   StepTable<Recipe>& current_table(cudaStream_t stream) {
-    if (!cuda::capturing(stream)) {
+    if (!capturing_) {
       if (dirty_ || active_ != &eager_) {
         eager_.write(refs_, groups_, records_, uploader_, stream);
         active_ = &eager_;
@@ -249,6 +262,7 @@ class CudaExecutor final : public Executor<Recipe> {
     T value;
     C10_CUDA_CHECK(cudaMemcpyAsync(&value, from, sizeof value, cudaMemcpyDeviceToHost, stream));
     C10_CUDA_CHECK(cudaStreamSynchronize(stream));
+    mark(stream);
     return value;
   }
 
@@ -273,8 +287,9 @@ class CudaExecutor final : public Executor<Recipe> {
   unsigned long long capture_ = 0;
   View<Recipe> view_{};
   int parity_ = 0;
-  std::optional<cudaStream_t> last_stream_;
-  std::optional<Event> moved_, measured_;
+  std::optional<c10::cuda::CUDAStream> last_stream_;
+  std::optional<Event> done_, measured_;
+  bool capturing_ = false;
 };
 
 }  // namespace agmohd::cuda

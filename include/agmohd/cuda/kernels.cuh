@@ -215,6 +215,7 @@ __global__ void reduce_kernel(const View<Recipe> view, int first_page, bool alon
   signals.norm2 = total.norm2;
   signals.max_abs = total.max_abs;
   signals.nonfinite = total.nonfinite;
+  if (view.loss != nullptr) signals.loss = *view.loss;
   if (threadIdx.x == 0) {
     view.core->signals[view.parity] = signals;
     view.core->arrived = 0;

@@ -30,36 +30,25 @@ class DeviceBuffer {
  public:
   DeviceBuffer() = default;
   explicit DeviceBuffer(std::size_t bytes) : bytes_(bytes) {
-    TORCH_CHECK(!capturing(c10::cuda::getCurrentCUDAStream()),
-                "agmohd: this step needs device memory while a CUDA graph is captured; call "
-                "prepare() before the "
-                "capture, after the last change of parameters, groups or options");
-    pointer_ = c10::cuda::CUDACachingAllocator::raw_alloc(bytes > 0 ? bytes : 1);
+    TORCH_CHECK(
+        !capturing(c10::cuda::getCurrentCUDAStream()),
+        "agmohd: this step needs device memory while a CUDA graph is captured; call prepare() "
+        "before the capture, after the last change of parameters, groups or options");
+    pointer_ = c10::cuda::CUDACachingAllocator::get()->allocate(bytes > 0 ? bytes : 1);
   }
-  DeviceBuffer(DeviceBuffer&& other) noexcept
-      : pointer_(std::exchange(other.pointer_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
-  DeviceBuffer& operator=(DeviceBuffer&& other) noexcept {
-    std::swap(pointer_, other.pointer_);
-    std::swap(bytes_, other.bytes_);
-    return *this;
-  }
-  ~DeviceBuffer() {
-    if (pointer_ == nullptr) return;
-    try {
-      c10::cuda::CUDACachingAllocator::raw_delete(pointer_);
-    } catch (
-        ...) {  // NOLINT(bugprone-empty-catch): at the end of a process the allocator may be gone
-    }
+  /// Kernels on `stream` use this memory, too: it is not given out again before they are done.
+  void record(c10::cuda::CUDAStream stream) const {
+    if (pointer_) c10::cuda::CUDACachingAllocator::recordStream(pointer_, stream);
   }
   template <class T>
   T* at(std::size_t offset) const {
-    return reinterpret_cast<T*>(static_cast<char*>(pointer_) + offset);
+    return reinterpret_cast<T*>(static_cast<char*>(pointer_.get()) + offset);
   }
-  void* data() const { return pointer_; }
+  void* data() const { return pointer_.get(); }
   std::size_t bytes() const { return bytes_; }
 
  private:
-  void* pointer_ = nullptr;
+  c10::DataPtr pointer_;
   std::size_t bytes_ = 0;
 };
 
@@ -148,6 +137,9 @@ class StableArray {
 
   void reserve(std::size_t count) {
     while (blocks_.size() * kBlock < count) blocks_.emplace_back(kBlock * sizeof(T));
+  }
+  void record(c10::cuda::CUDAStream stream) const {
+    for (const DeviceBuffer& block : blocks_) block.record(stream);
   }
   T* at(std::size_t i) const { return blocks_[i / kBlock].template at<T>(i % kBlock * sizeof(T)); }
   /// Enqueues the copy of values[0 .. count) to the elements from `first` on.

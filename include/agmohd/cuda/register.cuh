@@ -17,7 +17,7 @@ namespace agmohd::cuda {
 template <class Recipe, class Tag>
 struct Register {
   Register() {
-    CudaKernels<Recipe>::factory().store(+[](int device) -> std::shared_ptr<Executor<Recipe>> {
+    CudaKernels<Recipe>::put([](int device) -> std::shared_ptr<Executor<Recipe>> {
       return std::make_shared<CudaExecutor<Recipe, Tag>>(device);
     });
   }

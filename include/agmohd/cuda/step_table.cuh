@@ -69,6 +69,7 @@ class StepTable {
       copy_captured(pages_at_, pages_.data(), pages_.size() * sizeof(PageRef), stream);
   }
 
+  void record(c10::cuda::CUDAStream stream) const { buffer_.record(stream); }
   const std::vector<Run>& runs() const { return runs_; }
 
   View<Recipe> view(Core<Recipe>* core, const double* loss, int parity) const {

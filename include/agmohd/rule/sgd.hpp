@@ -46,8 +46,15 @@ struct SGD {
   static constexpr std::array<const char*, 1> slot_names{"momentum_buffer"};
   static unsigned slots(const Options& o) { return o.momentum != 0 ? 1 : 0; }
 
-  struct Memory {};
-  static Memory restore(const Options&, std::int64_t) { return {}; }
+  /// Whether the buffer has been begun: its first gradient enters undampened.
+  struct Memory {
+    double begun = 0;
+  };
+  static Memory restore(const Options& o, std::int64_t age) {
+    return {age > 0 && o.momentum != 0 ? 1.0 : 0.0};
+  }
+  /// torch.optim keeps no step for SGD: in its states a buffer is the sign of an earlier update.
+  static constexpr bool without_step = true;
 
   template <class R>
   struct Coefficients {
@@ -57,10 +64,11 @@ struct SGD {
   AGMOHD_HD static double beta1(const Options& o) { return o.momentum; }
 
   template <class R>
-  AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, Memory&) {
+  AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, Memory& m) {
     const double mu = now.blend.beta1;
     const double look = o.nesterov ? 1 : now.blend.look;
-    const bool undampened = now.age == 1 || mu == 0;
+    const bool undampened = m.begun == 0 || mu == 0;
+    m.begun = mu == 0 ? 0 : 1;
     return {R(o.maximize ? -1 : 1),
             R(o.weight_decay),
             R(mu),

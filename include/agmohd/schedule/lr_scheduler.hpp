@@ -78,6 +78,8 @@ class Scheduler : public torch::optim::LRScheduler {
 
   void apply() {
     const std::vector<double> lrs = lrs_at(std::int64_t(step_count_));
+    TORCH_CHECK(lrs.size() == optimizer_.param_groups().size(), "agmohd: the scheduler has ",
+                lrs.size(), " groups, but its optimizer has ", optimizer_.param_groups().size());
     for (std::size_t g = 0; g < lrs.size(); ++g)
       optimizer_.param_groups()[g].options().set_lr(lrs[g]);
   }
