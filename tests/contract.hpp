@@ -917,23 +917,23 @@ TYPED_TEST_P(ScheduleContract, RisesToItsPeakAndFallsAfterIt) {
 }
 
 TYPED_TEST_P(ScheduleContract, DrivesAStockOptimizerAsItDrivesARecipe) {
-  using Recipe = typename TestFixture::Recipe;
+  using Driven = typename TestFixture::Recipe;
   this->each([](const auto& sample, std::int64_t end) {
     std::vector<torch::optim::OptimizerParamGroup> groups;
-    groups.emplace_back(std::vector<at::Tensor>{at::zeros({2}, at::requires_grad())});
-    groups.emplace_back(std::vector<at::Tensor>{at::zeros({3}, at::requires_grad())},
+    groups.emplace_back(std::vector<at::Tensor>{at::zeros({2})});
+    groups.emplace_back(std::vector<at::Tensor>{at::zeros({3})},
                         std::make_unique<torch::optim::SGDOptions>(0.01));
     torch::optim::SGD stock(groups, torch::optim::SGDOptions(0.5));
     agmohd::schedule::Scheduler<TypeParam> scheduler(stock, sample);
-    typename Recipe::Shared shared;
+    typename Driven::Shared shared;
     shared.schedule = sample;
-    typename Recipe::Memory memory{};
-    typename Recipe::PerTensor tensors[2];
+    typename Driven::Memory memory{};
+    typename Driven::PerTensor tensors[2];
     for (std::int64_t t = 0; t < end; ++t) {
       for (const std::size_t g : {0U, 1U}) {
         const double base = g == 0 ? 0.5 : 0.01;
         const auto k =
-            Recipe::template decide<double>(shared, {base, {}}, {}, {}, memory, tensors[g]);
+            Driven::template decide<double>(shared, {base, {}}, {}, {}, memory, tensors[g]);
         EXPECT_EQ(k.lr, base * TypeParam::factor(sample, t)) << t;
         EXPECT_EQ(TestFixture::rate(stock, g), k.lr) << t;
       }
@@ -947,8 +947,7 @@ TYPED_TEST_P(ScheduleContract, DrivesAStockOptimizerAsItDrivesARecipe) {
 TYPED_TEST_P(ScheduleContract, SchedulerIsSavedAndLoaded) {
   this->each([](const auto& sample, std::int64_t end) {
     const auto make = [] {
-      return torch::optim::SGD({at::zeros({2}, at::requires_grad())},
-                               torch::optim::SGDOptions(0.5));
+      return torch::optim::SGD({at::zeros({2})}, torch::optim::SGDOptions(0.5));
     };
     torch::optim::SGD first = make(), second = make();
     agmohd::schedule::Scheduler<TypeParam> saved(first, sample), loaded(second, sample);

@@ -339,14 +339,13 @@ struct BadParameter {
 };
 
 std::vector<BadParameter> bad_parameters() {
-  const auto grad = at::requires_grad();
   return {
       {at::Tensor(), {"undefined tensor"}},
-      {at::ones({3}, grad) * 2, {"non-leaf"}},
+      {at::ones({3}).requires_grad_() * 2, {"non-leaf"}},
       {at::ones({3}, at::kInt), {"Int", "must be Float, Double, BFloat16 or Half"}},
       {at::ones({3}, at::kLong), {"Long", "must be Float, Double, BFloat16 or Half"}},
       {at::ones({3}, at::kBool), {"Bool", "must be Float, Double, BFloat16 or Half"}},
-      {at::ones({3}, grad.dtype(at::kComplexFloat)),
+      {at::ones({3}, at::kComplexFloat),
        {"ComplexFloat", "must be Float, Double, BFloat16 or Half"}},
       {at::ones({3}).to_sparse().requires_grad_(), {"Sparse", "must be strided"}},
       {at::ones({1, 3}).expand({4, 3}).requires_grad_(), {"expanded", "dimension 0"}},

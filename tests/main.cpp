@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
-// The main of every test program. With --need-gpu on a machine without a CUDA device it runs nothing and exits with
-// 77, which ctest reports as skipped.
+// The main of every test program. With --need-gpu on a machine without a CUDA device it runs
+// nothing and exits with 77, which ctest reports as skipped.
 
 #include <gtest/gtest.h>
 #include <torch/cuda.h>

@@ -331,7 +331,7 @@ TEST(TrivialPolicies, ConcludeNothingAndChangeNothing) {
 TEST(LossSignal, ReachesTheHindrancePolicyInAnyFloatingType) {
   using Optimizer = agmohd::Optimizer<Recipe<rule::SGD, HalveAfterLoss>>;
   for (const at::ScalarType dtype : contract::kDtypes) {
-    at::Tensor p = at::zeros({3}, at::TensorOptions().dtype(at::kDouble).requires_grad(true));
+    at::Tensor p = at::zeros({3}, at::kDouble);
     p.mutable_grad() = at::ones_like(p);
     Optimizer optimizer({p}, Optimizer::Options(1.0));
     double position = 0, factor = 1;

@@ -75,7 +75,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
   void measure(const double* loss, bool /*alone*/) override {
     Signals sums;
     if constexpr (Recipe::wants != 0) {
-      for_each_page([this](std::size_t i, const auto& page) {
+      for_each_page(Reads::gradients, [this](std::size_t i, const auto& page) {
         partials_[i] = has_avx2() ? measure_page_avx2(page, settings_.shared)
                                   : measure_page_base(page, settings_.shared);
       });
@@ -90,7 +90,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
       this->template coefficients<std::remove_cvref_t<decltype(k.lr)>>()[t] = k;
     });
     if (!apply) return;
-    for_each_page([this]<class E>(std::size_t i, const Page<Recipe, E>& page) {
+    for_each_page(Reads::everything, [this]<class E>(std::size_t i, const Page<Recipe, E>& page) {
       const auto& k = coefficients<Compute<E>>()[std::size_t(pages_[i].tensor)];
       has_avx2() ? sweep_page_avx2(page, k) : sweep_page_base(page, k);
     });
@@ -116,11 +116,29 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     return page;
   }
 
+  enum class Reads { gradients, everything };
+
+  /// Asks the memory for a small tensor, since hardware looks ahead within a long stream alone.
+  void prefetch(const TensorRef<Recipe>& t, Reads reads) const {
+    if (t.numel > 4096) return;
+    const auto ask = [&t](const void* from, int size) {
+      const char* const end = static_cast<const char*>(from) + t.numel * size;
+      for (auto at = static_cast<const char*>(from); at < end; at += 64) __builtin_prefetch(at);
+    };
+    ask(t.grad, size_of(t.dtype));
+    if (reads == Reads::gradients) return;
+    ask(t.param, size_of(t.dtype));
+    for (int j = 0; j < Recipe::slot_count; ++j) {
+      if (t.slots[j] != nullptr) ask(t.slots[j], t.dtype == Dtype::f64 ? 8 : 4);
+    }
+  }
+
   /// work(index, Page<Recipe, E>), in parallel.
   template <class Work>
-  void for_each_page(const Work& work) const {
+  void for_each_page(Reads reads, const Work& work) const {
     parallel_ranges(std::int64_t(pages_.size()), [&](std::int64_t begin, std::int64_t end) {
       for (auto i = std::size_t(begin); i < std::size_t(end); ++i) {
+        if (i + 1 < std::size_t(end)) prefetch(tensors_[std::size_t(pages_[i + 1].tensor)], reads);
         switch (tensors_[std::size_t(pages_[i].tensor)].dtype) {
           case Dtype::f32:
             work(i, page<float>(pages_[i]));

@@ -6,7 +6,7 @@
 #include "recipe.hpp"
 
 int main() {
-  const bool registered = agmohd::CudaKernels<Mine>::factory().load() != nullptr;
+  const bool registered = agmohd::CudaKernels<Mine>::find() != nullptr;
   std::puts(registered ? "kernels are registered" : "no kernels are registered");
   return registered ? 0 : 1;
 }
