@@ -372,6 +372,48 @@ TEST(CudaGraph, AnUnpreparedCaptureSaysWhatToCall) {
   EXPECT_EQ(trainer.optimizer->updates(), 1);
 }
 
+TEST(CudaGraph, CapturesAModelThatWasMovedFromTheCpu) {
+  const Tensor p = torch::ones({1000}).requires_grad_();
+  Optimizer<ClippedSGD> optimizer(Tensors{p}, options<ClippedSGD>());
+  p.mutable_grad() = torch::ones({1000});
+  optimizer.step();
+  p.mutable_grad() = Tensor();
+  p.set_data(p.detach().to(torch::kCUDA));
+  p.mutable_grad() = torch::ones({1000}, torch::kCUDA);
+  optimizer.step();
+  EXPECT_EQ(optimizer.updates(), 2);
+  optimizer.prepare();
+  torch::cuda::synchronize();
+  const auto [kernels, others] = captured_nodes([&] { optimizer.step(); });
+  EXPECT_LE(kernels, 2);
+  EXPECT_LE(others, 1);
+}
+
+TEST(CudaStreams, TablesOutliveTheKernelsOfOtherStreams) {
+  Tensors runs[2];
+  for (int run = 0; run < 2; ++run) {
+    Tensors& params = runs[run];
+    for (int i = 0; i < 40; ++i) {
+      torch::manual_seed(std::uint64_t(i));
+      params.push_back(torch::randn({5000}).to(torch::kCUDA).requires_grad_());
+      params.back().mutable_grad() = torch::ones_like(params.back());
+    }
+    agmohd::OptimizerParamGroup first(Tensors{params[0]});
+    Optimizer<ClippedSGD> optimizer(std::vector<agmohd::OptimizerParamGroup>{first},
+                                    options<ClippedSGD>());
+    torch::cuda::synchronize();
+    for (std::size_t i = 1; i < params.size(); ++i) {  // the table grows, on one stream or many
+      const c10::cuda::CUDAStreamGuard guard(run == 0 ? c10::cuda::getDefaultCUDAStream()
+                                                      : c10::cuda::getStreamFromPool());
+      optimizer.step();
+      optimizer.add_param_group(agmohd::OptimizerParamGroup(Tensors{params[i]}));
+      const Tensor garbage = torch::full({20000}, 1e30, torch::kCUDA);  // takes what was freed
+    }
+    torch::cuda::synchronize();
+  }
+  expect_same_bits(runs[0], runs[1], "one stream and many");
+}
+
 TEST(CudaStreams, AreHonouredAndOrdered) {
   Tensors runs[2];
   for (int run = 0; run < 2; ++run) {

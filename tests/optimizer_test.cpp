@@ -164,6 +164,65 @@ TEST(Options, AreTheTruthAtEveryStep) {
   EXPECT_EQ(p.item<float>(), -6.5);
 }
 
+TEST(State, IsComparedAtEveryStep) {
+  Tensor a = torch::zeros({4}).requires_grad_(), b = torch::zeros({4}).requires_grad_();
+  agmohd::SGD optimizer(Tensors{a, b}, agmohd::SGDOptions(1).momentum(0.5));
+  a.mutable_grad() = torch::ones({4});
+  b.mutable_grad() = torch::full({4}, 10.0F);
+  optimizer.step();
+  const auto state = [&](const Tensor& p) -> std::unique_ptr<agmohd::OptimizerParamState>& {
+    return optimizer.state().at(p.unsafeGetTensorImpl());
+  };
+  // A reference that was taken before a step and is assigned to after it.
+  Tensor& buffer = static_cast<agmohd::SGDParamState&>(*state(a)).momentum_buffer();
+  optimizer.step();
+  buffer = torch::full({4}, 100.0F);
+  optimizer.step();
+  EXPECT_EQ(a[0].item<float>(), -1 - 1.5F - 51);
+  std::swap(state(a), state(b));  // momenta 51 and 17.5
+  optimizer.step();
+  EXPECT_EQ(a[0].item<float>(), -53.5F - (0.5F * 17.5F + 1));
+}
+
+TEST(State, IsNotMadeForFrozenParameters) {
+  Tensor a = torch::zeros({4}).requires_grad_(), frozen = torch::zeros({4});
+  agmohd::AdamW optimizer(Tensors{a, frozen}, 0.1);
+  optimizer.prepare();
+  EXPECT_EQ(optimizer.state().size(), 1U);
+}
+
+TEST(Momentum, SwitchedOnLaterBeginsUndampened) {
+  const auto run = [](auto& optimizer, const Tensor& p, auto* options) {
+    for (int t = 0; t < 4; ++t) {
+      p.mutable_grad() = torch::full({2}, 1.0F + float(t));
+      if (t == 1) options->momentum(0.5).dampening(0.5);
+      optimizer.step();
+    }
+    return p.detach().clone();
+  };
+  Tensor a = torch::zeros({2}).requires_grad_(), b = torch::zeros({2}).requires_grad_();
+  torch::optim::SGD stock(Tensors{a}, torch::optim::SGDOptions(1));
+  agmohd::SGD ours(Tensors{b}, agmohd::SGDOptions(1));
+  EXPECT_TRUE(torch::equal(
+      run(stock, a, &static_cast<torch::optim::SGDOptions&>(stock.param_groups()[0].options())),
+      run(ours, b, &static_cast<agmohd::SGDOptions&>(ours.param_groups()[0].options()))));
+}
+
+TEST(Layouts, OfConvolutionGradientsNeedNoCopy) {
+  // conv2d returns gradients of 1x1 and depthwise weights whose strides differ where a size is 1.
+  const Tensor w = torch::randn({64, 32, 1, 1});
+  const Tensor g = torch::randn({64, 32}).as_strided({64, 32, 1, 1}, {32, 1, 32, 32});
+  EXPECT_TRUE(agmohd::same_order(w, g));
+  EXPECT_FALSE(agmohd::same_order(torch::randn({2, 3}), torch::randn({3, 2}).t()));
+  const Tensor p = leaf(w.clone()), q = leaf(w.clone());
+  agmohd::AdamW first(Tensors{p}, 0.1), second(Tensors{q}, 0.1);
+  p.mutable_grad() = g;
+  q.mutable_grad() = g.contiguous();
+  first.step();
+  second.step();
+  EXPECT_TRUE(torch::equal(p, q));
+}
+
 TEST(NonFinite, GradientsPropagateAsInTorch) {
   for (const float bad :
        {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {

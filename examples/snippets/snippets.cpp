@@ -265,7 +265,9 @@ void graph(Task task) {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  const bool need_gpu = argc > 1 && std::string(argv[1]) == "--need-gpu";
+  if (need_gpu && !torch::cuda::is_available()) return 77;  // ctest: skipped
   torch::manual_seed(1);
   own_recipe({});
   whole_policies({});
