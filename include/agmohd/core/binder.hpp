@@ -250,6 +250,9 @@ class Binder {
       c.state = state.get();
       states[c.param.unsafeGetTensorImpl()] = std::move(state);
     }
+    // Before slots are made: for some rules a defined one is the sign of an earlier update.
+    std::optional<typename Recipe::PerTensor> record;
+    if (c.state->executor_ != executor) record = c.state->complete_record(rule);
     TensorRef<Recipe> ref;
     for (std::size_t j = 0; j < c.state->slots_.size(); ++j) {
       if ((used >> j & 1U) == 0) continue;
@@ -262,10 +265,9 @@ class Binder {
       }
       ref.slots[j] = slot.mutable_data_ptr();
     }
-    if (c.state->executor_ != executor) {
+    if (record) {
       creating();
-      const std::int32_t record = executor->add_record(c.state->complete_record(rule));
-      c.state->attach(executor, record, changed_);
+      c.state->attach(executor, executor->add_record(*record), changed_);
     }
     ref.numel = c.param.numel();
     ref.group = c.group;
