@@ -17,6 +17,7 @@
 
 #include "core/executor.hpp"
 #include "core/named.hpp"
+#include "core/validate.hpp"
 #include "recipe.hpp"
 
 namespace agmohd {
@@ -128,8 +129,9 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     age_only_ = true;
     for (std::size_t i = 0; i < count; ++i) {
       c10::IValue value;
-      slots_[i] =
-          archive.try_read(Recipe::Rule::slot_names[i], value) ? value.toTensor() : at::Tensor();
+      slots_[i] = archive.try_read(Recipe::Rule::slot_names[i], value)
+                      ? within_storage(value.toTensor())
+                      : at::Tensor();
     }
     c10::IValue value;
     if (archive.try_read("step", value)) record_.age = value.toInt();
@@ -147,8 +149,8 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   void digest(Digest& digest) const {
     const PerTensor record = this->record();
     digest.add(record.age);
-    digest.add(age_only_);
     if constexpr (!std::is_empty_v<typename Recipe::Rule::Memory>) {
+      digest.add(age_only_);
       if (!age_only_) digest.add(to_tensor(record.rule));
     }
     for (const at::Tensor& slot : slots_) digest.add(slot);
@@ -174,7 +176,7 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     TORCH_CHECK(bits.scalar_type() == at::kLong && bits.nbytes() == sizeof(M),
                 "agmohd: the checkpoint holds ", bits.nbytes(),
                 " bytes of policy memory, but this recipe has ", sizeof(M));
-    const at::Tensor host = bits.cpu().contiguous();
+    const at::Tensor host = within_storage(bits).cpu().contiguous();
     std::memcpy(&memory, host.const_data_ptr(), sizeof(M));
   }
 

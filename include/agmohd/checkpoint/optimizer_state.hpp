@@ -89,6 +89,15 @@ void write(torch::serialize::OutputArchive& archive, const Written<Recipe>& from
   archive.write("agmohd", own);
 }
 
+/// A number that was saved as a tensor.
+inline std::int64_t read_count(torch::serialize::InputArchive& archive, const char* key) {
+  at::Tensor x;
+  archive.read(key, x);
+  TORCH_CHECK(within_storage(x).numel() == 1 && x.scalar_type() == at::kLong,
+              "agmohd: the checkpoint is damaged: ", key, " is not a number");
+  return x.item<std::int64_t>();
+}
+
 /// Reads a whole archive against the groups of an optimizer. Throws c10::Error and changes nothing.
 template <class Recipe>
 Loaded<Recipe> read(torch::serialize::InputArchive& archive,
@@ -123,18 +132,16 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
   TORCH_CHECK(archive.try_read("param_groups", groups) && archive.try_read("state", states),
               "agmohd: the archive does not hold the state of an optimizer (no param_groups and "
               "state in it)");
-  at::Tensor size;
-  groups.read("param_groups/size", size);
-  TORCH_CHECK(size.item<std::int64_t>() == std::int64_t(current.size()),
-              "agmohd: the checkpoint has ", size.item<std::int64_t>(),
-              " parameter groups, but this optimizer has ", current.size());
+  const std::int64_t group_count = read_count(groups, "param_groups/size");
+  TORCH_CHECK(group_count == std::int64_t(current.size()), "agmohd: the checkpoint has ",
+              group_count, " parameter groups, but this optimizer has ", current.size());
   for (std::size_t g = 0; g < current.size(); ++g) {
     InputArchive group, options;
     groups.read("param_groups/" + std::to_string(g), group);
-    group.read("params/size", size);
     const auto& params = current[g].params();
-    TORCH_CHECK(size.item<std::int64_t>() == std::int64_t(params.size()), "agmohd: group ", g,
-                " of the checkpoint has ", size.item<std::int64_t>(),
+    const std::int64_t param_count = read_count(group, "params/size");
+    TORCH_CHECK(param_count == std::int64_t(params.size()), "agmohd: group ", g,
+                " of the checkpoint has ", param_count,
                 " parameters, but that of this optimizer has ", params.size());
 
     group.read("options", options);

@@ -106,6 +106,7 @@ class Binder {
     for (std::size_t g = 0; g < groups.size(); ++g) {
       const auto& params = groups[g].params();
       for (std::size_t i = 0; i < params.size(); ++i) {
+        if (!params[i].defined()) return false;  // rebuild() says which
         const at::Tensor& grad = params[i].grad();
         if (!grad.defined()) continue;
         if (n == bound_.size() || !refresh(bound_[n], params[i], grad, g)) return false;

@@ -80,6 +80,22 @@ inline void validate_slot(const at::Tensor& slot, const at::Tensor& param, const
 
 inline bool is_dense(const at::Tensor& x) { return x.is_non_overlapping_and_dense(); }
 
+/// A tensor as it came out of a file. LibTorch takes sizes, strides and offset from there without
+/// comparing them with the storage: a damaged file may claim more than it holds.
+inline at::Tensor within_storage(const at::Tensor& x) {
+  if (!x.defined()) return x;
+  bool fine = x.layout() == at::kStrided && x.storage_offset() >= 0;
+  double last = fine ? double(x.storage_offset()) : 0;
+  for (std::int64_t d = 0; fine && d < x.dim(); ++d) {
+    fine = x.size(d) >= 0 && x.stride(d) >= 0;
+    last += double(x.size(d) - 1) * double(x.stride(d));
+  }
+  TORCH_CHECK(fine && (x.numel() == 0 ||
+                       (last + 1) * double(x.element_size()) <= double(x.storage().nbytes())),
+              "agmohd: the checkpoint is damaged: a tensor of it is larger than what it holds");
+  return x;
+}
+
 /// Whether two tensors of one shape lie in memory in the same order. The strides of dimensions of
 /// size 1 do not count: convolutions return weight gradients that differ in those alone.
 inline bool same_order(const at::Tensor& a, const at::Tensor& b) {
