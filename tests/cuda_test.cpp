@@ -417,13 +417,22 @@ TEST(CudaStreams, TablesOutliveTheKernelsOfOtherStreams) {
 TEST(CudaStreams, AreHonouredAndOrdered) {
   Tensors runs[2];
   for (int run = 0; run < 2; ++run) {
-    runs[run] = copies(parameters(torch::kFloat, 13), torch::kCUDA);
-    auto optimizer = two_groups<Everything>(runs[run]);
+    Tensors& params = runs[run];
+    params = copies(parameters(torch::kFloat, 13), torch::kCUDA);
+    std::vector<Tensors> gradients;  // all alive until the end: no stream may reuse their memory
     for (int t = 0; t < 30; ++t) {
-      set_gradients(runs[run], t, 1);
-      torch::cuda::synchronize();
+      set_gradients(params, t, 1);
+      // One that is laid out otherwise, and so copied around the step.
+      if (t % 2 == 0) params[6].mutable_grad() = params[6].grad().t().contiguous().t();
+      Tensors& set = gradients.emplace_back();
+      for (const Tensor& p : params) set.push_back(p.grad());
+    }
+    auto optimizer = two_groups<Everything>(params);
+    torch::cuda::synchronize();
+    for (const Tensors& set : gradients) {
       const c10::cuda::CUDAStreamGuard guard(run == 0 ? c10::cuda::getDefaultCUDAStream()
                                                       : c10::cuda::getStreamFromPool());
+      for (std::size_t i = 0; i < params.size(); ++i) params[i].mutable_grad() = set[i];
       optimizer->step();
     }
     torch::cuda::synchronize();

@@ -37,7 +37,11 @@ class Binder {
   /// Brings the executors up to date with the parameters that have gradients now. False: there are
   /// none.
   bool bind(const Groups& groups, States& states, const Settings<Recipe>& settings) {
-    if (*changed_ || !refresh(groups)) rebuild(groups, states, settings);
+    const bool same = !*changed_ && refresh(groups);
+    if (!same || staging_) {
+      for (Lane& lane : lanes_) lane.executor->begin();
+    }
+    if (!same) rebuild(groups, states, settings);
     if (bound_.empty()) return false;
     for (Lane& lane : lanes_) {
       if (lane.stale) lane.executor->bind(lane.refs, &lane.handles);
@@ -62,6 +66,8 @@ class Binder {
       }
       groups[std::size_t(b.group)].params()[b.position].unsafeGetTensorImpl()->bump_version();
     }
+    if (!staging_) return;
+    for (Lane& lane : lanes_) lane.executor->end();
   }
 
   /// Creates the states of all parameters, with and without gradients, and makes room for a
@@ -190,6 +196,7 @@ class Binder {
   void rebuild(const Groups& groups, States& states, const Settings<Recipe>& settings) {
     std::vector<Candidate> found = candidates(groups, states, settings, /*with_gradient=*/true);
     bound_.clear();
+    staging_ = false;
     for (Lane& lane : lanes_) {
       lane.refs.clear();
       lane.handles = {};
@@ -214,6 +221,7 @@ class Binder {
             "agmohd: a parameter is not dense in memory, or its gradient has other strides; it is "
             "copied to a "
             "buffer and back in every step");
+        staging_ = true;
         b.staged = Staged{c.param.detach(), c.grad, layout_of(c.param), layout_of(c.param)};
       }
       ref.param = (b.staged ? b.staged->param : c.param).mutable_data_ptr();
@@ -279,6 +287,7 @@ class Binder {
 
   Lanes<Recipe> lanes_;
   std::vector<Bound> bound_;
+  bool staging_ = false;          // one of them is staged
   std::vector<Staged> captured_;  // what captured graphs copy through, while the optimizer lives
   std::shared_ptr<bool> changed_ =
       std::make_shared<bool>(true);  // shared with every attached ParamState

@@ -77,6 +77,11 @@ class Executor {
   /// Makes room for a later capture of a step over these tensors.
   virtual void reserve(std::span<const TensorRef<Recipe>> /*tensors*/) {}
 
+  /// Around work of the caller's own on the tensors of this executor: orders the current stream
+  /// after earlier steps, and later steps after the current stream.
+  virtual void begin() {}
+  virtual void end() {}
+
   virtual void bind(std::span<const TensorRef<Recipe>> tensors, const Handles* handles) = 0;
   virtual void configure(const Settings<Recipe>& settings) = 0;
 

@@ -34,6 +34,15 @@ class CudaExecutor final : public Executor<Recipe> {
     return cuda::capturing(c10::cuda::getCurrentCUDAStream());
   }
 
+  void begin() override {
+    const c10::cuda::CUDAGuard guard(device_);
+    ordered_stream();
+  }
+  void end() override {
+    const c10::cuda::CUDAGuard guard(device_);
+    mark(c10::cuda::getCurrentCUDAStream());
+  }
+
   void bind(std::span<const TensorRef<Recipe>> tensors, const Handles*) override {
     refs_ = sorted_by_dtype(tensors);
     dirty_ = true;
