@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -18,9 +16,8 @@
 
 namespace agmohd::cuda {
 
-/// Steps of the tensors on one CUDA device, on the current stream. Alone it launches a reduce and a
-/// sweep for each parameter dtype that occurs, and where nothing is measured one block that decides
-/// instead of the reduce. Nothing waits for the device but what reads a value back.
+/// Steps of the tensors on one CUDA device, on the current stream: a reduce and a sweep for each
+/// dtype, or where nothing is measured one block that decides. Only what reads a value back waits.
 template <class Recipe, class Tag>
 class CudaExecutor final : public Executor<Recipe> {
  public:
@@ -137,8 +134,7 @@ class CudaExecutor final : public Executor<Recipe> {
   }
 
  private:
-  /// The current stream, after all that this executor enqueued on the stream that was current
-  /// before.
+  /// The current stream, after all that this executor enqueued on another before.
   cudaStream_t ordered_stream() {
     const c10::cuda::CUDAStream stream = c10::cuda::getCurrentCUDAStream();
     capturing_ = cuda::capturing(stream);
@@ -215,9 +211,8 @@ class CudaExecutor final : public Executor<Recipe> {
     return *active_;
   }
 
-  /// Collects what all executors measured. Signals alternate between two places: a device that is a
-  /// step ahead does not overwrite what another still reads, and it cannot be two ahead, because it
-  /// waits for the other's next sums.
+  /// Collects what all executors measured. Signals alternate between two places: a device may be a
+  /// step ahead of one that still reads, but not two, since it waits for the other's next sums.
   void gather(std::span<const std::shared_ptr<Executor<Recipe>>> all, cudaStream_t stream) {
     if (board_.bytes() < all.size() * sizeof(Signals))
       board_ = DeviceBuffer(all.size() * sizeof(Signals));
