@@ -44,8 +44,12 @@ class Binder {
     if (!same) rebuild(groups, states, settings);
     if (bound_.empty()) return false;
     for (Lane& lane : lanes_) {
-      if (lane.stale) lane.executor->bind(lane.refs, &lane.handles);
-      lane.stale = false;
+      if (lane.stale) {
+        lane.executor->bind(lane.refs, &lane.handles);
+      } else if (lane.moved) {
+        lane.executor->rebind(lane.refs);
+      }
+      lane.stale = lane.moved = false;
     }
     for (const Bound& b : bound_) {
       if (!b.staged) continue;
@@ -148,10 +152,13 @@ class Binder {
       lane.handles.params[b.ref] = param.detach();
       lane.handles.grads[b.ref] = grad;
       lane.stale = true;
-    } else if (ref.param != p || ref.grad != g) {
+    } else if (ref.param != p) {
       ref.param = p;
       ref.grad = g;
       lane.stale = true;
+    } else if (ref.grad != g) {
+      ref.grad = g;
+      lane.moved = true;
     }
     return true;
   }

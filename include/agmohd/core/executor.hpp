@@ -83,6 +83,8 @@ class Executor {
   virtual void end() {}
 
   virtual void bind(std::span<const TensorRef<Recipe>> tensors, const Handles* handles) = 0;
+  /// The tensors of the last bind() again, but for the addresses of gradients.
+  virtual void rebind(std::span<const TensorRef<Recipe>> tensors) { bind(tensors, nullptr); }
   virtual void configure(const Settings<Recipe>& settings) = 0;
 
   /// Phase 1 and, when this executor is alone, phase 2. `loss`: one double on the device, or null.

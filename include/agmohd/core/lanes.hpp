@@ -29,6 +29,7 @@ class Lanes {
     Handles handles;  // filled for the reference lane alone
     bool reference = false;
     bool stale = true;    // refs are not what the executor has
+    bool moved = false;   // gradients lie elsewhere than the executor has them
     bool current = true;  // the executor's memory is the optimizer's
   };
 

@@ -9,22 +9,23 @@
 #include <vector>
 
 #include "../core/executor.hpp"
-#include "kernels.cuh"
 #include "memory.cuh"
+#include "reduce.cuh"
 #include "step_table.cuh"
+#include "sweep.cuh"
 #include "tuning.hpp"
 
 namespace agmohd::cuda {
 
 /// Steps of the tensors on one CUDA device, on the current stream: a reduce and a sweep for each
-/// dtype, or where nothing is measured one block that decides. Only what reads a value back waits.
+/// dtype, or where nothing is measured a sweep alone. Only what reads a value back waits.
 template <class Recipe, class Tag>
 class CudaExecutor final : public Executor<Recipe> {
  public:
   using typename Executor<Recipe>::Memory;
   using typename Executor<Recipe>::PerTensor;
 
-  explicit CudaExecutor(int device) : device_(static_cast<c10::DeviceIndex>(device)) {}
+  explicit CudaExecutor(int device) : CudaExecutor(device, properties(device)) {}
 
   bool capturing() const override {
     const c10::cuda::CUDAGuard guard(device_);
@@ -44,6 +45,16 @@ class CudaExecutor final : public Executor<Recipe> {
     refs_ = sorted_by_dtype(tensors);
     dirty_ = true;
   }
+  void rebind(std::span<const TensorRef<Recipe>> tensors) override {
+    std::size_t next = 0;
+    for (const Dtype dtype : {Dtype::f32, Dtype::f64, Dtype::bf16, Dtype::f16}) {
+      if (next < refs_.size() && refs_[next].dtype != dtype) continue;
+      for (const auto& ref : tensors) {
+        if (ref.dtype == dtype) refs_[next++].grad = ref.grad;
+      }
+    }
+    moved_ = true;
+  }
 
   void configure(const Settings<Recipe>& settings) override {
     settings_ = settings;
@@ -56,7 +67,7 @@ class CudaExecutor final : public Executor<Recipe> {
     flush(stream);
     const std::vector<TensorRef<Recipe>> all = sorted_by_dtype(tensors);
     if (spare_ && spare_->planned_for(all)) return mark(stream);
-    if (!spare_) spare_ = std::make_unique<StepTable<Recipe>>();
+    if (!spare_) spare_ = std::make_unique<StepTable<Recipe>>(tuning_, multiprocessors_);
     spare_->reserve(all);
     spare_->write(all, groups_, records_, uploader_, stream);
     mark(stream);
@@ -69,8 +80,9 @@ class CudaExecutor final : public Executor<Recipe> {
     StepTable<Recipe>& table = current_table(stream);
     parity_ = alone ? 0 : parity_ ^ 1;
     view_ = table.view(core_.template at<Core<Recipe>>(0), loss, parity_);
+    early_ = false;
     if constexpr (Recipe::wants == 0) {
-      launch_decide(stream);
+      if (view_.page_count == 0) launch_decide(stream);
     } else {
       TORCH_CHECK(alone || !capturing_,
                   "agmohd: a step over several devices cannot be captured in a CUDA graph");
@@ -80,10 +92,12 @@ class CudaExecutor final : public Executor<Recipe> {
       }
       for (const Run& run : table.runs()) {
         launch(run, [&]<class E>(E) {
-          reduce_kernel<Recipe, Tag, E><<<unsigned(run.pages), unsigned(run.threads), 0, stream>>>(
-              view_, run.first_page, alone);
+          reduce_kernel<Recipe, Tag, E>
+              <<<unsigned(run.reduce_blocks()), unsigned(run.threads), 0, stream>>>(
+                  view_, run.first_page, run.pages, run.reduce_pages, alone);
         });
       }
+      early_ = alone;
       if (alone) return;
       if (!measured_) measured_.emplace();
       measured_->record(stream);
@@ -98,10 +112,8 @@ class CudaExecutor final : public Executor<Recipe> {
       launch_decide(stream);
     }
     for (const Run& run : active_->runs()) {
-      launch(run, [&]<class E>(E) {
-        sweep_kernel<Recipe, Tag, E>
-            <<<unsigned(run.pages), unsigned(run.threads), 0, stream>>>(view_, run.first_page);
-      });
+      launch(run, [&]<class E>(E) { launch_sweep<E>(run, stream); });
+      early_ = false;
     }
     mark(stream);
   }
@@ -134,6 +146,38 @@ class CudaExecutor final : public Executor<Recipe> {
   }
 
  private:
+  static cudaDeviceProp properties(int device) {
+    cudaDeviceProp found{};
+    C10_CUDA_CHECK(cudaGetDeviceProperties(&found, device));
+    return found;
+  }
+  CudaExecutor(int device, const cudaDeviceProp& found)
+      : device_(static_cast<c10::DeviceIndex>(device)),
+        tuning_(tuning_for(found.name)),
+        multiprocessors_(found.multiProcessorCount) {}
+
+  /// The sweep that follows the reduce kernel of the same step is launched while that still runs,
+  /// where device and code know how to wait for it (programmatic dependent launch).
+  template <class E>
+  void launch_sweep(const Run& run, cudaStream_t stream) {
+    const auto kernel = &sweep_kernel<Recipe, Tag, E>;
+    static const bool waits = [&] {
+      cudaFuncAttributes attributes{};
+      C10_CUDA_CHECK(cudaFuncGetAttributes(&attributes, kernel));
+      return attributes.ptxVersion >= 90;
+    }();
+    cudaLaunchAttribute attribute{};
+    attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attribute.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchConfig_t config{};
+    config.gridDim = dim3(unsigned(run.pages));
+    config.blockDim = dim3(unsigned(run.threads));
+    config.stream = stream;
+    config.attrs = &attribute;
+    config.numAttrs = early_ && waits ? 1 : 0;
+    C10_CUDA_CHECK(cudaLaunchKernelEx(&config, kernel, view_, run.first_page));
+  }
+
   /// The current stream, after all that this executor enqueued on another before.
   cudaStream_t ordered_stream() {
     const c10::cuda::CUDAStream stream = c10::cuda::getCurrentCUDAStream();
@@ -189,15 +233,17 @@ class CudaExecutor final : public Executor<Recipe> {
       if (dirty_ || active_ != &eager_) {
         eager_.write(refs_, groups_, records_, uploader_, stream);
         active_ = &eager_;
-        dirty_ = false;
+      } else if (moved_) {
+        eager_.write_grads(refs_, uploader_, stream);
       }
+      dirty_ = moved_ = false;
       return eager_;
     }
     unsigned long long capture = 0;
     cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
     C10_CUDA_CHECK(cudaStreamGetCaptureInfo(stream, &status, &capture));
     const bool same_capture = active_ != &eager_ && capture_ == capture;
-    if (!same_capture || dirty_) {
+    if (!same_capture || dirty_ || moved_) {
       TORCH_CHECK(spare_ != nullptr && spare_->holds(refs_),
                   "agmohd: this optimizer step is captured in a CUDA graph, but no table was "
                   "prepared for it; call "
@@ -206,7 +252,7 @@ class CudaExecutor final : public Executor<Recipe> {
       captured_.push_back(std::move(spare_));
       active_ = captured_.back().get();
       capture_ = capture;
-      dirty_ = false;
+      dirty_ = moved_ = false;
     }
     return *active_;
   }
@@ -271,26 +317,30 @@ class CudaExecutor final : public Executor<Recipe> {
   }
 
   c10::DeviceIndex device_;
+  Tuning tuning_;
+  int multiprocessors_;
   Settings<Recipe> settings_;
   bool settings_fresh_ = false;
   Memory initial_memory_{};
   std::vector<PerTensor> fresh_records_;
   std::size_t record_count_ = 0;
   std::vector<TensorRef<Recipe>> refs_;
-  bool dirty_ = true;
+  bool dirty_ = true;   // refs_ are not those of a table
+  bool moved_ = false;  // their gradients are not
 
   Uploader uploader_;
   DeviceBuffer core_;   // Core<Recipe>
   DeviceBuffer board_;  // Signals of all devices
   StableArray<typename Recipe::Group> groups_;
   StableArray<PerTensor> records_;
-  StepTable<Recipe> eager_;
+  StepTable<Recipe> eager_{tuning_, multiprocessors_};
   StepTable<Recipe>* active_ = &eager_;
   std::unique_ptr<StepTable<Recipe>> spare_;                  // for the next capture
   std::vector<std::unique_ptr<StepTable<Recipe>>> captured_;  // while the optimizer lives
   unsigned long long capture_ = 0;
   View<Recipe> view_{};
   int parity_ = 0;
+  bool early_ = false;  // the kernel before in the stream is this step's last reduce
   std::optional<c10::cuda::CUDAStream> last_stream_;
   std::optional<Event> done_, measured_;
   bool capturing_ = false;

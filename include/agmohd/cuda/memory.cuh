@@ -103,10 +103,15 @@ class Uploader {
  public:
   void upload(void* to, const void* from, std::size_t bytes, cudaStream_t stream) {
     if (bytes == 0) return;
-    Slot& slot = acquire(bytes);
-    std::memcpy(slot.buffer.data(), from, bytes);
-    C10_CUDA_CHECK(cudaMemcpyAsync(to, slot.buffer.data(), bytes, cudaMemcpyHostToDevice, stream));
-    slot.read.record(stream);
+    std::memcpy(begin(bytes), from, bytes);
+    end(to, bytes, stream);
+  }
+  /// The same in two parts, for values that are written in place: `bytes` of room, then the copy.
+  void* begin(std::size_t bytes) { return (filling_ = &acquire(bytes))->buffer.data(); }
+  void end(void* to, std::size_t bytes, cudaStream_t stream) {
+    C10_CUDA_CHECK(
+        cudaMemcpyAsync(to, filling_->buffer.data(), bytes, cudaMemcpyHostToDevice, stream));
+    filling_->read.record(stream);
   }
 
  private:
@@ -126,6 +131,7 @@ class Uploader {
     return slots_.back();
   }
   std::deque<Slot> slots_;
+  Slot* filling_ = nullptr;
   std::size_t next_ = 0;
 };
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -19,16 +20,23 @@ namespace agmohd::cuda {
 struct Run {
   Dtype dtype;
   int first_page, pages, threads;
+  int reduce_pages;  // of a block
+
+  int reduce_blocks() const { return (pages + reduce_pages - 1) / reduce_pages; }
 };
 
-/// The device's table of one step: tensors, pages, and room for partial sums and coefficients, in
-/// one allocation. A step in which only addresses changed uploads the tensors alone.
+/// The device's table of one step: gradients' addresses, tensors, pages, and room for partial sums
+/// and coefficients, in one allocation. A step in which only gradients moved uploads their
+/// addresses alone.
 template <class Recipe>
 class StepTable {
  public:
   using Refs = std::vector<TensorRef<Recipe>>;
   using Groups = StableArray<typename Recipe::Group>;
   using Records = StableArray<typename Recipe::PerTensor>;
+
+  StepTable(const Tuning& tuning, int multiprocessors)
+      : tuning_(tuning), multiprocessors_(multiprocessors) {}
 
   /// Room for `refs`, in pinned memory too, so that a capture can write the table.
   void reserve(const Refs& refs) {
@@ -49,13 +57,19 @@ class StepTable {
     plan(refs);
     allocate();
     fill(refs, groups, records);
-    uploader.upload(buffer_.data(), tensors_.data(), tensors_.size() * sizeof(DeviceTensor<Recipe>),
-                    stream);
+    uploader.upload(buffer_.data(), image_.data(), image_.size(), stream);
     if (!pages_uploaded_) {
       uploader.upload(buffer_.template at<char>(pages_at_), pages_.data(),
                       pages_.size() * sizeof(PageRef), stream);
     }
     pages_uploaded_ = true;
+  }
+
+  /// After write(): the same tensors have gradients elsewhere.
+  void write_grads(const Refs& refs, Uploader& uploader, cudaStream_t stream) {
+    void* const pinned = uploader.begin(refs.size() * sizeof(void*));
+    fill_grads(refs, static_cast<const void**>(pinned));
+    uploader.end(buffer_.data(), refs.size() * sizeof(void*), stream);
   }
 
   /// The same while `stream` is captured: every replay copies from memory that belongs to this
@@ -64,7 +78,7 @@ class StepTable {
                       cudaStream_t stream) {
     plan(refs);
     fill(refs, groups, records);
-    copy_captured(0, tensors_.data(), tensors_.size() * sizeof(DeviceTensor<Recipe>), stream);
+    copy_captured(0, image_.data(), image_.size(), stream);
     if (!pages_uploaded_)
       copy_captured(pages_at_, pages_.data(), pages_.size() * sizeof(PageRef), stream);
   }
@@ -74,7 +88,8 @@ class StepTable {
 
   View<Recipe> view(Core<Recipe>* core, const double* loss, int parity) const {
     View<Recipe> view{};
-    view.tensors = buffer_.template at<DeviceTensor<Recipe>>(0);
+    view.grads = buffer_.template at<const void*>(0);
+    view.tensors = buffer_.template at<DeviceTensor<Recipe>>(tensors_at_);
     view.pages = buffer_.template at<PageRef>(pages_at_);
     view.partials = buffer_.template at<reduction::Partial>(partials_at_);
     view.coefficients =
@@ -83,8 +98,10 @@ class StepTable {
         buffer_.template at<typename Recipe::template Coefficients<double>>(coefficients64_at_);
     view.core = core;
     view.loss = loss;
-    view.tensor_count = int(tensors_.size());
+    view.tensor_count = int(shapes_.size());
     view.page_count = int(pages_.size());
+    view.reduce_blocks = reduce_blocks_;
+    view.deciders = deciders_;
     view.parity = parity;
     return view;
   }
@@ -102,7 +119,7 @@ class StepTable {
     for (std::size_t t = 0; t < refs.size(); ++t) {
       if (refs[t].numel == 0) continue;
       if (runs_.empty() || runs_.back().dtype != refs[t].dtype) {
-        runs_.push_back({refs[t].dtype, int(pages_.size()), 0, tuning.threads});
+        runs_.push_back({refs[t].dtype, int(pages_.size()), 0, tuning_.threads, 1});
         elements = 0;
       }
       const std::int64_t count = reduction::pages(refs[t].numel);
@@ -112,9 +129,20 @@ class StepTable {
       elements += refs[t].numel;
       Run& run = runs_.back();
       run.pages += int(count);
-      run.threads =
-          elements / run.pages < tuning.small_page ? tuning.small_threads : tuning.threads;
+      const bool small = elements / run.pages < tuning_.small_page;
+      run.threads = small ? tuning_.small_threads : tuning_.threads;
+      // So few that every multiprocessor still gets many blocks.
+      const int share = small ? 1 : run.pages / (8 * multiprocessors_);
+      run.reduce_pages = std::clamp(share, 1, std::min(tuning_.reduce_pages, kMostPages));
     }
+    reduce_blocks_ = 0;
+    deciders_ = 1;
+    if (runs_.empty()) return;
+    for (const Run& run : runs_) reduce_blocks_ += run.reduce_blocks();
+    const Run& last = runs_.back();  // those who wait for each other are of one launch
+    const int wanted = (int(refs.size()) + last.threads - 1) / last.threads;
+    deciders_ = std::min(
+        {wanted, multiprocessors_, Recipe::wants == 0 ? last.pages : last.reduce_blocks()});
   }
 
   void allocate() {
@@ -129,7 +157,8 @@ class StepTable {
       end = at + bytes;
       return at;
     };
-    place(tensor_room_ * sizeof(DeviceTensor<Recipe>));
+    place(tensor_room_ * sizeof(void*));
+    tensors_at_ = place(tensor_room_ * sizeof(DeviceTensor<Recipe>));
     pages_at_ = place(page_room_ * sizeof(PageRef));
     partials_at_ = place(Recipe::wants == 0 ? 0 : page_room_ * sizeof(reduction::Partial));
     coefficients_at_ = place(tensor_room_ * sizeof(typename Recipe::template Coefficients<float>));
@@ -139,17 +168,22 @@ class StepTable {
   }
 
   void fill(const Refs& refs, const Groups& groups, const Records& records) {
-    tensors_.resize(refs.size());
+    image_.resize(tensors_at_ + refs.size() * sizeof(DeviceTensor<Recipe>));
+    fill_grads(refs, reinterpret_cast<const void**>(image_.data()));
     for (std::size_t t = 0; t < refs.size(); ++t) {
-      DeviceTensor<Recipe>& to = tensors_[t];
+      DeviceTensor<Recipe>& to =
+          reinterpret_cast<DeviceTensor<Recipe>*>(image_.data() + tensors_at_)[t];
       to.param = refs[t].param;
-      to.grad = refs[t].grad;
       std::copy(std::begin(refs[t].slots), std::end(refs[t].slots), std::begin(to.slots));
       to.numel = refs[t].numel;
       to.group = groups.at(std::size_t(refs[t].group));
       to.record = records.at(std::size_t(refs[t].record));
       to.is_double = refs[t].dtype == Dtype::f64 ? 1 : 0;
     }
+  }
+
+  static void fill_grads(const Refs& refs, const void** to) {
+    for (std::size_t t = 0; t < refs.size(); ++t) to[t] = refs[t].grad;
   }
 
   void copy_captured(std::size_t at, const void* from, std::size_t bytes, cudaStream_t stream) {
@@ -160,13 +194,17 @@ class StepTable {
                                    cudaMemcpyHostToDevice, stream));
   }
 
+  Tuning tuning_;
+  int multiprocessors_;
+  int reduce_blocks_ = 0, deciders_ = 1;
   Refs shapes_;  // that pages_ and runs_ were made of
   bool planned_ = false, pages_uploaded_ = false;
   std::vector<Run> runs_;
-  std::vector<DeviceTensor<Recipe>> tensors_;
+  std::vector<char> image_;  // of the table's beginning, up to the last tensor
   std::vector<PageRef> pages_;
   std::size_t tensor_room_ = 0, page_room_ = 0;
-  std::size_t pages_at_ = 0, partials_at_ = 0, coefficients_at_ = 0, coefficients64_at_ = 0;
+  std::size_t tensors_at_ = 0, pages_at_ = 0, partials_at_ = 0, coefficients_at_ = 0,
+              coefficients64_at_ = 0;
   DeviceBuffer buffer_;
   std::optional<PinnedBuffer> pinned_;
 };

@@ -13,7 +13,6 @@ namespace agmohd::cuda {
 template <class Recipe>
 struct DeviceTensor {
   void* param;
-  const void* grad;
   void* slots[Recipe::slot_count > 0 ? Recipe::slot_count : 1];  // null: not used
   std::int64_t numel;
   const typename Recipe::Group* group;
@@ -33,13 +32,16 @@ struct Core {
   typename Recipe::Shared shared;
   typename Recipe::Memory memory;
   Signals signals[2];  // what this device measured; alternating, see CudaExecutor::finish
-  unsigned arrived;    // blocks of the reduce pass
-  int apply;           // the verdict: 0 skips the sweep
+  Signals decided;     // what was judged, of all devices
+  Verdict verdict;
+  int apply;                           // the verdict: 0 skips the sweep
+  unsigned arrived, judged, finished;  // blocks; see decide.cuh
 };
 
 /// Everything that a step's kernels need, by value.
 template <class Recipe>
 struct View {
+  const void* const* grads;
   const DeviceTensor<Recipe>* tensors;
   const PageRef* pages;
   reduction::Partial* partials;
@@ -50,6 +52,8 @@ struct View {
   const double* loss;    // null: none
   int tensor_count;
   int page_count;
+  int reduce_blocks;
+  int deciders;  // blocks that share phase 2
   int board_size;
   int parity;
 };

@@ -3,19 +3,48 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace agmohd::cuda {
+
+/// No launch of the reduce pass gives a block more pages than this.
+inline constexpr int kMostPages = 8;
 
 /// Launch geometry. It never changes a result: the order of additions is fixed in
 /// core/reduction.hpp.
 struct Tuning {
-  int threads;              ///< of a block; a block does one page
+  int threads;              ///< of a block; of a sweep it does one page
   int small_threads;        ///< where pages hold few elements on average
   std::int64_t small_page;  ///< elements under which a page counts as small
+  int reduce_pages;         ///< of a block of the reduce pass, where there are very many
 };
 
-/// Measured on an H200 with CUDA 13.0: 512 threads a page of 16384 elements; 128 where tensors have
-/// some 1000 or fewer.
-inline constexpr Tuning tuning{512, 128, 2048};
+/// Where a row was measured, and the share of copy bandwidth that it reached there: clip + AdamW,
+/// float32, GPT-2 XL shapes. `agmohd_bench tune` measures a device and prints its row.
+struct Tuned {
+  const char* device;  ///< as cudaDeviceProp::name begins
+  Tuning tuning;
+  double share;
+  const char* measured;
+};
+
+inline constexpr Tuning default_tuning{512, 128, 2048, 4};
+inline constexpr Tuned tuned[] = {
+    {"NVIDIA H200", default_tuning, 0, ""},
+};
+
+/// Set it to measure another geometry: for all devices, from the next table on.
+inline const Tuning*& tuning_under_test() {
+  static const Tuning* tuning = nullptr;
+  return tuning;
+}
+
+inline Tuning tuning_for(std::string_view device) {
+  if (tuning_under_test() != nullptr) return *tuning_under_test();
+  for (const Tuned& row : tuned) {
+    if (device.starts_with(row.device)) return row.tuning;
+  }
+  return default_tuning;
+}
 
 }  // namespace agmohd::cuda
