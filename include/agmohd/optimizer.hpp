@@ -260,7 +260,7 @@ class Optimizer : public torch::optim::Optimizer {
       executors[i]->measure(value, executors.size() == 1);
     }
     for (const auto& executor : executors) executor->finish(executors);
-    binder_.publish(param_groups_);
+    binder_.publish();
   }
 
   Settings<Recipe> settings_, scratch_;

@@ -61,14 +61,14 @@ class Binder {
   }
 
   /// After a step: staged parameters go back, and autograd learns that all were written in place.
-  void publish(const Groups& groups) {
+  void publish() {
     lanes_.stepped();
     for (Bound& b : bound_) {
       if (b.staged) {
         b.staged->original.copy_(b.staged->param);
         b.staged->original_grad = at::Tensor();  // zero_grad() is to free it
       }
-      groups[std::size_t(b.group)].params()[b.position].unsafeGetTensorImpl()->bump_version();
+      b.param->bump_version();
     }
     if (!staging_) return;
     for (Lane& lane : lanes_) lane.executor->end();
@@ -95,9 +95,10 @@ class Binder {
     at::Tensor original, original_grad, param, grad;
   };
   struct Bound {
-    const c10::TensorImpl* param;
+    c10::TensorImpl* param;
     ParamState<Recipe>* state;  // alive: its destructor would have set *changed_
     std::array<at::Tensor, Recipe::slot_count> slots;
+    std::array<c10::Storage, Recipe::slot_count> memory;  // kept, should a program swap a slot's
     std::int32_t group;
     std::size_t position, lane, ref;
     std::vector<std::int64_t> strides;
@@ -132,7 +133,6 @@ class Binder {
     TensorRef<Recipe>& ref = lane.refs[b.ref];
     for (std::size_t j = 0; j < b.slots.size(); ++j) {
       if (!b.slots[j].is_same(b.state->slots_[j])) return false;
-      if (ref.slots[j] != nullptr && b.slots[j].const_data_ptr() != ref.slots[j]) return false;
     }
     if (grad.layout() != at::kStrided || param.sizes() != grad.sizes() ||
         param.numel() != ref.numel || param.strides() != at::IntArrayRef(b.strides) ||
@@ -217,6 +217,7 @@ class Binder {
       Bound b{c.param.unsafeGetTensorImpl(),
               c.state,
               c.state->slots_,
+              {},
               c.group,
               c.position,
               i,
@@ -240,6 +241,9 @@ class Binder {
         for (std::size_t j = 0; j < c.state->slots_.size(); ++j) {
           if (ref.slots[j] == nullptr) lane.handles.slots.back()[j] = at::Tensor();
         }
+      }
+      for (std::size_t j = 0; j < b.slots.size(); ++j) {
+        if (b.slots[j].defined()) b.memory[j] = b.slots[j].storage();
       }
       lane.refs.push_back(ref);
       bound_.push_back(std::move(b));

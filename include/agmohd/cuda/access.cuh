@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
+#include <type_traits>
 
 #include "lane.cuh"
 
@@ -19,41 +21,47 @@ __device__ bool aligned(const E* p) {
   return reinterpret_cast<std::uintptr_t>(p) % alignof(Pack<E>) == 0;
 }
 
-/// Which four elements of a page a thread works on, in a stretch of 4 * 32 elements for each warp:
-/// neighbours, or where an array is off alignment every 32nd, so that the accesses of a warp
-/// coalesce. `n`: how many of them exist.
-struct Quad {
-  int first, step, n;
-
-  __device__ Quad(int thread, int count, bool vector) {
-    const int warp = 4 * (thread & ~31), lane = thread & 31;
-    first = vector ? warp + 4 * lane : warp + lane;
-    step = vector ? 1 : 32;
-    const int left = count - first;
-    n = left <= 0 ? 0 : (left + step - 1) / step;
-  }
-};
-
 template <class E>
-__device__ Pack<E> load(const E* p, const Quad& q, bool vector) {
-  if (vector && q.n >= 4) return *reinterpret_cast<const Pack<E>*>(p + q.first);
+__device__ Pack<E> load_pack(const E* p) {
+  return *reinterpret_cast<const Pack<E>*>(p);
+}
+/// The same for what is not looked at again in this step, so that gradients stay in the cache.
+template <class E>
+__device__ Pack<E> load_once(const E* p) {
+  using Word = std::conditional_t<sizeof(Pack<E>) == 8, uint2, uint4>;
+  Word words[sizeof(Pack<E>) / sizeof(Word)];
+#pragma unroll
+  for (int i = 0; i < int(sizeof(Pack<E>) / sizeof(Word)); ++i)
+    words[i] = __ldcs(reinterpret_cast<const Word*>(p) + i);
+  Pack<E> pack;
+  memcpy(&pack, words, sizeof pack);
+  return pack;
+}
+template <class E>
+__device__ void store_once(E* p, const Pack<E>& pack) {
+  using Word = std::conditional_t<sizeof(Pack<E>) == 8, uint2, uint4>;
+  Word words[sizeof(Pack<E>) / sizeof(Word)];
+  memcpy(words, &pack, sizeof pack);
+#pragma unroll
+  for (int i = 0; i < int(sizeof(Pack<E>) / sizeof(Word)); ++i)
+    __stcs(reinterpret_cast<Word*>(p) + i, words[i]);
+}
+
+/// `left` of the four elements p[0], p[step], ..., the others zero.
+template <class E>
+__device__ Pack<E> load_some(const E* p, int step, int left) {
   Pack<E> out{};
 #pragma unroll
   for (int j = 0; j < 4; ++j) {
-    if (j < q.n) out.x[j] = p[q.first + j * q.step];
+    if (j < left) out.x[j] = p[j * step];
   }
   return out;
 }
-
 template <class E>
-__device__ void store(E* p, const Quad& q, bool vector, const Pack<E>& pack) {
-  if (vector && q.n >= 4) {
-    *reinterpret_cast<Pack<E>*>(p + q.first) = pack;
-    return;
-  }
+__device__ void store_some(E* p, int step, int left, const Pack<E>& pack) {
 #pragma unroll
   for (int j = 0; j < 4; ++j) {
-    if (j < q.n) p[q.first + j * q.step] = pack.x[j];
+    if (j < left) p[j * step] = pack.x[j];
   }
 }
 

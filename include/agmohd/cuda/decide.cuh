@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <type_traits>
+
 #include "lane.cuh"
 #include "table.cuh"
 
@@ -44,37 +46,102 @@ __device__ void decide_tensors(const View<Recipe>& view, int part, int parts) {
   }
 }
 
-/// Phase 2 by the last `view.deciders` of all blocks of a launch sequence; `turn` is this block's,
-/// of `blocks`. Every thread of those blocks calls it. The very last one calls first() before
-/// anything is judged.
-template <class Recipe, class First>
-__device__ void decide_together(const View<Recipe>& view, unsigned turn, unsigned blocks,
-                                const First& first) {
-  Core<Recipe>& core = *view.core;
-  const unsigned parts = unsigned(view.deciders), part = turn + parts - blocks;
-  if (part + 1 == parts) {
-    __threadfence();
-    const Signals signals = first();
-    if (threadIdx.x == 0) {
-      judge(view, signals);
+/// `parts` blocks work together, of which this is number `part`: the last one does first() in one
+/// thread, then all do work(part), then whoever is last does end() in one thread. Every thread of
+/// the blocks calls it.
+template <class Recipe, class First, class Work, class End>
+__device__ void together(Core<Recipe>& core, unsigned part, unsigned parts, const First& first,
+                         const Work& work, const End& end) {
+  if (threadIdx.x == 0) {
+    volatile unsigned* const judged = &core.judged;
+    if (part + 1 == parts) {
       __threadfence();
-      *const_cast<volatile unsigned*>(&core.judged) = 1;
+      first();
+      __threadfence();
+      *judged = 1;
+    } else {
+      while (*judged == 0) {
+      }
+      __threadfence();
     }
-  } else if (threadIdx.x == 0) {
-    while (*const_cast<volatile unsigned*>(&core.judged) == 0) {
-    }
-    __threadfence();
   }
   __syncthreads();
-  const bool apply = *const_cast<volatile int*>(&core.apply) != 0;
-  if (apply) decide_tensors(view, int(part), int(parts));
+  work();
   __syncthreads();
   if (threadIdx.x != 0) return;
   __threadfence();
   if (atomicAdd(&core.finished, 1U) + 1 < parts) return;
   __threadfence();
   core.arrived = core.judged = core.finished = 0;
-  if (apply) core.memory.updates += 1;
+  end();
+}
+
+/// Phase 2 by the last `view.deciders` blocks of a reduce pass; `part` is this block's place among
+/// them.
+template <class Recipe>
+__device__ void decide_together(const View<Recipe>& view, unsigned part, const Signals& signals) {
+  Core<Recipe>& core = *view.core;
+  together(
+      core, part, unsigned(view.deciders), [&] { judge(view, signals); },
+      [&] {
+        if (core.apply != 0) decide_tensors(view, int(part), view.deciders);
+      },
+      [&] {
+        if (core.apply != 0) core.memory.updates += 1;
+      });
+}
+
+/// Phase 2 of a step that measures nothing, by the last blocks of its sweep, when all have read
+/// their coefficients: the records move on, and the coefficients of the next step are left in the
+/// table, with the verdict in core.apply. core.memory is between the steps; what the next one makes
+/// of it is tried on a copy.
+template <class Recipe>
+__device__ void commit_together(const View<Recipe>& view, unsigned part) {
+  Core<Recipe>& core = *view.core;
+  const unsigned parts = unsigned(view.deciders);
+  __shared__ alignas(
+      typename Recipe::Memory) unsigned char storage[sizeof(typename Recipe::Memory)];
+  auto& memory = *reinterpret_cast<typename Recipe::Memory*>(storage);
+  together(
+      core, part, parts, [&] { judge(view, Signals{}); },
+      [&] {
+        const bool apply = core.apply != 0;
+        __shared__ alignas(Verdict) unsigned char verdict_storage[sizeof(Verdict)];
+        Verdict& next = *reinterpret_cast<Verdict*>(verdict_storage);
+        if (threadIdx.x == 0) {
+          memory = core.memory;
+          if (apply) memory.updates += 1;
+          next = Recipe::judge(core.shared, Signals{}, memory);
+        }
+        __syncthreads();
+        const int stride = int(parts * blockDim.x);
+        for (int t = int(part * blockDim.x + threadIdx.x); t < view.tensor_count; t += stride) {
+          const DeviceTensor<Recipe>& tensor = view.tensors[t];
+          const auto move_on = [&](auto* coefficients) {
+            using R = std::remove_cv_t<decltype(coefficients->lr)>;
+            typename Recipe::PerTensor record = *tensor.record;
+            if (apply) {
+              (void)Recipe::template decide<R>(core.shared, *tensor.group, Signals{}, core.verdict,
+                                               core.memory, record);
+              *tensor.record = record;
+            }
+            if (next.skip) return;
+            coefficients[t] = Recipe::template decide<R>(core.shared, *tensor.group, Signals{},
+                                                         next, memory, record);
+          };
+          if (tensor.is_double != 0) {
+            move_on(view.coefficients64);
+          } else {
+            move_on(view.coefficients);
+          }
+        }
+        if (threadIdx.x == 0 && part == 0) core.next_apply = next.skip ? 0 : 1;
+      },
+      [&] {
+        if (core.apply != 0) core.memory.updates += 1;
+        core.apply = core.next_apply;
+        core.ahead = view.tensors;
+      });
 }
 
 /// Phase 2 by itself: after the sums of several devices came together, or where no block does it.
@@ -84,6 +151,7 @@ __global__ void decide_kernel(const View<Recipe> view) {
     Signals signals;
     for (int i = 0; i < view.board_size; ++i) reduction::accumulate(signals, view.board[i]);
     judge(view, signals);
+    view.core->ahead = nullptr;
   }
   __syncthreads();
   Core<Recipe>& core = *view.core;

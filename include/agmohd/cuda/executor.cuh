@@ -93,8 +93,8 @@ class CudaExecutor final : public Executor<Recipe> {
       for (const Run& run : table.runs()) {
         launch(run, [&]<class E>(E) {
           reduce_kernel<Recipe, Tag, E>
-              <<<unsigned(run.reduce_blocks()), unsigned(run.threads), 0, stream>>>(
-                  view_, run.first_page, run.pages, run.reduce_pages, alone);
+              <<<unsigned(run.reduce_blocks()), unsigned(run.reduce_threads), 0, stream>>>(
+                  view_, run.first_page, run.pages, run.reduce_pages, run.tiny, alone);
         });
       }
       early_ = alone;
@@ -142,6 +142,7 @@ class CudaExecutor final : public Executor<Recipe> {
     const c10::cuda::CUDAGuard guard(device_);
     const cudaStream_t stream = ordered_stream();
     uploader_.upload(&core_.template at<Core<Recipe>>(0)->memory, &memory, sizeof memory, stream);
+    forget_ahead(stream);
     mark(stream);
   }
 
@@ -170,12 +171,12 @@ class CudaExecutor final : public Executor<Recipe> {
     attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
     attribute.val.programmaticStreamSerializationAllowed = 1;
     cudaLaunchConfig_t config{};
-    config.gridDim = dim3(unsigned(run.pages));
-    config.blockDim = dim3(unsigned(run.threads));
+    config.gridDim = dim3(unsigned(run.sweep_blocks()));
+    config.blockDim = dim3(unsigned(run.sweep_threads));
     config.stream = stream;
     config.attrs = &attribute;
     config.numAttrs = early_ && waits ? 1 : 0;
-    C10_CUDA_CHECK(cudaLaunchKernelEx(&config, kernel, view_, run.first_page));
+    C10_CUDA_CHECK(cudaLaunchKernelEx(&config, kernel, view_, run.first_page, run.pages, run.tiny));
   }
 
   /// The current stream, after all that this executor enqueued on another before.
@@ -219,6 +220,7 @@ class CudaExecutor final : public Executor<Recipe> {
       groups_.upload(uploader_, 0, settings_.groups.data(), settings_.groups.size(), stream);
       uploader_.upload(&core_.template at<Core<Recipe>>(0)->shared, &settings_.shared,
                        sizeof settings_.shared, stream);
+      forget_ahead(stream);
       settings_fresh_ = false;
     }
     records_.reserve(record_count_ + fresh_records_.size());
@@ -227,11 +229,19 @@ class CudaExecutor final : public Executor<Recipe> {
     fresh_records_.clear();
   }
 
+  /// What the last step left for the next one no longer holds.
+  void forget_ahead(cudaStream_t stream) {
+    if (Recipe::wants != 0) return;
+    const void* const none = nullptr;
+    uploader_.upload(&core_.template at<Core<Recipe>>(0)->ahead, &none, sizeof none, stream);
+  }
+
   /// The table of this step. A captured step has one of its own, which no later step touches.
   StepTable<Recipe>& current_table(cudaStream_t stream) {
     if (!capturing_) {
       if (dirty_ || active_ != &eager_) {
         eager_.write(refs_, groups_, records_, uploader_, stream);
+        forget_ahead(stream);
         active_ = &eager_;
       } else if (moved_) {
         eager_.write_grads(refs_, uploader_, stream);
@@ -248,7 +258,10 @@ class CudaExecutor final : public Executor<Recipe> {
                   "agmohd: this optimizer step is captured in a CUDA graph, but no table was "
                   "prepared for it; call "
                   "prepare() before each capture, after the last change of parameters");
-      spare_->write_captured(refs_, groups_, records_, stream);
+      cudaStreamCaptureMode mode = cudaStreamCaptureModeRelaxed;  // for the other stream's sake
+      C10_CUDA_CHECK(cudaThreadExchangeStreamCaptureMode(&mode));
+      spare_->write_captured(refs_, groups_, records_, c10::cuda::getStreamFromPool());
+      C10_CUDA_CHECK(cudaThreadExchangeStreamCaptureMode(&mode));
       captured_.push_back(std::move(spare_));
       active_ = captured_.back().get();
       capture_ = capture;

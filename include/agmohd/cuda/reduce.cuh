@@ -63,30 +63,31 @@ __device__ Measured<Bits> warp_sum(Measured<Bits> x, int d) {
   return x;
 }
 
-/// The same over the warps' sums, by one whole warp; in its first lane.
+/// The same over the sums of the first `count` warps, the others being zero; by one whole warp, in
+/// its first lane.
 template <class Bits>
-__device__ reduction::Partial fold_warps(const Measured<Bits>* warps) {
+__device__ reduction::Partial fold_warps(const Measured<Bits>* warps, int count) {
   using namespace reduction;
-  constexpr int kWarps = kLanes / kWarp;
   const int lane = int(threadIdx.x) % kWarp;
-  const Measured<Bits> x = warp_sum(lane < kWarps ? warps[lane] : Measured<Bits>{}, kWarps / 2);
+  const Measured<Bits> x =
+      warp_sum(lane < count ? warps[lane] : Measured<Bits>{}, kLanes / kWarp / 2);
   return {x.norm2, magnitude_value(x.most), x.nonfinite};
 }
 
-/// What one lane owns of a page.
-template <class Recipe, class E>
-__device__ auto measure_lane(const E* grad, int count, bool vector, int lane,
-                             const typename Recipe::Shared& shared) {
+/// The sum of squares of what one lane owns of a page; `seen` gets the rest.
+template <class Recipe, class E, class Bits>
+__device__ double measure_lane(const E* grad, int count, bool vector, int lane,
+                               const typename Recipe::Shared& shared, Measured<Bits>& seen) {
   using namespace reduction;
   using R = Compute<E>;
   using T = strict<R>;
-  Measured<decltype(magnitude(R()))> out{};
   T a[4] = {};
+  Bits most = 0;
   const auto add = [&](int j, T g) {
     g = Recipe::measured(g, shared);
     a[j] = a[j] + g * g;
     const auto m = magnitude(g.v);
-    out.most = m > out.most ? m : out.most;
+    most = m > most ? m : most;
   };
   if (count == kPage) {  // all loads before the first use
     Pack<E> packs[kRows];
@@ -115,116 +116,171 @@ __device__ auto measure_lane(const E* grad, int count, bool vector, int lane,
       }
     }
   }
-  out.norm2 = double(((a[0] + a[1]) + (a[2] + a[3])).v);
-  if (!extreme(out.most)) return out;
+  const double sum = double(((a[0] + a[1]) + (a[2] + a[3])).v);
+  seen.most = most > seen.most ? most : seen.most;
+  if (!extreme(most)) return sum;
   strict<double> rescued{0};
   for (int row = 4 * lane; row < count; row += kRow) {
     for (int i = row; i < row + 4 && i < count; ++i) {
       const strict<double> g{double(Recipe::measured(T{widen(grad[i])}, shared).v)};
       rescued = rescued + g * g;
-      if (!((g - g).v == 0)) ++out.nonfinite;
+      if (!((g - g).v == 0)) ++seen.nonfinite;
     }
   }
-  if (sizeof(R) == 4) out.norm2 = rescued.v;
-  return out;
+  return sizeof(R) == 4 ? rescued.v : sum;
 }
 
-/// All pages together, in every thread, in the order of core/reduction.hpp.
+/// What a thread adds of the pages: lanes threadIdx.x, threadIdx.x + blockDim.x, ..., of which it
+/// has kOwn.
+template <int kOwn>
+__device__ void add_lanes(const reduction::Partial* partials, int pages,
+                          Measured<std::uint64_t>* warps) {
+  using namespace reduction;
+  constexpr int kBatch = 8;  // loads in flight
+  const int threads = int(blockDim.x), thread = int(threadIdx.x);
+  Measured<std::uint64_t> x[kOwn] = {};
+  for (int i = thread; i < pages; i += kBatch * threads) {
+    Partial part[kBatch];
+#pragma unroll
+    for (int j = 0; j < kBatch; ++j) {
+      const Partial* const from = partials + (i + j * threads < pages ? i + j * threads : i);
+      part[j].norm2 = __ldcg(&from->norm2);
+      part[j].max_abs = __ldcg(&from->max_abs);
+      part[j].nonfinite = __ldcg(reinterpret_cast<const long long*>(&from->nonfinite));
+    }
+#pragma unroll
+    for (int j = 0; j < kBatch; ++j) {
+      if (i + j * threads >= pages) break;
+      Measured<std::uint64_t>& to = x[j % kOwn];
+      const std::uint64_t m = magnitude(part[j].max_abs);
+      to.norm2 = __dadd_rn(to.norm2, part[j].norm2);
+      to.most = m > to.most ? m : to.most;
+      to.nonfinite += part[j].nonfinite;
+    }
+  }
+#pragma unroll
+  for (int own = 0; own < kOwn; ++own) {
+    const auto sum = warp_sum(x[own], kWarp / 2);
+    if (thread % kWarp == 0) warps[(thread + own * threads) / kWarp] = sum;
+  }
+}
+
+/// All pages together, in the order of core/reduction.hpp; in the first thread.
 __device__ inline Signals add_pages(const reduction::Partial* partials, int pages) {
   using namespace reduction;
-  constexpr int kBatch = 4;  // loads in flight
   __shared__ Measured<std::uint64_t> warps[kLanes / kWarp];
-  __shared__ Partial sum;
-  for (int lane = int(threadIdx.x); lane < kLanes; lane += int(blockDim.x)) {
-    Measured<std::uint64_t> x{};
-    for (int i = lane; i < pages; i += kBatch * kLanes) {
-      double norm2[kBatch], max_abs[kBatch];
-      long long nonfinite[kBatch];
-#pragma unroll
-      for (int j = 0; j < kBatch; ++j) {
-        const int at = i + j * kLanes < pages ? i + j * kLanes : i;
-        norm2[j] = __ldcg(&partials[at].norm2);
-        max_abs[j] = __ldcg(&partials[at].max_abs);
-        nonfinite[j] = __ldcg(reinterpret_cast<const long long*>(&partials[at].nonfinite));
-      }
-#pragma unroll
-      for (int j = 0; j < kBatch; ++j) {
-        if (i + j * kLanes >= pages) break;
-        x.norm2 = __dadd_rn(x.norm2, norm2[j]);
-        const std::uint64_t m = magnitude(max_abs[j]);
-        x.most = m > x.most ? m : x.most;
-        x.nonfinite += nonfinite[j];
-      }
-    }
-    x = warp_sum(x, kWarp / 2);
-    if (lane % kWarp == 0) warps[lane / kWarp] = x;
-  }
-  __syncthreads();
-  if (threadIdx.x < kWarp) {
-    const Partial total = fold_warps(warps);
-    if (threadIdx.x == 0) sum = total;
+  if (blockDim.x == kLanes) {
+    add_lanes<1>(partials, pages, warps);
+  } else if (blockDim.x == kLanes / 2) {
+    add_lanes<2>(partials, pages, warps);
+  } else {
+    add_lanes<4>(partials, pages, warps);
   }
   __syncthreads();
   Signals signals;
-  signals.norm2 = sum.norm2;
-  signals.max_abs = sum.max_abs;
-  signals.nonfinite = sum.nonfinite;
+  if (threadIdx.x < kWarp) {
+    const Partial sum = fold_warps(warps, kLanes / kWarp);
+    signals.norm2 = sum.norm2;
+    signals.max_abs = sum.max_abs;
+    signals.nonfinite = sum.nonfinite;
+  }
   return signals;
 }
 
-/// A block measures `pages` pages after another, its warps each at their own pace. The last blocks
-/// of all reduce launches of the step add the pages and, if `alone`, decide.
+/// A page of gradients.
+template <class E>
+struct GradPage {
+  const E* grad;
+  int count;
+  bool vector;
+
+  template <class Recipe>
+  __device__ GradPage(const View<Recipe>& view, int index) {
+    const PageRef ref = view.pages[index];
+    const std::int64_t first = std::int64_t(ref.page) * reduction::kPage;
+    const std::int64_t left = view.tensors[ref.tensor].numel - first;
+    grad = static_cast<const E*>(view.grads[ref.tensor]) + first;
+    count = int(left < reduction::kPage ? left : reduction::kPage);
+    vector = aligned(grad);
+  }
+  /// How many of the 16 logical warps have elements.
+  __device__ int warps() const {
+    return (count + 4 * reduction::kWarp - 1) / (4 * reduction::kWarp);
+  }
+};
+
+/// A block measures `pages` pages, one after another by all its warps, each at its own pace; or
+/// where pages are tiny a warp measures a page. What lanes found is added at the end, for all pages
+/// at a time. The last blocks of all reduce launches of the step add the pages and, if `alone`,
+/// decide.
 template <class Recipe, class Tag, class E>
-__global__ void __launch_bounds__(512, sizeof(Compute<E>) == 4 ? 2 : 1)
-    reduce_kernel(const View<Recipe> view, int first_page, int page_count, int pages, bool alone) {
+__global__ void __launch_bounds__(512, sizeof(E) == 8   ? 1
+                                       : sizeof(E) == 4 ? 2
+                                                        : 3)
+    reduce_kernel(const View<Recipe> view, int first_page, int page_count, int pages, bool tiny,
+                  bool alone) {
   using namespace reduction;
   using Bits = decltype(magnitude(Compute<E>()));
   constexpr int kWarps = kLanes / kWarp;
-  __shared__ Measured<Bits> warps[kMostPages][kWarps];
+  __shared__ double lanes[kMostPages][kLanes];
+  __shared__ Measured<Bits> sums[kMostPages][kWarps];
+  __shared__ int counts[kMostPages];  // logical warps that have elements; others would add zero
   allow_kernel_after();
   const int begin = int(blockIdx.x) * pages;
   const int mine = page_count - begin < pages ? page_count - begin : pages;
-  for (int p = 0; p < mine; ++p) {
-    const PageRef ref = view.pages[first_page + begin + p];
-    const std::int64_t first = std::int64_t(ref.page) * kPage;
-    const std::int64_t left = view.tensors[ref.tensor].numel - first;
-    const E* const grad = static_cast<const E*>(view.grads[ref.tensor]) + first;
-    const int count = int(left < kPage ? left : kPage);
-    const bool vector = aligned(grad);
-    for (int lane = int(threadIdx.x); lane < kLanes; lane += int(blockDim.x)) {
-      const int warp = lane / kWarp;
-      if (4 * kWarp * warp >= count) {  // nothing here: warps without elements add zero
-        if (lane % kWarp == 0) warps[p][warp] = {};
-        continue;
-      }
-      const auto x =
-          warp_sum(measure_lane<Recipe>(grad, count, vector, lane, view.core->shared), kWarp / 2);
-      if (lane % kWarp == 0) warps[p][warp] = x;
+  const int lane = int(threadIdx.x) % kWarp, warp = int(threadIdx.x) / kWarp;
+  const int stride = int(blockDim.x) / kWarp;
+  Measured<Bits> seen{};
+  for (int p = tiny ? warp : 0; p < mine; p += tiny ? stride : 1) {
+    const GradPage<E> page(view, first_page + begin + p);
+    const int active = page.warps() < kWarps ? page.warps() : kWarps;
+    for (int w = tiny ? 0 : warp; w < active; w += tiny ? 1 : stride) {
+      const int at = w * kWarp + lane;
+      lanes[p][at] =
+          measure_lane<Recipe>(page.grad, page.count, page.vector, at, view.core->shared, seen);
     }
+    if (lane == 0 && (tiny || warp == 0)) counts[p] = active;
+  }
+  seen.most = warp_max(seen.most);  // of all pages: they are only ever looked at together
+  if (__any_sync(0xffffffffU, seen.nonfinite != 0) != 0) {
+    for (int d = kWarp / 2; d > 0; d /= 2)
+      seen.nonfinite += __shfl_xor_sync(0xffffffffU, seen.nonfinite, d);
   }
   __syncthreads();
-  for (int p = int(threadIdx.x) / kWarp; p < mine; p += int(blockDim.x) / kWarp) {
-    const Partial sum = fold_warps(warps[p]);
-    if (threadIdx.x % kWarp == 0) view.partials[first_page + begin + p] = sum;
+#pragma unroll 4
+  for (int unit = warp; unit < mine * kWarps; unit += stride) {
+    const int p = unit / kWarps, w = unit % kWarps;
+    double x = w < counts[p] ? lanes[p][w * kWarp + lane] : 0;
+#pragma unroll
+    for (int d = kWarp / 2; d > 0; d /= 2) x = __dadd_rn(x, __shfl_xor_sync(0xffffffffU, x, d));
+    if (lane == 0) sums[p][w] = {x, 0, 0};
+  }
+  __syncthreads();
+  if (lane == 0) {  // each warp's findings count as its share of the block's first page
+    sums[0][warp].most = seen.most;
+    sums[0][warp].nonfinite = seen.nonfinite;
+  }
+  __syncthreads();
+  for (int p = warp; p < mine; p += stride) {
+    const Partial sum = fold_warps(sums[p], kWarps);
+    if (lane == 0) view.partials[first_page + begin + p] = sum;
   }
   __syncthreads();
   __shared__ unsigned turn;
   if (threadIdx.x == 0) turn = arrive(*view.core);
   __syncthreads();
-  const unsigned blocks = unsigned(view.reduce_blocks);
-  if (alone) {
-    if (turn + unsigned(view.deciders) < blocks) return;
-    decide_together(view, turn, blocks, [&] {
-      const Signals signals = add_pages(view.partials, view.page_count);
-      if (threadIdx.x == 0) view.core->signals[view.parity] = signals;
-      return signals;
-    });
-  } else if (turn + 1 == blocks) {
+  const unsigned part = turn + unsigned(view.deciders) - unsigned(view.reduce_blocks);
+  const bool last = turn + 1 == unsigned(view.reduce_blocks);
+  Signals signals;
+  if (last) {
     __threadfence();
-    const Signals signals = add_pages(view.partials, view.page_count);
-    if (threadIdx.x != 0) return;
-    view.core->signals[view.parity] = signals;
-    view.core->arrived = 0;
+    signals = add_pages(view.partials, view.page_count);
+    if (threadIdx.x == 0) view.core->signals[view.parity] = signals;
+  }
+  if (!alone) {
+    if (last && threadIdx.x == 0) view.core->arrived = 0;
+  } else if (part < unsigned(view.deciders)) {
+    decide_together(view, part, signals);
   }
 }
 

@@ -19,10 +19,16 @@ namespace agmohd::cuda {
 /// The pages of all tensors of one dtype: one launch.
 struct Run {
   Dtype dtype;
-  int first_page, pages, threads;
+  int first_page, pages, reduce_threads, sweep_threads;
   int reduce_pages;  // of a block
+  bool tiny;         // a warp does a page
 
   int reduce_blocks() const { return (pages + reduce_pages - 1) / reduce_pages; }
+  int sweep_blocks() const {
+    return tiny
+               ? (pages + sweep_threads / reduction::kWarp - 1) / (sweep_threads / reduction::kWarp)
+               : pages;
+  }
 };
 
 /// The device's table of one step: gradients' addresses, tensors, pages, and room for partial sums
@@ -72,15 +78,16 @@ class StepTable {
     uploader.end(buffer_.data(), refs.size() * sizeof(void*), stream);
   }
 
-  /// The same while `stream` is captured: every replay copies from memory that belongs to this
-  /// table.
+  /// write() while a stream is captured: at once, on another stream, so that replays copy nothing.
+  /// Nothing else uses this table before the capture is replayed.
   void write_captured(const Refs& refs, const Groups& groups, const Records& records,
-                      cudaStream_t stream) {
+                      cudaStream_t side) {
     plan(refs);
     fill(refs, groups, records);
-    copy_captured(0, image_.data(), image_.size(), stream);
-    if (!pages_uploaded_)
-      copy_captured(pages_at_, pages_.data(), pages_.size() * sizeof(PageRef), stream);
+    copy_now(0, image_.data(), image_.size(), side);
+    if (!pages_uploaded_) copy_now(pages_at_, pages_.data(), pages_.size() * sizeof(PageRef), side);
+    C10_CUDA_CHECK(cudaStreamSynchronize(side));
+    pages_uploaded_ = true;
   }
 
   void record(c10::cuda::CUDAStream stream) const { buffer_.record(stream); }
@@ -101,6 +108,7 @@ class StepTable {
     view.tensor_count = int(shapes_.size());
     view.page_count = int(pages_.size());
     view.reduce_blocks = reduce_blocks_;
+    view.sweep_blocks = sweep_blocks_;
     view.deciders = deciders_;
     view.parity = parity;
     return view;
@@ -119,7 +127,7 @@ class StepTable {
     for (std::size_t t = 0; t < refs.size(); ++t) {
       if (refs[t].numel == 0) continue;
       if (runs_.empty() || runs_.back().dtype != refs[t].dtype) {
-        runs_.push_back({refs[t].dtype, int(pages_.size()), 0, tuning_.threads, 1});
+        runs_.push_back({refs[t].dtype, int(pages_.size()), 0, 0, 0, 1, false});
         elements = 0;
       }
       const std::int64_t count = reduction::pages(refs[t].numel);
@@ -129,20 +137,29 @@ class StepTable {
       elements += refs[t].numel;
       Run& run = runs_.back();
       run.pages += int(count);
+      run.tiny = elements / run.pages < tuning_.tiny_page;
       const bool small = elements / run.pages < tuning_.small_page;
-      run.threads = small ? tuning_.small_threads : tuning_.threads;
+      run.reduce_threads = small ? tuning_.small_reduce_threads : tuning_.reduce_threads;
+      run.sweep_threads = small ? tuning_.small_sweep_threads : tuning_.sweep_threads;
       // So few that every multiprocessor still gets many blocks.
-      const int share = small ? 1 : run.pages / (8 * multiprocessors_);
-      run.reduce_pages = std::clamp(share, 1, std::min(tuning_.reduce_pages, kMostPages));
+      const int share = run.pages / (8 * multiprocessors_);
+      const int most = std::min(tuning_.reduce_pages, kMostPages);
+      run.reduce_pages = run.tiny ? std::min(run.reduce_threads / reduction::kWarp, kMostPages)
+                         : small  ? 1
+                                  : std::clamp(share, 1, most);
     }
-    reduce_blocks_ = 0;
+    reduce_blocks_ = sweep_blocks_ = 0;
     deciders_ = 1;
     if (runs_.empty()) return;
-    for (const Run& run : runs_) reduce_blocks_ += run.reduce_blocks();
+    for (const Run& run : runs_) {
+      reduce_blocks_ += run.reduce_blocks();
+      sweep_blocks_ += run.sweep_blocks();
+    }
     const Run& last = runs_.back();  // those who wait for each other are of one launch
-    const int wanted = (int(refs.size()) + last.threads - 1) / last.threads;
-    deciders_ = std::min(
-        {wanted, multiprocessors_, Recipe::wants == 0 ? last.pages : last.reduce_blocks()});
+    const int threads = Recipe::wants == 0 ? last.sweep_threads : last.reduce_threads;
+    const int wanted = (int(refs.size()) + threads - 1) / threads;
+    deciders_ = std::min({wanted, multiprocessors_,
+                          Recipe::wants == 0 ? last.sweep_blocks() : last.reduce_blocks()});
   }
 
   void allocate() {
@@ -186,17 +203,17 @@ class StepTable {
     for (std::size_t t = 0; t < refs.size(); ++t) to[t] = refs[t].grad;
   }
 
-  void copy_captured(std::size_t at, const void* from, std::size_t bytes, cudaStream_t stream) {
+  void copy_now(std::size_t at, const void* from, std::size_t bytes, cudaStream_t side) {
     if (bytes == 0) return;
     char* const pinned = static_cast<char*>(pinned_->data()) + at;
     std::memcpy(pinned, from, bytes);
     C10_CUDA_CHECK(cudaMemcpyAsync(buffer_.template at<char>(at), pinned, bytes,
-                                   cudaMemcpyHostToDevice, stream));
+                                   cudaMemcpyHostToDevice, side));
   }
 
   Tuning tuning_;
   int multiprocessors_;
-  int reduce_blocks_ = 0, deciders_ = 1;
+  int reduce_blocks_ = 0, sweep_blocks_ = 0, deciders_ = 1;
   Refs shapes_;  // that pages_ and runs_ were made of
   bool planned_ = false, pages_uploaded_ = false;
   std::vector<Run> runs_;

@@ -15,123 +15,201 @@
 // Phase 3 of a step.
 namespace agmohd::cuda {
 
-/// What a thread has of four elements: parameter, gradient and state as they lie in memory.
+/// What a thread has of four elements before it works on them: parameter, gradient and the first
+/// states, as they lie in memory. Further states, mostly options, are left for later: registers are
+/// short.
 template <class E, class S, int kSlots>
 struct Four {
   Pack<E> param, grad;
   Pack<S> slots[kSlots > 0 ? kSlots : 1];
 };
 
-/// The elements of a page that this thread works on; `x` holds the first four.
-template <class Recipe, class E, class S, int kSlots, class Slots, class Fetch, class K>
-__device__ void sweep_page(Four<E, S, kSlots> x, Quad q, int thread, int count, bool vector,
-                           E* param, const Slots& slots, const Fetch& fetch, const K& k) {
-  using T = strict<Compute<E>>;
-  while (true) {
-    const Quad now = q;
-    thread += int(blockDim.x);
-    q = Quad(thread, count, vector);
-    Four<E, S, kSlots> next{};
-    if (AGX_AHEAD && q.n > 0) next = fetch(q);
+/// A page of a tensor in a sweep.
+template <class Recipe, class E>
+struct SweepPage {
+  static constexpr int kSlots = Recipe::slot_count;
+  using R = Compute<E>;
+  using S = R;  // of state in memory
+  using K = typename Recipe::template Coefficients<R>;
+  static constexpr int kAhead = kSlots < 2 ? kSlots : 2;
+  using Elements = Four<E, S, kAhead>;
+  using States = Pack<S>[kSlots > kAhead ? kSlots - kAhead : 1];  // the further ones
+
+  E* param;
+  const E* grad;
+  S* slots[kSlots > 0 ? kSlots : 1];  // null: not used
+  int count;
+  bool vector;
+
+  __device__ SweepPage(const View<Recipe>& view, const PageRef& ref, bool idle) {
+    const DeviceTensor<Recipe>& tensor = view.tensors[ref.tensor];
+    const std::int64_t first = std::int64_t(ref.page) * reduction::kPage;
+    const std::int64_t left = idle ? 0 : tensor.numel - first;
+    count = int(left < reduction::kPage ? left : reduction::kPage);
+    param = static_cast<E*>(tensor.param) + first;
+    grad = static_cast<const E*>(view.grads[ref.tensor]) + first;
+    vector = aligned(param) && aligned(grad);
+#pragma unroll
+    for (int s = 0; s < kSlots; ++s) {
+      slots[s] = tensor.slots[s] == nullptr ? nullptr : static_cast<S*>(tensor.slots[s]) + first;
+      vector = vector && aligned(slots[s]);
+    }
+  }
+
+  __device__ Elements load(int i) const {
+    Elements x{};
+    x.param = load_once(param + i);
+    x.grad = load_pack(grad + i);
+#pragma unroll
+    for (int s = 0; s < kAhead; ++s) {
+      if (slots[s] != nullptr) x.slots[s] = load_once(slots[s] + i);
+    }
+    return x;
+  }
+
+  __device__ static void update(Elements& x, States& further, const K& k) {
+    using T = strict<R>;
+    const auto at = [&](int s, int j) -> S& {
+      return s < kAhead ? x.slots[s].x[j] : further[s - kAhead].x[j];
+    };
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
       typename Recipe::template Slots<T> state;
-      for_each_slot<kSlots>(state, [&](int s, T& slot) { slot = {widen(x.slots[s].x[j])}; });
+      for_each_slot<kSlots>(state, [&](int s, T& slot) { slot = {widen(at(s, j))}; });
       const T p = Recipe::sweep(T{widen(x.param.x[j])}, T{widen(x.grad.x[j])}, state, k);
       narrow(p.v, x.param.x[j]);
-      for_each_slot<kSlots>(state, [&](int s, T& slot) { narrow(slot.v, x.slots[s].x[j]); });
+      for_each_slot<kSlots>(state, [&](int s, T& slot) { narrow(slot.v, at(s, j)); });
     }
-    store(param, now, vector, x.param);
+  }
+
+  /// The quads of neighbours from `i` on; `x` holds the first. The next one is under way while one
+  /// is worked on.
+  __device__ void sweep_quads(Elements x, int i, int stride, const K& k) const {
+#pragma unroll 1
+    while (i + 4 <= count) {
+      asm volatile("" ::: "memory");  // or all of k moves to registers, and others to the stack
+      const int next = i + stride;
+      Elements ahead{};
+      if (next + 4 <= count) ahead = load(next);
+      States further{};
+#pragma unroll
+      for (int s = kAhead; s < kSlots; ++s) {
+        if (slots[s] != nullptr) further[s - kAhead] = load_once(slots[s] + i);
+      }
+      update(x, further, k);
+      store_once(param + i, x.param);
+#pragma unroll
+      for (int s = 0; s < kSlots; ++s) {
+        if (slots[s] == nullptr) continue;
+        store_once(slots[s] + i, s < kAhead ? x.slots[s] : further[s - kAhead]);
+      }
+      x = ahead;
+      i = next;
+    }
+  }
+
+  /// `left` of the four elements i, i + step, ...
+  __device__ void sweep_some(int i, int step, int left, const K& k) const {
+    Elements x{};
+    States further{};
+    x.param = load_some(param + i, step, left);
+    x.grad = load_some(grad + i, step, left);
 #pragma unroll
     for (int s = 0; s < kSlots; ++s) {
-      if (slots[s] != nullptr) store(slots[s], now, vector, x.slots[s]);
+      if (slots[s] == nullptr) continue;
+      (s < kAhead ? x.slots[s] : further[s - kAhead]) = load_some(slots[s] + i, step, left);
     }
-    if (q.n <= 0) return;
-    x = AGX_AHEAD ? next : fetch(q);
+    update(x, further, k);
+    store_some(param + i, step, left, x.param);
+#pragma unroll
+    for (int s = 0; s < kSlots; ++s) {
+      if (slots[s] == nullptr) continue;
+      store_some(slots[s] + i, step, left, s < kAhead ? x.slots[s] : further[s - kAhead]);
+    }
+  }
+
+  /// The page by `threads` threads, of which this is `thread`; `x` is what begin() returned.
+  __device__ Elements begin(int thread) const {
+    return vector && 4 * thread + 4 <= count ? load(4 * thread) : Elements{};
+  }
+  __device__ void sweep(const Elements& x, int thread, int threads, const K& k) const {
+    if (vector) {
+      sweep_quads(x, 4 * thread, 4 * threads, k);
+      const int whole = count / 4 * 4;
+      if (thread == 0 && whole < count) sweep_some(whole, 1, count - whole, k);
+    } else {  // every 32nd element, so that the accesses of a warp coalesce
+      constexpr int kWarp = reduction::kWarp;
+#pragma unroll 1
+      for (int i = 4 * (thread & ~(kWarp - 1)) + thread % kWarp; i < count; i += 4 * threads)
+        sweep_some(i, kWarp, (count - i + kWarp - 1) / kWarp, k);
+    }
+  }
+};
+
+template <class R, class Recipe>
+__device__ const auto& coefficients(const View<Recipe>& view, int t) {
+  if constexpr (std::is_same_v<R, double>) {
+    return view.coefficients64[t];
+  } else {
+    return view.coefficients[t];
   }
 }
 
-/// The coefficients of a tensor in a step that measures nothing, where every block decides for
-/// itself on copies. False: the step is skipped.
+/// The coefficients of a tensor in a step that measures nothing: those that the step before left,
+/// or after a change of options or tables what this block decides by itself, on copies. False: the
+/// step is skipped.
 template <class Recipe, class K>
-__device__ bool decide_alone(const Core<Recipe>& core, const DeviceTensor<Recipe>& tensor, K& k) {
+__device__ bool coefficients_ahead(const View<Recipe>& view, int t, K& k) {
+  const Core<Recipe>& core = *view.core;
+  using R = std::remove_cv_t<decltype(k.lr)>;
+  k = coefficients<R>(view, t);
+  if (core.ahead == view.tensors) return core.apply != 0;
+  const DeviceTensor<Recipe>& tensor = view.tensors[t];
   typename Recipe::Memory memory = core.memory;
   typename Recipe::PerTensor record = *tensor.record;
   const Verdict verdict = Recipe::judge(core.shared, Signals{}, memory);
   if (verdict.skip) return false;
-  k = Recipe::template decide<std::remove_cv_t<decltype(k.lr)>>(core.shared, *tensor.group,
-                                                                Signals{}, verdict, memory, record);
+  k = Recipe::template decide<R>(core.shared, *tensor.group, Signals{}, verdict, memory, record);
   return true;
 }
 
-/// A block a page, in the reverse order of the reduce pass, whose end is still in the cache.
+/// A block a page, or where pages are tiny a warp a page, in the reverse order of the reduce pass,
+/// whose end is still in the cache.
 template <class Recipe, class Tag, class E>
-__global__ void __launch_bounds__(512, sizeof(Compute<E>) == 4 ? AGX_BLOCKS : 1)
-    sweep_kernel(const View<Recipe> view, int first_page) {
+__global__ void __launch_bounds__(256, sizeof(Compute<E>) == 4 ? 3 : 1)
+    sweep_kernel(const View<Recipe> view, int first_page, int page_count, bool tiny) {
   using R = Compute<E>;
-  using T = strict<R>;
-  using S = R;  // of state in memory
   using K = typename Recipe::template Coefficients<R>;
-  constexpr int kSlots = Recipe::slot_count;
-  const PageRef ref = view.pages[first_page + int(gridDim.x) - 1 - int(blockIdx.x)];
-  const DeviceTensor<Recipe>& tensor = view.tensors[ref.tensor];
-  const std::int64_t first = std::int64_t(ref.page) * reduction::kPage;
-  const int count =
-      int(tensor.numel - first < reduction::kPage ? tensor.numel - first : reduction::kPage);
-  E* const param = static_cast<E*>(tensor.param) + first;
-  const E* const grad = static_cast<const E*>(view.grads[ref.tensor]) + first;
-  S* slots[kSlots > 0 ? kSlots : 1] = {};
-  bool vector = aligned(param) && aligned(grad);
-#pragma unroll
-  for (int s = 0; s < kSlots; ++s) {
-    if (tensor.slots[s] == nullptr) continue;
-    slots[s] = static_cast<S*>(tensor.slots[s]) + first;
-    vector = vector && aligned(slots[s]);
-  }
-  const auto fetch = [&](const Quad& q) {
-    Four<E, S, kSlots> x{};
-    x.param = load(param, q, vector);
-    x.grad = load(grad, q, vector);
-#pragma unroll
-    for (int s = 0; s < kSlots; ++s) {
-      if (slots[s] != nullptr) x.slots[s] = load(slots[s], q, vector);
-    }
-    return x;
-  };
-
-  int thread = int(threadIdx.x);
-  Quad q(thread, count, vector);
-  Four<E, S, kSlots> x = fetch(q);  // under way while the coefficients are
-  K k;
+  constexpr int kWarp = reduction::kWarp;
+  const int warp = tiny ? int(threadIdx.x) / kWarp : 0;
+  const int back = tiny ? int(blockIdx.x) * (int(blockDim.x) / kWarp) + warp : int(blockIdx.x);
+  const bool idle = back >= page_count;
+  const PageRef ref = view.pages[first_page + (idle ? 0 : page_count - 1 - back)];
+  const SweepPage<Recipe, E> page(view, ref, idle);
+  const int thread = int(threadIdx.x) - warp * kWarp, threads = tiny ? kWarp : int(blockDim.x);
+  const auto x = page.begin(thread);  // under way while the coefficients are
+  // Coefficients stay in shared memory: registers are short. It takes no initialiser.
+  __shared__ alignas(K) unsigned char storage[(reduction::kLanes / kWarp) * sizeof(K)];
+  K* const k = reinterpret_cast<K*>(storage) + warp;
   if constexpr (Recipe::wants == 0) {
-    __shared__ alignas(K) unsigned char storage[sizeof(K)];  // it takes no initialiser
-    __shared__ bool apply;
+    __shared__ bool apply;  // the same for all tensors
     __shared__ unsigned turn;
-    if (threadIdx.x == 0) {
-      K mine;
-      apply = decide_alone(*view.core, tensor, mine);
-      if (apply) *reinterpret_cast<K*>(storage) = mine;
-      turn = arrive(*view.core);
+    if (thread == 0) {
+      const bool applied = coefficients_ahead(view, ref.tensor, *k);
+      if (warp == 0) apply = applied;
     }
     __syncthreads();
-    if (apply) k = *reinterpret_cast<const K*>(storage);
-    const auto commit = [&] {  // the records move on when all blocks have read them
-      const unsigned blocks = unsigned(view.page_count);
-      if (turn + unsigned(view.deciders) >= blocks)
-        decide_together(view, turn, blocks, [] { return Signals{}; });
-    };
-    if (!apply) return commit();
-    sweep_page<Recipe>(x, q, thread, count, vector, param, slots, fetch, k);
-    commit();
+    if (threadIdx.x == 0) turn = atomicAdd(&view.core->arrived, 1U);  // it has read what it needs
+    if (apply && !idle) page.sweep(x, thread, threads, *k);
+    __syncthreads();
+    const unsigned part = turn + unsigned(view.deciders) - unsigned(view.sweep_blocks);
+    if (part < unsigned(view.deciders)) commit_together(view, part);
   } else {
     wait_for_kernel_before();
-    if (view.core->apply == 0) return;
-    if constexpr (std::is_same_v<R, double>) {
-      k = view.coefficients64[ref.tensor];
-    } else {
-      k = view.coefficients[ref.tensor];
-    }
-    sweep_page<Recipe>(x, q, thread, count, vector, param, slots, fetch, k);
+    if (thread == 0) *k = coefficients<R>(view, ref.tensor);
+    const bool apply = view.core->apply != 0;
+    __syncthreads();
+    if (apply && !idle) page.sweep(x, thread, threads, *k);
   }
 }
 

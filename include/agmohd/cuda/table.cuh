@@ -34,7 +34,9 @@ struct Core {
   Signals signals[2];  // what this device measured; alternating, see CudaExecutor::finish
   Signals decided;     // what was judged, of all devices
   Verdict verdict;
-  int apply;                           // the verdict: 0 skips the sweep
+  int apply;          // the verdict: 0 skips the sweep
+  int next_apply;     // the same of the step after, where it is decided ahead
+  const void* ahead;  // the table that holds the next step's coefficients; see commit_together()
   unsigned arrived, judged, finished;  // blocks; see decide.cuh
 };
 
@@ -52,7 +54,7 @@ struct View {
   const double* loss;    // null: none
   int tensor_count;
   int page_count;
-  int reduce_blocks;
+  int reduce_blocks, sweep_blocks;
   int deciders;  // blocks that share phase 2
   int board_size;
   int parity;

@@ -13,9 +13,12 @@ inline constexpr int kMostPages = 8;
 /// Launch geometry. It never changes a result: the order of additions is fixed in
 /// core/reduction.hpp.
 struct Tuning {
-  int threads;              ///< of a block; of a sweep it does one page
-  int small_threads;        ///< where pages hold few elements on average
+  int reduce_threads;        ///< of a block: 128, 256 or 512
+  int sweep_threads;         ///< of a block, which does one page; at most 256
+  int small_reduce_threads;  ///< the same where pages hold few elements on average
+  int small_sweep_threads;
   std::int64_t small_page;  ///< elements under which a page counts as small
+  std::int64_t tiny_page;   ///< elements under which a warp does a page by itself
   int reduce_pages;         ///< of a block of the reduce pass, where there are very many
 };
 
@@ -28,7 +31,7 @@ struct Tuned {
   const char* measured;
 };
 
-inline constexpr Tuning default_tuning{512, 128, 2048, 4};
+inline constexpr Tuning default_tuning{512, 256, 256, 128, 2048, 256, 4};
 inline constexpr Tuned tuned[] = {
     {"NVIDIA H200", default_tuning, 0, ""},
 };
