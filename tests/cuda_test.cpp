@@ -12,6 +12,8 @@
 #include <torch/torch.h>
 
 #include <agmohd/agmohd.hpp>
+#include <agmohd/cuda/tuning.hpp>
+#include <limits>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -220,7 +222,7 @@ std::pair<int, int> captured_nodes(Step step) {
   return {kernels, int(count) - kernels};
 }
 
-TYPED_TEST(CudaLane, LaunchesTwoKernelsForAnyNumberOfTensors) {
+TYPED_TEST(CudaLane, LaunchesTwoKernelsAtMostForAnyNumberOfTensors) {
   for (const int count : {1, 10, 1000}) {
     Tensors params;
     for (int i = 0; i < count; ++i) {
@@ -235,8 +237,8 @@ TYPED_TEST(CudaLane, LaunchesTwoKernelsForAnyNumberOfTensors) {
     optimizer.prepare();
     torch::cuda::synchronize();
     const auto [kernels, others] = captured_nodes([&] { optimizer.step(); });
-    EXPECT_LE(kernels, 2) << count << " tensors";
-    EXPECT_LE(others, 1) << count << " tensors: one copy of the table's addresses";
+    EXPECT_EQ(kernels, TypeParam::wants == 0 ? 1 : 2) << count << " tensors";
+    EXPECT_EQ(others, 0) << count << " tensors";
   }
 }
 
@@ -271,7 +273,8 @@ struct Trainer {
     }
     model->to(torch::kCUDA);
     optimizer = std::make_unique<Optimizer<Everything>>(
-        model->parameters(), options<Everything>().max_norm(0.5).total_steps(400).set<"bound">(50));
+        model->parameters(),
+        options<Everything>().max_norm(0.5).total_steps(2000).set<"bound">(50));
   }
   void load(
       int t) {  // every few batches the gradient is small (no clip), and sometimes huge (skip)
@@ -317,7 +320,7 @@ TEST(CudaGraph, ReplaysHaveTheBitsOfEagerSteps) {
   torch::cuda::synchronize();
   int skipped = 0;
   const c10::cuda::CUDAStreamGuard guard(side);
-  for (int t = 3; t < 200; ++t) {
+  for (int t = 3; t < 1003; ++t) {
     for (Trainer* trainer : {&eager, &graphed}) {
       trainer->load(t);
       trainer->change(t);
@@ -327,16 +330,16 @@ TEST(CudaGraph, ReplaysHaveTheBitsOfEagerSteps) {
     skipped += torch::equal(before, eager.model->parameters()[0]) ? 1 : 0;
     graphed.optimizer->prepare();  // uploads options that were changed
     graph.replay();
-    if (t % 50 == 0)
+    if (t % 100 == 0)
       expect_same_bits(eager.model->parameters(), graphed.model->parameters(),
                        "step " + std::to_string(t));
   }
   expect_same_bits(eager.model->parameters(), graphed.model->parameters(), "the end");
   EXPECT_EQ(eager.optimizer->updates(), graphed.optimizer->updates());
   EXPECT_GT(skipped, 10);
-  EXPECT_LT(skipped, 100);
+  EXPECT_LT(skipped, 500);
   // Eager steps go on from where the replays ended, and the graph from there.
-  for (int t = 200; t < 210; ++t) {
+  for (int t = 1003; t < 1013; ++t) {
     eager.load(t);
     graphed.load(t);
     eager.step();
@@ -348,6 +351,115 @@ TEST(CudaGraph, ReplaysHaveTheBitsOfEagerSteps) {
   }
   expect_same_bits(eager.model->parameters(), graphed.model->parameters(),
                    "eager and replayed steps in turns");
+}
+
+TYPED_TEST(CudaLane, ReplaysAndEagerStepsMayTakeTurns) {
+  Tensors plain = copies(parameters(torch::kFloat, 29), torch::kCUDA),
+          mixed = copies(plain, torch::kCUDA);
+  auto a = two_groups<TypeParam>(plain), b = two_groups<TypeParam>(mixed);
+  for (Tensors* params : {&plain, &mixed}) {
+    for (std::size_t i = 0; i < params->size(); ++i) {
+      torch::manual_seed(i);
+      (*params)[i].mutable_grad() = torch::randn_like((*params)[i]);
+    }
+  }
+  const c10::cuda::CUDAStream side = c10::cuda::getStreamFromPool();
+  const c10::cuda::CUDAStreamGuard guard(side);
+  torch::cuda::synchronize();
+  a->step();
+  b->step();
+  at::cuda::CUDAGraph first, second;
+  for (at::cuda::CUDAGraph* graph : {&first, &second}) {
+    b->prepare();
+    torch::cuda::synchronize();
+    graph->capture_begin();
+    b->step();
+    graph->capture_end();
+  }
+  for (int t = 0; t < 40; ++t) {
+    for (Tensors* params : {&plain, &mixed}) {
+      torch::manual_seed(100 + std::uint64_t(t));
+      for (Tensor& p : *params) p.mutable_grad().copy_(torch::randn(p.sizes()));
+    }
+    if (t % 9 == 4) {
+      for (auto* o : {a.get(), b.get()}) o->param_groups()[0].options().set_lr(1e-2 / (1 + t));
+    }
+    a->step();
+    if (t % 3 == 0 || t % 7 == 1) {
+      b->step();
+    } else {
+      b->prepare();
+      (t % 2 == 0 ? first : second).replay();
+    }
+  }
+  expect_same_bits(plain, mixed, TypeParam::name());
+  expect_same_bits(states(*a, plain), states(*b, mixed), "states of " + TypeParam::name());
+  EXPECT_EQ(a->updates(), b->updates());
+}
+
+TYPED_TEST(CudaLane, BitsDoNotDependOnTuning) {
+  const agmohd::cuda::Tuning tunings[] = {{512, 256, 128, 128, 256, 128, 2048, 256, 4},
+                                          {128, 64, 256, 32, 128, 64, 100, 0, 1},
+                                          {256, 128, 512, 256, 512, 256, 1 << 20, 1 << 20, 8}};
+  Tensors first;
+  for (const auto& tuning : tunings) {
+    agmohd::cuda::tuning_under_test() = &tuning;
+    Tensors params = copies(parameters(torch::kFloat, 31), torch::kCUDA);
+    for (int i = 0; i < 300; ++i) {
+      torch::manual_seed(std::uint64_t(i));
+      params.push_back(torch::randn({1 + i * 7 % 130}).to(torch::kCUDA).requires_grad_());
+    }
+    auto optimizer = two_groups<TypeParam>(params);
+    for (int t = 0; t < 6; ++t) {
+      set_gradients(params, t, 1);
+      optimizer->step();
+    }
+    agmohd::cuda::tuning_under_test() = nullptr;
+    if (first.empty()) {
+      first = params;
+    } else {
+      expect_same_bits(first, params, TypeParam::name());
+    }
+  }
+}
+
+TEST(CudaRange, NormsNeitherOverflowNorVanish) {
+  for (const double size : {1e19, 1e-19, 1e-25}) {
+    double norms[2];
+    int i = 0;
+    for (const at::Device device : {at::Device(at::kCPU), at::Device(at::kCUDA)}) {
+      const Tensor p = torch::zeros({40000}, device).requires_grad_();
+      Optimizer<ClippedSGD> optimizer(Tensors{p}, options<ClippedSGD>());
+      p.mutable_grad() = torch::full({40000}, size, device);
+      optimizer.step();
+      EXPECT_TRUE(torch::isfinite(p).all().item<bool>());
+      norms[i++] = optimizer.signals().norm2;
+    }
+    EXPECT_EQ(norms[0], norms[1]);
+    EXPECT_NEAR(norms[1] / (40000 * size * size), 1, 1e-6);
+  }
+}
+
+TEST(CudaRange, ANonFiniteElementIsSeenWhereverItIs) {
+  const Tensors params = copies(parameters(torch::kFloat, 37), torch::kCUDA);
+  auto optimizer = two_groups<Everything>(params);
+  optimizer->options().template set<"bound">(1e12);
+  std::int64_t applied = 0;
+  for (std::size_t i = 0; i < params.size(); ++i) {
+    for (const std::int64_t at : {std::int64_t{0}, params[i].numel() / 2, params[i].numel() - 1}) {
+      if (params[i].numel() == 0) continue;
+      for (const Tensor& p : params) p.mutable_grad() = torch::ones_like(p);
+      const Tensors before = copies(params, torch::kCUDA);
+      const Tensor flat = params[i].grad().as_strided({params[i].numel()}, {1});
+      flat[at] = at % 2 == 0 ? std::numeric_limits<float>::quiet_NaN() : INFINITY;
+      optimizer->step();
+      // ClipByValue, which comes before the measurement, leaves NaN and bounds infinity.
+      EXPECT_EQ(optimizer->signals().nonfinite, at % 2 == 0 ? 1 : 0) << i << " " << at;
+      if (at % 2 == 0) expect_same_bits(before, params, "a step with NaN");
+      applied += at % 2 == 0 ? 0 : 1;
+    }
+  }
+  EXPECT_EQ(optimizer->updates(), applied);
 }
 
 TEST(CudaGraph, AnUnpreparedCaptureSaysWhatToCall) {
@@ -385,8 +497,8 @@ TEST(CudaGraph, CapturesAModelThatWasMovedFromTheCpu) {
   optimizer.prepare();
   torch::cuda::synchronize();
   const auto [kernels, others] = captured_nodes([&] { optimizer.step(); });
-  EXPECT_LE(kernels, 2);
-  EXPECT_LE(others, 1);
+  EXPECT_EQ(kernels, 2);
+  EXPECT_EQ(others, 0);
 }
 
 TEST(CudaStreams, TablesOutliveTheKernelsOfOtherStreams) {

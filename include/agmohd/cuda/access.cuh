@@ -3,8 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
-#include <type_traits>
 
 #include "lane.cuh"
 
@@ -25,27 +23,26 @@ template <class E>
 __device__ Pack<E> load_pack(const E* p) {
   return *reinterpret_cast<const Pack<E>*>(p);
 }
-/// The same for what is not looked at again in this step, so that gradients stay in the cache.
 template <class E>
-__device__ Pack<E> load_once(const E* p) {
-  using Word = std::conditional_t<sizeof(Pack<E>) == 8, uint2, uint4>;
-  Word words[sizeof(Pack<E>) / sizeof(Word)];
-#pragma unroll
-  for (int i = 0; i < int(sizeof(Pack<E>) / sizeof(Word)); ++i)
-    words[i] = __ldcs(reinterpret_cast<const Word*>(p) + i);
+__device__ void store_pack(E* p, const Pack<E>& pack) {
+  *reinterpret_cast<Pack<E>*>(p) = pack;
+}
+
+/// A pack as loaded: 2-byte elements stay two to a register until they are needed.
+template <class E>
+struct Raw {
   Pack<E> pack;
-  memcpy(&pack, words, sizeof pack);
-  return pack;
-}
+  __device__ explicit Raw(const E* p) : pack(load_pack(p)) {}
+  __device__ E operator[](int j) const { return pack.x[j]; }
+};
 template <class E>
-__device__ void store_once(E* p, const Pack<E>& pack) {
-  using Word = std::conditional_t<sizeof(Pack<E>) == 8, uint2, uint4>;
-  Word words[sizeof(Pack<E>) / sizeof(Word)];
-  memcpy(words, &pack, sizeof pack);
-#pragma unroll
-  for (int i = 0; i < int(sizeof(Pack<E>) / sizeof(Word)); ++i)
-    __stcs(reinterpret_cast<Word*>(p) + i, words[i]);
-}
+requires(sizeof(E) == 2) struct Raw<E> {
+  uint2 words;
+  __device__ explicit Raw(const E* p) : words(*reinterpret_cast<const uint2*>(p)) {}
+  __device__ E operator[](int j) const {
+    return {std::uint16_t((j < 2 ? words.x : words.y) >> (16 * (j % 2)))};
+  }
+};
 
 /// `left` of the four elements p[0], p[step], ..., the others zero.
 template <class E>

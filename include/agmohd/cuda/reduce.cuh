@@ -74,39 +74,53 @@ __device__ reduction::Partial fold_warps(const Measured<Bits>* warps, int count)
   return {x.norm2, magnitude_value(x.most), x.nonfinite};
 }
 
-/// The sum of squares of what one lane owns of a page; `seen` gets the rest.
-template <class Recipe, class E, class Bits>
-__device__ double measure_lane(const E* grad, int count, bool vector, int lane,
-                               const typename Recipe::Shared& shared, Measured<Bits>& seen) {
+/// What one lane owns of a page.
+template <class Recipe, class E>
+__device__ auto measure_lane(const E* grad, int count, bool vector, int lane,
+                             const typename Recipe::Shared& shared) {
   using namespace reduction;
   using R = Compute<E>;
   using T = strict<R>;
+  Measured<decltype(magnitude(R()))> out{};
   T a[4] = {};
-  Bits most = 0;
   const auto add = [&](int j, T g) {
     g = Recipe::measured(g, shared);
     a[j] = a[j] + g * g;
     const auto m = magnitude(g.v);
-    most = m > most ? m : most;
+    out.most = m > out.most ? m : out.most;
   };
+  static_assert(kRows == 8);
   if (count == kPage) {  // all loads before the first use
-    Pack<E> packs[kRows];
     const E* const from = grad + 4 * lane;
     if (vector) {
-#pragma unroll
-      for (int row = 0; row < kRows; ++row)
-        packs[row] = *reinterpret_cast<const Pack<E>*>(from + row * kRow);
-    } else {
+      const Raw<E> packs[kRows] = {Raw<E>(from),
+                                   Raw<E>(from + kRow),
+                                   Raw<E>(from + 2 * kRow),
+                                   Raw<E>(from + 3 * kRow),
+                                   Raw<E>(from + 4 * kRow),
+                                   Raw<E>(from + 5 * kRow),
+                                   Raw<E>(from + 6 * kRow),
+                                   Raw<E>(from + 7 * kRow)};
 #pragma unroll
       for (int row = 0; row < kRows; ++row) {
 #pragma unroll
-        for (int j = 0; j < 4; ++j) packs[row].x[j] = from[row * kRow + j];
+        for (int j = 0; j < 4; ++j) add(j, T{widen(packs[row][j])});
       }
-    }
+    } else {
+#pragma unroll 1
+      for (int half = 0; half < kPage; half += 4 * kRow) {
+        E x[4][4];
 #pragma unroll
-    for (int row = 0; row < kRows; ++row) {
+        for (int row = 0; row < 4; ++row) {
 #pragma unroll
-      for (int j = 0; j < 4; ++j) add(j, T{widen(packs[row].x[j])});
+          for (int j = 0; j < 4; ++j) x[row][j] = from[half + row * kRow + j];
+        }
+#pragma unroll
+        for (int row = 0; row < 4; ++row) {
+#pragma unroll
+          for (int j = 0; j < 4; ++j) add(j, T{widen(x[row][j])});
+        }
+      }
     }
   } else {
     for (int i = 4 * lane; i < count; i += kRow) {
@@ -116,18 +130,18 @@ __device__ double measure_lane(const E* grad, int count, bool vector, int lane,
       }
     }
   }
-  const double sum = double(((a[0] + a[1]) + (a[2] + a[3])).v);
-  seen.most = most > seen.most ? most : seen.most;
-  if (!extreme(most)) return sum;
+  out.norm2 = double(((a[0] + a[1]) + (a[2] + a[3])).v);
+  if (!extreme(out.most)) return out;
   strict<double> rescued{0};
   for (int row = 4 * lane; row < count; row += kRow) {
     for (int i = row; i < row + 4 && i < count; ++i) {
       const strict<double> g{double(Recipe::measured(T{widen(grad[i])}, shared).v)};
       rescued = rescued + g * g;
-      if (!((g - g).v == 0)) ++seen.nonfinite;
+      if (!((g - g).v == 0)) ++out.nonfinite;
     }
   }
-  return sizeof(R) == 4 ? rescued.v : sum;
+  if (sizeof(R) == 4) out.norm2 = rescued.v;
+  return out;
 }
 
 /// What a thread adds of the pages: lanes threadIdx.x, threadIdx.x + blockDim.x, ..., of which it
@@ -210,19 +224,15 @@ struct GradPage {
 };
 
 /// A block measures `pages` pages, one after another by all its warps, each at its own pace; or
-/// where pages are tiny a warp measures a page. What lanes found is added at the end, for all pages
-/// at a time. The last blocks of all reduce launches of the step add the pages and, if `alone`,
-/// decide.
+/// where pages are tiny a warp measures a page. The last blocks of all reduce launches of the step
+/// add the pages and, if `alone`, decide.
 template <class Recipe, class Tag, class E>
-__global__ void __launch_bounds__(512, sizeof(E) == 8   ? 1
-                                       : sizeof(E) == 4 ? 2
-                                                        : 3)
+__global__ void __launch_bounds__(512, sizeof(E) == 8 ? 1 : 2)
     reduce_kernel(const View<Recipe> view, int first_page, int page_count, int pages, bool tiny,
                   bool alone) {
   using namespace reduction;
   using Bits = decltype(magnitude(Compute<E>()));
   constexpr int kWarps = kLanes / kWarp;
-  __shared__ double lanes[kMostPages][kLanes];
   __shared__ Measured<Bits> sums[kMostPages][kWarps];
   __shared__ int counts[kMostPages];  // logical warps that have elements; others would add zero
   allow_kernel_after();
@@ -230,39 +240,20 @@ __global__ void __launch_bounds__(512, sizeof(E) == 8   ? 1
   const int mine = page_count - begin < pages ? page_count - begin : pages;
   const int lane = int(threadIdx.x) % kWarp, warp = int(threadIdx.x) / kWarp;
   const int stride = int(blockDim.x) / kWarp;
-  Measured<Bits> seen{};
   for (int p = tiny ? warp : 0; p < mine; p += tiny ? stride : 1) {
     const GradPage<E> page(view, first_page + begin + p);
     const int active = page.warps() < kWarps ? page.warps() : kWarps;
     for (int w = tiny ? 0 : warp; w < active; w += tiny ? 1 : stride) {
-      const int at = w * kWarp + lane;
-      lanes[p][at] =
-          measure_lane<Recipe>(page.grad, page.count, page.vector, at, view.core->shared, seen);
+      const auto x = warp_sum(measure_lane<Recipe>(page.grad, page.count, page.vector,
+                                                   w * kWarp + lane, view.core->shared),
+                              kWarp / 2);
+      if (lane == 0) sums[p][w] = x;
     }
     if (lane == 0 && (tiny || warp == 0)) counts[p] = active;
   }
-  seen.most = warp_max(seen.most);  // of all pages: they are only ever looked at together
-  if (__any_sync(0xffffffffU, seen.nonfinite != 0) != 0) {
-    for (int d = kWarp / 2; d > 0; d /= 2)
-      seen.nonfinite += __shfl_xor_sync(0xffffffffU, seen.nonfinite, d);
-  }
-  __syncthreads();
-#pragma unroll 4
-  for (int unit = warp; unit < mine * kWarps; unit += stride) {
-    const int p = unit / kWarps, w = unit % kWarps;
-    double x = w < counts[p] ? lanes[p][w * kWarp + lane] : 0;
-#pragma unroll
-    for (int d = kWarp / 2; d > 0; d /= 2) x = __dadd_rn(x, __shfl_xor_sync(0xffffffffU, x, d));
-    if (lane == 0) sums[p][w] = {x, 0, 0};
-  }
-  __syncthreads();
-  if (lane == 0) {  // each warp's findings count as its share of the block's first page
-    sums[0][warp].most = seen.most;
-    sums[0][warp].nonfinite = seen.nonfinite;
-  }
   __syncthreads();
   for (int p = warp; p < mine; p += stride) {
-    const Partial sum = fold_warps(sums[p], kWarps);
+    const Partial sum = fold_warps(sums[p], counts[p]);
     if (lane == 0) view.partials[first_page + begin + p] = sum;
   }
   __syncthreads();

@@ -139,8 +139,13 @@ class StepTable {
       run.pages += int(count);
       run.tiny = elements / run.pages < tuning_.tiny_page;
       const bool small = elements / run.pages < tuning_.small_page;
-      run.reduce_threads = small ? tuning_.small_reduce_threads : tuning_.reduce_threads;
-      run.sweep_threads = small ? tuning_.small_sweep_threads : tuning_.sweep_threads;
+      const auto pick = [&](int tiny_one, int small_one, int one) {
+        return run.tiny ? tiny_one : small ? small_one : one;
+      };
+      run.reduce_threads =
+          pick(tuning_.tiny_reduce_threads, tuning_.small_reduce_threads, tuning_.reduce_threads);
+      run.sweep_threads =
+          pick(tuning_.tiny_sweep_threads, tuning_.small_sweep_threads, tuning_.sweep_threads);
       // So few that every multiprocessor still gets many blocks.
       const int share = run.pages / (8 * multiprocessors_);
       const int most = std::min(tuning_.reduce_pages, kMostPages);

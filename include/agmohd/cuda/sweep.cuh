@@ -58,11 +58,11 @@ struct SweepPage {
 
   __device__ Elements load(int i) const {
     Elements x{};
-    x.param = load_once(param + i);
+    x.param = load_pack(param + i);
     x.grad = load_pack(grad + i);
 #pragma unroll
     for (int s = 0; s < kAhead; ++s) {
-      if (slots[s] != nullptr) x.slots[s] = load_once(slots[s] + i);
+      if (slots[s] != nullptr) x.slots[s] = load_pack(slots[s] + i);
     }
     return x;
   }
@@ -94,14 +94,14 @@ struct SweepPage {
       States further{};
 #pragma unroll
       for (int s = kAhead; s < kSlots; ++s) {
-        if (slots[s] != nullptr) further[s - kAhead] = load_once(slots[s] + i);
+        if (slots[s] != nullptr) further[s - kAhead] = load_pack(slots[s] + i);
       }
       update(x, further, k);
-      store_once(param + i, x.param);
+      store_pack(param + i, x.param);
 #pragma unroll
       for (int s = 0; s < kSlots; ++s) {
         if (slots[s] == nullptr) continue;
-        store_once(slots[s] + i, s < kAhead ? x.slots[s] : further[s - kAhead]);
+        store_pack(slots[s] + i, s < kAhead ? x.slots[s] : further[s - kAhead]);
       }
       x = ahead;
       i = next;

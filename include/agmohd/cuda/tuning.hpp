@@ -14,16 +14,18 @@ inline constexpr int kMostPages = 8;
 /// core/reduction.hpp.
 struct Tuning {
   int reduce_threads;        ///< of a block: 128, 256 or 512
-  int sweep_threads;         ///< of a block, which does one page; at most 256
+  int sweep_threads;         ///< of a block, which does one page: 32 to 256
   int small_reduce_threads;  ///< the same where pages hold few elements on average
   int small_sweep_threads;
-  std::int64_t small_page;  ///< elements under which a page counts as small
-  std::int64_t tiny_page;   ///< elements under which a warp does a page by itself
+  int tiny_reduce_threads;  ///< the same where a warp does a page by itself
+  int tiny_sweep_threads;
+  std::int64_t small_page;  ///< elements under which pages are small
+  std::int64_t tiny_page;   ///< elements under which they are tiny
   int reduce_pages;         ///< of a block of the reduce pass, where there are very many
 };
 
 /// Where a row was measured, and the share of copy bandwidth that it reached there: clip + AdamW,
-/// float32, GPT-2 XL shapes. `agmohd_bench tune` measures a device and prints its row.
+/// float32, GPT-2 XL shapes. benchmarks/agmohd_tune measures a device and prints its row.
 struct Tuned {
   const char* device;  ///< as cudaDeviceProp::name begins
   Tuning tuning;
@@ -31,7 +33,7 @@ struct Tuned {
   const char* measured;
 };
 
-inline constexpr Tuning default_tuning{512, 256, 256, 128, 2048, 256, 4};
+inline constexpr Tuning default_tuning{512, 256, 128, 128, 256, 128, 2048, 256, 4};
 inline constexpr Tuned tuned[] = {
     {"NVIDIA H200", default_tuning, 0, ""},
 };
