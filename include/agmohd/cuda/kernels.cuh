@@ -168,10 +168,10 @@ __device__ void decide(const View<Recipe>& view, Signals signals) {
     const DeviceTensor<Recipe>& tensor = view.tensors[t];
     if (tensor.is_double != 0) {
       view.coefficients64[t] = Recipe::template decide<double>(
-          core.shared, *tensor.group, signals, verdict, core.memory, *tensor.record);
+          core.shared, *tensor.group, signals, verdict, core.memory, *tensor.record, tensor.index);
     } else {
-      view.coefficients[t] = Recipe::template decide<float>(core.shared, *tensor.group, signals,
-                                                            verdict, core.memory, *tensor.record);
+      view.coefficients[t] = Recipe::template decide<float>(
+          core.shared, *tensor.group, signals, verdict, core.memory, *tensor.record, tensor.index);
     }
   }
   __syncthreads();
@@ -238,6 +238,7 @@ template <class Recipe, class Tag, class E>
 __global__ void sweep_kernel(const View<Recipe> view, int first_page) {
   using R = Compute<E>;
   using T = strict<R>;
+  using S = Stored<typename Recipe::Storage, E>;
   constexpr int kSlots = Recipe::slot_count;
   if (view.core->apply == 0) return;
   const PageRef ref = view.pages[first_page + int(gridDim.x) - 1 - int(blockIdx.x)];
@@ -247,12 +248,12 @@ __global__ void sweep_kernel(const View<Recipe> view, int first_page) {
       int(tensor.numel - first < reduction::kPage ? tensor.numel - first : reduction::kPage);
   E* const param = static_cast<E*>(tensor.param) + first;
   const E* const grad = static_cast<const E*>(tensor.grad) + first;
-  R* slots[kSlots > 0 ? kSlots : 1] = {};
+  S* slots[kSlots > 0 ? kSlots : 1] = {};
   bool vector = aligned(param) && aligned(grad);
 #pragma unroll
   for (int s = 0; s < kSlots; ++s) {
     if (tensor.slots[s] == nullptr) continue;
-    slots[s] = static_cast<R*>(tensor.slots[s]) + first;
+    slots[s] = static_cast<S*>(tensor.slots[s]) + first;
     vector = vector && aligned(slots[s]);
   }
   const auto k = [&] {
@@ -277,7 +278,9 @@ __global__ void sweep_kernel(const View<Recipe> view, int first_page) {
       typename Recipe::template Slots<T> x;
       for_each_slot<kSlots>(x, [&](int s, T& slot) { slot = state[s][j]; });
       p[j] = Recipe::sweep(p[j], g[j], x, k);
-      for_each_slot<kSlots>(x, [&](int s, T& slot) { state[s][j] = slot; });
+      for_each_slot<kSlots>(x, [&](int s, T& slot) {
+        state[s][j] = {Recipe::Storage::rounded(slot.v, k.storage, first + i + j, s)};
+      });
     }
     store(param, i, n, vector, p);
 #pragma unroll
