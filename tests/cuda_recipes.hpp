@@ -33,6 +33,10 @@ using Everything = agmohd::Recipe<
     agmohd::schedule::Warmup<agmohd::schedule::Cosine>>;
 using ClippedSGD = agmohd::Recipe<agmohd::rule::SGD, agmohd::hindrance::None,
                                   agmohd::momentum::Fixed, agmohd::gradient::ClipByNorm>;
+/// Moments as bfloat16.
+using HalfState = agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::None,
+                                 agmohd::momentum::Fixed, agmohd::gradient::ClipByNorm,
+                                 agmohd::schedule::Constant, agmohd::storage::BFloat16>;
 /// No kernels are compiled for this one.
 using WithoutKernels =
     agmohd::Recipe<agmohd::rule::Adam, agmohd::hindrance::None, agmohd::momentum::Fixed,

@@ -25,6 +25,7 @@ namespace {
 using agmohd::Optimizer;
 using testing_recipes::ClippedSGD;
 using testing_recipes::Everything;
+using testing_recipes::HalfState;
 using torch::Tensor;
 using Tensors = std::vector<Tensor>;
 
@@ -76,6 +77,10 @@ void set_gradients(const Tensors& params, int t, double scale) {
 template <class Recipe>
 typename Optimizer<Recipe>::Options options() {
   return typename Optimizer<Recipe>::Options(1e-2);
+}
+template <>
+Optimizer<HalfState>::Options options<HalfState>() {
+  return Optimizer<HalfState>::Options(1e-2).max_norm(3).stochastic_rounding(true).seed(5);
 }
 template <>
 Optimizer<Everything>::Options options<Everything>() {
@@ -133,7 +138,7 @@ Tensors states(Optimizer<Recipe>& optimizer, const Tensors& params) {
 template <class Recipe>
 class CudaLane : public ::testing::Test {};
 using Recipes = ::testing::Types<agmohd::recipe::SGD, agmohd::recipe::Adam, agmohd::recipe::AdamW,
-                                 ClippedSGD, Everything>;
+                                 ClippedSGD, Everything, HalfState>;
 TYPED_TEST_SUITE(CudaLane, Recipes);
 
 TYPED_TEST(CudaLane, HasTheBitsOfTheCpu) {

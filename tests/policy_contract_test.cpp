@@ -394,4 +394,13 @@ TEST(ScheduledRecipe, FollowsAStockOptimizerWithTheSchedulerAndResumes) {
   }
 }
 
+TEST(StorageRecipe, ResumesInEveryDtype) {
+  using Recipe = agmohd::Recipe<rule::Adam, hindrance::None, momentum::Fixed, gradient::ClipByNorm,
+                                schedule::Constant, storage::BFloat16>;
+  using O = contract::Trained<Recipe>::Options;
+  for (const auto& o : {O(0.1), O(0.1).stochastic_rounding(true).seed(-7).amsgrad(true)}) {
+    for (const at::ScalarType dtype : contract::kDtypes) contract::expect_resumes<Recipe>(o, dtype);
+  }
+}
+
 }  // namespace

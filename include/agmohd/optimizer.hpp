@@ -25,7 +25,8 @@ namespace agmohd {
 
 /// An optimizer made of the policies of a recipe, used as any torch::optim::Optimizer. Parameters
 /// are float32, float64, bfloat16 or float16, of any shape and strides, on any mix of devices;
-/// computing and state are float32 (float64 for float64). Gradients are read, never written. Errors
+/// computing is float32 (float64 for float64), and so is state unless the recipe's storage says
+/// otherwise. Gradients are read, never written. Errors
 /// are c10::Error and leave optimizer and parameters as they were.
 ///
 /// Through a torch::optim::Optimizer& everything works but add_param_group with options on
@@ -184,6 +185,7 @@ class Optimizer : public torch::optim::Optimizer {
     check<typename Recipe::Momentum>(shared.momentum);
     check<typename Recipe::Gradient>(shared.gradient);
     check<typename Recipe::Schedule>(shared.schedule);
+    check<typename Recipe::Storage>(shared.storage);
   }
   static void check_group(const Options& options) {
     const auto group = options.group();
@@ -196,6 +198,7 @@ class Optimizer : public torch::optim::Optimizer {
            same<typename Recipe::Momentum>(a.shared.momentum, b.shared.momentum) &&
            same<typename Recipe::Gradient>(a.shared.gradient, b.shared.gradient) &&
            same<typename Recipe::Schedule>(a.shared.schedule, b.shared.schedule) &&
+           same<typename Recipe::Storage>(a.shared.storage, b.shared.storage) &&
            std::equal(a.groups.begin(), a.groups.end(), b.groups.begin(), b.groups.end(),
                       [](const auto& x, const auto& y) {
                         return x.lr == y.lr && same<typename Recipe::Rule>(x.rule, y.rule);

@@ -20,7 +20,7 @@
 
 namespace agmohd {
 
-/// The options of Optimizer<Recipe> and of its parameter groups: those of all five policies by
+/// The options of Optimizer<Recipe> and of its parameter groups: those of all its policies by
 /// name, with setters that chain as torch.optim's do. The learning rate and the rule's options are
 /// per group; a group's unset ones are those of the optimizer. The others belong to the optimizer
 /// as a whole. A field counts as set if it was given, or if it differs from its default.
@@ -87,6 +87,8 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   AGMOHD_OPTION(start_factor)
   AGMOHD_OPTION(end_factor)
   AGMOHD_OPTION(min_factor)
+  AGMOHD_OPTION(stochastic_rounding)
+  AGMOHD_OPTION(seed)
 // clang-format on
 #undef AGMOHD_OPTION
 
@@ -107,6 +109,9 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   Options& schedule(const typename Recipe::Schedule::Options& o) {
     return assign<Table::schedule>(o, Recipe::Schedule::fields);
   }
+  Options& storage(const typename Recipe::Storage::Options& o) {
+    return assign<Table::storage>(o, Recipe::Storage::fields);
+  }
 
   /// The options as the policies read them.
   typename Recipe::Group group() const {
@@ -116,7 +121,8 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
     return {extract<Table::hindrance, typename Recipe::Hindrance>(),
             extract<Table::momentum, typename Recipe::Momentum>(),
             extract<Table::gradient, typename Recipe::Gradient>(),
-            extract<Table::schedule, typename Recipe::Schedule>()};
+            extract<Table::schedule, typename Recipe::Schedule>(),
+            extract<Table::storage, typename Recipe::Storage>()};
   }
 
   double get_lr() const override { return at<0>(); }
@@ -180,11 +186,11 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
     write(archive, group_count, count);
   }
 
-  /// Adds the options of a group, or those of the optimizer as a whole, to a digest.
+  /// Adds a part of the options to a digest.
   template <class Digest>
-  void digest(Digest& digest, bool shared) const {
+  void digest(Digest& digest, detail::OptionPart part) const {
     detail::for_each_field(Table::fields, [&](const auto&, auto i) {
-      if ((i >= group_count) != shared) return;
+      if (Table::part(i) != part) return;
       const auto value = detail::unheld(std::get<i>(values_));
       if constexpr (std::is_same_v<decltype(value), const Pair>) {
         digest.add(value.first), digest.add(value.second);
@@ -238,6 +244,7 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
     fill.template operator()<Table::momentum, typename Recipe::Momentum>();
     fill.template operator()<Table::gradient, typename Recipe::Gradient>();
     fill.template operator()<Table::schedule, typename Recipe::Schedule>();
+    fill.template operator()<Table::storage, typename Recipe::Storage>();
     return values;
   }
 

@@ -13,24 +13,27 @@
 #include "hindrance/none.hpp"
 #include "momentum/fixed.hpp"
 #include "schedule/constant.hpp"
+#include "storage/native.hpp"
 
 namespace agmohd {
 
-/// One policy of each family. A recipe says what a step does; Optimizer<Recipe> is what a program
-/// holds.
+/// One policy of each family, and how state is stored. A recipe says what a step does;
+/// Optimizer<Recipe> is what a program holds.
 template <class RulePolicy, class HindrancePolicy = hindrance::None,
           class MomentumPolicy = momentum::Fixed, class GradientPolicy = gradient::None,
-          class SchedulePolicy = schedule::Constant>
+          class SchedulePolicy = schedule::Constant, class StoragePolicy = storage::Native>
 struct Recipe {
   using Rule = RulePolicy;
   using Hindrance = HindrancePolicy;
   using Momentum = MomentumPolicy;
   using Gradient = GradientPolicy;
   using Schedule = SchedulePolicy;
+  using Storage = StoragePolicy;
 
   static_assert(detail::CheckRule<Rule>::passed && detail::CheckHindrance<Hindrance>::passed &&
                 detail::CheckMomentum<Momentum>::passed &&
-                detail::CheckGradient<Gradient>::passed && detail::CheckSchedule<Schedule>::passed);
+                detail::CheckGradient<Gradient>::passed &&
+                detail::CheckSchedule<Schedule>::passed && detail::CheckStorage<Storage>::passed);
   static_assert(!Momentum::needs_first_moment || has::beta1<Rule>,
                 "agmohd: this momentum policy needs a rule with a first moment (a static function "
                 "beta1(options))");
@@ -42,9 +45,14 @@ struct Recipe {
   template <class T>
   using Slots = typename Rule::template Slots<T>;
 
-  static std::string name() {
+  /// What a step computes, without how state is stored.
+  static std::string policies() {
     return Rule::name() + "/" + Hindrance::name() + "/" + Momentum::name() + "/" +
            Gradient::name() + "/" + Schedule::name();
+  }
+  static std::string name() {
+    return std::is_same_v<Storage, storage::Native> ? policies()
+                                                    : policies() + "/" + Storage::name();
   }
 
   /// Options of the optimizer as a whole, as the device reads them.
@@ -53,6 +61,7 @@ struct Recipe {
     typename Momentum::Options momentum{};
     typename Gradient::Options gradient{};
     typename Schedule::Options schedule{};
+    typename Storage::Options storage{};
   };
   /// Options of one parameter group.
   struct Group {
@@ -78,6 +87,7 @@ struct Recipe {
     typename Rule::template Coefficients<R> rule;
     typename Gradient::template Coefficients<R> gradient;
     R lr, decay;
+    typename Storage::Key storage;
   };
 
   /// Once a step: the verdict, and what the momentum policy makes of it. A skipped step leaves the
@@ -89,9 +99,11 @@ struct Recipe {
   }
 
   /// Once a step and tensor, not called in a skipped step. The caller then adds 1 to `m.updates`.
+  /// `index`: the parameter's number over all groups.
   template <class R>
   AGMOHD_HD static Coefficients<R> decide(const Shared& o, const Group& group, Signals s,
-                                          const Verdict& v, const Memory& m, PerTensor& tensor) {
+                                          const Verdict& v, const Memory& m, PerTensor& tensor,
+                                          std::int32_t index = 0) {
     tensor.age += 1;
     Now now{tensor.age, group.lr * v.lr_factor * Schedule::factor(o.schedule, m.updates), {0, 0}};
     if constexpr (has::beta1<Rule>) {
@@ -100,7 +112,8 @@ struct Recipe {
     double decay = 1;
     if constexpr (has::decay<Rule>) decay = Rule::decay(group.rule, now.lr);
     const auto gradient = Gradient::template at<R>(o.gradient, s, v);
-    return {Rule::template at<R>(group.rule, now, tensor.rule), gradient, R(now.lr), R(decay)};
+    return {Rule::template at<R>(group.rule, now, tensor.rule), gradient, R(now.lr), R(decay),
+            Storage::key(o.storage, m.updates, index)};
   }
 
   /// The gradient as the reduce pass measures it: after the element links in front of the first

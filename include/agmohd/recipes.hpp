@@ -14,6 +14,7 @@
 #include "schedule/cosine.hpp"
 #include "schedule/linear.hpp"
 #include "schedule/warmup.hpp"
+#include "storage/bfloat16.hpp"
 
 namespace agmohd::recipe {
 

@@ -71,7 +71,7 @@ void write(torch::serialize::OutputArchive& archive, const Written<Recipe>& from
     }
     const auto& group_options = static_cast<const Options<Recipe>&>(from.groups[g].options());
     group_options.serialize(options);
-    group_options.digest(digest, /*shared=*/false);
+    group_options.digest(digest, detail::OptionPart::group);
     group.write("options", options);
     groups.write("param_groups/" + std::to_string(g), group);
   }
@@ -83,9 +83,12 @@ void write(torch::serialize::OutputArchive& archive, const Written<Recipe>& from
   own.write("memory", c10::IValue(ParamState<Recipe>::to_tensor(from.memory)));
   from.options.serialize_shared(options);
   own.write("options", options);
-  from.options.digest(digest, /*shared=*/true);
+  from.options.digest(digest, detail::OptionPart::shared);
   digest.add(ParamState<Recipe>::to_tensor(from.memory));
   own.write("digest", c10::IValue(digest.value()));
+  Digest storage;
+  from.options.digest(storage, detail::OptionPart::storage);
+  own.write("storage_digest", c10::IValue(storage.value()));
   archive.write("agmohd", own);
 }
 
@@ -114,8 +117,12 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
   if (ours) {
     c10::IValue value;
     own.read("recipe", value);
-    TORCH_CHECK(value.toStringRef() == Recipe::name(), "agmohd: the checkpoint is of recipe ",
-                value.toStringRef(), ", but this optimizer's is ", Recipe::name());
+    // State that was stored in another way is converted.
+    const std::string& recipe = value.toStringRef();
+    TORCH_CHECK(recipe == Recipe::policies() || recipe.starts_with(Recipe::policies() + "/"),
+                "agmohd: the checkpoint is of recipe ", recipe, ", but this optimizer's is ",
+                Recipe::name());
+    const bool same_storage = recipe == Recipe::name();
     own.read("memory", value);
     ParamState<Recipe>::from_tensor(value.toTensor(), out.memory);
     TORCH_CHECK(out.memory.updates >= 0,
@@ -124,6 +131,12 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
     InputArchive options;
     own.read("options", options);
     out.options.serialize_shared(options);
+    if (same_storage && own.try_read("storage_digest", value)) {
+      Digest storage;
+      out.options.digest(storage, detail::OptionPart::storage);
+      TORCH_CHECK(storage.value() == value.toInt(),
+                  "agmohd: the checkpoint is damaged: its contents do not match its digest");
+    }
     own.read("digest", value);
     expected = value.toInt();
   }
@@ -177,9 +190,9 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
       if (!ours) out.memory.updates = std::max(out.memory.updates, state->step());
       out.states.emplace_back(params[i].unsafeGetTensorImpl(), std::move(state));
     }
-    out.groups.back().digest(digest, /*shared=*/false);
+    out.groups.back().digest(digest, detail::OptionPart::group);
   }
-  out.options.digest(digest, /*shared=*/true);
+  out.options.digest(digest, detail::OptionPart::shared);
   digest.add(ParamState<Recipe>::to_tensor(out.memory));
   TORCH_CHECK(!ours || digest.value() == expected,
               "agmohd: the checkpoint is damaged: its contents do not match its digest");

@@ -107,27 +107,29 @@ class Binder {
   struct Candidate {
     at::Tensor param, grad;
     ParamState<Recipe>* state;
-    std::int32_t group;
+    std::int32_t group, index;  // index: over all groups
     std::size_t position;
   };
 
   /// The fast path. False: something other than an address changed.
   bool refresh(const Groups& groups) {
     std::size_t n = 0;
+    std::int32_t index = 0;
     for (std::size_t g = 0; g < groups.size(); ++g) {
       const auto& params = groups[g].params();
-      for (std::size_t i = 0; i < params.size(); ++i) {
+      for (std::size_t i = 0; i < params.size(); ++i, ++index) {
         if (!params[i].defined()) return false;  // rebuild() says which
         const at::Tensor& grad = params[i].grad();
         if (!grad.defined()) continue;
-        if (n == bound_.size() || !refresh(bound_[n], params[i], grad, g)) return false;
+        if (n == bound_.size() || !refresh(bound_[n], params[i], grad, g, index)) return false;
         ++n;
       }
     }
     return n == bound_.size();
   }
 
-  bool refresh(Bound& b, const at::Tensor& param, const at::Tensor& grad, std::size_t group) {
+  bool refresh(Bound& b, const at::Tensor& param, const at::Tensor& grad, std::size_t group,
+               std::int32_t index) {
     if (b.param != param.unsafeGetTensorImpl() || std::size_t(b.group) != group) return false;
     Lane& lane = lanes_[b.lane];
     TensorRef<Recipe>& ref = lane.refs[b.ref];
@@ -135,7 +137,8 @@ class Binder {
       if (!b.slots[j].is_same(b.state->slots_[j])) return false;
     }
     if (grad.layout() != at::kStrided || param.sizes() != grad.sizes() ||
-        param.numel() != ref.numel || param.strides() != at::IntArrayRef(b.strides) ||
+        param.numel() != ref.numel || index != ref.index ||
+        param.strides() != at::IntArrayRef(b.strides) ||
         dtype_of(param.scalar_type()) != ref.dtype || grad.scalar_type() != param.scalar_type() ||
         param.device() != lane.device || grad.device() != lane.device) {
       return false;
@@ -168,9 +171,10 @@ class Binder {
                                     const Settings<Recipe>& settings, bool with_gradient) const {
     std::vector<Candidate> out;
     std::unordered_set<const c10::TensorImpl*> seen;
+    std::int32_t index = 0;
     for (std::size_t g = 0; g < groups.size(); ++g) {
       const auto& params = groups[g].params();
-      for (std::size_t i = 0; i < params.size(); ++i) {
+      for (std::size_t i = 0; i < params.size(); ++i, ++index) {
         const Place place{g, i};
         validate_param(params[i], place);
         TORCH_CHECK(seen.insert(params[i].unsafeGetTensorImpl()).second, "agmohd: ", place,
@@ -181,7 +185,7 @@ class Binder {
         } else if (with_gradient || !params[i].requires_grad()) {
           continue;
         }
-        Candidate c{params[i], grad, nullptr, std::int32_t(g), i};
+        Candidate c{params[i], grad, nullptr, std::int32_t(g), index, i};
         if (const auto found = states.find(params[i].unsafeGetTensorImpl());
             found != states.end()) {
           c.state = dynamic_cast<ParamState<Recipe>*>(found->second.get());
@@ -258,7 +262,7 @@ class Binder {
     const auto& executor = lanes_[lane].executor;
     const auto& rule = settings.groups[std::size_t(c.group)].rule;
     const unsigned used = Recipe::Rule::slots(rule);
-    const at::ScalarType compute = c.param.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    const at::ScalarType type = state_type<typename Recipe::Storage>(c.param);
     const auto creating = [&] {
       TORCH_CHECK(
           !executor->capturing(), "agmohd: ", Place{std::size_t(c.group), c.position},
@@ -277,9 +281,9 @@ class Binder {
     for (std::size_t j = 0; j < c.state->slots_.size(); ++j) {
       if ((used >> j & 1U) == 0) continue;
       at::Tensor& slot = c.state->slots_[j];
-      if (!slot.defined() || !fits(slot, c.param, compute)) {
+      if (!slot.defined() || !fits(slot, c.param, type)) {
         creating();
-        at::Tensor fresh = layout_of(c.param, compute);
+        at::Tensor fresh = layout_of(c.param, type);
         slot.defined() ? fresh.copy_(slot.detach()) : fresh.zero_();
         slot = fresh;
       }
@@ -292,6 +296,7 @@ class Binder {
     ref.numel = c.param.numel();
     ref.group = c.group;
     ref.record = c.state->index_;
+    ref.index = c.index;
     ref.dtype = *dtype_of(c.param.scalar_type());
     return ref;
   }

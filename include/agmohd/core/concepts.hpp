@@ -127,6 +127,24 @@ template <class S>
 concept factor = requires(typename S::Options o) {
   { S::factor(o, std::int64_t{}) } -> std::same_as<double>;
 };
+template <class S>
+concept Float = requires {
+  typename S::Float;
+};
+template <class S>
+concept Key = requires {
+  typename S::Key;
+}
+&&std::is_trivially_copyable_v<typename S::Key>;
+template <class S>
+concept key = requires(typename S::Options o) {
+  { S::key(o, std::int64_t{}, std::int32_t{}) } -> std::same_as<typename S::Key>;
+};
+template <class S>
+concept rounded = requires(const typename S::Key& k) {
+  { S::rounded(1.0F, k, std::int64_t{}, 0) } -> std::same_as<float>;
+  { S::rounded(1.0, k, std::int64_t{}, 0) } -> std::same_as<double>;
+};
 }  // namespace has
 
 /// An update rule: slots <- gradient (`update`), the update u (`direction`, pure), coefficients
@@ -152,5 +170,10 @@ concept Link = Policy<G> && has::kind<G> && has::wants<G> && has::link_at<G> && 
 /// A schedule: the factor of the learning rate at step t, counted from 0 in applied steps.
 template <class S>
 concept Schedule = Policy<S> && has::factor<S>;
+
+/// How state lies in memory: as `Float` (float or Bf16), for float64 parameters always as double.
+/// `rounded` comes before the conversion to Float, with the key of the tensor and step.
+template <class S>
+concept Storage = Policy<S> && has::Float<S> && has::Key<S> && has::key<S> && has::rounded<S>;
 
 }  // namespace agmohd

@@ -108,10 +108,11 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     Page<Recipe, E> page{static_cast<E*>(t.param) + ref.first,
                          static_cast<const E*>(t.grad) + ref.first,
                          {},
-                         std::min<std::int64_t>(reduction::kPage, t.numel - ref.first)};
+                         std::min<std::int64_t>(reduction::kPage, t.numel - ref.first),
+                         ref.first};
     for (int j = 0; j < Recipe::slot_count; ++j) {
-      page.slots[j] =
-          t.slots[j] == nullptr ? nullptr : static_cast<Compute<E>*>(t.slots[j]) + ref.first;
+      using Slot = Stored<typename Recipe::Storage, E>;
+      page.slots[j] = t.slots[j] == nullptr ? nullptr : static_cast<Slot*>(t.slots[j]) + ref.first;
     }
     return page;
   }
@@ -129,7 +130,8 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     if (reads == Reads::gradients) return;
     ask(t.param, size_of(t.dtype));
     for (int j = 0; j < Recipe::slot_count; ++j) {
-      if (t.slots[j] != nullptr) ask(t.slots[j], t.dtype == Dtype::f64 ? 8 : 4);
+      if (t.slots[j] != nullptr)
+        ask(t.slots[j], t.dtype == Dtype::f64 ? 8 : sizeof(typename Recipe::Storage::Float));
     }
   }
 

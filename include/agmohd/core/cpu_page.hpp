@@ -27,6 +27,17 @@ inline float widen(F16 x) { return c10::detail::fp16_ieee_to_fp32_value(x.bits);
 inline void narrow(float x, Bf16& out) { out.bits = Bf16::narrow(x); }
 inline void narrow(float x, F16& out) { out.bits = c10::detail::fp16_ieee_from_fp32_value(x); }
 
+typedef std::uint16_t Words __attribute__((vector_size(16)));
+typedef std::uint32_t DoubleWords __attribute__((vector_size(16)));
+static_assert(std::endian::native == std::endian::little);
+
+/// Bf16::narrow, four at a time, in the low halves.
+inline DoubleWords narrow(vec<float>::half x) {
+  const DoubleWords u = DoubleWords(x), even = (u + 0x7fffU + ((u >> 16) & 1U)) >> 16;
+  const auto nan = x != x;
+  return DoubleWords((nan & 0x7fc0) | (~nan & vec<float>::mask_half(even)));
+}
+
 /// V: a vec or a scalar of E's computing type.
 template <class V, class E>
 V load(const E* from) {
@@ -36,6 +47,12 @@ V load(const E* from) {
   } else if constexpr (std::is_floating_point_v<E>) {  // by halves: GCC keeps those in registers
     std::memcpy(&x.lo, from, sizeof x.lo);
     std::memcpy(&x.hi, from + V::size / 2, sizeof x.hi);
+  } else if constexpr (std::is_same_v<E, Bf16> && std::is_same_v<V, vec<float>>) {
+    Words bits;
+    std::memcpy(&bits, from, sizeof bits);
+    const Words none{};  // the 16 low bits
+    x.lo = vec<float>::half(__builtin_shufflevector(none, bits, 0, 8, 1, 9, 2, 10, 3, 11));
+    x.hi = vec<float>::half(__builtin_shufflevector(none, bits, 4, 12, 5, 13, 6, 14, 7, 15));
   } else {
     float wide[sizeof(V) / sizeof(float)];
     for (std::size_t i = 0; i < sizeof(V) / sizeof(float); ++i) wide[i] = widen(from[i]);
@@ -51,10 +68,32 @@ void store(E* to, const V& x) {
   } else if constexpr (std::is_floating_point_v<E>) {
     std::memcpy(to, &x.lo, sizeof x.lo);
     std::memcpy(to + V::size / 2, &x.hi, sizeof x.hi);
+  } else if constexpr (std::is_same_v<E, Bf16> && std::is_same_v<V, vec<float>>) {
+    const Words bits = __builtin_shufflevector(Words(narrow(x.lo)), Words(narrow(x.hi)), 0, 2, 4, 6,
+                                               8, 10, 12, 14);
+    std::memcpy(to, &bits, sizeof bits);
   } else {
     float wide[sizeof(V) / sizeof(float)];
     std::memcpy(wide, &x, sizeof x);
     for (std::size_t i = 0; i < sizeof(V) / sizeof(float); ++i) narrow(wide[i], to[i]);
+  }
+}
+
+/// What the storage makes of a slot before it is stored.
+template <class Storage, class V>
+V rounded(const V& x, const typename Storage::Key& key, std::int64_t element, int slot) {
+  if constexpr (std::is_floating_point_v<V>) {
+    return Storage::rounded(x, key, element, slot);
+  } else if constexpr (std::is_same_v<Stored<Storage, typename V::real>, typename V::real>) {
+    return x;
+  } else {
+    if (key.stochastic == 0) return x;
+    const auto low = std::uint32_t(element);  // a multiple of V::size: no carry within x
+    const auto high = std::uint32_t(std::uint64_t(element) >> 32);
+    const DoubleWords at = low + DoubleWords{0, 1, 2, 3};
+    using Half = typename V::half;
+    return {Half(Storage::rounded_bits(DoubleWords(x.lo), key, at, high, slot)),
+            Half(Storage::rounded_bits(DoubleWords(x.hi), key, at + 4U, high, slot))};
   }
 }
 
@@ -63,8 +102,10 @@ template <class Recipe, class E>
 struct Page {
   E* param;
   const E* grad;
-  Compute<E>* slots[Recipe::slot_count > 0 ? Recipe::slot_count : 1];  // null: not used
+  Stored<typename Recipe::Storage, E>*
+      slots[Recipe::slot_count > 0 ? Recipe::slot_count : 1];  // null: not used
   std::int64_t count;
+  std::int64_t first;  // element of the tensor
 };
 
 template <class Recipe, class V, class E, class K>
@@ -76,7 +117,8 @@ void sweep_at(const Page<Recipe, E>& page, std::int64_t i, const K& k) {
   const V p = Recipe::sweep(load<V>(page.param + i), load<V>(page.grad + i), s, k);
   store(page.param + i, p);
   for_each_slot<Recipe::slot_count>(s, [&](int j, V& slot) {
-    if (page.slots[j] != nullptr) store(page.slots[j] + i, slot);
+    if (page.slots[j] == nullptr) return;
+    store(page.slots[j] + i, rounded<typename Recipe::Storage>(slot, k.storage, page.first + i, j));
   });
 }
 

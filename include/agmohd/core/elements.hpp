@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "lane.hpp"
 
@@ -30,6 +31,10 @@ struct Bf16 {
 struct F16 {
   std::uint16_t bits;
 };
+
+/// What a slot of a parameter of element type E is in memory.
+template <class Storage, class E>
+using Stored = std::conditional_t<std::is_same_v<E, double>, double, typename Storage::Float>;
 
 /// The fields of a rule's slots by position: calls f(i, slot).
 template <int N, class Slots, class F>

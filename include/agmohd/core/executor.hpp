@@ -28,6 +28,7 @@ struct TensorRef {
   std::int64_t numel = 0;
   std::int32_t group = 0;
   std::int32_t record = 0;  ///< of the tensor's memory, from Executor::add_record
+  std::int32_t index = 0;   ///< the parameter's number over all groups
   Dtype dtype = Dtype::f32;
 };
 

@@ -48,10 +48,10 @@ class HostExecutor : public Executor<Recipe> {
       PerTensor& record = records_[std::size_t(tensors_[t].record)];
       if (tensors_[t].dtype == Dtype::f64) {
         use(t, Recipe::template decide<double>(settings_.shared, group, sums, verdict, memory_,
-                                               record));
+                                               record, tensors_[t].index));
       } else {
         use(t, Recipe::template decide<Narrow>(settings_.shared, group, sums, verdict, memory_,
-                                               record));
+                                               record, tensors_[t].index));
       }
     }
     memory_.updates += 1;

@@ -48,16 +48,21 @@ struct LearningRate {
   static constexpr auto fields = describe(field("lr", &Options::lr, at_least(0)));
 };
 
+/// What options belong to: a parameter group, the optimizer as a whole, or how it stores its state,
+/// which may change from one checkpoint to the next.
+enum class OptionPart { group, shared, storage };
+
 /// Stands for an option that a recipe does not have.
 struct Absent {};
 
-/// The options of a recipe as one list: lr, the rule's, then those of the other four families.
+/// The options of a recipe as one list: lr, the rule's, then those of the other families and of
+/// the storage.
 template <class Recipe>
 struct OptionTable {
   static constexpr auto group_fields = std::tuple_cat(LearningRate::fields, Recipe::Rule::fields);
   static constexpr auto fields =
       std::tuple_cat(group_fields, Recipe::Hindrance::fields, Recipe::Momentum::fields,
-                     Recipe::Gradient::fields, Recipe::Schedule::fields);
+                     Recipe::Gradient::fields, Recipe::Schedule::fields, Recipe::Storage::fields);
   static constexpr std::size_t group_count = std::tuple_size_v<decltype(group_fields)>;
   static constexpr std::size_t count = std::tuple_size_v<decltype(fields)>;
   using Values = decltype(held_values(fields));
@@ -75,6 +80,13 @@ struct OptionTable {
   static constexpr std::size_t momentum = hindrance + size<typename Recipe::Hindrance>;
   static constexpr std::size_t gradient = momentum + size<typename Recipe::Momentum>;
   static constexpr std::size_t schedule = gradient + size<typename Recipe::Gradient>;
+  static constexpr std::size_t storage = schedule + size<typename Recipe::Schedule>;
+
+  static constexpr OptionPart part(std::size_t i) {
+    return i < group_count ? OptionPart::group
+           : i < storage   ? OptionPart::shared
+                           : OptionPart::storage;
+  }
 };
 
 }  // namespace detail

@@ -112,4 +112,21 @@ struct CheckSchedule {
   static constexpr bool passed = true;
 };
 
+template <class StoragePolicy>
+struct CheckStorage {
+  static_assert(has::Options<StoragePolicy>, "agmohd: the storage has no member type Options");
+  static_assert(has::fields<StoragePolicy>, "agmohd: the storage has no static member fields");
+  static_assert(has::name<StoragePolicy>, "agmohd: the storage has no static function name()");
+  static_assert(has::Float<StoragePolicy>, "agmohd: the storage has no member type Float");
+  static_assert(has::Key<StoragePolicy>,
+                "agmohd: the storage has no member type Key, trivially copyable");
+  static_assert(has::key<StoragePolicy>,
+                "agmohd: the storage has no static function key(options, updates, index)");
+  static_assert(has::rounded<StoragePolicy>,
+                "agmohd: the storage has no static function rounded(x, key, element, slot)");
+  static_assert(agmohd::Storage<StoragePolicy>,
+                "agmohd: the sixth argument of Recipe is not a storage; see core/concepts.hpp");
+  static constexpr bool passed = true;
+};
+
 }  // namespace agmohd::detail

@@ -11,6 +11,7 @@
 
 #include "host_executor.hpp"
 #include "lane.hpp"
+#include "validate.hpp"
 
 namespace agmohd {
 
@@ -73,14 +74,25 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
     typename Recipe::template Slots<at::Tensor> s;
     for_each_slot<Recipe::slot_count>(s, [&](int j, at::Tensor& slot) {
       const at::Tensor& from = handles_.slots[t][std::size_t(j)];
-      slot = from.defined() ? from : at::zeros_like(p);
+      slot = from.defined() ? widened(from) : at::zeros_like(p);
     });
     const at::Tensor result = Recipe::sweep(p, g, s, k);
     for_each_slot<Recipe::slot_count>(s, [&](int j, at::Tensor& slot) {
       const at::Tensor& to = handles_.slots[t][std::size_t(j)];
-      if (to.defined()) to.copy_(slot);
+      if (to.defined()) to.copy_(rounded(slot, k.storage, j));
     });
     handles_.params[t].copy_(result);
+  }
+
+  /// What the storage makes of a slot, element by element in memory order.
+  static at::Tensor rounded(const at::Tensor& x, const typename Recipe::Storage::Key& key, int j) {
+    if (state_type<typename Recipe::Storage>(x) == x.scalar_type()) return x;
+    const at::Tensor host = x.to(x.options().device(at::kCPU), false, /*copy=*/true);
+    auto* const to = host.mutable_data_ptr<float>();
+    for (std::int64_t i = 0; i < host.numel(); ++i) {
+      to[i] = Recipe::Storage::rounded(to[i], key, i, j);
+    }
+    return host;
   }
 
   static at::Tensor widened(const at::Tensor& x) {

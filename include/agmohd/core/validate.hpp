@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <optional>
 #include <ostream>
+#include <type_traits>
 
 #include "elements.hpp"
 
@@ -34,6 +35,13 @@ inline std::optional<Dtype> dtype_of(at::ScalarType type) {
     default:
       return std::nullopt;
   }
+}
+
+/// The dtype of a slot of a parameter.
+template <class Storage>
+at::ScalarType state_type(const at::Tensor& param) {
+  if (param.scalar_type() == at::kDouble) return at::kDouble;
+  return std::is_same_v<typename Storage::Float, Bf16> ? at::kBFloat16 : at::kFloat;
 }
 
 /// Throws c10::Error unless `param` is a tensor that an optimizer can update.

@@ -37,11 +37,13 @@ __device__ void decide_tensors(const View<Recipe>& view, int part, int parts) {
   for (int t = part * int(blockDim.x) + int(threadIdx.x); t < view.tensor_count; t += stride) {
     const DeviceTensor<Recipe>& tensor = view.tensors[t];
     if (tensor.is_double != 0) {
-      view.coefficients64[t] = Recipe::template decide<double>(
-          core.shared, *tensor.group, core.decided, core.verdict, core.memory, *tensor.record);
+      view.coefficients64[t] =
+          Recipe::template decide<double>(core.shared, *tensor.group, core.decided, core.verdict,
+                                          core.memory, *tensor.record, tensor.index);
     } else {
-      view.coefficients[t] = Recipe::template decide<float>(
-          core.shared, *tensor.group, core.decided, core.verdict, core.memory, *tensor.record);
+      view.coefficients[t] =
+          Recipe::template decide<float>(core.shared, *tensor.group, core.decided, core.verdict,
+                                         core.memory, *tensor.record, tensor.index);
     }
   }
 }
@@ -122,12 +124,12 @@ __device__ void commit_together(const View<Recipe>& view, unsigned part) {
             typename Recipe::PerTensor record = *tensor.record;
             if (apply) {
               (void)Recipe::template decide<R>(core.shared, *tensor.group, Signals{}, core.verdict,
-                                               core.memory, record);
+                                               core.memory, record, tensor.index);
               *tensor.record = record;
             }
             if (next.skip) return;
             coefficients[t] = Recipe::template decide<R>(core.shared, *tensor.group, Signals{},
-                                                         next, memory, record);
+                                                         next, memory, record, tensor.index);
           };
           if (tensor.is_double != 0) {
             move_on(view.coefficients64);

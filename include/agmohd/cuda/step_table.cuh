@@ -201,6 +201,7 @@ class StepTable {
       to.group = groups.at(std::size_t(refs[t].group));
       to.record = records.at(std::size_t(refs[t].record));
       to.is_double = refs[t].dtype == Dtype::f64 ? 1 : 0;
+      to.index = refs[t].index;
     }
   }
 

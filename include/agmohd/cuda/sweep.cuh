@@ -29,12 +29,13 @@ template <class Recipe, class E>
 struct SweepPage {
   static constexpr int kSlots = Recipe::slot_count;
   using R = Compute<E>;
-  using S = R;  // of state in memory
+  using S = Stored<typename Recipe::Storage, E>;
   using K = typename Recipe::template Coefficients<R>;
   static constexpr int kAhead = kSlots < 2 ? kSlots : 2;
   using Elements = Four<E, S, kAhead>;
   using States = Pack<S>[kSlots > kAhead ? kSlots - kAhead : 1];  // the further ones
 
+  std::int64_t first;  // element of the tensor
   E* param;
   const E* grad;
   S* slots[kSlots > 0 ? kSlots : 1];  // null: not used
@@ -43,7 +44,7 @@ struct SweepPage {
 
   __device__ SweepPage(const View<Recipe>& view, const PageRef& ref, bool idle) {
     const DeviceTensor<Recipe>& tensor = view.tensors[ref.tensor];
-    const std::int64_t first = std::int64_t(ref.page) * reduction::kPage;
+    first = std::int64_t(ref.page) * reduction::kPage;
     const std::int64_t left = idle ? 0 : tensor.numel - first;
     count = int(left < reduction::kPage ? left : reduction::kPage);
     param = static_cast<E*>(tensor.param) + first;
@@ -67,7 +68,8 @@ struct SweepPage {
     return x;
   }
 
-  __device__ static void update(Elements& x, States& further, const K& k) {
+  /// `x` and `further` are the elements i, i + step, ...
+  __device__ void update(Elements& x, States& further, int i, int step, const K& k) const {
     using T = strict<R>;
     const auto at = [&](int s, int j) -> S& {
       return s < kAhead ? x.slots[s].x[j] : further[s - kAhead].x[j];
@@ -78,7 +80,9 @@ struct SweepPage {
       for_each_slot<kSlots>(state, [&](int s, T& slot) { slot = {widen(at(s, j))}; });
       const T p = Recipe::sweep(T{widen(x.param.x[j])}, T{widen(x.grad.x[j])}, state, k);
       narrow(p.v, x.param.x[j]);
-      for_each_slot<kSlots>(state, [&](int s, T& slot) { narrow(slot.v, at(s, j)); });
+      for_each_slot<kSlots>(state, [&](int s, T& slot) {
+        narrow(Recipe::Storage::rounded(slot.v, k.storage, first + i + j * step, s), at(s, j));
+      });
     }
   }
 
@@ -96,7 +100,7 @@ struct SweepPage {
       for (int s = kAhead; s < kSlots; ++s) {
         if (slots[s] != nullptr) further[s - kAhead] = load_pack(slots[s] + i);
       }
-      update(x, further, k);
+      update(x, further, i, 1, k);
       store_pack(param + i, x.param);
 #pragma unroll
       for (int s = 0; s < kSlots; ++s) {
@@ -119,7 +123,7 @@ struct SweepPage {
       if (slots[s] == nullptr) continue;
       (s < kAhead ? x.slots[s] : further[s - kAhead]) = load_some(slots[s] + i, step, left);
     }
-    update(x, further, k);
+    update(x, further, i, step, k);
     store_some(param + i, step, left, x.param);
 #pragma unroll
     for (int s = 0; s < kSlots; ++s) {
@@ -169,7 +173,8 @@ __device__ bool coefficients_ahead(const View<Recipe>& view, int t, K& k) {
   typename Recipe::PerTensor record = *tensor.record;
   const Verdict verdict = Recipe::judge(core.shared, Signals{}, memory);
   if (verdict.skip) return false;
-  k = Recipe::template decide<R>(core.shared, *tensor.group, Signals{}, verdict, memory, record);
+  k = Recipe::template decide<R>(core.shared, *tensor.group, Signals{}, verdict, memory, record,
+                                 tensor.index);
   return true;
 }
 

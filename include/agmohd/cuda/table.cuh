@@ -18,6 +18,7 @@ struct DeviceTensor {
   const typename Recipe::Group* group;
   typename Recipe::PerTensor* record;
   std::int32_t is_double;
+  std::int32_t index;  // the parameter's number over all groups
 };
 
 /// A block's work: a page of a tensor.

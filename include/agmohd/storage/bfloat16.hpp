@@ -1,0 +1,75 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "../core/concepts.hpp"
+#include "../core/elements.hpp"
+#include "../core/fields.hpp"
+
+namespace agmohd::storage {
+
+/// State as bfloat16, half the memory; for float64 parameters double. Rounding is to nearest even,
+/// or stochastic: up with the probability that keeps the mean, so that increments below half a
+/// unit, as a moving average of beta2 = 0.999 adds them, are not lost. The random bits are a hash
+/// of (seed, updates, parameter, element, slot), the same on every device and after a resume.
+struct BFloat16 {
+  struct Options {
+    bool stochastic_rounding = false;
+    std::int64_t seed = 0;
+  };
+  /// Of one tensor in one step.
+  struct Key {
+    std::uint32_t element, slot, stochastic;
+  };
+  using Float = Bf16;
+  static constexpr auto fields = describe(
+      field("stochastic_rounding", &Options::stochastic_rounding), field("seed", &Options::seed));
+  static std::string name() { return "BFloat16"; }
+
+  /// lowbias32, a bijection with little bias: C. Wellons, "Prospecting for Hash Functions", 2018,
+  /// https://nullprogram.com/blog/2018/07/31/. U: 32 bits or a vector of them.
+  template <class U>
+  AGMOHD_HD static U mix(U x) {
+    x = (x ^ (x >> 16)) * 0x7feb352dU;
+    x = (x ^ (x >> 15)) * 0x846ca68bU;
+    return x ^ (x >> 16);
+  }
+
+  AGMOHD_HD static Key key(const Options& o, std::int64_t updates, std::int32_t index) {
+    const std::uint32_t words[] = {
+        std::uint32_t(o.seed), std::uint32_t(std::uint64_t(o.seed) >> 32), std::uint32_t(updates),
+        std::uint32_t(std::uint64_t(updates) >> 32), std::uint32_t(index)};
+    Key k{kGolden, kGolden << 1U, o.stochastic_rounding ? 1U : 0U};
+    for (const std::uint32_t word : words) {
+      k.element = mix(k.element ^ word) + kGolden;
+      k.slot = mix(k.slot + word) ^ kGolden;
+    }
+    return k;
+  }
+
+  /// A float whose 16 low bits are zero, from the bits of x. `low`, `high`: the element's number.
+  /// What is beyond the largest bfloat16, infinite or NaN is left to rounding to nearest.
+  template <class U>
+  AGMOHD_HD static U rounded_bits(U x, const Key& k, U low, std::uint32_t high, int slot) {
+    U noise = mix(low + (k.element + high * kGolden));
+    noise = mix(noise ^ (k.slot + std::uint32_t(slot / 2) * kGolden));  // 16 bits for each of two
+    noise = slot % 2 == 0 ? noise >> 16 : noise & 0xffffU;
+    return (x & 0x7fffffffU) < 0x7f7f0000U ? (x + noise) & 0xffff0000U : x;
+  }
+  AGMOHD_HD static float rounded(float x, const Key& k, std::int64_t element, int slot) {
+    if (k.stochastic == 0) return x;
+    return __builtin_bit_cast(
+        float, rounded_bits(__builtin_bit_cast(std::uint32_t, x), k, std::uint32_t(element),
+                            std::uint32_t(std::uint64_t(element) >> 32), slot));
+  }
+  AGMOHD_HD static double rounded(double x, const Key&, std::int64_t, int) { return x; }
+
+ private:
+  static constexpr std::uint32_t kGolden = 0x9e3779b9U;  // 2^32 / golden ratio
+};
+static_assert(Storage<BFloat16>);
+
+}  // namespace agmohd::storage

@@ -1,0 +1,31 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "../core/concepts.hpp"
+#include "../core/fields.hpp"
+
+namespace agmohd::storage {
+
+/// State as it is computed: float, for float64 parameters double.
+struct Native {
+  struct Options {};
+  struct Key {};
+  using Float = float;
+  static constexpr auto fields = describe();
+  static std::string name() { return "Native"; }
+
+  AGMOHD_HD static Key key(const Options&, std::int64_t /*updates*/, std::int32_t /*index*/) {
+    return {};
+  }
+  template <class R>
+  AGMOHD_HD static R rounded(R x, const Key&, std::int64_t /*element*/, int /*slot*/) {
+    return x;
+  }
+};
+static_assert(Storage<Native>);
+
+}  // namespace agmohd::storage
