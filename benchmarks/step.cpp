@@ -160,7 +160,7 @@ std::string processor() {
 
 void help() {
   std::puts(
-      "agmohd_bench_step: what an optimizer step costs, beside stock LibTorch and ATen's fused "
+      "agmohd_bench: what an optimizer step costs, beside stock LibTorch and ATen's fused "
       "operators.\n"
       "\n"
       "Rows are named DEVICE/SHAPES/WHAT, e.g. cpu/gpt2_124m/agmohd_clip_adamw:\n"

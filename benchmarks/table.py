@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 The agmohd authors
 # SPDX-License-Identifier: Apache-2.0
-"""Makes Markdown tables of what agmohd_bench_step --benchmark_out=FILE wrote.
+"""Makes Markdown tables of what agmohd_bench --benchmark_out=FILE wrote.
 
 usage: table.py FILE.json... [--only REGEX]
 """
@@ -66,7 +66,7 @@ def show(table):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Markdown tables of agmohd_bench_step's JSON.")
+    parser = argparse.ArgumentParser(description="Markdown tables of agmohd_bench's JSON.")
     parser.add_argument("file", nargs="+")
     parser.add_argument("--only", default="", metavar="REGEX", help="lineups to show, e.g. ^cuda/")
     arguments = parser.parse_args()

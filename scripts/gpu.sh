@@ -55,7 +55,7 @@ sanitize() {
 
 bench() {
   # shellcheck disable=SC2086
-  $build/benchmarks/agmohd_bench_step --benchmark_filter='^cuda/' --benchmark_out="$out/step.json" \
+  $build/benchmarks/agmohd_bench --benchmark_filter='^cuda/' --benchmark_out="$out/step.json" \
     --benchmark_out_format=json ${BENCH_ARGS:-}
 }
 
