@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,22 +41,24 @@ class Lineup {
     double baseline = 0;     ///< seconds of a step of the baseline in this round
   };
 
-  Lineup(std::string name, const Platform& platform, Shapes shapes, at::ScalarType dtype,
+  Lineup(std::string name, const Platform& platform, Tensors tensors,
          std::vector<Contestant> contestants)
       : name_(std::move(name)),
         platform_(platform),
-        shapes_(std::move(shapes)),
-        dtype_(dtype),
+        tensors_(std::move(tensors)),
         contestants_(std::move(contestants)) {}
 
   const std::string& name() const { return name_; }
   const std::vector<Contestant>& contestants() const { return contestants_; }
   const Platform& platform() const { return platform_; }
-  std::int64_t elements() const { return elements_of(shapes_); }
-  std::size_t tensors() const { return shapes_.size(); }
-  /// What it needs at most: parameters, gradients, four optimizers with two states each in float,
-  /// buffers to copy.
-  std::int64_t bytes() const { return elements() * 4 * (2 + 4 * 2) + 3 * copy_bytes(); }
+  std::int64_t elements() const { return elements_of(tensors_.shapes); }
+  std::size_t tensors() const { return tensors_.shapes.size(); }
+  /// What it needs at most: parameters, two sets of gradients, four optimizers with two states
+  /// each, buffers to copy.
+  std::int64_t bytes() const {
+    const auto e = std::int64_t(c10::elementSize(tensors_.dtype));
+    return elements() * (3 * e + 8 * std::max<std::int64_t>(4, e)) + 3 * copy_bytes();
+  }
 
   Sample sample(std::size_t contestant, std::size_t round) {
     start();
@@ -69,8 +72,15 @@ class Lineup {
     return sample;
   }
 
+  /// Of a warm step.
+  std::optional<Launches> launches(std::size_t contestant) {
+    const Step step = [&] { contestants_[contestant].step(peers()); };
+    for (int i = 0; i < 3; ++i) step();
+    return platform_.launches(step);
+  }
+
   Peers& peers() {
-    if (!peers_) peers_ = std::make_unique<Peers>(shapes_, platform_.device(), dtype_);
+    if (!peers_) peers_ = std::make_unique<Peers>(tensors_, platform_.device());
     return *peers_;
   }
   void release() {
@@ -82,9 +92,7 @@ class Lineup {
   }
 
  private:
-  std::int64_t copy_bytes() const {
-    return std::int64_t{1} << (platform_.device().is_cpu() ? 29 : 30);
-  }
+  std::int64_t copy_bytes() const { return std::int64_t{1} << 30; }
   double window() const { return platform_.device().is_cpu() ? 0.25 : 0.05; }
 
   void start() {
@@ -114,18 +122,18 @@ class Lineup {
       steps_[i]();  // so that the caches hold what this contestant left in them
       const Seconds all = platform_.time(counts_[i], steps_[i]);
       const auto count = static_cast<double>(counts_[i]);
-      round[i] = {{all.whole / count, all.host / count}, counts_[i], copy, 0};
+      round[i] = {{all.whole / count, all.host / count, all.wall / count}, counts_[i], copy, 0};
     }
     rounds_.push_back(std::move(round));
   }
 
-  /// The better of copy_ and of plain loads and stores.
+  /// The best of copy_ and of loads and stores of our own.
   double measure_copy() {
     constexpr std::int64_t kCopies = 3;
     const auto moved = 2.0 * static_cast<double>(kCopies * copy_bytes());
     double best = moved / platform_.time(kCopies, [this] { to_.copy_(from_); }).whole;
-    if (platform_.stream_copy(to_, from_)) {
-      const auto stream = [this] { platform_.stream_copy(to_, from_); };
+    for (int way = 0; platform_.stream_copy(way, to_, from_); ++way) {
+      const auto stream = [this, way] { platform_.stream_copy(way, to_, from_); };
       best = std::max(best, moved / platform_.time(kCopies, stream).whole);
     }
     return best;
@@ -133,8 +141,7 @@ class Lineup {
 
   std::string name_;
   const Platform& platform_;
-  Shapes shapes_;
-  at::ScalarType dtype_;
+  Tensors tensors_;
   std::vector<Contestant> contestants_;
   std::unique_ptr<Peers> peers_;
   at::Tensor from_, to_;

@@ -3,18 +3,30 @@
 #pragma once
 
 #include <torch/nn/utils/clip_grad.h>
+#include <torch/optim/adam.h>
 #include <torch/optim/adamw.h>
+#include <torch/optim/sgd.h>
 
 #include <agmohd/agmohd.hpp>
 #include <cmath>
 #include <cstdint>
 #include <optional>
+#include <tuple>
+#include <type_traits>
 #include <vector>
 
 #include "recipes.hpp"
 #include "shapes.hpp"
 
 namespace bench {
+
+/// What a lineup is measured on. An offset is how many elements behind an aligned address each
+/// parameter or gradient begins.
+struct Tensors {
+  Shapes shapes;
+  at::ScalarType dtype = at::kFloat;
+  std::int64_t parameter_offset = 0, gradient_offset = 0;
+};
 
 /// Random parameters and gradients, each tensor an allocation of its own as in a real model, and
 /// the optimizers that are compared on them. Each has its own state, made when it first steps.
@@ -24,20 +36,32 @@ namespace bench {
 /// less to do.
 class Peers {
  public:
-  Peers(const Shapes& shapes, at::Device device, at::ScalarType dtype)
-      : max_norm_(0.02 * std::sqrt(double(elements_of(shapes)))) {
+  Peers(const Tensors& tensors, at::Device device)
+      : gradient_offset_(tensors.gradient_offset),
+        max_norm_(0.02 * std::sqrt(double(elements_of(tensors.shapes)))) {
     const at::NoGradGuard no_grad;
     at::manual_seed(1);
-    const auto options = at::TensorOptions().device(device).dtype(dtype);
-    for (const auto& shape : shapes) {
-      params_.push_back(at::empty(shape, options).normal_(0, 0.02).set_requires_grad(true));
-      grads_.push_back(at::empty(shape, options).normal_(0, 0.01));
+    const auto options = at::TensorOptions().device(device).dtype(tensors.dtype);
+    for (const auto& shape : tensors.shapes) {
+      params_.push_back(
+          empty(shape, options, tensors.parameter_offset).normal_(0, 0.02).set_requires_grad(true));
+      grads_.push_back(empty(shape, options, gradient_offset_).normal_(0, 0.01));
       params_.back().mutable_grad() = grads_.back();
     }
   }
 
   /// Stock LibTorch.
   void clip_grad_norm() { torch::nn::utils::clip_grad_norm_(params_, max_norm_); }
+  void torch_sgd() {
+    if (!torch_sgd_) {
+      torch_sgd_.emplace(params_, torch::optim::SGDOptions(kRate).momentum(kMomentum));
+    }
+    torch_sgd_->step();
+  }
+  void torch_adam() {
+    if (!torch_adam_) torch_adam_.emplace(params_, torch::optim::AdamOptions(kRate).eps(kEps));
+    torch_adam_->step();
+  }
   void torch_adamw() {
     if (!torch_) {
       torch_.emplace(params_, torch::optim::AdamWOptions(kRate).eps(kEps).weight_decay(kDecay));
@@ -54,43 +78,94 @@ class Peers {
   }
   void fused_adamw() {
     const at::NoGradGuard no_grad;
-    if (steps_.empty()) {
-      const at::Tensor step = at::zeros({}, grads_.front().options().dtype(at::kFloat));
-      for (const at::Tensor& grad : grads_) {
-        exp_avgs_.push_back(at::zeros_like(grad));
-        exp_avg_sqs_.push_back(at::zeros_like(grad));
-        steps_.push_back(step);
-      }
-    }
-    steps_.front().add_(1);
-    at::_fused_adamw_(params_, grads_, exp_avgs_, exp_avg_sqs_, {}, steps_, kRate, 0.9, 0.999,
-                      kDecay, kEps,
-                      /*amsgrad=*/false, /*maximize=*/false);
+    begin(adamw_);
+    at::_fused_adamw_(params_, grads_, adamw_.means, adamw_.squares, {}, adamw_.steps, kRate, 0.9,
+                      0.999, kDecay, kEps, /*amsgrad=*/false, /*maximize=*/false);
+  }
+  void fused_adam() {
+    const at::NoGradGuard no_grad;
+    begin(adam_);
+    at::_fused_adam_(params_, grads_, adam_.means, adam_.squares, {}, adam_.steps, kRate, 0.9,
+                     0.999, 0.0, kEps, /*amsgrad=*/false, /*maximize=*/false);
+  }
+  void fused_sgd() {
+    const at::NoGradGuard no_grad;
+    const bool first = buffers_.empty();
+    if (first) buffers_ = zeros();
+    at::_fused_sgd_(params_, grads_, buffers_, 0.0, kMomentum, kRate, 0.0, /*nesterov=*/false,
+                    /*maximize=*/false, first);
   }
 
-  agmohd::Optimizer<AdamW>& agmohd_adamw() {
-    if (!adamw_) adamw_.emplace(params_, options<AdamW>());
-    return *adamw_;
+  template <class Recipe>
+  agmohd::Optimizer<Recipe>& ours() {
+    auto& optimizer = std::get<std::optional<agmohd::Optimizer<Recipe>>>(ours_);
+    if (!optimizer) optimizer.emplace(params_, options<Recipe>());
+    return *optimizer;
   }
-  agmohd::Optimizer<ClipAdamW>& agmohd_clip_adamw() {
-    if (!clip_adamw_) clip_adamw_.emplace(params_, options<ClipAdamW>().max_norm(max_norm_));
-    return *clip_adamw_;
+
+  /// Assigns every .grad(): the tensors of before, or in turn two sets, so that each address
+  /// differs from the step before.
+  void assign_gradients(bool fresh) {
+    if (fresh && others_.empty()) {
+      const at::NoGradGuard no_grad;
+      for (const at::Tensor& grad : grads_) {
+        others_.push_back(empty(grad.sizes(), grad.options(), gradient_offset_).copy_(grad));
+      }
+    }
+    turn_ = fresh && !turn_;
+    const auto& set = turn_ ? others_ : grads_;
+    for (std::size_t i = 0; i < set.size(); ++i) params_[i].mutable_grad() = set[i];
   }
 
  private:
-  static constexpr double kRate = 1e-4, kEps = 1e-8, kDecay = 1e-2;
+  static constexpr double kRate = 1e-4, kEps = 1e-8, kDecay = 1e-2, kMomentum = 0.9;
 
-  template <class Recipe>
-  static agmohd::Options<Recipe> options() {
-    return agmohd::Options<Recipe>(kRate).eps(kEps).weight_decay(kDecay);
+  struct AdamStates {
+    std::vector<at::Tensor> means, squares, steps;
+  };
+
+  static at::Tensor empty(at::IntArrayRef shape, const at::TensorOptions& options,
+                          std::int64_t offset) {
+    const std::int64_t n = c10::multiply_integers(shape);
+    return at::empty({n + offset}, options).narrow(0, offset, n).view(shape);
+  }
+  std::vector<at::Tensor> zeros() const {
+    std::vector<at::Tensor> tensors;
+    for (const at::Tensor& grad : grads_) tensors.push_back(at::zeros_like(grad));
+    return tensors;
+  }
+  void begin(AdamStates& states) const {
+    if (states.steps.empty()) {
+      states.means = zeros(), states.squares = zeros();
+      states.steps.assign(grads_.size(), at::zeros({}, grads_.front().options().dtype(at::kFloat)));
+    }
+    states.steps.front().add_(1);
   }
 
+  template <class Recipe>
+  agmohd::Options<Recipe> options() const {
+    agmohd::Options<Recipe> options(kRate);
+    if constexpr (requires { options.max_norm(1.0); }) options.max_norm(max_norm_);
+    if constexpr (requires { options.eps(1.0); }) options.eps(kEps);
+    if constexpr (requires { options.momentum(1.0); }) options.momentum(kMomentum);
+    if constexpr (std::is_same_v<typename Recipe::Rule, agmohd::rule::AdamW>) {
+      options.weight_decay(kDecay);
+    }
+    return options;
+  }
+
+  std::int64_t gradient_offset_;
   double max_norm_;
-  std::vector<at::Tensor> params_, grads_;
+  std::vector<at::Tensor> params_, grads_, others_;
+  bool turn_ = false;  ///< whether others_ are in .grad()
   std::optional<torch::optim::AdamW> torch_;
-  std::vector<at::Tensor> exp_avgs_, exp_avg_sqs_, steps_;
-  std::optional<agmohd::Optimizer<AdamW>> adamw_;
-  std::optional<agmohd::Optimizer<ClipAdamW>> clip_adamw_;
+  std::optional<torch::optim::Adam> torch_adam_;
+  std::optional<torch::optim::SGD> torch_sgd_;
+  AdamStates adam_, adamw_;
+  std::vector<at::Tensor> buffers_;
+  template <class... Recipes>
+  using Ours = std::tuple<std::optional<agmohd::Optimizer<Recipes>>...>;
+  Ours<AdamW, ClipAdamW, ClipAdam, ClipSGD, ClipOneState> ours_;
 };
 
 }  // namespace bench

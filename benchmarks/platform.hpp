@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <functional>
+#include <optional>
 #include <string>
 
 #if defined(__SSE2__)
@@ -25,8 +26,14 @@ inline double now() {
 }
 
 struct Seconds {
-  double whole;  ///< until the device is done
+  double whole;  ///< on the device, from before the first call to the end of its work
   double host;   ///< until the calls have returned
+  double wall;   ///< on the host's clock, until the device is done
+};
+
+/// What one warm step asks of the device.
+struct Launches {
+  double kernels = 0, copies = 0, memsets = 0, synchronisations = 0, allocations = 0;
 };
 
 /// Where steps run: how to time them, copy, capture and count memory there.
@@ -38,9 +45,11 @@ class Platform {
   virtual Seconds time(std::int64_t count, const Step& step) const = 0;
   /// What replays `step`; it has run before.
   virtual Step captured(const Step& step) const = 0;
-  /// Enqueues a copy of a tensor with nothing but loads and stores, if that is another way than
-  /// copy_. In bytes.
-  virtual bool stream_copy(at::Tensor& to, const at::Tensor& from) const = 0;
+  /// Copies with loads and stores of our own, in one of several ways; false if there is no such
+  /// way.
+  virtual bool stream_copy(int way, at::Tensor& to, const at::Tensor& from) const = 0;
+  /// Of one step; empty where nothing counts them. Later timings may suffer from the profiler.
+  virtual std::optional<Launches> launches(const Step& step) const = 0;
   /// Bytes that the program holds, and bytes that it could still get.
   virtual std::int64_t held() const = 0;
   virtual std::int64_t available() const = 0;
@@ -55,12 +64,13 @@ class Cpu final : public Platform {
     const double start = now();
     for (std::int64_t i = 0; i < count; ++i) step();
     const double seconds = now() - start;
-    return {seconds, seconds};
+    return {seconds, seconds, seconds};
   }
   Step captured(const Step& step) const override { return step; }
 
   /// Non-temporal stores, in all threads.
-  bool stream_copy(at::Tensor& to, const at::Tensor& from) const override {
+  bool stream_copy(int way, at::Tensor& to, const at::Tensor& from) const override {
+    if (way != 0) return false;
 #if defined(__SSE2__)
     constexpr std::int64_t kBlock = 1 << 18;
     auto* const out = static_cast<char*>(to.mutable_data_ptr());
@@ -75,9 +85,11 @@ class Cpu final : public Platform {
     });
     return true;
 #else
+    static_cast<void>(to), static_cast<void>(from);
     return false;
 #endif
   }
+  std::optional<Launches> launches(const Step&) const override { return {}; }
 
   std::int64_t held() const override {
     const struct mallinfo2 info = mallinfo2();

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # On a machine with a GPU: builds, tests, sanitizes and measures the CUDA lanes.
 #   scripts/gpu.sh [-o FOLDER] [build|test|sanitize|bench|all]...     (default: all)
-# Results (JSON, logs) go to FOLDER, default build-gpu/results. Honoured: TORCH_CUDA_ARCH_LIST (default: the GPU that is
-# here), CMAKE_ARGS (further arguments of the configuration), BENCH_ARGS (of the benchmark program).
+# Results (JSON, tables, charts, logs) go to FOLDER, default build-gpu/results. Honoured: TORCH_CUDA_ARCH_LIST (default:
+# the GPU that is here), CMAKE_ARGS (further arguments of the configuration), BENCH_ARGS (of the benchmark program),
+# PEERS_ARGS (of benchmarks/peers.py), PYTHON (one with torch, for peers.py).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -55,8 +56,19 @@ sanitize() {
 
 bench() {
   # shellcheck disable=SC2086
-  $build/benchmarks/agmohd_bench_step --benchmark_filter='^cuda/' --benchmark_out="$out/step.json" \
+  $build/benchmarks/agmohd_bench --benchmark_filter='^cuda/' --benchmark_out="$out/bench.json" \
     --benchmark_out_format=json ${BENCH_ARGS:-}
+  local files=("$out/bench.json") python=${PYTHON:-python3}
+  if $python -c 'import torch' 2>/dev/null; then
+    # shellcheck disable=SC2086
+    $python benchmarks/peers.py --device cuda --out "$out/peers.json" ${PEERS_ARGS:-}
+    files+=("$out/peers.json")
+  else
+    echo "$python has no torch: PyTorch's rows are left out" >&2
+  fi
+  python3 benchmarks/table.py "${files[@]}" | tee "$out/table.md"
+  python3 benchmarks/chart.py "${files[@]}" --out "$out/step.svg"
+  python3 benchmarks/chart.py "${files[@]}" --value share --only gpt2 --out "$out/share.svg"
 }
 
 machine | tee "$out/machine.txt"
