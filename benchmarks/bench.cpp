@@ -128,6 +128,35 @@ std::vector<Contestant> rules(at::ScalarType dtype, bool cuda) {
   return all;
 }
 
+/// AdamW with its states in bfloat16.
+std::vector<Contestant> half_state(at::ScalarType dtype, bool cuda) {
+  const Bytes bytes(dtype);
+  const double half = 4 * bytes.element + 2 * 2 * 2;
+  const std::string state = state_of(dtype), clipped = "torch_clip_adamw";
+  std::vector<Contestant> all{
+      {clipped, "clip_grad_norm_ + torch::optim::AdamW" + state, clipped, bytes.theirs(2, 2),
+       [](Peers& p) { p.clip_grad_norm(), p.torch_adamw(); }},
+      {"agmohd_clip_adamw", "agmohd, AdamW + ClipByNorm, state in float32", clipped,
+       bytes.ours(2, 2), step_ours<ClipAdamW>},
+      {"agmohd_clip_adamw_half", "agmohd, state in bfloat16", clipped, half,
+       step_ours<ClipHalfAdamW>},
+      {"agmohd_clip_adamw_stochastic", "agmohd, state in bfloat16, rounded stochastically", clipped,
+       half, step_ours<ClipStochasticAdamW>},
+  };
+  if (!cuda) return all;
+  const std::vector<Contestant> more{
+      {"foreach_clip_fused_adamw",
+       "at::_foreach_norm, at::_foreach_mul_ + at::_fused_adamw_" + state, clipped,
+       bytes.theirs(2, 2), [](Peers& p) { p.foreach_clip(), p.fused_adamw(); }},
+      {"agmohd_clip_adamw_half_graph", "agmohd, state in bfloat16, as a CUDA graph", clipped, half,
+       step_ours<ClipHalfAdamW>, true, prepare_ours<ClipHalfAdamW>},
+      {"agmohd_clip_adamw_stochastic_graph", "the same, rounded stochastically", clipped, half,
+       step_ours<ClipStochasticAdamW>, true, prepare_ours<ClipStochasticAdamW>},
+  };
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
 /// A lineup on each of the devices; a variant that measures another optimizer is one more line.
 struct Row {
   const char* name;
@@ -143,6 +172,11 @@ const std::vector<Row>& lineups() {
       {"gpt2_124m_bf16", {small, at::kBFloat16}, true, true},
       {"gpt2_4x512_f64", {gpt2(4, 512), at::kDouble}, true, false},
       {"gpt2_124m_rules", {small}, true, true, true, rules},
+      {"gpt2_124m_state", {small}, true, true, false, half_state},
+      {"gpt2_124m_bf16_state", {small, at::kBFloat16}, false, true, false, half_state},
+      {"gpt2_xl_rules", {large}, false, true, false, rules},
+      {"gpt2_xl_state", {large}, false, true, false, half_state},
+      {"gpt2_xl_bf16_state", {large, at::kBFloat16}, false, true, false, half_state},
       {"gpt2_124m_misaligned", {small, at::kFloat, 1, 1}, false, true},
       {"gpt2_124m_grads_misaligned", {small, at::kFloat, 2, 1}, false, true},
       {"gpt2_xl", {large}, false, true},
@@ -291,6 +325,7 @@ void help() {
       "          2000x1000, 10000x64 (tensors x elements), with a variant:\n"
       "          _bf16, _f64        parameters and gradients in that dtype\n"
       "          _rules             the other rules\n"
+      "          _state             states in bfloat16: _half to nearest, _stochastic\n"
       "          _misaligned        every parameter and gradient begins one element off alignment\n"
       "          _grads_misaligned  gradients begin one element off, parameters two\n"
       "  WHAT    torch_clip_X, torch_X    clip_grad_norm_ + torch::optim; without clipping\n"

@@ -165,7 +165,7 @@ class Peers {
   std::vector<at::Tensor> buffers_;
   template <class... Recipes>
   using Ours = std::tuple<std::optional<agmohd::Optimizer<Recipes>>...>;
-  Ours<AdamW, ClipAdamW, ClipAdam, ClipSGD, ClipOneState> ours_;
+  Ours<AdamW, ClipAdamW, ClipHalfAdamW, ClipStochasticAdamW, ClipAdam, ClipSGD, ClipOneState> ours_;
 };
 
 }  // namespace bench

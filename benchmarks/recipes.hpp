@@ -41,14 +41,28 @@ struct OneState {
 };
 static_assert(agmohd::Rule<OneState>);
 
-template <class Rule>
+/// storage::BFloat16 with stochastic rounding, as a type of its own.
+struct Stochastic : agmohd::storage::BFloat16 {
+  struct Options {
+    std::int64_t seed = 0;
+  };
+  static constexpr auto fields = agmohd::describe(agmohd::field("seed", &Options::seed));
+  static std::string name() { return "Stochastic"; }
+  AGMOHD_HD static Key key(const Options& o, std::int64_t updates, std::int32_t index) {
+    return BFloat16::key({true, o.seed}, updates, index);
+  }
+};
+
+template <class Rule, class Storage = agmohd::storage::Native>
 using Clipped = agmohd::Recipe<Rule, agmohd::hindrance::None, agmohd::momentum::Fixed,
-                               agmohd::gradient::ClipByNorm>;
+                               agmohd::gradient::ClipByNorm, agmohd::schedule::Constant, Storage>;
 
 using AdamW = agmohd::recipe::AdamW;
 using ClipAdamW = Clipped<agmohd::rule::AdamW>;
 using ClipAdam = Clipped<agmohd::rule::Adam>;
 using ClipSGD = Clipped<agmohd::rule::SGD>;
+using ClipHalfAdamW = Clipped<agmohd::rule::AdamW, agmohd::storage::BFloat16>;
+using ClipStochasticAdamW = Clipped<agmohd::rule::AdamW, Stochastic>;
 using ClipOneState = Clipped<OneState>;
 
 }  // namespace bench
