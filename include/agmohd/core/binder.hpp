@@ -231,8 +231,7 @@ class Binder {
       if (!is_dense(c.param) || !readable(c.grad, c.param)) {
         TORCH_WARN_ONCE(
             "agmohd: a parameter is not dense in memory, or its gradient has other strides; it is "
-            "copied to a "
-            "buffer and back in every step");
+            "copied to a buffer and back in every step");
         staging_ = true;
         b.staged = Staged{c.param.detach(), c.grad, layout_of(c.param), layout_of(c.param)};
       }

@@ -173,6 +173,7 @@ concept Schedule = Policy<S> && has::factor<S>;
 
 /// How state lies in memory: as `Float` (float or Bf16), for float64 parameters always as double.
 /// `rounded` comes before the conversion to Float, with the key of the tensor and step.
+/// One of Bf16 also has `rounded_bits`, the same for vectors, and `Key::stochastic`.
 template <class S>
 concept Storage = Policy<S> && has::Float<S> && has::Key<S> && has::key<S> && has::rounded<S>;
 
