@@ -182,6 +182,7 @@ const std::vector<Row>& lineups() {
       {"gpt2_xl", {large}, false, true},
       {"gpt2_xl_bf16", {large, at::kBFloat16}, false, true},
       {"2000x1000", {equal(2000, 1000)}, true, true, true},
+      {"2000x1000_rules", {equal(2000, 1000)}, true, true, false, rules},
       {"10000x64", {equal(10000, 64)}, false, true, true},
   };
   return rows;
