@@ -15,7 +15,7 @@ enum class Dtype : std::uint8_t { f32, f64, bf16, f16 };
 constexpr int size_of(Dtype dtype) { return dtype == Dtype::f64 ? 8 : dtype == Dtype::f32 ? 4 : 2; }
 
 /// A bfloat16 in memory (std::bit_cast is host-only under nvcc, its builtin is not). Rounding is to
-/// nearest even; every NaN becomes 0x7fc0.
+/// nearest even; every NaN becomes a quiet one.
 struct Bf16 {
   std::uint16_t bits;
 

@@ -61,7 +61,13 @@ __device__ inline float widen(Bf16 x) { return Bf16::widen(x.bits); }
 __device__ inline float widen(F16 x) { return __half2float(__ushort_as_half(x.bits)); }
 __device__ inline void narrow(float x, float& out) { out = x; }
 __device__ inline void narrow(double x, double& out) { out = x; }
-__device__ inline void narrow(float x, Bf16& out) { out.bits = Bf16::narrow(x); }
+__device__ inline void narrow(float x, Bf16& out) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(out.bits) : "f"(x));  // every NaN becomes 0x7fff
+#else
+  out.bits = Bf16::narrow(x);
+#endif
+}
 __device__ inline void narrow(float x, F16& out) {
   out.bits = __half_as_ushort(__float2half_rn(x));
 }
