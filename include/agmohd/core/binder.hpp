@@ -100,7 +100,7 @@ class Binder {
     std::array<at::Tensor, Recipe::slot_count> slots;
     std::array<c10::Storage, Recipe::slot_count> memory;  // kept, should a program swap a slot's
     std::int32_t group;
-    std::size_t position, lane, ref;
+    std::size_t lane, ref;
     std::vector<std::int64_t> strides;
     std::optional<Staged> staged;
   };
@@ -218,16 +218,9 @@ class Binder {
       const std::size_t i = lanes_.of(c.param.device(), settings);
       TensorRef<Recipe> ref = adopt(c, i, states, settings);
       Lane& lane = lanes_[i];
-      Bound b{c.param.unsafeGetTensorImpl(),
-              c.state,
-              c.state->slots_,
-              {},
-              c.group,
-              c.position,
-              i,
-              lane.refs.size(),
-              c.param.strides().vec(),
-              {}};
+      Bound b{
+          c.param.unsafeGetTensorImpl(), c.state, c.state->slots_, {}, c.group, i, lane.refs.size(),
+          c.param.strides().vec(),       {}};
       if (!is_dense(c.param) || !readable(c.grad, c.param)) {
         TORCH_WARN_ONCE(
             "agmohd: a parameter is not dense in memory, or its gradient has other strides; it is "

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <c10/cuda/CUDAGraphsC10Utils.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -258,10 +260,10 @@ class CudaExecutor final : public Executor<Recipe> {
                   "agmohd: this optimizer step is captured in a CUDA graph, but no table was "
                   "prepared for it; call "
                   "prepare() before each capture, after the last change of parameters");
-      cudaStreamCaptureMode mode = cudaStreamCaptureModeRelaxed;  // for the other stream's sake
-      C10_CUDA_CHECK(cudaThreadExchangeStreamCaptureMode(&mode));
-      spare_->write_captured(refs_, groups_, records_, c10::cuda::getStreamFromPool());
-      C10_CUDA_CHECK(cudaThreadExchangeStreamCaptureMode(&mode));
+      {  // relaxed for the other stream's sake
+        const c10::cuda::CUDAStreamCaptureModeGuard relaxed(cudaStreamCaptureModeRelaxed);
+        spare_->write_captured(refs_, groups_, records_, c10::cuda::getStreamFromPool());
+      }
       captured_.push_back(std::move(spare_));
       active_ = captured_.back().get();
       capture_ = capture;

@@ -219,7 +219,9 @@ struct GradPage {
   }
   /// How many of the 16 logical warps have elements.
   __device__ int warps() const {
-    return (count + 4 * reduction::kWarp - 1) / (4 * reduction::kWarp);
+    using namespace reduction;
+    const int found = (count + 4 * kWarp - 1) / (4 * kWarp);
+    return found < kLanes / kWarp ? found : kLanes / kWarp;
   }
 };
 
@@ -242,7 +244,7 @@ __global__ void __launch_bounds__(512, sizeof(E) == 8 ? 1 : 2)
   const int stride = int(blockDim.x) / kWarp;
   for (int p = tiny ? warp : 0; p < mine; p += tiny ? stride : 1) {
     const GradPage<E> page(view, first_page + begin + p);
-    const int active = page.warps() < kWarps ? page.warps() : kWarps;
+    const int active = page.warps();
     for (int w = tiny ? 0 : warp; w < active; w += tiny ? 1 : stride) {
       const auto x = warp_sum(measure_lane<Recipe>(page.grad, page.count, page.vector,
                                                    w * kWarp + lane, view.core->shared),
