@@ -14,6 +14,7 @@ struct Plain {
 #ifndef MUST_NOT_COMPILE
   AGMOHD_HD static Key key(const Options&, std::int64_t, std::int32_t) { return {}; }
 #endif
+  AGMOHD_HD static bool rounds(const Key&) { return false; }
   template <class R>
   AGMOHD_HD static R rounded(R x, const Key&, std::int64_t, int) {
     return x;

@@ -142,6 +142,7 @@ concept key = requires(typename S::Options o) {
 };
 template <class S>
 concept rounded = requires(const typename S::Key& k) {
+  { S::rounds(k) } -> std::same_as<bool>;
   { S::rounded(1.0F, k, std::int64_t{}, 0) } -> std::same_as<float>;
   { S::rounded(1.0, k, std::int64_t{}, 0) } -> std::same_as<double>;
 };
@@ -172,8 +173,8 @@ template <class S>
 concept Schedule = Policy<S> && has::factor<S>;
 
 /// How state lies in memory: as `Float` (float or Bf16), for float64 parameters always as double.
-/// `rounded` comes before the conversion to Float, with the key of the tensor and step.
-/// One of Bf16 also has `rounded_bits`, the same for vectors, and `Key::stochastic`.
+/// Where `rounds(key)`, `rounded` comes before the conversion to Float, with the key of the tensor
+/// and step. One of Bf16 also has `rounded_bits`, the same for vectors.
 template <class S>
 concept Storage = Policy<S> && has::Float<S> && has::Key<S> && has::key<S> && has::rounded<S>;
 

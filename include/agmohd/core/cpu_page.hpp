@@ -83,11 +83,11 @@ void store(E* to, const V& x) {
 template <class Storage, class V>
 V rounded(const V& x, const typename Storage::Key& key, std::int64_t element, int slot) {
   if constexpr (std::is_floating_point_v<V>) {
-    return Storage::rounded(x, key, element, slot);
+    return Storage::rounds(key) ? Storage::rounded(x, key, element, slot) : x;
   } else if constexpr (std::is_same_v<Stored<Storage, typename V::real>, typename V::real>) {
     return x;
   } else {
-    if (key.stochastic == 0) return x;
+    if (!Storage::rounds(key)) return x;
     const auto low = std::uint32_t(element);  // a multiple of V::size: no carry within x
     const auto high = std::uint32_t(std::uint64_t(element) >> 32);
     const DoubleWords at = low + DoubleWords{0, 1, 2, 3};

@@ -69,7 +69,11 @@ AGMOHD_HD T like(const T& x, Real<T> r) {
 /// The larger one; NaN if either is, as torch.maximum.
 template <Lane T>
 AGMOHD_HD T max(const T& a, const T& b) {
-  return select((a > b) | (a != a), a, b);
+  if constexpr (requires { lane_traits<T>::max(a, b); }) {
+    return lane_traits<T>::max(a, b);
+  } else {
+    return select((a > b) | (a != a), a, b);
+  }
 }
 
 /// The smaller one; NaN if either is, as torch.minimum.

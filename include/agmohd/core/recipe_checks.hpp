@@ -123,7 +123,7 @@ struct CheckStorage {
   static_assert(has::key<StoragePolicy>,
                 "agmohd: the storage has no static function key(options, updates, index)");
   static_assert(has::rounded<StoragePolicy>,
-                "agmohd: the storage has no static function rounded(x, key, element, slot)");
+                "agmohd: the storage has no static functions rounds(key) and rounded(x, key, element, slot)");
   static_assert(agmohd::Storage<StoragePolicy>,
                 "agmohd: the sixth argument of Recipe is not a storage; see core/concepts.hpp");
   static constexpr bool passed = true;

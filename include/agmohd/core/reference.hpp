@@ -86,7 +86,7 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
 
   /// What the storage makes of a slot, element by element in memory order.
   static at::Tensor rounded(const at::Tensor& x, const typename Recipe::Storage::Key& key, int j) {
-    if (state_type<typename Recipe::Storage>(x) == x.scalar_type()) return x;
+    if (!Recipe::Storage::rounds(key) || x.scalar_type() == at::kDouble) return x;
     at::Tensor host = x.to(x.options().device(at::kCPU), false, /*copy=*/true);
     auto* const to = host.mutable_data_ptr<float>();
     for (std::int64_t i = 0; i < host.numel(); ++i) {

@@ -3,64 +3,100 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "lane.cuh"
 
 namespace agmohd::cuda {
 
-/// Four neighbours, loaded and stored with 16-byte accesses where that many bytes are there.
-template <class E>
-struct alignas(sizeof(E) * 4 < 16 ? sizeof(E) * 4 : 16) Pack {
-  E x[4];
-};
+/// N elements on their way between memory and arithmetic, in registers as they lie in memory:
+/// those of 2 bytes stay two to a register until they are needed.
+template <class E, int N>
+struct Bundle {
+  static constexpr int kBytes = N * int(sizeof(E));
+  static constexpr int kAlign = kBytes < 16 ? kBytes : 16;
+  struct alignas(kAlign) Access {
+    std::uint32_t words[kAlign / 4];
+  };
+  std::uint32_t words[kBytes / 4];
 
-template <class E>
-__device__ bool aligned(const E* p) {
-  return reinterpret_cast<std::uintptr_t>(p) % alignof(Pack<E>) == 0;
-}
-
-template <class E>
-__device__ Pack<E> load_pack(const E* p) {
-  return *reinterpret_cast<const Pack<E>*>(p);
-}
-template <class E>
-__device__ void store_pack(E* p, const Pack<E>& pack) {
-  *reinterpret_cast<Pack<E>*>(p) = pack;
-}
-
-/// A pack as loaded: 2-byte elements stay two to a register until they are needed.
-template <class E>
-struct Raw {
-  Pack<E> pack;
-  __device__ explicit Raw(const E* p) : pack(load_pack(p)) {}
-  __device__ E operator[](int j) const { return pack.x[j]; }
-};
-template <class E>
-requires(sizeof(E) == 2) struct Raw<E> {
-  uint2 words;
-  __device__ explicit Raw(const E* p) : words(*reinterpret_cast<const uint2*>(p)) {}
-  __device__ E operator[](int j) const {
-    return {std::uint16_t((j < 2 ? words.x : words.y) >> (16 * (j % 2)))};
+  /// Whether load() and store() may be used on `p`.
+  static __device__ bool aligned(const E* p) {
+    return reinterpret_cast<std::uintptr_t>(p) % kAlign == 0;
   }
-};
-
-/// `left` of the four elements p[0], p[step], ..., the others zero.
-template <class E>
-__device__ Pack<E> load_some(const E* p, int step, int left) {
-  Pack<E> out{};
+  __device__ void load(const E* p) {
+    const Access* const from = reinterpret_cast<const Access*>(p);
 #pragma unroll
-  for (int j = 0; j < 4; ++j) {
-    if (j < left) out.x[j] = p[j * step];
-  }
-  return out;
-}
-template <class E>
-__device__ void store_some(E* p, int step, int left, const Pack<E>& pack) {
+    for (int a = 0; a < kBytes / kAlign; ++a) {
+      const Access access = from[a];
 #pragma unroll
-  for (int j = 0; j < 4; ++j) {
-    if (j < left) p[j * step] = pack.x[j];
+      for (int w = 0; w < kAlign / 4; ++w) words[a * (kAlign / 4) + w] = access.words[w];
+    }
   }
-}
+  __device__ void store(E* p) const {
+    Access* const to = reinterpret_cast<Access*>(p);
+#pragma unroll
+    for (int a = 0; a < kBytes / kAlign; ++a) {
+      Access access;
+#pragma unroll
+      for (int w = 0; w < kAlign / 4; ++w) access.words[w] = words[a * (kAlign / 4) + w];
+      to[a] = access;
+    }
+  }
+
+  /// `left` of the elements p[0], p[step], ..., the others zero.
+  __device__ void load_some(const E* p, int step, int left) {
+#pragma unroll
+    for (int j = 0; j < N; ++j) {
+      E x{};
+      if (j < left) x = p[j * step];
+      if constexpr (sizeof(E) == 2) {
+        words[j / 2] = j % 2 == 0 ? x.bits : words[j / 2] | std::uint32_t(x.bits) << 16;
+      } else {
+        set(j, x);
+      }
+    }
+  }
+  __device__ void store_some(E* p, int step, int left) const {
+#pragma unroll
+    for (int j = 0; j < N; ++j) {
+      if (j >= left) continue;
+      if constexpr (sizeof(E) == 2) {
+        p[j * step].bits = std::uint16_t(words[j / 2] >> (16 * (j % 2)));
+      } else {
+        p[j * step] = widened(j);
+      }
+    }
+  }
+
+  /// Element j as it is computed with.
+  __device__ Compute<E> widened(int j) const {
+    if constexpr (std::is_same_v<E, float>) {
+      return __uint_as_float(words[j]);
+    } else if constexpr (std::is_same_v<E, double>) {
+      return __hiloint2double(int(words[2 * j + 1]), int(words[2 * j]));
+    } else if constexpr (std::is_same_v<E, Bf16>) {
+      return __uint_as_float(j % 2 == 0 ? words[j / 2] << 16 : words[j / 2] & 0xffff0000U);
+    } else {
+      return widen(E{std::uint16_t(words[j / 2] >> (16 * (j % 2)))});
+    }
+  }
+  /// The elements j and j + 1, j even, rounded to nearest.
+  __device__ void narrow(int j, Compute<E> a, Compute<E> b) {
+    if constexpr (sizeof(E) == 2) {
+      words[j / 2] = narrow_pair<E>(a, b);
+    } else {
+      set(j, a), set(j + 1, b);
+    }
+  }
+
+ private:
+  __device__ void set(int j, float x) { words[j] = __float_as_uint(x); }
+  __device__ void set(int j, double x) {
+    words[2 * j] = std::uint32_t(__double2loint(x));
+    words[2 * j + 1] = std::uint32_t(__double2hiint(x));
+  }
+};
 
 /// Waits until the kernel before, whose end this one was launched ahead of, is done and its writes
 /// are visible. Nothing where it was launched in the ordinary way.

@@ -4,6 +4,7 @@
 
 #include <cuda_fp16.h>
 
+#include <cstdint>
 #include <type_traits>
 
 #include "../core/elements.hpp"
@@ -59,17 +60,21 @@ __device__ inline float widen(float x) { return x; }
 __device__ inline double widen(double x) { return x; }
 __device__ inline float widen(Bf16 x) { return Bf16::widen(x.bits); }
 __device__ inline float widen(F16 x) { return __half2float(__ushort_as_half(x.bits)); }
-__device__ inline void narrow(float x, float& out) { out = x; }
-__device__ inline void narrow(double x, double& out) { out = x; }
-__device__ inline void narrow(float x, Bf16& out) {
+/// Two elements of 2 bytes in a word, `a` in its low half.
+template <class E>
+__device__ std::uint32_t narrow_pair(float a, float b) {
+  if constexpr (std::is_same_v<E, F16>) {
+    const std::uint32_t high = __half_as_ushort(__float2half_rn(b));
+    return __half_as_ushort(__float2half_rn(a)) | high << 16;
+  } else {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
-  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(out.bits) : "f"(x));  // every NaN becomes 0x7fff
+    std::uint32_t word;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(b), "f"(a));  // a NaN becomes 0x7fff
+    return word;
 #else
-  out.bits = Bf16::narrow(x);
+    return Bf16::narrow(a) | std::uint32_t(Bf16::narrow(b)) << 16;
 #endif
-}
-__device__ inline void narrow(float x, F16& out) {
-  out.bits = __half_as_ushort(__float2half_rn(x));
+  }
 }
 
 }  // namespace agmohd::cuda
@@ -92,6 +97,16 @@ struct lane_traits<cuda::strict<R>> {
 #endif
   }
   AGMOHD_HD static T select(bool mask, T a, T b) { return mask ? a : b; }
+  AGMOHD_HD static T max(T a, T b) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    if constexpr (sizeof(R) == 4) {
+      float out;
+      asm("max.NaN.f32 %0, %1, %2;" : "=f"(out) : "f"(a.v), "f"(b.v));
+      return {out};
+    }
+#endif
+    return a > b || a != a ? a : b;
+  }
   AGMOHD_HD static T like(T, R r) { return {r}; }
 };
 static_assert(Lane<cuda::strict<float>> && Lane<cuda::strict<double>>);

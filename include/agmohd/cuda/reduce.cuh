@@ -93,18 +93,13 @@ __device__ auto measure_lane(const E* grad, int count, bool vector, int lane,
   if (count == kPage) {  // all loads before the first use
     const E* const from = grad + 4 * lane;
     if (vector) {
-      const Raw<E> packs[kRows] = {Raw<E>(from),
-                                   Raw<E>(from + kRow),
-                                   Raw<E>(from + 2 * kRow),
-                                   Raw<E>(from + 3 * kRow),
-                                   Raw<E>(from + 4 * kRow),
-                                   Raw<E>(from + 5 * kRow),
-                                   Raw<E>(from + 6 * kRow),
-                                   Raw<E>(from + 7 * kRow)};
+      Bundle<E, 4> packs[kRows];
+#pragma unroll
+      for (int row = 0; row < kRows; ++row) packs[row].load(from + row * kRow);
 #pragma unroll
       for (int row = 0; row < kRows; ++row) {
 #pragma unroll
-        for (int j = 0; j < 4; ++j) add(j, T{widen(packs[row][j])});
+        for (int j = 0; j < 4; ++j) add(j, T{packs[row].widened(j)});
       }
     } else {
 #pragma unroll 1
@@ -215,7 +210,7 @@ struct GradPage {
     const std::int64_t left = view.tensors[ref.tensor].numel - first;
     grad = static_cast<const E*>(view.grads[ref.tensor]) + first;
     count = int(left < reduction::kPage ? left : reduction::kPage);
-    vector = aligned(grad);
+    vector = Bundle<E, 4>::aligned(grad);
   }
   /// How many of the 16 logical warps have elements.
   __device__ int warps() const {

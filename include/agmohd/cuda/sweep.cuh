@@ -15,25 +15,29 @@
 // Phase 3 of a step.
 namespace agmohd::cuda {
 
-/// What a thread has of four elements before it works on them: parameter, gradient and the first
-/// states, as they lie in memory. Further states, mostly options, are left for later: registers are
-/// short.
-template <class E, class S, int kSlots>
-struct Four {
-  Pack<E> param, grad;
-  Pack<S> slots[kSlots > 0 ? kSlots : 1];
-};
-
-/// A page of a tensor in a sweep.
+/// A page of a tensor in a sweep. A thread works on a bundle of elements at a time: neighbours, or
+/// where an array is misaligned every 32nd element, so that the accesses of a warp coalesce.
 template <class Recipe, class E>
 struct SweepPage {
   static constexpr int kSlots = Recipe::slot_count;
+  static constexpr int kWarp = reduction::kWarp;
   using R = Compute<E>;
   using S = Stored<typename Recipe::Storage, E>;
   using K = typename Recipe::template Coefficients<R>;
+  /// Eight where all elements have 2 bytes: accesses of 16 bytes.
+  static constexpr int kBundle = sizeof(E) == 2 && (kSlots == 0 || sizeof(S) == 2) ? 8 : 4;
+  /// Of a multiprocessor at least, so that their registers suffice without the stack.
+  static constexpr int kBlocks = sizeof(R) == 8                           ? 1
+                                 : kBundle == 8 && std::is_same_v<E, F16> ? 2
+                                                                          : 3;
+  /// Further states, mostly options, are not loaded ahead: registers are short.
   static constexpr int kAhead = kSlots < 2 ? kSlots : 2;
-  using Elements = Four<E, S, kAhead>;
-  using States = Pack<S>[kSlots > kAhead ? kSlots - kAhead : 1];  // the further ones
+  using State = Bundle<S, kBundle>;
+  using States = State[kSlots > kAhead ? kSlots - kAhead : 1];
+  struct Elements {
+    Bundle<E, kBundle> param, grad;
+    State slots[kAhead > 0 ? kAhead : 1];
+  };
 
   std::int64_t first;  // element of the tensor
   E* param;
@@ -49,103 +53,117 @@ struct SweepPage {
     count = int(left < reduction::kPage ? left : reduction::kPage);
     param = static_cast<E*>(tensor.param) + first;
     grad = static_cast<const E*>(view.grads[ref.tensor]) + first;
-    vector = aligned(param) && aligned(grad);
+    vector = Bundle<E, kBundle>::aligned(param) && Bundle<E, kBundle>::aligned(grad);
 #pragma unroll
     for (int s = 0; s < kSlots; ++s) {
       slots[s] = tensor.slots[s] == nullptr ? nullptr : static_cast<S*>(tensor.slots[s]) + first;
-      vector = vector && aligned(slots[s]);
+      vector = vector && State::aligned(slots[s]);
     }
   }
 
+  /// The bundle at `i` of one array: elements i, i + kStep, ..., as far as the page has them.
+  template <int kStep, class T>
+  __device__ void load(Bundle<T, kBundle>& to, const T* from, int i) const {
+    if (kStep == 1 && i + kBundle <= count) {
+      to.load(from + i);
+    } else {
+      to.load_some(from + i, kStep, (count - i + kStep - 1) / kStep);
+    }
+  }
+  template <int kStep, class T>
+  __device__ void store(const Bundle<T, kBundle>& from, T* to, int i) const {
+    if (kStep == 1 && i + kBundle <= count) {
+      from.store(to + i);
+    } else {
+      from.store_some(to + i, kStep, (count - i + kStep - 1) / kStep);
+    }
+  }
+  template <int kStep>
   __device__ Elements load(int i) const {
     Elements x{};
-    x.param = load_pack(param + i);
-    x.grad = load_pack(grad + i);
+    if (i >= count) return x;
+    load<kStep>(x.param, param, i);
+    load<kStep>(x.grad, grad, i);
 #pragma unroll
     for (int s = 0; s < kAhead; ++s) {
-      if (slots[s] != nullptr) x.slots[s] = load_pack(slots[s] + i);
+      if (slots[s] != nullptr) load<kStep>(x.slots[s], slots[s], i);
     }
     return x;
   }
 
-  /// `x` and `further` are the elements i, i + step, ...
-  __device__ void update(Elements& x, States& further, int i, int step, const K& k) const {
+  /// `x` and `further` are the bundle at `i`.
+  template <int kStep>
+  __device__ void update(Elements& x, States& further, int i, const K& k) const {
     using T = strict<R>;
-    const auto at = [&](int s, int j) -> S& {
-      return s < kAhead ? x.slots[s].x[j] : further[s - kAhead].x[j];
-    };
+    const auto at = [&](int s) -> State& { return s < kAhead ? x.slots[s] : further[s - kAhead]; };
 #pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      typename Recipe::template Slots<T> state;
-      for_each_slot<kSlots>(state, [&](int s, T& slot) { slot = {widen(at(s, j))}; });
-      const T p = Recipe::sweep(T{widen(x.param.x[j])}, T{widen(x.grad.x[j])}, state, k);
-      narrow(p.v, x.param.x[j]);
-      for_each_slot<kSlots>(state, [&](int s, T& slot) {
-        narrow(Recipe::Storage::rounded(slot.v, k.storage, first + i + j * step, s), at(s, j));
-      });
+    for (int j = 0; j < kBundle; j += 4) {
+      R p[4], stored[kSlots > 0 ? kSlots : 1][4];
+#pragma unroll
+      for (int h = 0; h < 4; ++h) {
+        typename Recipe::template Slots<T> state;
+        for_each_slot<kSlots>(state, [&](int s, T& slot) { slot = {at(s).widened(j + h)}; });
+        p[h] = Recipe::sweep(T{x.param.widened(j + h)}, T{x.grad.widened(j + h)}, state, k).v;
+        for_each_slot<kSlots>(state, [&](int s, T& slot) { stored[s][h] = slot.v; });
+      }
+      if (Recipe::Storage::rounds(k.storage)) {  // one branch for four
+#pragma unroll
+        for (int h = 0; h < 4; ++h) {
+          const std::int64_t element = first | (i + (j + h) * kStep);  // the page's are below kPage
+#pragma unroll
+          for (int s = 0; s < kSlots; ++s) {
+            stored[s][h] = Recipe::Storage::rounded(stored[s][h], k.storage, element, s);
+          }
+        }
+      }
+#pragma unroll
+      for (int h = 0; h < 4; h += 2) {
+        x.param.narrow(j + h, p[h], p[h + 1]);
+#pragma unroll
+        for (int s = 0; s < kSlots; ++s) at(s).narrow(j + h, stored[s][h], stored[s][h + 1]);
+      }
     }
   }
 
-  /// The quads of neighbours from `i` on; `x` holds the first. The next one is under way while one
-  /// is worked on.
-  __device__ void sweep_quads(Elements x, int i, int stride, const K& k) const {
+  /// A thread's bundles from `i` on, of which `x` is the first. The next one is under way while
+  /// one is worked on.
+  template <int kStep>
+  __device__ void sweep(Elements x, int i, int stride, const K& k) const {
 #pragma unroll 1
-    while (i + 4 <= count) {
+    while (i < count) {
       asm volatile("" ::: "memory");  // or all of k moves to registers, and others to the stack
       const int next = i + stride;
-      Elements ahead{};
-      if (next + 4 <= count) ahead = load(next);
+      const Elements ahead = load<kStep>(next);
       States further{};
 #pragma unroll
       for (int s = kAhead; s < kSlots; ++s) {
-        if (slots[s] != nullptr) further[s - kAhead] = load_pack(slots[s] + i);
+        if (slots[s] != nullptr) load<kStep>(further[s - kAhead], slots[s], i);
       }
-      update(x, further, i, 1, k);
-      store_pack(param + i, x.param);
+      update<kStep>(x, further, i, k);
+      store<kStep>(x.param, param, i);
 #pragma unroll
       for (int s = 0; s < kSlots; ++s) {
         if (slots[s] == nullptr) continue;
-        store_pack(slots[s] + i, s < kAhead ? x.slots[s] : further[s - kAhead]);
+        store<kStep>(s < kAhead ? x.slots[s] : further[s - kAhead], slots[s], i);
       }
       x = ahead;
       i = next;
     }
   }
 
-  /// `left` of the four elements i, i + step, ...
-  __device__ void sweep_some(int i, int step, int left, const K& k) const {
-    Elements x{};
-    States further{};
-    x.param = load_some(param + i, step, left);
-    x.grad = load_some(grad + i, step, left);
-#pragma unroll
-    for (int s = 0; s < kSlots; ++s) {
-      if (slots[s] == nullptr) continue;
-      (s < kAhead ? x.slots[s] : further[s - kAhead]) = load_some(slots[s] + i, step, left);
-    }
-    update(x, further, i, step, k);
-    store_some(param + i, step, left, x.param);
-#pragma unroll
-    for (int s = 0; s < kSlots; ++s) {
-      if (slots[s] == nullptr) continue;
-      store_some(slots[s] + i, step, left, s < kAhead ? x.slots[s] : further[s - kAhead]);
-    }
+  /// The page by `threads` threads, of which this is `thread`: begin(thread), then sweep() with
+  /// what it returned.
+  __device__ int start(int thread) const {
+    return kBundle * (vector ? thread : thread & ~(kWarp - 1)) + (vector ? 0 : thread % kWarp);
   }
-
-  /// The page by `threads` threads, of which this is `thread`; `x` is what begin() returned.
   __device__ Elements begin(int thread) const {
-    return vector && 4 * thread + 4 <= count ? load(4 * thread) : Elements{};
+    return vector ? load<1>(start(thread)) : load<kWarp>(start(thread));
   }
   __device__ void sweep(const Elements& x, int thread, int threads, const K& k) const {
     if (vector) {
-      sweep_quads(x, 4 * thread, 4 * threads, k);
-      const int whole = count / 4 * 4;
-      if (thread == 0 && whole < count) sweep_some(whole, 1, count - whole, k);
-    } else {  // every 32nd element, so that the accesses of a warp coalesce
-      constexpr int kWarp = reduction::kWarp;
-#pragma unroll 1
-      for (int i = 4 * (thread & ~(kWarp - 1)) + thread % kWarp; i < count; i += 4 * threads)
-        sweep_some(i, kWarp, (count - i + kWarp - 1) / kWarp, k);
+      sweep<1>(x, start(thread), kBundle * threads, k);
+    } else {
+      sweep<kWarp>(x, start(thread), kBundle * threads, k);
     }
   }
 };
@@ -181,7 +199,7 @@ __device__ bool coefficients_ahead(const View<Recipe>& view, int t, K& k) {
 /// A block a page, or where pages are tiny a warp a page, in the reverse order of the reduce pass,
 /// whose end is still in the cache.
 template <class Recipe, class Tag, class E>
-__global__ void __launch_bounds__(256, sizeof(Compute<E>) == 4 ? 3 : 1)
+__global__ void __launch_bounds__(256, SweepPage<Recipe, E>::kBlocks)
     sweep_kernel(const View<Recipe> view, int first_page, int page_count, bool tiny) {
   using R = Compute<E>;
   using K = typename Recipe::template Coefficients<R>;

@@ -25,7 +25,7 @@ struct Tuning {
 };
 
 /// Where a row was measured, and the share of copy bandwidth that it reached there: clip + AdamW,
-/// float32, GPT-2 XL shapes, by agmohd_bench.
+/// float32, GPT-2 XL shapes. `agmohd_bench tune` prints a row for the device that is there.
 struct Tuned {
   const char* device;  ///< as cudaDeviceProp::name begins
   Tuning tuning;
@@ -35,6 +35,10 @@ struct Tuned {
 
 inline constexpr Tuning default_tuning{512, 256, 128, 128, 256, 128, 2048, 256, 4};
 inline constexpr Tuned tuned[] = {
+    {"NVIDIA H100 80GB HBM3",
+     {512, 256, 128, 128, 256, 64, 4096, 512, 4},
+     0.98,
+     "2026-11-24, LibTorch 2.11.0, CUDA 13.0"},
     {"NVIDIA H200", default_tuning, 1.02, "2026-11-24, LibTorch 2.11.0, CUDA 13.0"},
 };
 

@@ -73,19 +73,27 @@ struct Adam {
   template <Lane T>
   AGMOHD_HD static void update(const T& p, const T& g, Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
-    const T h = decayed(p, g, k);
+    average(decayed(p, g, k), s, k);
+  }
+  template <Lane T>
+  AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,
+                               const Coefficients<Real<T>>& k) {
+    return ratio(decayed(p, g, k), s, k);
+  }
+
+ protected:
+  /// The moments, of a gradient with its sign and decay.
+  template <Lane T>
+  AGMOHD_HD static void average(const T& h, Slots<T>& s, const Coefficients<Real<T>>& k) {
     s.exp_avg = s.exp_avg + k.gain1 * (h - s.exp_avg);
     s.exp_avg_sq = s.exp_avg_sq + k.gain2 * (h * h - s.exp_avg_sq);
     s.max_exp_avg_sq =
         math::max(s.max_exp_avg_sq, s.exp_avg_sq);  // without AMSGrad it starts from 0
   }
-
   template <Lane T>
-  AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,
-                               const Coefficients<Real<T>>& k) {
-    const T moment = k.mix_gradient == 0
-                         ? s.exp_avg
-                         : T(k.mix_moment * s.exp_avg + k.mix_gradient * decayed(p, g, k));
+  AGMOHD_HD static T ratio(const T& h, const Slots<T>& s, const Coefficients<Real<T>>& k) {
+    const T moment =
+        k.mix_gradient == 0 ? s.exp_avg : T(k.mix_moment * s.exp_avg + k.mix_gradient * h);
     return k.scale1 * moment / (k.scale2 * math::sqrt(s.max_exp_avg_sq) + k.eps);
   }
 

@@ -38,6 +38,17 @@ struct AdamW : Adam {
     return Adam::at<R>(moments(o), now, m);
   }
 
+  template <Lane T>
+  AGMOHD_HD static void update(const T& /*p*/, const T& g, Slots<T>& s,
+                               const Coefficients<Real<T>>& k) {
+    average(T(k.sign * g), s, k);
+  }
+  template <Lane T>
+  AGMOHD_HD static T direction(const T& /*p*/, const T& g, const Slots<T>& s,
+                               const Coefficients<Real<T>>& k) {
+    return ratio(T(k.sign * g), s, k);
+  }
+
  private:
   AGMOHD_HD static Adam::Options moments(const Options& o) {
     return {o.betas, o.eps, 0, o.amsgrad, o.maximize};

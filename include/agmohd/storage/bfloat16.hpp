@@ -55,12 +55,13 @@ struct BFloat16 {
   template <class U>
   AGMOHD_HD static U rounded_bits(U x, const Key& k, U low, std::uint32_t high, int slot) {
     U noise = mix(low + (k.element + high * kGolden));
-    noise = mix(noise ^ (k.slot + std::uint32_t(slot / 2) * kGolden));  // 16 bits for each of two
+    // 16 bits for each of two slots.
+    if (slot >= 2) noise = mix(noise ^ (k.slot + std::uint32_t(slot / 2) * kGolden));
     noise = slot % 2 == 0 ? noise >> 16 : noise & 0xffffU;
     return (x & 0x7fffffffU) < 0x7f7f0000U ? (x + noise) & 0xffff0000U : x;
   }
+  AGMOHD_HD static bool rounds(const Key& k) { return k.stochastic != 0; }
   AGMOHD_HD static float rounded(float x, const Key& k, std::int64_t element, int slot) {
-    if (k.stochastic == 0) return x;
     return __builtin_bit_cast(
         float, rounded_bits(__builtin_bit_cast(std::uint32_t, x), k, std::uint32_t(element),
                             std::uint32_t(std::uint64_t(element) >> 32), slot));

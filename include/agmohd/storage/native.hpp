@@ -21,6 +21,7 @@ struct Native {
   AGMOHD_HD static Key key(const Options&, std::int64_t /*updates*/, std::int32_t /*index*/) {
     return {};
   }
+  AGMOHD_HD static bool rounds(const Key&) { return false; }
   template <class R>
   AGMOHD_HD static R rounded(R x, const Key&, std::int64_t /*element*/, int /*slot*/) {
     return x;
