@@ -11,9 +11,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <ctime>
 #include <fstream>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +26,7 @@
 #include "platform.hpp"
 #ifdef AGMOHD_BENCH_CUDA
 #include "cuda_platform.hpp"
+#include "tune.hpp"
 #endif
 
 namespace bench {
@@ -342,6 +345,10 @@ void help() {
       "                                   allocations of a warm step (CUDA)\n"
       "          X is adamw, or in _rules sgd (momentum), adam, one_state (of the form of Lion)\n"
       "\n"
+      "agmohd_bench tune prints the launch geometry that is best on the GPU that is here, as a row "
+      "of\n"
+      "agmohd/cuda/tuning.hpp.\n"
+      "\n"
       "Whatever rows are chosen, all of a lineup DEVICE/SHAPES are timed in turn, so that ratios\n"
       "are of neighbours in time. A repetition is one such round (default: 7); its time is that "
       "of\n"
@@ -363,7 +370,29 @@ void help() {
   benchmark::PrintDefaultHelp();
 }
 
+#ifdef AGMOHD_BENCH_CUDA
+std::string cuda_version() {
+  return std::to_string(CUDART_VERSION / 1000) + "." + std::to_string(CUDART_VERSION % 1000 / 10);
+}
+cudaDeviceProp gpu() {
+  cudaDeviceProp properties{};
+  C10_CUDA_CHECK(cudaGetDeviceProperties(&properties, 0));
+  return properties;
+}
+void tune() {
+  if (!torch::cuda::is_available()) throw std::runtime_error("agmohd_bench tune: there is no GPU");
+  char date[16];
+  const std::time_t now = std::time(nullptr);
+  std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&now));
+  Tuner(Cuda()).run(gpu().name,
+                    std::string(date) + ", LibTorch " TORCH_VERSION ", CUDA " + cuda_version());
+}
+#else
+void tune() { throw std::runtime_error("agmohd_bench tune: no CUDA kernels were compiled"); }
+#endif
+
 void run(std::vector<char*> arguments) {
+  if (arguments.size() == 2 && std::string_view(arguments[1]) == "tune") return tune();
   std::string repetitions = "--benchmark_repetitions=7";
   arguments.insert(arguments.begin() + 1,
                    repetitions.data());  // in front: the user's own comes later
@@ -381,11 +410,8 @@ void run(std::vector<char*> arguments) {
   std::unique_ptr<Cuda> cuda;
   if (torch::cuda::is_available()) {
     cuda = std::make_unique<Cuda>();
-    cudaDeviceProp properties{};
-    C10_CUDA_CHECK(cudaGetDeviceProperties(&properties, 0));
-    benchmark::AddCustomContext("gpu", properties.name);
-    benchmark::AddCustomContext("cuda", std::to_string(CUDART_VERSION / 1000) + "." +
-                                            std::to_string(CUDART_VERSION % 1000 / 10));
+    benchmark::AddCustomContext("gpu", gpu().name);
+    benchmark::AddCustomContext("cuda", cuda_version());
     add(*cuda);
   }
 #endif

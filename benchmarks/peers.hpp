@@ -103,6 +103,12 @@ class Peers {
     return *optimizer;
   }
 
+  /// The next ours() is a new one.
+  template <class Recipe>
+  void forget() {
+    std::get<std::optional<agmohd::Optimizer<Recipe>>>(ours_).reset();
+  }
+
   /// Assigns every .grad(): the tensors of before, or in turn two sets, so that each address
   /// differs from the step before.
   void assign_gradients(bool fresh) {

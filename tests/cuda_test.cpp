@@ -428,6 +428,47 @@ TYPED_TEST(CudaLane, BitsDoNotDependOnTuning) {
   }
 }
 
+/// A flat array as tensors that end at `cuts`, most of them off alignment.
+template <class Recipe>
+Tensor trained_in_parts(at::Device device, at::ScalarType dtype, std::vector<std::int64_t> cuts) {
+  constexpr std::int64_t kSize = 70001;
+  torch::manual_seed(41);
+  const Tensor values = torch::randn({kSize}).to(dtype).to(device);
+  cuts.push_back(kSize);
+  Tensors params;
+  for (std::int64_t begin = 0; const std::int64_t end : cuts) {
+    params.push_back(values.slice(0, begin, end).detach().requires_grad_());
+    begin = end;
+  }
+  Optimizer<Recipe> optimizer(params, options<Recipe>());
+  for (int t = 0; t < 5; ++t) {
+    const Tensor g = torch::randn({kSize}).to(dtype).to(device);
+    for (std::int64_t begin = 0; const Tensor& p : params) {
+      p.mutable_grad() = g.slice(0, begin, begin + p.numel());
+      begin += p.numel();
+    }
+    optimizer.step();
+  }
+  return values;
+}
+
+TEST(CudaSplit, IntoTensorsLeavesTheElements) {
+  using Rule = agmohd::recipe::Adam;  // nothing is measured
+  for (const at::Device device : {at::Device(at::kCPU), at::Device(at::kCUDA)}) {
+    for (const auto dtype : {at::kFloat, at::kBFloat16, at::kHalf, at::kDouble}) {
+      const Tensor whole = trained_in_parts<Rule>(device, dtype, {});
+      std::vector<std::int64_t> tiny;
+      for (std::int64_t cut = 3; cut < 60000; cut += 61) tiny.push_back(cut);
+      const std::vector<std::vector<std::int64_t>> splits{
+          {1}, {16384, 32768}, {5, 20000, 20001}, tiny};
+      for (const auto& cuts : splits) {
+        const Tensor parts = trained_in_parts<Rule>(device, dtype, cuts);
+        EXPECT_TRUE(torch::equal(whole, parts)) << device << ' ' << dtype << ' ' << cuts.size();
+      }
+    }
+  }
+}
+
 TEST(CudaRange, NormsNeitherOverflowNorVanish) {
   for (const double size : {1e19, 1e-19, 1e-25}) {
     double norms[2];
