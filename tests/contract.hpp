@@ -686,7 +686,8 @@ std::vector<R> linked(const typename Link::Options& options, const std::vector<R
     signals.nonfinite += std::isfinite(x) ? 0 : 1;
   }
   if (measured != nullptr) *measured = signals;
-  const auto k = Link::template at<R>(options, signals, {});
+  agmohd::TensorSignals one;
+  const auto k = agmohd::gradient::link_at<R, Link>(options, signals, {}, one, {});
   std::vector<R> out;
   for (const R g : gradient) out.push_back(Link::apply(g, k));
   return out;

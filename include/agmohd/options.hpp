@@ -80,6 +80,11 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   AGMOHD_OPTION(momentum)
   AGMOHD_OPTION(dampening)
   AGMOHD_OPTION(nesterov)
+  AGMOHD_OPTION(hindrance_threshold)
+  AGMOHD_OPTION(vanishing_eps)
+  AGMOHD_OPTION(momentum_schedule)
+  AGMOHD_OPTION(min_momentum)
+  AGMOHD_OPTION(gradient_clipping)
   AGMOHD_OPTION(max_norm)
   AGMOHD_OPTION(max_value)
   AGMOHD_OPTION(warmup_steps)
@@ -87,6 +92,11 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   AGMOHD_OPTION(start_factor)
   AGMOHD_OPTION(end_factor)
   AGMOHD_OPTION(min_factor)
+  AGMOHD_OPTION(hold)
+  AGMOHD_OPTION(lr_schedule)
+  AGMOHD_OPTION(cycle_steps)
+  AGMOHD_OPTION(step_size)
+  AGMOHD_OPTION(gamma)
   AGMOHD_OPTION(stochastic_rounding)
   AGMOHD_OPTION(seed)
 // clang-format on
@@ -195,7 +205,7 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
       if constexpr (std::is_same_v<decltype(value), const Pair>) {
         digest.add(value.first), digest.add(value.second);
       } else {
-        digest.add(value);
+        digest.add(detail::stored(value));
       }
     });
   }
@@ -272,14 +282,17 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
 
   void write(torch::serialize::OutputArchive& archive, std::size_t begin, std::size_t end) const {
     detail::for_each_field(Table::fields, [&](const auto& f, auto i) {
-      if (i >= begin && i < end) archive.write(key<i>(f.name), c10::IValue(std::get<i>(values_)));
+      if (i >= begin && i < end) {
+        archive.write(key<i>(f.name), c10::IValue(detail::stored(std::get<i>(values_))));
+      }
     });
   }
   void read(torch::serialize::InputArchive& archive, std::size_t begin, std::size_t end) {
     detail::for_each_field(Table::fields, [&](const auto& f, auto i) {
       c10::IValue value;
       if (i < begin || i >= end || !archive.try_read(key<i>(f.name), value)) return;
-      std::get<i>(values_) = value.to<std::tuple_element_t<i, Values>>();
+      using V = std::tuple_element_t<i, Values>;
+      std::get<i>(values_) = static_cast<V>(value.to<decltype(detail::stored(V{}))>());
       given_.set(i);
     });
   }

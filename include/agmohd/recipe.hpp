@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "core/concepts.hpp"
+#include "core/elements.hpp"
 #include "core/recipe_checks.hpp"
 #include "gradient/chain.hpp"
 #include "hindrance/none.hpp"
@@ -38,7 +39,7 @@ struct Recipe {
                 "agmohd: this momentum policy needs a rule with a first moment (a static function "
                 "beta1(options))");
 
-  /// 0: the step has no reduce pass.
+  /// 0: the step has no reduce pass, and its sweep measures nothing.
   static constexpr unsigned wants = Hindrance::wants | Gradient::wants;
   static constexpr int slot_count = int(Rule::slot_names.size());
 
@@ -75,11 +76,13 @@ struct Recipe {
     std::int64_t updates = 0;
     typename Hindrance::Memory hindrance{};
     typename Momentum::Memory momentum{};
+    typename detail::ScheduleMemory<Schedule>::type schedule{};
   };
   /// Memory of one tensor. `age` counts its applied updates.
   struct PerTensor {
     std::int64_t age = 0;
     typename Rule::Memory rule{};
+    typename detail::TensorMemory<Hindrance>::type hindrance{};
   };
 
   template <class R>
@@ -90,28 +93,44 @@ struct Recipe {
     typename Storage::Key storage;
   };
 
-  /// Once a step: the verdict, and what the momentum policy makes of it. A skipped step leaves the
+  /// The learning rate of a group in this step, after the schedule, before the verdict; that of
+  /// the first group is Signals::lr.
+  AGMOHD_HD static double scheduled_lr(const Shared& o, const Group& group, const Memory& m) {
+    if constexpr (has::schedule_memory<Schedule>) {
+      return group.lr * Schedule::factor(o.schedule, m.updates, m.schedule);
+    } else {
+      return group.lr * Schedule::factor(o.schedule, m.updates);
+    }
+  }
+
+  /// Once a step: the verdict, and what the other policies make of it. A skipped step leaves the
   /// optimizer's memory as it is, but for what the hindrance policy itself counts.
   AGMOHD_HD static Verdict judge(const Shared& o, const Signals& s, Memory& m) {
     const Verdict v = Hindrance::judge(o.hindrance, s, m.hindrance);
-    if (!v.skip) Momentum::advance(o.momentum, v, m.momentum);
+    if (v.skip) return v;
+    Momentum::advance(o.momentum, v, m.momentum);
+    if constexpr (has::schedule_memory<Schedule>) Schedule::advance(o.schedule, v, m.schedule);
     return v;
   }
 
   /// Once a step and tensor, not called in a skipped step. The caller then adds 1 to `m.updates`.
-  /// `index`: the parameter's number over all groups.
+  /// `index`: the parameter's number over all groups. `ts`: needed with kTensors alone.
   template <class R>
   AGMOHD_HD static Coefficients<R> decide(const Shared& o, const Group& group, Signals s,
                                           const Verdict& v, const Memory& m, PerTensor& tensor,
-                                          std::int32_t index = 0) {
+                                          std::int32_t index = 0, TensorSignals ts = {}) {
     tensor.age += 1;
-    Now now{tensor.age, group.lr * v.lr_factor * Schedule::factor(o.schedule, m.updates), {0, 0}};
+    Now now{tensor.age, v.lr_factor * scheduled_lr(o, group, m), {0, 0}, slack};
     if constexpr (has::beta1<Rule>) {
       now.blend = Momentum::blend(o.momentum, m.momentum, Rule::beta1(group.rule));
     }
     double decay = 1;
     if constexpr (has::decay<Rule>) decay = Rule::decay(group.rule, now.lr);
-    const auto gradient = Gradient::template at<R>(o.gradient, s, v);
+    TensorVerdict tv;
+    if constexpr (has::judge_tensor<Hindrance>) {
+      tv = Hindrance::judge_tensor(o.hindrance, ts, v, m.hindrance, tensor.hindrance);
+    }
+    const auto gradient = gradient::link_at<R, Gradient>(o.gradient, s, v, ts, tv);
     return {Rule::template at<R>(group.rule, now, tensor.rule), gradient, R(now.lr), R(decay),
             Storage::key(o.storage, m.updates, index)};
   }
@@ -123,8 +142,7 @@ struct Recipe {
     if constexpr (requires { Gradient::prefix(g, o.gradient); }) {
       return Gradient::prefix(g, o.gradient);
     } else if constexpr (Gradient::kind == LinkKind::element && Gradient::wants == kNothing) {
-      Signals none;
-      return Gradient::apply(g, Gradient::template at<Real<T>>(o.gradient, none, Verdict{}));
+      return Gradient::apply(g, gradient::unmeasured_at<Real<T>, Gradient>(o.gradient));
     } else {
       return g;
     }
@@ -138,6 +156,40 @@ struct Recipe {
     const T u = Rule::direction(p, h, s, k.rule);
     return k.decay * p - k.lr * u;
   }
+
+  /// What a watched sweep measures of one element; a lane sums squares of `step`, and the others.
+  template <class T>
+  struct Watched {
+    T step;            ///< lr * u
+    T along_previous;  ///< g * u_{t-1}
+    T along;           ///< g * u_t
+    T guarded;         ///< 1 if the rule's guard changed the slots, else 0
+  };
+  /// Whether the lanes have to take the watched sweep.
+  static constexpr bool watched = (wants & kSweepWants) != 0;
+
+  /// The same sweep, where the hindrance policy wants something of it. What nobody wants is 0.
+  /// u_{t-1} is the direction from the slots as the last step left them, with a gradient of zero
+  /// and this step's corrections: nothing is stored for it.
+  template <Lane T>
+  AGMOHD_HD static T sweep(const T& p, const T& g, Slots<T>& s, const Coefficients<Real<T>>& k,
+                           Watched<T>& w) {
+    const T zero = math::like(p, Real<T>(0));
+    w = {zero, zero, zero, zero};
+    const T h = Gradient::apply(g, k.gradient);
+    if constexpr ((wants & kAlignment) != 0) {
+      w.along_previous = h * Rule::direction(p, zero, s, k.rule);
+    }
+    Rule::update(p, h, s, k.rule);
+    if constexpr ((wants & kGuard) != 0 && has::guard<Rule>) w.guarded = Rule::guard(s, k.rule);
+    const T u = Rule::direction(p, h, s, k.rule);
+    if constexpr ((wants & kAlignment) != 0) w.along = h * u;
+    w.step = k.lr * u;
+    return k.decay * p - w.step;
+  }
+
+ private:
+  static constexpr double slack = std::is_same_v<typename Storage::Float, Bf16> ? 1.1 : 1.01;
 };
 
 }  // namespace agmohd

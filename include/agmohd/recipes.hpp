@@ -5,14 +5,24 @@
 // Everything that needs no LibTorch: all policies, Recipe, and the ready-made recipes. Kernel units
 // include this.
 
+#include "gradient/adaptive_clip.hpp"
 #include "gradient/clip_by_norm.hpp"
 #include "gradient/clip_by_value.hpp"
+#include "gradient/selected.hpp"
+#include "hindrance/detector.hpp"
+#include "momentum/adaptive.hpp"
+#include "momentum/nesterov.hpp"
+#include "momentum/scheduled.hpp"
 #include "recipe.hpp"
 #include "rule/adam.hpp"
 #include "rule/adamw.hpp"
 #include "rule/sgd.hpp"
 #include "schedule/cosine.hpp"
+#include "schedule/cyclical.hpp"
+#include "schedule/hindrance_aware.hpp"
 #include "schedule/linear.hpp"
+#include "schedule/selected.hpp"
+#include "schedule/step.hpp"
 #include "schedule/warmup.hpp"
 #include "storage/bfloat16.hpp"
 
@@ -21,5 +31,12 @@ namespace agmohd::recipe {
 using SGD = Recipe<rule::SGD>;
 using Adam = Recipe<rule::Adam>;
 using AdamW = Recipe<rule::AdamW>;
+
+/// A rule with hindrance detection, and the other policies by run-time option.
+template <class Rule>
+using Hindered = Recipe<Rule, hindrance::Detector, momentum::Scheduled, gradient::Selected,
+                        schedule::HindranceAware<schedule::Selected>>;
+using AGMOHD = Hindered<rule::AdamW>;
+using AGMOHDSGD = Hindered<rule::SGD>;
 
 }  // namespace agmohd::recipe

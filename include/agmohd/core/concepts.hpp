@@ -99,6 +99,13 @@ template <class H>
 concept judge = requires(typename H::Options o, const Signals& s, typename H::Memory& memory) {
   { H::judge(o, s, memory) } -> std::same_as<Verdict>;
 };
+template <class H>
+concept judge_tensor = requires(typename H::Options o, const TensorSignals& s, const Verdict& v,
+                                const typename H::Memory& memory,
+                                typename H::TensorMemory& tensor) {
+  { H::judge_tensor(o, s, v, memory, tensor) } -> std::same_as<TensorVerdict>;
+}
+&&PolicyMemory<typename H::TensorMemory>;
 template <class M>
 concept needs_first_moment = requires {
   { M::needs_first_moment } -> std::convertible_to<bool>;
@@ -120,12 +127,30 @@ concept link_at = requires(typename G::Options o, Signals& s, const Verdict& v) 
   { G::template at<float>(o, s, v) } -> std::same_as<typename G::template Coefficients<float>>;
 };
 template <class G>
+concept link_at_tensor = requires(typename G::Options o, Signals& s, const Verdict& v,
+                                  TensorSignals& ts, const TensorVerdict& tv) {
+  {
+    G::template at<float>(o, s, v, ts, tv)
+    } -> std::same_as<typename G::template Coefficients<float>>;
+};
+template <class G>
 concept apply = requires(const float& g, const typename G::template Coefficients<float>& k) {
   { G::apply(g, k) } -> std::convertible_to<float>;
 };
 template <class S>
 concept factor = requires(typename S::Options o) {
   { S::factor(o, std::int64_t{}) } -> std::same_as<double>;
+};
+template <class S>
+concept schedule_memory = Memory<S> &&
+    requires(typename S::Options o, const Verdict& v, typename S::Memory& memory) {
+  S::advance(o, v, memory);
+  { S::factor(o, std::int64_t{}, memory) } -> std::same_as<double>;
+};
+template <class R>
+concept guard = requires(typename R::template Slots<float>& s,
+                         const typename R::template Coefficients<float>& k) {
+  { R::guard(s, k) } -> std::convertible_to<float>;
 };
 template <class S>
 concept Float = requires {
@@ -150,12 +175,15 @@ concept rounded = requires(const typename S::Key& k) {
 
 /// An update rule: slots <- gradient (`update`), the update u (`direction`, pure), coefficients
 /// from options
-/// (`at`). Optional: `beta1` (it has a first moment), `decay`, `default_lr`, `check`.
+/// (`at`). Optional: `beta1` (it has a first moment), `decay`, `default_lr`, `check`, and `guard`,
+/// which brings slots that no history of gradients can lead to back to where one can, and returns
+/// 1 for an element that it changed, else 0.
 template <class R>
 concept Rule = Policy<R> && has::Memory<R> && has::Slots<R> && has::slot_names<R> &&
     has::slots<R> && has::restore<R> && has::rule_at<R> && has::update<R> && has::direction<R>;
 
-/// A hindrance policy: signals -> verdict, once a step.
+/// A hindrance policy: signals -> verdict, once a step. Optional: `judge_tensor` with a
+/// `TensorMemory`, once a tensor after that, not in a skipped step.
 template <class H>
 concept Hindrance = Policy<H> && has::Memory<H> && has::wants<H> && has::judge<H>;
 
@@ -164,11 +192,14 @@ template <class M>
 concept Momentum =
     Policy<M> && has::Memory<M> && has::needs_first_moment<M> && has::advance<M> && has::blend<M>;
 
-/// A link of a gradient chain; a chain is a link itself.
+/// A link of a gradient chain; a chain is a link itself. `at` may also look at the tensor.
 template <class G>
-concept Link = Policy<G> && has::kind<G> && has::wants<G> && has::link_at<G> && has::apply<G>;
+concept Link = Policy<G> && has::kind<G> && has::wants<G> &&
+    (has::link_at<G> || has::link_at_tensor<G>)&&has::apply<G>;
 
 /// A schedule: the factor of the learning rate at step t, counted from 0 in applied steps.
+/// Optional: a `Memory` that `advance` moves on in every applied step, and that a second `factor`
+/// reads.
 template <class S>
 concept Schedule = Policy<S> && has::factor<S>;
 
@@ -177,5 +208,29 @@ concept Schedule = Policy<S> && has::factor<S>;
 /// and step. One of Bf16 also has `rounded_bits`, the same for vectors.
 template <class S>
 concept Storage = Policy<S> && has::Float<S> && has::Key<S> && has::key<S> && has::rounded<S>;
+
+namespace detail {
+
+/// Stands for a memory that a policy does not have.
+struct NoMemory {};
+
+template <class H>
+struct TensorMemory {
+  using type = NoMemory;
+};
+template <has::judge_tensor H>
+struct TensorMemory<H> {
+  using type = typename H::TensorMemory;
+};
+template <class S>
+struct ScheduleMemory {
+  using type = NoMemory;
+};
+template <has::schedule_memory S>
+struct ScheduleMemory<S> {
+  using type = typename S::Memory;
+};
+
+}  // namespace detail
 
 }  // namespace agmohd

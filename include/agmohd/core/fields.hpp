@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <sstream>
@@ -40,15 +41,28 @@ constexpr Bounds at_least(double low) { return {.low = low}; }                  
 constexpr Bounds above(double low) { return {.low = low, .low_allowed = false}; }  ///< (low, inf)
 constexpr Bounds any() { return {}; }  ///< every finite number
 
+/// The names of an enumeration's values, 0 first.
+struct Choices {
+  static constexpr std::size_t most = 8;
+  const char* names[most];
+  std::size_t count;
+};
+
+template <class... Name>
+constexpr Choices choices(Name... names) {
+  static_assert(sizeof...(names) <= Choices::most);
+  return {{names...}, sizeof...(names)};
+}
+
 /// One option of a policy: its name, where it lies in the policy's Options, and its bounds. Checks
 /// and their messages, chained setters and serialization are all derived from the list of fields
 /// that each policy gives once.
 template <class Owner, class Value, class Path>
 struct Field {
-  using value_type = Value;  // double, std::int64_t, bool or Pair
+  using value_type = Value;  // double, std::int64_t, bool, Pair or an enumeration of std::int64_t
   const char* name;
   Path path;
-  Bounds bounds;
+  std::conditional_t<std::is_enum_v<Value>, Choices, Bounds> bounds;
 
   constexpr Value& operator()(Owner& options) const { return path(options); }
   constexpr const Value& operator()(const Owner& options) const {
@@ -76,8 +90,16 @@ struct Nested {
 }  // namespace detail
 
 template <class Owner, class Value>
-constexpr auto field(const char* name, Value Owner::*member, Bounds bounds = any()) {
+requires(!std::is_enum_v<Value>) constexpr auto field(const char* name, Value Owner::*member,
+                                                      Bounds bounds = any()) {
   return std::make_tuple(Field<Owner, Value, detail::Member<Owner, Value>>{name, {member}, bounds});
+}
+
+template <class Owner, class Enum>
+requires std::is_enum_v<Enum>
+constexpr auto field(const char* name, Enum Owner::*member, Choices allowed) {
+  static_assert(std::is_same_v<std::underlying_type_t<Enum>, std::int64_t>);
+  return std::make_tuple(Field<Owner, Enum, detail::Member<Owner, Enum>>{name, {member}, allowed});
 }
 
 /// The fields of a policy inside this one (a schedule inside Warmup, a link inside a Chain).
@@ -133,6 +155,23 @@ inline void check_value(const std::string& name, std::int64_t value, const Bound
 inline void check_value(const std::string& name, const Pair& value, const Bounds& bounds) {
   check_number(name + "[0]", value.first, bounds);
   check_number(name + "[1]", value.second, bounds);
+}
+
+inline std::string text(const Choices& choices) {
+  std::string out;
+  for (std::size_t i = 0; i < choices.count; ++i) {
+    out += i == 0 ? "" : i + 1 < choices.count ? ", " : " or ";
+    out += choices.names[i] + (" (" + std::to_string(i) + ")");
+  }
+  return out;
+}
+template <class Enum>
+requires std::is_enum_v<Enum>
+void check_value(const std::string& name, Enum value, const Choices& choices) {
+  const auto i = static_cast<std::int64_t>(value);
+  if (i >= 0 && i < static_cast<std::int64_t>(choices.count)) return;
+  throw std::invalid_argument(name + " = " + std::to_string(i) + ", but it must be " +
+                              text(choices));
 }
 
 }  // namespace detail

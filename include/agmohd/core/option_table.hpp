@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
@@ -37,6 +38,16 @@ V held(const V& value) {
   return value;
 }
 inline std::tuple<double, double> held(const Pair& value) { return {value.first, value.second}; }
+
+/// An option as a checkpoint holds it: an enumeration as its number.
+template <class V>
+auto stored(const V& value) {
+  if constexpr (std::is_enum_v<V>) {
+    return static_cast<std::int64_t>(value);
+  } else {
+    return value;
+  }
+}
 
 template <class... F>
 std::tuple<typename Held<typename F::value_type>::type...> held_values(const std::tuple<F...>&);

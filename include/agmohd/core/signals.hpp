@@ -7,18 +7,62 @@
 
 namespace agmohd {
 
-/// What a policy asks the reduce pass to measure. A recipe whose policies want nothing has no
-/// reduce pass.
-enum Want : unsigned { kNothing = 0, kNorm = 1, kNonfinite = 2, kMaxAbs = 4, kLoss = 8 };
+/// What a policy asks to be measured. A recipe whose policies want nothing has no reduce pass.
+enum Want : unsigned {
+  kNothing = 0,
+  kNorm = 1,
+  kNonfinite = 2,
+  kMaxAbs = 4,
+  kLoss = 8,
+  kTensors = 16,    ///< the same sums for each tensor
+  kUpdate = 32,     ///< the sweep measures what it subtracts
+  kAlignment = 64,  ///< the sweep measures gradients against updates
+  kGuard = 128,     ///< the sweep guards the rule's slots and counts what it changed
+};
+/// Those of a Want that the sweep measures; they are used one step later.
+inline constexpr unsigned kSweepWants = kUpdate | kAlignment | kGuard;
 
 /// What one pass over the gradients (after unscaling and the leading element links) measured, over
-/// all parameters.
+/// all parameters, and what the sweep of the last applied step did.
 struct Signals {
   double norm2 = 0;            ///< sum of squares
   double max_abs = 0;          ///< largest magnitude; inf or NaN where there is one
   std::int64_t nonfinite = 0;  ///< number of elements that are inf or NaN
   double loss =
       std::numeric_limits<double>::quiet_NaN();  ///< as handed to step(loss); NaN if none was
+  bool has_loss = false;                         ///< whether a loss was handed over
+  double lr = 0;  ///< of the first parameter group in this step, after the schedule alone
+
+  // Of the last applied step, u being what the rule's `direction` gave
+  double update2 = 0;         ///< sum of squares of lr * u
+  double updated = 0;         ///< number of elements; 0: no step yet
+  double along_previous = 0;  ///< <g_t, u_{t-1}>
+  double along = 0;           ///< <g_t, u_t>
+  std::int64_t guarded = 0;   ///< elements that the rule's guard changed
+};
+
+/// The same of one tensor's gradient.
+struct TensorSignals {
+  double norm2 = 0;
+  double max_abs = 0;
+  std::int64_t nonfinite = 0;
+  std::int64_t numel = 0;  ///< 0: not measured
+};
+
+/// What a verdict may report, a bit for each kind of hindrance.
+struct Flag {
+  enum Bit : unsigned {
+    nonfinite = 1,
+    explosion = 2,
+    step_too_large = 4,
+    impossible_moment = 8,
+    loss_spike = 16,
+    oscillation = 32,
+    vanishing = 64,
+    plateau = 128,
+    accepted = 256,  ///< what looked like a hindrance is the new regime
+    give_up = 512,   ///< no rule here can repair this: the host is to raise an error
+  };
 };
 
 /// What the hindrance policy concludes.
@@ -28,6 +72,15 @@ struct Verdict {
   double norm_bound = std::numeric_limits<double>::infinity();  ///< for the global gradient norm
   bool skip =
       false;  ///< leave every bit of parameters and state, every age and the schedule as they are
+  bool rollback = false;  ///< swap in the older snapshot; comes with `skip`
+  bool hindered = false;  ///< the level has reached the threshold: policies act
+  unsigned flags = 0;     ///< of Flag
+};
+
+/// What the hindrance policy concludes about one tensor.
+struct TensorVerdict {
+  double norm_bound = std::numeric_limits<double>::infinity();  ///< for the tensor's gradient norm
+  unsigned flags = 0;                                           ///< of Flag
 };
 
 /// What a momentum policy makes of a rule's beta1 in this step.
@@ -42,6 +95,7 @@ struct Now {
       age;    ///< updates of this tensor, this one included: 1 at first (PyTorch's state['step'])
   double lr;  ///< after schedule and verdict
   Blend blend;
+  double slack = 1.01;  ///< how far rounded state may exceed a bound that holds exactly
 };
 
 }  // namespace agmohd

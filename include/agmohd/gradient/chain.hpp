@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cmath>
 #include <string>
 
 #include "../core/concepts.hpp"
@@ -12,6 +13,34 @@ namespace agmohd::gradient {
 
 template <class...>
 struct Chain;
+
+/// The coefficients of link G, which may look at the tensor or not. A scale link that does not
+/// scales the tensor's sums as it did the global ones.
+template <class R, class G>
+AGMOHD_HD typename G::template Coefficients<R> link_at(const typename G::Options& o, Signals& s,
+                                                       const Verdict& v, TensorSignals& ts,
+                                                       const TensorVerdict& tv) {
+  if constexpr (has::link_at_tensor<G>) {
+    return G::template at<R>(o, s, v, ts, tv);
+  } else {
+    const double before = s.norm2;
+    const auto k = G::template at<R>(o, s, v);
+    if (s.norm2 != before && before > 0) {
+      const double factor2 = s.norm2 / before;
+      ts.norm2 *= factor2;
+      ts.max_abs *= std::sqrt(factor2);
+    }
+    return k;
+  }
+}
+
+/// The coefficients of a link that wants nothing, before anything is measured.
+template <class R, class G>
+AGMOHD_HD typename G::template Coefficients<R> unmeasured_at(const typename G::Options& o) {
+  Signals s;
+  TensorSignals ts;
+  return link_at<R, G>(o, s, Verdict{}, ts, TensorVerdict{});
+}
 
 namespace detail {
 template <class>
@@ -36,7 +65,8 @@ struct Chain {
   struct Coefficients {};
 
   template <class R>
-  AGMOHD_HD static Coefficients<R> at(const Options&, Signals&, const Verdict&) {
+  AGMOHD_HD static Coefficients<R> at(const Options&, Signals&, const Verdict&, TensorSignals&,
+                                      const TensorVerdict&) {
     return {};
   }
   template <Lane T>
@@ -83,9 +113,10 @@ struct Chain<H, L...> {
   };
 
   template <class R>
-  AGMOHD_HD static Coefficients<R> at(const Options& o, Signals& s, const Verdict& v) {
-    const auto head = H::template at<R>(o.head, s, v);
-    return {head, Rest::template at<R>(o.rest, s, v)};
+  AGMOHD_HD static Coefficients<R> at(const Options& o, Signals& s, const Verdict& v,
+                                      TensorSignals& ts, const TensorVerdict& tv) {
+    const auto head = link_at<R, H>(o.head, s, v, ts, tv);
+    return {head, Rest::template at<R>(o.rest, s, v, ts, tv)};
   }
   template <Lane T>
   AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k) {
@@ -95,8 +126,7 @@ struct Chain<H, L...> {
   template <Lane T>
   AGMOHD_HD static T prefix(const T& g, const Options& o) {
     if constexpr (element && H::wants == kNothing) {
-      Signals none;
-      return Rest::prefix(H::apply(g, H::template at<Real<T>>(o.head, none, Verdict{})), o.rest);
+      return Rest::prefix(H::apply(g, unmeasured_at<Real<T>, H>(o.head)), o.rest);
     } else {
       return g;
     }

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "../core/concepts.hpp"
@@ -38,17 +39,27 @@ struct Adam {
   static constexpr std::array<const char*, 3> slot_names{"exp_avg", "exp_avg_sq", "max_exp_avg_sq"};
   static unsigned slots(const Options& o) { return o.amsgrad ? 7 : 3; }
 
-  /// Products of the betas of all steps so far: a beta may change from step to step.
+  /// Of all steps so far, as a beta may change from step to step: the products of the betas, and
+  /// C_t = b1^2/b2 C_{t-1} + (1-b1)^2/(1-b2). By Cauchy-Schwarz exp_avg^2 <= C_t exp_avg_sq
+  /// whatever the gradients were.
   struct Memory {
-    double beta1_product = 1, beta2_product = 1;
+    double beta1_product = 1, beta2_product = 1, bound2 = 0;
   };
   static Memory restore(const Options& o, std::int64_t age) {
-    return {std::pow(o.betas.first, double(age)), std::pow(o.betas.second, double(age))};
+    const double b1 = o.betas.first, b2 = o.betas.second;
+    const double excess = b1 * b1 / b2 - 1;  // C_t is a geometric sum
+    const double terms =
+        excess == 0 ? double(age) : std::expm1(double(age) * std::log1p(excess)) / excess;
+    return {std::pow(b1, double(age)), std::pow(b2, double(age)),
+            age == 0  ? 0
+            : b2 == 0 ? kUnbounded
+                      : (1 - b1) * (1 - b1) / (1 - b2) * terms};
   }
 
   template <class R>
   struct Coefficients {
     R sign, weight_decay, gain1, gain2, mix_moment, mix_gradient, scale1, scale2, eps;
+    R bound, least;  // of the guard
   };
 
   AGMOHD_HD static double beta1(const Options& o) { return o.betas.first; }
@@ -58,6 +69,8 @@ struct Adam {
     const double b1 = now.blend.beta1, b2 = o.betas.second, look = now.blend.look;
     m.beta1_product *= b1;
     m.beta2_product *= b2;
+    const double carried = b1 == 0 ? 0 : b1 * b1 / b2 * m.bound2;
+    m.bound2 = b2 == 0 ? kUnbounded : carried + (1 - b1) * (1 - b1) / (1 - b2);
     const double correction1 = 1 - m.beta1_product, correction2 = 1 - m.beta2_product;
     return {R(o.maximize ? -1 : 1),
             R(o.weight_decay),
@@ -67,7 +80,9 @@ struct Adam {
             R(look * (1 - b1)),
             R(1 / correction1),
             R(1 / std::sqrt(correction2)),
-            R(o.eps)};
+            R(o.eps),
+            R(now.slack * std::sqrt(m.bound2 * correction2)),
+            R(o.eps > 1e-18 ? o.eps : 1e-18)};
   }
 
   template <Lane T>
@@ -97,7 +112,22 @@ struct Adam {
     return k.scale1 * moment / (k.scale2 * math::sqrt(s.max_exp_avg_sq) + k.eps);
   }
 
+  /// A moment beyond what any gradients lead to (a flipped bit, a bad checkpoint) goes back to
+  /// |exp_avg| <= slack sqrt(C_t) (sqrt(exp_avg_sq) + room for where it underflows). The bound is
+  /// attained, by an isolated gradient; AMSGrad's maximum does not count.
+  template <Lane T>
+  AGMOHD_HD static T guard(Slots<T>& s, const Coefficients<Real<T>>& k) {
+    const T zero = math::like(s.exp_avg, Real<T>(0)), one = math::like(s.exp_avg, Real<T>(1));
+    const T limit = k.bound * (k.scale2 * math::sqrt(math::max(s.exp_avg_sq, zero)) + k.least);
+    const T low = Real<T>(-1) * limit;
+    const auto above = s.exp_avg > limit, below = s.exp_avg < low;
+    s.exp_avg = math::select(above, limit, math::select(below, low, s.exp_avg));
+    return math::select(above | below, one, zero);
+  }
+
  private:
+  static constexpr double kUnbounded = std::numeric_limits<double>::infinity();
+
   template <Lane T>
   AGMOHD_HD static T decayed(const T& p, const T& g, const Coefficients<Real<T>>& k) {
     const T h = k.sign * g;

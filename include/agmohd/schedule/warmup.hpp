@@ -17,6 +17,8 @@ namespace agmohd::schedule {
 /// warm-up.
 template <class S = Constant>
 struct Warmup {
+  static_assert(!has::schedule_memory<S>,
+                "agmohd: the schedule inside Warmup has a memory; write the Warmup inside it");
   struct Options {
     std::int64_t warmup_steps = 0;
     typename S::Options after{};

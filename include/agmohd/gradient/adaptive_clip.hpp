@@ -1,0 +1,43 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cmath>
+#include <string>
+
+#include "clip_by_norm.hpp"
+
+namespace agmohd::gradient {
+
+/// ClipByNorm, and where the hindrance policy bounds the norm of a single tensor, that too. While
+/// it does not, the factor has ClipByNorm's bits. What later links see of the global sums is
+/// without the clips of single tensors.
+struct AdaptiveClip {
+  using Options = ClipByNorm::Options;
+  static constexpr auto fields = ClipByNorm::fields;
+  static constexpr LinkKind kind = LinkKind::scale;
+  static constexpr unsigned wants = kNorm | kTensors;
+  static std::string name() { return "AdaptiveClip"; }
+
+  template <class R>
+  using Coefficients = ClipByNorm::Coefficients<R>;
+
+  template <class R>
+  AGMOHD_HD static Coefficients<R> at(const Options& o, Signals& s, const Verdict& v,
+                                      TensorSignals& ts, const TensorVerdict& tv) {
+    const double global = ClipByNorm::at<double>(o, s, v).factor;
+    const double norm = std::sqrt(ts.norm2);
+    const double factor = norm * global > tv.norm_bound ? tv.norm_bound / norm : global;
+    ts.norm2 *= factor * factor;
+    ts.max_abs *= factor;
+    return {R(factor)};
+  }
+
+  template <Lane T>
+  AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k) {
+    return ClipByNorm::apply(g, k);
+  }
+};
+static_assert(Link<AdaptiveClip>);
+
+}  // namespace agmohd::gradient

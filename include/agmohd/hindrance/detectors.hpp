@@ -1,0 +1,139 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cmath>
+#include <string>
+#include <type_traits>
+
+#include "kind.hpp"
+
+namespace agmohd::hindrance {
+
+namespace detail {
+
+/// Two memories as one that holds no bytes for an empty one.
+template <class A, class B>
+struct Joined {
+  struct Both {
+    A head{};
+    B rest{};
+  };
+  using type =
+      std::conditional_t<std::is_empty_v<A>, B, std::conditional_t<std::is_empty_v<B>, A, Both>>;
+
+  /// A reference, or an empty value.
+  template <class M>
+  AGMOHD_HD static decltype(auto) head(M& memory) {
+    if constexpr (std::is_empty_v<A>) {
+      return A{};
+    } else if constexpr (std::is_empty_v<B>) {
+      return (memory);
+    } else {
+      return (memory.head);
+    }
+  }
+  template <class M>
+  AGMOHD_HD static decltype(auto) rest(M& memory) {
+    if constexpr (std::is_empty_v<B>) {
+      return B{};
+    } else if constexpr (std::is_empty_v<A>) {
+      return (memory);
+    } else {
+      return (memory.rest);
+    }
+  }
+};
+
+/// Kinds in written order, as one kind.
+template <class...>
+struct Kinds {
+  struct Options {};
+  struct Memory {};
+  struct TensorMemory {};
+  static constexpr auto fields = describe();
+  static constexpr unsigned wants = kNothing;
+  static std::string name() { return ""; }
+  AGMOHD_HD static void examine(const Options&, const Signals&, const Memory&, Verdict&) {}
+  AGMOHD_HD static void learn(const Options&, const Signals&, const Verdict&, Memory&) {}
+  AGMOHD_HD static TensorVerdict judge_tensor(const Options&, const TensorSignals&, const Verdict&,
+                                              const Memory&, TensorMemory&) {
+    return {};
+  }
+};
+
+template <class H, class... L>
+struct Kinds<H, L...> {
+  static_assert(Kind<H>, "agmohd: a member of Detectors is no kind; see hindrance/kind.hpp");
+  using Rest = Kinds<L...>;
+  using Memories = Joined<typename H::Memory, typename Rest::Memory>;
+  using TensorMemories =
+      Joined<typename agmohd::detail::TensorMemory<H>::type, typename Rest::TensorMemory>;
+
+  struct Options {
+    typename H::Options head{};
+    typename Rest::Options rest{};
+  };
+  using Memory = typename Memories::type;
+  using TensorMemory = typename TensorMemories::type;
+  static constexpr auto fields =
+      describe(nested(&Options::head, H::fields), nested(&Options::rest, Rest::fields));
+  static constexpr unsigned wants = H::wants | Rest::wants;
+  static std::string name() {
+    return sizeof...(L) == 0 ? H::name() : H::name() + "," + Rest::name();
+  }
+
+  AGMOHD_HD static void examine(const Options& o, const Signals& s, const Memory& m, Verdict& v) {
+    H::examine(o.head, s, Memories::head(m), v);
+    Rest::examine(o.rest, s, Memories::rest(m), v);
+  }
+  AGMOHD_HD static void learn(const Options& o, const Signals& s, const Verdict& v, Memory& m) {
+    auto&& head = Memories::head(m);
+    auto&& rest = Memories::rest(m);
+    H::learn(o.head, s, v, head);
+    Rest::learn(o.rest, s, v, rest);
+  }
+  AGMOHD_HD static TensorVerdict judge_tensor(const Options& o, const TensorSignals& s,
+                                              const Verdict& v, const Memory& m, TensorMemory& t) {
+    auto&& rest = TensorMemories::rest(t);
+    TensorVerdict out = Rest::judge_tensor(o.rest, s, v, Memories::rest(m), rest);
+    if constexpr (has::judge_tensor<H>) {
+      auto&& head = TensorMemories::head(t);
+      const TensorVerdict own = H::judge_tensor(o.head, s, v, Memories::head(m), head);
+      lower(out.norm_bound, own.norm_bound);
+      out.flags |= own.flags;
+    }
+    return out;
+  }
+};
+
+}  // namespace detail
+
+/// Several kinds of hindrance under one threshold. They are examined in written order, and each
+/// sees what those before it found: LossSpike stands before Explosion.
+template <class... K>
+struct Detectors {
+  using Kinds = detail::Kinds<K...>;
+  struct Options {
+    double hindrance_threshold = kThreshold;
+    typename Kinds::Options kinds{};
+  };
+  using Memory = typename Kinds::Memory;
+  using TensorMemory = typename Kinds::TensorMemory;
+  static constexpr auto fields =
+      describe(field("hindrance_threshold", &Options::hindrance_threshold, between(0, 1)),
+               nested(&Options::kinds, Kinds::fields));
+  static constexpr unsigned wants = Kinds::wants;
+  static std::string name() { return "Detectors<" + Kinds::name() + ">"; }
+
+  AGMOHD_HD static Verdict judge(const Options& o, const Signals& s, Memory& m) {
+    return conclude<Kinds>(o.kinds, s, m, o.hindrance_threshold);
+  }
+  AGMOHD_HD static TensorVerdict judge_tensor(const Options& o, const TensorSignals& s,
+                                              const Verdict& v, const Memory& m, TensorMemory& t) {
+    return Kinds::judge_tensor(o.kinds, s, v, m, t);
+  }
+};
+static_assert(Hindrance<Detectors<>>);
+
+}  // namespace agmohd::hindrance

@@ -1,0 +1,89 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+
+#include "kind.hpp"
+#include "statistics.hpp"
+
+namespace agmohd::hindrance {
+
+/// Exploding gradients, by the z-score of ln(norm): ZClip's clip to mean + 3 sigma (Kumar et al.
+/// 2025), and where it is severe OLMo's skipped step, but at most 5 in a row (25 while LossSpike
+/// finds the loss high, which must stand before it in a Detectors). Then it is a change of regime:
+/// the statistics move there, and for 20 steps nothing is skipped. A single tensor is clipped in
+/// the same way, but only from 6 sigma on: a lower bound there gave nearly all false alarms.
+struct Explosion {
+  struct Options {};
+  struct Memory {
+    Spread norm;                  ///< of ln(norm)
+    std::int64_t skips = 0;       ///< in a row
+    std::int64_t clips_only = 0;  ///< steps that may not be skipped, after an acceptance
+  };
+  using TensorMemory = Spread;  ///< of the tensor's ln(norm)
+  static constexpr auto fields = describe();
+  static constexpr unsigned wants = kNorm | kTensors;
+  static std::string name() { return "Explosion"; }
+
+  AGMOHD_HD static void examine(const Options&, const Signals& s, const Memory& m, Verdict& v) {
+    if (!has_log(s.norm2) || !m.norm.acts()) return;
+    const double x = log_norm(s.norm2), z = m.norm.z(x, kNormSigma);
+    report(v, Flag::explosion, z, kNotice, kSevere);
+    const bool severe = z > kSevere && x > m.norm.mean + kLogOf3 && m.clips_only == 0;
+    if (!severe) {
+      if (z > 3) lower(v.norm_bound, std::exp(m.norm.upper(kNormSigma)));
+    } else if (m.skips < ((v.flags & Flag::loss_spike) != 0 ? 25 : 5)) {
+      v.skip = true;
+    } else {
+      v.flags |= Flag::accepted;
+    }
+  }
+
+  AGMOHD_HD static void learn(const Options&, const Signals& s, const Verdict& v, Memory& m) {
+    const bool exploded = (v.flags & Flag::explosion) != 0;
+    if (v.skip) {
+      if (exploded) m.skips += 1;
+      return;
+    }
+    m.skips = 0;
+    if (m.clips_only > 0) m.clips_only -= 1;
+    if (!has_log(s.norm2)) return;
+    if (exploded && (v.flags & Flag::accepted) != 0) {
+      m.norm.accept(log_norm(s.norm2), kAcceptedSigma);
+      m.clips_only = 20;
+    } else {
+      m.norm.learn(log_norm(s.norm2), kNormSigma);
+    }
+  }
+
+  AGMOHD_HD static Verdict judge(const Options& o, const Signals& s, Memory& m) {
+    return conclude<Explosion>(o, s, m);
+  }
+
+  AGMOHD_HD static TensorVerdict judge_tensor(const Options&, const TensorSignals& s,
+                                              const Verdict& v, const Memory&, TensorMemory& norm) {
+    TensorVerdict out;
+    if (!has_log(s.norm2)) return out;
+    const double x = log_norm(s.norm2);
+    if (norm.acts() && norm.z(x, kNormSigma) > kSevere) {
+      if ((v.flags & Flag::accepted) != 0) {
+        norm.accept(x, kAcceptedSigma);
+        return out;
+      }
+      out.flags |= Flag::explosion;
+      out.norm_bound = std::exp(norm.upper(kNormSigma));
+    }
+    norm.learn(x, kNormSigma);
+    return out;
+  }
+
+ private:
+  static constexpr double kNotice = 3.5, kSevere = 6, kLogOf3 = 1.0986122886681098;
+  static constexpr double kAcceptedSigma = 0.5;
+};
+static_assert(Kind<Explosion> && Hindrance<Explosion> && has::judge_tensor<Explosion>);
+
+}  // namespace agmohd::hindrance

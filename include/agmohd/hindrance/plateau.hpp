@@ -1,0 +1,53 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "kind.hpp"
+#include "statistics.hpp"
+
+namespace agmohd::hindrance {
+
+/// Reports that the mean loss of 1000 applied steps is less than 0.1 sigma below that of the 1000
+/// before. The report stands until the next 1000 are over.
+struct Plateau {
+  struct Options {};
+  struct Memory {
+    Spread loss;
+    double sum = 0, previous = 0;  ///< of this block; the mean of the last one
+    std::int64_t count = 0;        ///< losses
+    std::int64_t flat = 0;         ///< whether the last comparison found a plateau
+  };
+  static constexpr auto fields = describe();
+  static constexpr unsigned wants = kLoss;
+  static std::string name() { return "Plateau"; }
+
+  AGMOHD_HD static void examine(const Options&, const Signals&, const Memory& m, Verdict& v) {
+    if (m.flat != 0) v.flags |= Flag::plateau;
+  }
+
+  AGMOHD_HD static void learn(const Options&, const Signals& s, const Verdict& v, Memory& m) {
+    if (v.skip || !s.has_loss || !finite(s.loss)) return;
+    const double least = loss_sigma(m.loss);
+    m.sum += m.loss.winsorized(s.loss, least);
+    m.loss.learn(s.loss, least);
+    m.count += 1;
+    if (m.count % kBlock != 0) return;
+    const double mean = m.sum / double(kBlock);
+    m.flat = m.count > kBlock && m.previous - mean < 0.1 * m.loss.sigma(0) ? 1 : 0;
+    m.previous = mean;
+    m.sum = 0;
+  }
+
+  AGMOHD_HD static Verdict judge(const Options& o, const Signals& s, Memory& m) {
+    return conclude<Plateau>(o, s, m);
+  }
+
+ private:
+  static constexpr std::int64_t kBlock = 1000;
+};
+static_assert(Kind<Plateau> && Hindrance<Plateau>);
+
+}  // namespace agmohd::hindrance

@@ -1,0 +1,89 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cmath>
+
+#include "../core/lane.hpp"
+
+namespace agmohd::hindrance {
+
+AGMOHD_HD inline bool finite(double x) { return x - x == 0; }
+
+namespace detail {
+
+inline constexpr double kDecay = 0.98;
+
+/// kDecay^n by the multiplications that a statistic makes, so that the two compare exactly.
+consteval double decayed(int n) {
+  double x = 1;
+  for (int i = 0; i < n; ++i) x *= kDecay;
+  return x;
+}
+inline constexpr double kWinsorized = decayed(20), kActs = decayed(50), kActsLate = decayed(100);
+
+/// Moves `unseen` = kDecay^observations on. Returns the weight of the new observation in a
+/// bias-corrected exponential mean.
+AGMOHD_HD inline double observe(double& unseen) {
+  unseen *= kDecay;
+  return (1 - kDecay) / (1 - unseen);
+}
+
+}  // namespace detail
+
+/// Exponential mean and variance of a value, bias-corrected (West 1979), fed from the 20th
+/// observation on with at most mean + 3 sigma, as ZClip does (Kumar et al. 2025), and here with at
+/// least mean - 10 sigma: no single value can blind it. Every function that needs sigma takes its
+/// least value.
+struct Spread {
+  double mean = 0, variance = 0, unseen = 1;
+
+  /// Whether rules may act on it: from the 50th observation on.
+  AGMOHD_HD bool acts() const { return unseen <= detail::kActs; }
+  AGMOHD_HD double sigma(double least) const { return std::fmax(std::sqrt(variance), least); }
+  AGMOHD_HD double z(double x, double least) const { return (x - mean) / sigma(least); }
+  AGMOHD_HD double upper(double least) const { return mean + 3 * sigma(least); }
+
+  AGMOHD_HD double winsorized(double x, double least) const {
+    if (unseen > detail::kWinsorized) return x;
+    return std::fmax(std::fmin(x, upper(least)), mean - 10 * sigma(least));
+  }
+  AGMOHD_HD void learn(double x, double least) {
+    const double difference = winsorized(x, least) - mean;
+    const double weight = detail::observe(unseen);
+    mean += weight * difference;
+    variance = (1 - weight) * (variance + weight * difference * difference);
+  }
+  /// Takes x for an upper, but ordinary value of a new regime, with at least this sigma.
+  AGMOHD_HD void accept(double x, double least) {
+    const double s = sigma(least);
+    mean = x - 3 * s;
+    variance = s * s;
+  }
+};
+
+/// Exponential mean of a positive value, bias-corrected and fed with at most twice itself. A value
+/// that grows linearly from its first step on is never above twice the mean.
+struct Size {
+  double mean = 0, unseen = 1;
+
+  /// Whether rules may act on it: from the 100th observation on.
+  AGMOHD_HD bool acts() const { return unseen <= detail::kActsLate; }
+  AGMOHD_HD double capped(double x) const { return unseen == 1 ? x : std::fmin(x, 2 * mean); }
+  AGMOHD_HD void learn(double x) {
+    const double difference = capped(x) - mean;
+    mean += detail::observe(unseen) * difference;
+  }
+};
+
+/// The sigma that a statistic of ln(norm) has at least.
+inline constexpr double kNormSigma = 0.05;
+/// The same for a loss.
+AGMOHD_HD inline double loss_sigma(const Spread& loss) {
+  return std::fmax(0.02 * std::fabs(loss.mean), 1e-8);
+}
+/// ln(norm); call it with a sum of squares that is finite and above 0.
+AGMOHD_HD inline double log_norm(double norm2) { return 0.5 * std::log(norm2); }
+AGMOHD_HD inline bool has_log(double norm2) { return norm2 > 0 && finite(norm2); }
+
+}  // namespace agmohd::hindrance

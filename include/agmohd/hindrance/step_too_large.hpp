@@ -1,0 +1,52 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cmath>
+#include <string>
+
+#include "kind.hpp"
+#include "statistics.hpp"
+
+namespace agmohd::hindrance {
+
+/// A step lr * RMS(u) above twice its mean: the learning rate goes down so that it is not, to 1e-4
+/// of itself at the least. RMS(u) is the last applied step's, so a learning rate that jumps is met
+/// in its first step, and an update that grows by itself one step later. A linear warm-up passes,
+/// and a step that stays large is accepted as the mean grows.
+struct StepTooLarge {
+  struct Options {};
+  struct Memory {
+    Size step;      ///< lr * RMS(u)
+    double lr = 0;  ///< of the last applied step
+  };
+  static constexpr auto fields = describe();
+  static constexpr unsigned wants = kUpdate;
+  static std::string name() { return "StepTooLarge"; }
+
+  AGMOHD_HD static void examine(const Options&, const Signals& s, const Memory& m, Verdict& v) {
+    if (!m.step.acts() || !measured(s) || !(m.lr > 0)) return;
+    const double ratio = s.lr / m.lr * last_step(s) / m.step.mean;
+    if (!(ratio > 2)) return;
+    report(v, Flag::step_too_large, ratio, 2, 4);
+    lower(v.lr_factor, std::fmax(2 / ratio, 1e-4));
+  }
+  AGMOHD_HD static void learn(const Options&, const Signals& s, const Verdict& v, Memory& m) {
+    if (v.skip) return;
+    if (measured(s)) m.step.learn(last_step(s));
+    m.lr = s.lr * v.lr_factor;
+  }
+  AGMOHD_HD static Verdict judge(const Options& o, const Signals& s, Memory& m) {
+    return conclude<StepTooLarge>(o, s, m);
+  }
+
+ private:
+  /// A step of size zero (a learning rate of zero) says nothing about sizes.
+  AGMOHD_HD static bool measured(const Signals& s) {
+    return s.updated > 0 && s.update2 > 0 && finite(s.update2);
+  }
+  AGMOHD_HD static double last_step(const Signals& s) { return std::sqrt(s.update2 / s.updated); }
+};
+static_assert(Kind<StepTooLarge> && Hindrance<StepTooLarge>);
+
+}  // namespace agmohd::hindrance

@@ -1,0 +1,27 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "../core/concepts.hpp"
+#include "../core/fields.hpp"
+#include "../core/signals.hpp"
+
+namespace agmohd::momentum {
+
+/// Looks one step ahead (Nesterov 1983, in the form of Sutskever et al. 2013; with Adam it is NAdam
+/// of Dozat 2016 without its momentum schedule).
+struct Nesterov {
+  struct Options {};
+  struct Memory {};
+  static constexpr auto fields = describe();
+  static constexpr bool needs_first_moment = true;
+  static std::string name() { return "Nesterov"; }
+
+  AGMOHD_HD static void advance(const Options&, const Verdict&, Memory&) {}
+  AGMOHD_HD static Blend blend(const Options&, const Memory&, double beta1) { return {beta1, 1}; }
+};
+static_assert(Momentum<Nesterov>);
+
+}  // namespace agmohd::momentum

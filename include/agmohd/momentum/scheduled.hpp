@@ -1,0 +1,46 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "adaptive.hpp"
+#include "fixed.hpp"
+#include "nesterov.hpp"
+
+namespace agmohd::momentum {
+
+enum class Schedule : std::int64_t { adaptive, fixed, nesterov };
+
+/// One of Adaptive, Fixed and Nesterov, by a run-time option. The memory of Adaptive moves on in
+/// every mode, so that the mode may change in mid-training.
+struct Scheduled {
+  struct Options {
+    Schedule momentum_schedule = Schedule::adaptive;
+    Adaptive::Options adaptive{};
+  };
+  using Memory = Adaptive::Memory;
+  static constexpr auto fields = describe(field("momentum_schedule", &Options::momentum_schedule,
+                                                choices("adaptive", "fixed", "nesterov")),
+                                          nested(&Options::adaptive, Adaptive::fields));
+  static constexpr bool needs_first_moment = true;
+  static std::string name() { return "Scheduled"; }
+
+  AGMOHD_HD static void advance(const Options& o, const Verdict& v, Memory& m) {
+    Adaptive::advance(o.adaptive, v, m);
+  }
+  AGMOHD_HD static Blend blend(const Options& o, const Memory& m, double beta1) {
+    switch (o.momentum_schedule) {
+      case Schedule::fixed:
+        return Fixed::blend({}, {}, beta1);
+      case Schedule::nesterov:
+        return Nesterov::blend({}, {}, beta1);
+      default:
+        return Adaptive::blend(o.adaptive, m, beta1);
+    }
+  }
+};
+static_assert(Momentum<Scheduled>);
+
+}  // namespace agmohd::momentum

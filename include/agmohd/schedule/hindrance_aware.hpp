@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+
+#include "../core/concepts.hpp"
+#include "../core/fields.hpp"
+#include "../core/signals.hpp"
+#include "constant.hpp"
+
+namespace agmohd::schedule {
+
+/// Schedule S, whose clock stands still in hindered steps if `hold` is set: a warm-up waits until
+/// training is calm. The factor is never above that of S by the steps alone.
+template <class S = Constant>
+struct HindranceAware {
+  struct Options {
+    bool hold = false;
+    typename S::Options schedule{};
+  };
+  struct Memory {
+    std::int64_t held = 0;  ///< steps
+  };
+  static constexpr auto fields =
+      describe(field("hold", &Options::hold), nested(&Options::schedule, S::fields));
+  static std::string name() { return "HindranceAware<" + S::name() + ">"; }
+  static void check(const Options& o) {
+    if constexpr (requires { S::check(o.schedule); }) S::check(o.schedule);
+  }
+
+  AGMOHD_HD static void advance(const Options& o, const Verdict& v, Memory& m) {
+    if (o.hold && v.hindered) m.held += 1;
+  }
+  AGMOHD_HD static double factor(const Options& o, std::int64_t t, const Memory& m) {
+    if (m.held == 0) return S::factor(o.schedule, t);
+    return std::fmin(S::factor(o.schedule, t > m.held ? t - m.held : 0), S::factor(o.schedule, t));
+  }
+  /// Without a hindrance policy, as for a stock optimizer of torch.
+  AGMOHD_HD static double factor(const Options& o, std::int64_t t) {
+    return S::factor(o.schedule, t);
+  }
+};
+static_assert(Schedule<HindranceAware<>> && has::schedule_memory<HindranceAware<>>);
+
+}  // namespace agmohd::schedule

@@ -1,0 +1,58 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+#include "cosine.hpp"
+#include "cyclical.hpp"
+#include "step.hpp"
+
+namespace agmohd::schedule {
+
+enum class Shape : std::int64_t { cyclical, cosine, step, none };
+
+/// One of Cyclical, Cosine, Step and a constant, by a run-time option. `min_factor` is Cyclical's
+/// and Cosine's, `total_steps` Cosine's, `cycle_steps` Cyclical's, `step_size` and `gamma` Step's.
+struct Selected {
+  struct Options {
+    Shape lr_schedule = Shape::none;
+    std::int64_t total_steps = 0;
+    double min_factor = 0.1;
+    std::int64_t cycle_steps = 2000;
+    std::int64_t step_size = 1000;
+    double gamma = 0.1;
+  };
+  static constexpr auto fields = describe(
+      field("lr_schedule", &Options::lr_schedule, choices("cyclical", "cosine", "step", "none")),
+      field("total_steps", &Options::total_steps, at_least(0)),
+      field("min_factor", &Options::min_factor, between(0, 1)),
+      field("cycle_steps", &Options::cycle_steps, at_least(2)),
+      field("step_size", &Options::step_size, at_least(1)),
+      field("gamma", &Options::gamma, between(0, 1)));
+  static std::string name() { return "Selected"; }
+  static void check(const Options& o) {
+    if (o.lr_schedule == Shape::cosine && o.total_steps == 0) {
+      throw std::invalid_argument(
+          "lr_schedule = cosine with total_steps = 0, but it needs a total_steps of at least 1");
+    }
+  }
+
+  AGMOHD_HD static double factor(const Options& o, std::int64_t t) {
+    switch (o.lr_schedule) {
+      case Shape::cyclical:
+        return Cyclical::factor({o.cycle_steps, o.min_factor}, t);
+      case Shape::cosine:
+        return Cosine::factor({o.total_steps, o.min_factor}, t);
+      case Shape::step:
+        return Step::factor({o.step_size, o.gamma}, t);
+      default:
+        return 1;
+    }
+  }
+};
+static_assert(Schedule<Selected>);
+
+}  // namespace agmohd::schedule

@@ -1,0 +1,36 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "../core/concepts.hpp"
+#include "../core/fields.hpp"
+#include "../core/lane.hpp"
+
+namespace agmohd::schedule {
+
+/// Times `gamma` every `step_size` steps: torch.optim's StepLR.
+struct Step {
+  struct Options {
+    std::int64_t step_size = 1000;
+    double gamma = 0.1;
+  };
+  static constexpr auto fields = describe(field("step_size", &Options::step_size, at_least(1)),
+                                          field("gamma", &Options::gamma, between(0, 1)));
+  static std::string name() { return "Step"; }
+
+  /// The power by squaring: host and device multiply alike, their std::pow may differ.
+  AGMOHD_HD static double factor(const Options& o, std::int64_t t) {
+    double factor = 1, power = o.gamma;
+    for (std::int64_t n = t / o.step_size; n > 0; n /= 2) {
+      if (n % 2 == 1) factor *= power;
+      power *= power;
+    }
+    return factor;
+  }
+};
+static_assert(Schedule<Step>);
+
+}  // namespace agmohd::schedule

@@ -1,0 +1,896 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+
+// What hindrance detection promises, on sequences of signals and of gradients: no LibTorch needed.
+
+#include <gtest/gtest.h>
+
+#include <agmohd/recipes.hpp>
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace {
+
+using namespace agmohd;
+using Detector = hindrance::Detector;
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+template <class T>
+bool same_bytes(const T& a, const T& b) {
+  return std::memcmp(&a, &b, sizeof(T)) == 0;
+}
+
+/// Signals of a healthy run: log-normal norms, a noisy loss that falls, updates of one size.
+class Healthy {
+ public:
+  explicit Healthy(unsigned seed, double sigma = 0.3) : random_(seed), sigma_(sigma) {}
+  Signals next(double scale = 1) {
+    const double norm =
+        scale * std::exp(sigma_ * normal_(random_)) * (0.2 + std::exp(-time_ / 3e3));
+    Signals s;
+    s.norm2 = norm * norm;
+    s.has_loss = true;
+    s.loss = 2 + 6 * std::exp(-time_ / 2e3) + 0.1 * normal_(random_);
+    s.lr = 1e-3 * std::min(1.0, (time_ + 1) / 500) * (0.5 + 0.5 * std::cos(time_ * 3e-4));
+    const double rms = last_lr_ * 0.3 * std::exp(0.05 * normal_(random_));
+    s.update2 = 1000 * rms * rms;
+    s.updated = time_ > 0 ? 1000 : 0;
+    s.along = time_ > 0 ? 1e-2 * (1 + 0.3 * normal_(random_)) : 0;
+    s.along_previous = time_ > 0 ? 2e-3 * normal_(random_) : 0;
+    last_lr_ = s.lr;
+    time_ += 1;
+    return s;
+  }
+
+ private:
+  std::mt19937_64 random_;
+  std::normal_distribution<double> normal_;
+  double sigma_, time_ = 0, last_lr_ = 0;
+};
+
+/// A recipe that is driven by signals alone.
+template <class R>
+struct Driven {
+  typename R::Shared shared{};
+  typename R::Group group{};
+  typename R::Memory memory{};
+  typename R::PerTensor tensor{};
+  Verdict verdict{};
+  typename R::template Coefficients<double> k{};
+
+  explicit Driven(double lr = 1e-3) { group.lr = lr; }
+  Verdict step(const Signals& s, TensorSignals ts = {}) {
+    verdict = R::judge(shared, s, memory);
+    if (verdict.skip) return verdict;
+    k = R::template decide<double>(shared, group, s, verdict, memory, tensor, 0, ts);
+    memory.updates += 1;
+    return verdict;
+  }
+};
+template <class H>
+using Watching = Recipe<rule::AdamW, H>;
+
+bool clips(const Verdict& v, const Signals& s) { return std::sqrt(s.norm2) > v.norm_bound; }
+
+// ---- A healthy run
+
+TEST(HealthyRun, IsLeftAloneToTheBit) {
+  int clipped = 0;
+  for (unsigned seed = 1; seed <= 10; ++seed) {
+    Healthy healthy(seed);
+    Driven<recipe::AGMOHD> run;
+    Driven<Recipe<rule::AdamW, hindrance::None, momentum::Fixed, gradient::ClipByNorm>> base;
+    for (int t = 0; t < 10000; ++t) {
+      const Signals s = healthy.next();
+      const TensorSignals ts{.norm2 = 0.5 * s.norm2, .max_abs = 0.1, .nonfinite = 0, .numel = 100};
+      const Verdict v = run.step(s, ts);
+      base.step(s);
+      ASSERT_FALSE(v.skip || v.rollback) << seed << " " << t;
+      ASSERT_EQ(v.lr_factor, 1);
+      clipped += clips(v, s) ? 1 : 0;
+      ASSERT_EQ(v.flags & ~unsigned(Flag::explosion | Flag::plateau), 0U) << seed << " " << t;
+      if (v.hindered || run.memory.momentum.calm != 1) continue;
+      ASSERT_EQ(v.norm_bound, kInf);
+      ASSERT_EQ(run.k.gradient.factor, base.k.gradient.factor);
+      ASSERT_EQ(run.k.gradient.max_value, kInf);
+      ASSERT_EQ(run.k.lr, base.k.lr);
+      ASSERT_EQ(run.k.rule.gain1, base.k.rule.gain1);
+      ASSERT_EQ(run.k.rule.mix_gradient, 0);
+    }
+  }
+  EXPECT_LT(clipped, 10 * 5);
+}
+
+TEST(HealthyRun, NeedsNoLoss) {
+  Healthy healthy(3);
+  Driven<recipe::AGMOHD> run;
+  for (int t = 0; t < 2000; ++t) {
+    Signals s = healthy.next();
+    s.loss = kNaN;
+    s.has_loss = false;
+    ASSERT_FALSE(run.step(s).skip);
+  }
+  Signals s = healthy.next(1000);
+  s.has_loss = false;
+  EXPECT_TRUE(run.step(s).skip);
+}
+
+// ---- One bad value
+
+TEST(BadValue, LeavesTheMemoryAsTheRunWithoutThatStep) {
+  for (const int at : {0, 1, 10, 19, 20, 49, 50, 51, 100, 500, 1500}) {
+    for (int kind = 0; kind < 8; ++kind) {
+      Healthy healthy(7);
+      Driven<recipe::AGMOHD> with, without;
+      for (int t = 0; t < at + 3; ++t) {
+        const Signals s = healthy.next();
+        if (t == at) {
+          Signals bad = s;
+          if (kind == 0) bad.norm2 = kNaN;
+          if (kind == 1) bad.norm2 = kInf;
+          if (kind == 2) bad.nonfinite = 1;
+          if (kind == 3) bad.loss = kNaN;
+          if (kind == 4) bad.loss = kInf;
+          if (kind == 5) bad.loss = -kInf;
+          if (kind == 6) bad.norm2 = 1e76;
+          if (kind == 7) bad.norm2 = 1e300;
+          if (kind > 5 && at <= 50) break;  // finite: only where the statistics act already
+          ASSERT_TRUE(with.step(bad).skip) << kind << " at " << at;
+        }
+        with.step(s);
+        without.step(s);
+        if (t >= at) {
+          ASSERT_TRUE(same_bytes(with.memory, without.memory)) << kind << " at " << at;
+        }
+      }
+    }
+  }
+}
+
+TEST(BadValue, OfTheSweepReachesNoStatistic) {
+  using hindrance::Oscillation, hindrance::StepTooLarge;
+  for (const double bad : {kNaN, kInf, -kInf}) {
+    Healthy healthy(8);
+    StepTooLarge::Memory step;
+    Oscillation::Memory oscillation;
+    for (int t = 0; t < 150; ++t) {
+      Signals s = healthy.next();
+      StepTooLarge::judge({}, s, step);
+      Oscillation::judge({}, s, oscillation);
+      const auto step_before = step;
+      auto oscillation_before = oscillation;
+      s.update2 = s.along = s.along_previous = bad;
+      s.has_loss = false;
+      EXPECT_EQ(StepTooLarge::judge({}, s, step).flags, 0U);
+      Oscillation::judge({}, s, oscillation);
+      ASSERT_TRUE(same_bytes(step, step_before));
+      ASSERT_TRUE(same_bytes(oscillation, oscillation_before));
+    }
+  }
+}
+
+TEST(BadValue, FiniteOnesMoveTheStatisticsByALittle) {
+  Healthy healthy(9);
+  hindrance::LossSpike::Memory loss;
+  hindrance::Explosion::Memory norm;
+  for (int t = 0; t < 400; ++t) {
+    const Signals s = healthy.next();
+    hindrance::LossSpike::judge({}, s, loss);
+    hindrance::Explosion::judge({}, s, norm);
+  }
+  for (const double bad : {1e38, -1e38}) {
+    auto m = loss;
+    hindrance::LossSpike::judge({}, {.loss = bad, .has_loss = true}, m);
+    EXPECT_NEAR(m.loss.mean, loss.loss.mean, 0.25 * loss.loss.sigma(0.1));
+    EXPECT_LT(m.loss.sigma(0), 3 * loss.loss.sigma(0.1));
+  }
+  auto m = norm;
+  EXPECT_FALSE(hindrance::Explosion::judge({}, {.norm2 = 0}, m).skip);
+  EXPECT_TRUE(same_bytes(m.norm, norm.norm));
+  hindrance::Explosion::judge({}, {.norm2 = 1e-300}, m);
+  EXPECT_NEAR(m.norm.mean, norm.norm.mean, 0.25 * norm.norm.sigma(0));
+  EXPECT_LT(m.norm.sigma(0), 2 * norm.norm.sigma(0));
+}
+
+// ---- Non-finite steps
+
+TEST(Nonfinite, GivesUpAtThe25thSkipInARow) {
+  Healthy healthy(1);
+  Driven<recipe::AGMOHD> run;
+  for (int round = 0; round < 2; ++round) {
+    run.step(healthy.next());
+    for (int i = 1; i <= 30; ++i) {
+      const Verdict v = run.step({.norm2 = kNaN, .nonfinite = 3});
+      EXPECT_TRUE(v.skip);
+      EXPECT_EQ(v.level, 1);
+      EXPECT_EQ((v.flags & Flag::give_up) != 0, i >= 25) << i;
+    }
+    EXPECT_EQ(run.memory.updates, round + 1);
+  }
+}
+
+TEST(Nonfinite, ThreeNonfiniteLossesInARowRollBackAndThenGiveUp) {
+  Healthy healthy(1);
+  Driven<recipe::AGMOHD> run;
+  for (int t = 0; t < 5; ++t) run.step(healthy.next());
+  int rollbacks = 0, gave_up = 0;
+  for (int i = 1; i <= 24; ++i) {
+    Signals s = healthy.next();
+    s.loss = kNaN;
+    const Verdict v = run.step(s);
+    EXPECT_TRUE(v.skip);
+    if (v.rollback && (v.flags & Flag::accepted) == 0) ++rollbacks;
+    if ((v.flags & Flag::give_up) != 0) ++gave_up;
+    if (i < 3) {
+      EXPECT_EQ(rollbacks, 0);
+    }
+    if (i == 3) {
+      EXPECT_EQ(rollbacks, 1);
+    }
+  }
+  EXPECT_EQ(rollbacks, 3);
+  EXPECT_GT(gave_up, 0);
+}
+
+// ---- Explosions
+
+TEST(Explosion, ClipsASpikeToThreeSigmaAndSkipsASevereOne) {
+  Healthy healthy(2, 0.3);
+  hindrance::Explosion::Memory m;
+  for (int t = 0; t < 400; ++t) hindrance::Explosion::judge({}, healthy.next(), m);
+  const double sigma = m.norm.sigma(0.05), mean = m.norm.mean;
+  const auto at = [&](double z) { return Signals{.norm2 = std::exp(2 * (mean + z * sigma))}; };
+  auto copy = m;
+  EXPECT_EQ(hindrance::Explosion::judge({}, at(3.4), copy).flags, 0U);
+  copy = m;
+  Verdict v = hindrance::Explosion::judge({}, at(3.6), copy);  // noticed, below the threshold
+  EXPECT_EQ(v.flags, Flag::explosion);
+  EXPECT_EQ(v.norm_bound, kInf);
+  copy = m;
+  v = hindrance::Explosion::judge({}, at(4.75), copy);
+  EXPECT_NEAR(v.level, 0.5, 1e-9);
+  EXPECT_NEAR(std::log(v.norm_bound), mean + 3 * sigma, 1e-9);
+  EXPECT_FALSE(v.skip);
+  copy = m;
+  v = hindrance::Explosion::judge({}, at(6.5), copy);
+  EXPECT_EQ(v.level, 1);
+  EXPECT_TRUE(v.skip);
+  EXPECT_TRUE(same_bytes(copy.norm, m.norm));
+  EXPECT_TRUE(std::exp(6.5 * sigma) > 3);
+}
+
+TEST(Explosion, TheThresholdDecidesWhatIsClipped) {
+  using Policy = hindrance::Detectors<hindrance::Explosion>;
+  for (const double threshold : {0.0, 0.1, 0.4, 0.6, 1.0}) {
+    Healthy healthy(2);
+    static Policy::Options o;
+    o.hindrance_threshold = threshold;
+    Policy::Memory m;
+    for (int t = 0; t < 300; ++t) Policy::judge(o, healthy.next(), m);
+    const double x = m.norm.mean + 4.75 * m.norm.sigma(0.05);  // evidence 0.5
+    EXPECT_EQ(Policy::judge(o, {.norm2 = std::exp(2 * x)}, m).hindered, threshold < 0.5);
+  }
+}
+
+TEST(Explosion, AcceptsAPermanentChangeWithinTenSteps) {
+  for (const double sigma : {0.0, 0.05, 0.15, 0.3}) {
+    for (const double scale : {5.0, 100.0, 1e30}) {
+      for (const int start : {60, 300, 3000}) {
+        Healthy healthy(11, sigma);
+        Driven<recipe::AGMOHD> run;
+        for (int t = 0; t < start; ++t) run.step(healthy.next());
+        int skips = 0, touched = 0;
+        for (int t = 0; t < 1000; ++t) {
+          const Signals s = healthy.next(scale);
+          const Verdict v = run.step(s);
+          skips += v.skip ? 1 : 0;
+          if (t >= 10) {
+            ASSERT_FALSE(v.skip) << sigma << " x" << scale << " " << t;
+            touched += clips(v, s) ? 1 : 0;
+          }
+        }
+        EXPECT_LE(skips, 5) << sigma << " x" << scale;
+        EXPECT_LE(touched, 20) << sigma << " x" << scale << " from " << start;
+      }
+    }
+  }
+}
+
+TEST(Explosion, IsSkippedUpTo25TimesWhileTheLossIsHighToo) {
+  for (const bool high : {false, true}) {
+    Healthy healthy(12);
+    Driven<recipe::AGMOHD> run;
+    for (int t = 0; t < 300; ++t) run.step(healthy.next());
+    int skips = 0;
+    Verdict v;
+    while (skips < 100) {
+      Signals s = healthy.next(100);
+      if (high) s.loss = 50;
+      v = run.step(s);
+      EXPECT_FALSE(v.rollback);
+      if (!v.skip) break;
+      ++skips;
+    }
+    EXPECT_EQ(skips, high ? 25 : 5);
+    EXPECT_NE(v.flags & Flag::accepted, 0U);
+    EXPECT_EQ(v.norm_bound, kInf);
+    for (int t = 0; t < 20; ++t) EXPECT_FALSE(run.step(healthy.next(1e6)).skip);  // only clips
+  }
+}
+
+TEST(Explosion, OfOneTensorIsClippedThereAlone) {
+  Healthy healthy(13);
+  Driven<recipe::AGMOHD> run;
+  const auto part = [](const Signals& s, double scale) {
+    return TensorSignals{scale * scale * s.norm2 / 100, 1, 0, 50};
+  };
+  for (int t = 0; t < 300; ++t) {
+    const Signals s = healthy.next();
+    run.step(s, part(s, 1));
+  }
+  const hindrance::Spread before = run.tensor.hindrance;
+  Signals s = healthy.next();
+  s.norm2 = 0.01;
+  run.step(s, part(s, 1000));
+  EXPECT_NEAR(std::log(run.k.gradient.factor * std::sqrt(part(s, 1000).norm2)),
+              before.mean + 3 * before.sigma(0.05), 1e-9);
+  EXPECT_LT(run.tensor.hindrance.mean, before.mean + 0.1 * before.sigma(0.05));
+  // A change of regime of all: after the acceptance nothing of it is clipped but by the base clip.
+  Driven<recipe::AGMOHD> other;
+  for (int t = 0; t < 300; ++t) {
+    s = healthy.next();
+    other.step(s, part(s, 1));
+  }
+  for (int t = 0; t < 6; ++t) {
+    s = healthy.next(100);
+    other.step(s, part(s, 1));
+  }
+  EXPECT_NE(other.verdict.flags & Flag::accepted, 0U);
+  EXPECT_EQ(other.k.gradient.factor, 1 / std::sqrt(s.norm2));
+  EXPECT_NEAR(other.tensor.hindrance.mean, std::log(std::sqrt(s.norm2) / 10) - 1.5, 1e-9);
+}
+
+// ---- The size of steps
+
+/// Judges steps of lr * rms with what StepTooLarge made of the learning rate.
+struct Steps {
+  hindrance::StepTooLarge::Memory memory{};
+  double last = 0;
+  int count = 0;
+  Verdict step(double lr, double rms) {
+    const Verdict v = hindrance::StepTooLarge::judge(
+        {}, {.lr = lr, .update2 = 7 * last * last, .updated = count > 0 ? 7.0 : 0.0}, memory);
+    last = lr * v.lr_factor * rms;
+    ++count;
+    return v;
+  }
+};
+
+TEST(StepTooLarge, PermitsALinearWarmUp) {
+  for (const int begin : {0, 1}) {
+    Steps steps;
+    for (int t = 0; t < 5000; ++t) {
+      ASSERT_EQ(steps.step(1e-6 * (t + begin), 0.5).lr_factor, 1) << t;
+    }
+  }
+}
+
+TEST(StepTooLarge, BringsALearningRateThatJumpsBackAndAcceptsItInTime) {
+  Steps steps;
+  for (int t = 0; t < 200; ++t) ASSERT_EQ(steps.step(1e-3, 0.3).lr_factor, 1);
+  for (int t = 0; t < 10; ++t) {
+    const Verdict v = steps.step(3e-2, 0.3);
+    EXPECT_EQ(v.flags, Flag::step_too_large);
+    EXPECT_EQ(v.level, 1);
+    EXPECT_LE(v.lr_factor * 30, 2 * std::pow(1.021, t + 1));
+  }
+  EXPECT_EQ(steps.step(1e-3, 0.3).lr_factor, 1);
+  int throttled = 0;
+  while (throttled < 1000 && steps.step(3e-2, 0.3).lr_factor < 1) ++throttled;
+  EXPECT_LT(throttled, 200);
+  EXPECT_GE(Steps(steps).step(1e30, 0.3).lr_factor, 1e-4);
+  const double factor =
+      (steps.step(3e-2, 30), steps.step(3e-2, 30).lr_factor);  // it grew by itself
+  EXPECT_LT(factor, 0.1);
+}
+
+TEST(StepTooLarge, SurvivesALearningRateOfZero) {
+  Steps steps;
+  for (int t = 0; t < 200; ++t) steps.step(1e-3, 0.3);
+  for (int t = 0; t < 500; ++t) ASSERT_EQ(steps.step(0, 0.3).lr_factor, 1);
+  for (int t = 0; t < 200; ++t) ASSERT_EQ(steps.step(1e-3, 0.3).lr_factor, 1);
+}
+
+// ---- The loss
+
+TEST(LossSpike, RollsBackAfter20HighLossesThatDoNotFall) {
+  for (const int ends : {0, 2}) {  // how many of the losses after the rollback are high still
+    Healthy healthy(21);
+    Driven<Watching<hindrance::LossSpike>> run;
+    for (int t = 0; t < 300; ++t) run.step(healthy.next());
+    int high = 0;
+    for (Verdict v; !v.rollback && high < 50;) {
+      Signals s = healthy.next();
+      s.loss = 1000;
+      v = run.step(s);
+      ++high;
+    }
+    EXPECT_EQ(high, 20);
+    for (int i = 0; i < 3; ++i) {
+      Signals s = healthy.next();
+      if (i < ends) s.loss = 1000;
+      const Verdict v = run.step(s);
+      EXPECT_EQ(v.rollback, ends == 2 && i == 1) << i;  // swapped back
+      EXPECT_EQ(v.skip, v.rollback);
+      if (v.rollback) break;
+    }
+    for (int i = 0; i < 100; ++i) {
+      Signals s = healthy.next();
+      if (ends == 2) s.loss = 1000;
+      EXPECT_FALSE(run.step(s).rollback) << i;
+    }
+  }
+}
+
+TEST(LossSpike, ThatFallsOrIsShortIsLeftAlone) {
+  Healthy healthy(22);
+  Driven<Watching<hindrance::LossSpike>> run;
+  for (int t = 0; t < 300; ++t) run.step(healthy.next());
+  for (int i = 0; i < 60; ++i) {
+    Signals s = healthy.next();
+    s.loss = 5000 * std::pow(0.95, i);
+    ASSERT_FALSE(run.step(s).rollback) << i;
+  }
+  for (int i = 0; i < 300; ++i) run.step(healthy.next());
+  for (int i = 0; i < 300; ++i) {
+    Signals s = healthy.next();
+    if (i % 20 != 0) s.loss = 1e6;
+    ASSERT_FALSE(run.step(s).rollback) << i;
+  }
+}
+
+TEST(LossSpike, GivesUpAfterThreeRollbacksIn1000Steps) {
+  Driven<Watching<hindrance::LossSpike>> run;
+  int rollbacks = 0, after = -1;
+  double loss = 1;
+  for (int t = 0; t < 900 && after < 0; ++t) {
+    const Verdict v = run.step({.loss = loss, .has_loss = true});
+    if (v.rollback) {
+      EXPECT_EQ(v.flags & Flag::give_up, 0U);
+      rollbacks += 1;
+      loss = 1;
+    } else if ((v.flags & Flag::give_up) != 0) {
+      after = t;
+    } else if (t % 150 == 149) {
+      loss = 1e5 * std::pow(100, t / 150);
+    }
+  }
+  EXPECT_EQ(rollbacks, 3);
+  EXPECT_GT(after, 0);
+}
+
+// ---- Reports
+
+TEST(Oscillation, NeedsTheProductsAndALossThatDoesNotFall) {
+  const auto flagged = [](double ratio, double slope, bool has_loss) {
+    hindrance::Oscillation::Memory m;
+    Verdict v;
+    for (int t = 0; t < 400; ++t) {
+      v = hindrance::Oscillation::judge({},
+                                        {.loss = 5 - slope * t,
+                                         .has_loss = has_loss,
+                                         .along_previous = ratio * 1e-3,
+                                         .along = 1e-3},
+                                        m);
+      if (t < 50) {
+        EXPECT_EQ(v.flags, 0U);
+      }
+    }
+    return v.flags == Flag::oscillation && v.level > 0;
+  };
+  EXPECT_TRUE(flagged(-0.5, 0, true));
+  EXPECT_TRUE(flagged(-0.5, -1e-3, true));
+  EXPECT_TRUE(flagged(-0.5, 0, false));
+  EXPECT_FALSE(flagged(-0.5, 1e-3, true));
+  EXPECT_FALSE(flagged(-0.2, 0, true));
+  EXPECT_FALSE(flagged(0.5, 0, true));
+}
+
+TEST(Vanishing, ReportsTheTensor) {
+  hindrance::Vanishing::Memory m;
+  hindrance::Vanishing::TensorMemory t;
+  const auto flags = [&](double rms, std::int64_t numel) {
+    return hindrance::Vanishing::judge_tensor(
+               {}, {.norm2 = rms * rms * double(numel), .numel = numel}, {}, m, t)
+        .flags;
+  };
+  EXPECT_EQ(flags(0.9e-7, 1000), Flag::vanishing);
+  EXPECT_EQ(flags(1.1e-7, 1000), 0U);
+  EXPECT_EQ(flags(0, 1), Flag::vanishing);
+  EXPECT_EQ(flags(0, 0), 0U);  // not measured
+  EXPECT_EQ(flags(kNaN, 10), 0U);
+}
+
+TEST(Plateau, ReportsAMeanLossThatStays) {
+  for (const double slope : {0.0, 1e-3}) {
+    Healthy healthy(31);
+    std::mt19937_64 random(31);
+    std::normal_distribution<double> normal;
+    hindrance::Plateau::Memory m;
+    for (int t = 0; t < 5000; ++t) {
+      Signals s = healthy.next();
+      s.loss = 9 - slope * t + 0.1 * normal(random);
+      const Verdict v = hindrance::Plateau::judge({}, s, m);
+      EXPECT_EQ(v.level, 0);
+      if (t <= 1999) {
+        ASSERT_EQ(v.flags, 0U);
+      }
+      if (t > 2000) {
+        ASSERT_EQ(v.flags, slope == 0 ? unsigned(Flag::plateau) : 0U) << t;
+      }
+    }
+  }
+}
+
+// ---- How kinds compose
+
+/// Somebody's own kind: it needs no more than this.
+struct Third {
+  struct Options {
+    double period = 1e9;
+  };
+  struct Memory {
+    double seen = 0;
+  };
+  static constexpr auto fields = describe(field("period", &Options::period, above(0)));
+  static constexpr unsigned wants = kMaxAbs;
+  static std::string name() { return "Third"; }
+  static void examine(const Options& o, const Signals&, const Memory& m, Verdict& v) {
+    v.skip = v.skip || std::fmod(m.seen, o.period) == o.period - 1;
+  }
+  static void learn(const Options&, const Signals&, const Verdict&, Memory& m) { m.seen += 1; }
+};
+
+template <class... K>
+void expect_each_composes() {
+  const auto one = [&]<class Kind>() {
+    using Both = hindrance::Detectors<Kind, Third>;
+    static_assert(Hindrance<Kind> && Hindrance<Both> && (Both::wants & kMaxAbs) != 0);
+    Healthy healthy(5);
+    Driven<Watching<Kind>> alone;
+    Driven<Watching<Both>> both;
+    for (int t = 0; t < 300; ++t) {
+      const Signals s = healthy.next(t == 200 ? 2.5 : 1);
+      const Verdict a = alone.step(s), b = both.step(s);
+      ASSERT_EQ(a.flags, b.flags) << t;
+      ASSERT_EQ(a.level, b.level);
+      ASSERT_EQ(a.norm_bound, b.norm_bound);
+    }
+    if constexpr (!std::is_empty_v<typename Kind::Memory>) {
+      EXPECT_TRUE(same_bytes(alone.memory.hindrance, both.memory.hindrance.head));
+    }
+  };
+  (one.template operator()<K>(), ...);
+}
+
+TEST(Kinds, EachIsAPolicyAndComposes) {
+  using namespace hindrance;
+  expect_each_composes<Nonfinite, Explosion, StepTooLarge, ImpossibleMoment, LossSpike, Oscillation,
+                       Vanishing, Plateau>();
+  static_assert(Detector::wants ==
+                (kNorm | kNonfinite | kLoss | kTensors | kUpdate | kAlignment | kGuard));
+  std::vector<std::string> names;
+  std::apply([&](const auto&... f) { (names.emplace_back(f.name), ...); }, Detector::fields);
+  EXPECT_EQ(names, (std::vector<std::string>{"hindrance_threshold", "vanishing_eps"}));
+}
+
+TEST(Kinds, ASkipByOneStopsTheStatisticsOfAll) {
+  using Policy = hindrance::Detectors<Third, Detector::Kinds>;
+  Healthy healthy(6);
+  static Policy::Options o;
+  o.kinds.head.period = 3;
+  Policy::Memory m;
+  Detector::Memory expected;
+  for (int t = 0; t < 900; ++t) {
+    const Signals s = healthy.next();
+    if (!Policy::judge(o, s, m).skip) {
+      hindrance::conclude<Detector::Kinds>(o.kinds.rest.head, s, expected);
+    }
+    if (t % 3 != 2) {
+      ASSERT_TRUE(same_bytes(m.rest, expected)) << t;
+    }
+  }
+}
+
+// ---- What follows from a verdict
+
+TEST(AdaptiveMomentum, StaysWithinItsBoundsAndComesBackToTheBit) {
+  for (const double beta1 : {0.0, 0.3, 0.5, 0.9, 0.95, 0.999}) {
+    momentum::Adaptive::Memory m;
+    for (const int hindered : {1, 2, 30, 5000}) {
+      for (int t = 0; t < hindered; ++t) {
+        momentum::Adaptive::advance({}, {.hindered = true}, m);
+        const double b = momentum::Adaptive::blend({}, m, beta1).beta1;
+        EXPECT_GE(b, std::min(beta1, 0.5));
+        EXPECT_LE(b, beta1);
+        if (beta1 > 0.5) {
+          EXPECT_LT(b, beta1);
+        }
+      }
+      int calm = 0;
+      for (double last = 0; m.calm != 1; ++calm) {
+        ASSERT_LT(calm, 136);
+        momentum::Adaptive::advance({}, {}, m);
+        const Blend b = momentum::Adaptive::blend({}, m, beta1);
+        EXPECT_GE(b.beta1, last);
+        EXPECT_LE(b.beta1, beta1);
+        last = b.beta1;
+      }
+      EXPECT_EQ(momentum::Adaptive::blend({}, m, beta1).beta1, beta1);
+    }
+  }
+}
+
+TEST(Scheduled, SelectsAndServesSGDWithoutMomentum) {
+  using momentum::Scheduled;
+  Scheduled::Memory m{.calm = 0.5};
+  const auto blend = [&](momentum::Schedule mode, double beta1) {
+    Scheduled::Options o;
+    o.momentum_schedule = mode;
+    return Scheduled::blend(o, m, beta1);
+  };
+  EXPECT_EQ(blend(momentum::Schedule::adaptive, 0.9).beta1, 0.5 + (0.9 - 0.5) * 0.5);
+  EXPECT_EQ(blend(momentum::Schedule::fixed, 0.9).beta1, 0.9);
+  EXPECT_EQ(blend(momentum::Schedule::nesterov, 0.9).look, 1);
+  for (const auto mode :
+       {momentum::Schedule::adaptive, momentum::Schedule::fixed, momentum::Schedule::nesterov}) {
+    Driven<recipe::AGMOHDSGD> run(0.5);
+    run.shared.momentum.momentum_schedule = mode;
+    run.shared.gradient.gradient_clipping = gradient::Clipping::none;
+    run.step({.norm2 = 4});
+    recipe::AGMOHDSGD::Slots<double> s{};
+    EXPECT_EQ(recipe::AGMOHDSGD::sweep(3.0, 2.0, s, run.k), 2.0);
+  }
+}
+
+TEST(Clipping, SelectedDoesOneThingAndKeepsTheBitsOtherwise) {
+  using gradient::Clipping, gradient::Selected;
+  const auto clipped = [](Clipping mode, float g, double bound = kInf, double tensor_bound = kInf) {
+    Signals s{.norm2 = 400};
+    TensorSignals ts{.norm2 = 100, .max_abs = 4, .nonfinite = 0, .numel = 9};
+    const Selected::Options o{mode, 5, 2};
+    return Selected::apply(
+        g, Selected::at<float>(o, s, {.norm_bound = bound}, ts, {.norm_bound = tensor_bound}));
+  };
+  EXPECT_EQ(clipped(Clipping::adaptive, 4), 1);
+  EXPECT_EQ(clipped(Clipping::adaptive, 4, 2), 0.4F);
+  EXPECT_EQ(clipped(Clipping::adaptive, 4, kInf, 1), 0.4F);
+  EXPECT_EQ(clipped(Clipping::adaptive, 4, kInf, 9), 1);  // the global clip suffices
+  EXPECT_EQ(clipped(Clipping::global_norm, 4, kInf, 1), 1);
+  EXPECT_EQ(clipped(Clipping::per_tensor, 4), 2);
+  EXPECT_EQ(clipped(Clipping::value, 4), 2);
+  for (const float g : {0.1F, -0.0F, 1e-45F, 1e30F, -3e38F}) {
+    const float same = clipped(Clipping::none, g);
+    EXPECT_TRUE(same_bytes(same, g)) << g;
+  }
+  for (const float g : {0.1F, -0.0F, 1e-45F}) {
+    const float same = clipped(Clipping::value, g);
+    EXPECT_TRUE(same_bytes(same, g)) << g;
+  }
+  EXPECT_TRUE(std::isnan(clipped(Clipping::value, std::nanf(""))));
+}
+
+TEST(Clipping, OldLinksOfAChainScaleTheSumsOfATensorToo) {
+  using Chain = gradient::Chain<gradient::ClipByNorm, gradient::AdaptiveClip>;
+  Signals s{.norm2 = 400};
+  TensorSignals ts{.norm2 = 100, .max_abs = 4, .nonfinite = 0, .numel = 9};
+  const Chain::Options o{{5}, {{1000}}};
+  const auto k = Chain::at<double>(o, s, {}, ts, {.norm_bound = 1.25});
+  EXPECT_DOUBLE_EQ(s.norm2, 25);
+  EXPECT_DOUBLE_EQ(ts.norm2, 1.25 * 1.25);
+  EXPECT_DOUBLE_EQ(Chain::apply(4.0, k), 0.5);
+}
+
+TEST(Schedules, ByHand) {
+  const schedule::Cyclical::Options cyclical{10, 0.2};
+  const double up[] = {0.2, 0.36, 0.52, 0.68, 0.84, 1, 0.84, 0.68, 0.52, 0.36, 0.2, 0.36};
+  for (int t = 0; t < 12; ++t) EXPECT_NEAR(schedule::Cyclical::factor(cyclical, t), up[t], 1e-15);
+  for (int t = 0; t < 40; ++t) {
+    EXPECT_DOUBLE_EQ(schedule::Step::factor({4, 0.5}, t), std::pow(0.5, t / 4));
+  }
+  using schedule::Selected, schedule::Shape;
+  Selected::Options o{.lr_schedule = Shape::cyclical,
+                      .total_steps = 20,
+                      .min_factor = 0.2,
+                      .cycle_steps = 10,
+                      .step_size = 4,
+                      .gamma = 0.5};
+  EXPECT_EQ(Selected::factor(o, 3), schedule::Cyclical::factor(cyclical, 3));
+  o.lr_schedule = Shape::step;
+  EXPECT_EQ(Selected::factor(o, 9), 0.25);
+  o.lr_schedule = Shape::cosine;
+  EXPECT_EQ(Selected::factor(o, 7), schedule::Cosine::factor({20, 0.2}, 7));
+  o.lr_schedule = Shape::none;
+  EXPECT_EQ(Selected::factor(o, 7), 1);
+}
+
+TEST(HindranceAware, HoldsTheScheduleBackAndNeverRaisesIt) {
+  using Policy = schedule::HindranceAware<schedule::Warmup<schedule::Cosine>>;
+  for (const bool hold : {false, true}) {
+    const Policy::Options o{hold, {20, {200, 0}}};
+    Policy::Memory m;
+    std::mt19937 random(1);
+    for (std::int64_t t = 0; t < 250; ++t) {
+      const Verdict v{.hindered = t == 5 || random() % 3 == 0};
+      Policy::advance(o, v, m);
+      const double user = Policy::factor(o, t);
+      EXPECT_LE(Policy::factor(o, t, m), user);
+      if (!hold) {
+        EXPECT_EQ(Policy::factor(o, t, m), user);
+      }
+      if (hold && t > 5 && t < 20) {
+        EXPECT_LT(Policy::factor(o, t, m), user);
+      }
+    }
+    EXPECT_EQ(m.held > 0, hold);
+  }
+}
+
+TEST(Choices, AreCheckedByName) {
+  momentum::Scheduled::Options o;
+  agmohd::check<momentum::Scheduled>(o);
+  o.momentum_schedule = momentum::Schedule(7);
+  try {
+    agmohd::check<momentum::Scheduled>(o);
+    FAIL();
+  } catch (const std::invalid_argument& error) {
+    EXPECT_STREQ(error.what(),
+                 "momentum_schedule = 7, but it must be adaptive (0), fixed (1) or nesterov (2)");
+  }
+  agmohd::check<schedule::Selected>({});
+  EXPECT_THROW(agmohd::check<schedule::Selected>({.lr_schedule = schedule::Shape::cosine}),
+               std::invalid_argument);
+}
+
+// ---- Impossible moments
+
+struct AdamElement {
+  rule::Adam::Options o;
+  rule::Adam::Memory memory{};
+  rule::Adam::Slots<float> slots{};
+  rule::Adam::Coefficients<float> k{};
+  std::int64_t age = 0;
+
+  /// Whether the guard changed something.
+  bool step(float g, double beta1) {
+    k = rule::Adam::at<float>(o, {.age = ++age, .lr = 1, .blend = {beta1, 0}}, memory);
+    rule::Adam::update(0.0F, g, slots, k);
+    const auto before = slots;
+    const bool guarded = rule::Adam::guard(slots, k) != 0;
+    EXPECT_EQ(guarded, !same_bytes(before, slots));
+    return guarded;
+  }
+  /// |m^| / (sqrt(v^) + floor) over B_t.
+  double excess() const {
+    const double c1 = 1 - memory.beta1_product, c2 = 1 - memory.beta2_product;
+    const double m = std::abs(double(slots.exp_avg)) / c1;
+    const double v = std::sqrt(double(slots.exp_avg_sq) / c2) + std::max(o.eps, 1e-18);
+    return m / v / (std::sqrt(memory.bound2 * c2) / c1);
+  }
+};
+
+TEST(ImpossibleMoment, NeverFiresOnASoundStateAndAlwaysBoundsACorruptOne) {
+  std::mt19937_64 random(1);
+  std::normal_distribution<double> normal;
+  int attained = 0;
+  for (const double b1 : {0.0, 0.5, 0.9, 0.95, 0.99, 0.999}) {
+    for (const double b2 : {0.0, 0.1, 0.5, 0.81, 0.9, 0.95, 0.99, 0.999, 0.9999}) {
+      for (const double eps : {0.0, 1e-8}) {
+        for (int history = 0; history < 12; ++history) {
+          AdamElement x{{.betas = {b1, b2}, .eps = eps}};
+          const double growth = b2 > 0 && b1 > 0 ? b1 / b2 : 1;  // attains the bound
+          for (int t = 0; t < 200; ++t) {
+            double g = normal(random);
+            if (history == 1) g = t == 3 ? 1 : 0;
+            if (history == 2) g *= 1e-30;
+            if (history == 3) g = 1e-19 * (t % 2 == 0 ? 1 : -1);
+            if (history == 4) g = t % 2 == 0 ? 1 : -1;
+            if (history == 5) g *= t % 50 == 49 ? 1e12 : 1e-6;
+            if (history == 6) g = 1e-12 * std::pow(growth, std::min(t, 60));
+            if (history == 7) g = std::pow(10.0, 8 * normal(random) - 10);
+            if (history == 8) g = t < 100 ? 1 : 0;
+            if (history == 9) g = std::pow(0.5, t);
+            if (history == 10) g = 1e-20 * std::pow(1.5, t);
+            if (history == 11) g = t == 0 ? 1e-18 : 1e-22 * normal(random);
+            g = std::clamp(g, -1e18, 1e18);
+            const double beta1 = history == 0 && t % 3 == 0 ? 0.5 * b1 : b1;  // as Adaptive may
+            ASSERT_FALSE(x.step(float(g), beta1))
+                << b1 << " " << b2 << " " << eps << " history " << history << " step " << t;
+            if (x.excess() > 0.98) ++attained;
+          }
+          if (b2 == 0 || !std::isfinite(x.k.bound)) continue;
+          const AdamElement sound = x;
+          for (const float corrupt : {1e30F, -1e30F, 3e38F, -1e5F}) {
+            x = sound;
+            x.slots.exp_avg = corrupt;
+            const bool guarded = x.step(0, b1);
+            EXPECT_LE(x.excess(), 1.0101);
+            if (b1 > 0 && x.slots.exp_avg_sq < 1 && x.k.bound < 1e3) {
+              EXPECT_TRUE(guarded);
+            }
+          }
+          for (const float corrupt : {0.0F, -0.5F}) {
+            x = sound;
+            x.slots.exp_avg_sq = corrupt;
+            x.step(0, b1);
+            x.slots.exp_avg_sq = std::max(x.slots.exp_avg_sq, 0.0F);
+            EXPECT_LE(x.excess(), 1.0101);
+          }
+        }
+      }
+    }
+  }
+  EXPECT_GT(attained, 1000);  // otherwise the test says nothing about the bound
+}
+
+TEST(ImpossibleMoment, TheBoundIsRestoredFromTheAge) {
+  for (const double b1 : {0.0, 0.5, 0.9, 0.95, 0.999}) {
+    for (const double b2 : {0.0, 0.25, 0.5, 0.81, 0.9, 0.95, 0.999}) {
+      rule::Adam::Options o{.betas = {b1, b2}};
+      rule::Adam::Memory m;
+      EXPECT_EQ(rule::Adam::restore(o, 0).bound2, 0);
+      for (std::int64_t age = 1; age < 2000; ++age) {
+        rule::Adam::at<double>(o, {age, 1, {b1, 0}}, m);
+        const double restored = rule::Adam::restore(o, age).bound2;
+        if (restored < 1e300) {
+          ASSERT_NEAR(restored / m.bound2, 1, 1e-11) << b1 << " " << b2 << " " << age;
+        }
+      }
+    }
+  }
+}
+
+TEST(ImpossibleMoment, IsCountedInTheWatchedSweepAlone) {
+  using R = Recipe<rule::AdamW, hindrance::ImpossibleMoment>;
+  using None = Recipe<rule::AdamW>;
+  static_assert(R::watched && !None::watched && !has::guard<rule::SGD>);
+  Driven<R> run;
+  run.step({});
+  R::Slots<double> a{1e10, 0, 0}, b{1e10, 0, 0}, c{0, 0, 0};
+  R::Watched<double> w;
+  R::sweep(1.0, 0.5, a, run.k, w);
+  EXPECT_EQ(w.guarded, 1);
+  EXPECT_LE(std::abs(w.step), 1.02e-3);
+  R::sweep(1.0, 0.5, b, run.k);
+  EXPECT_GT(b.exp_avg, 1e9);
+  R::sweep(1.0, 0.5, c, run.k, w);
+  EXPECT_EQ(w.guarded, 0);
+  EXPECT_EQ(run.step({.guarded = 1}).flags, Flag::impossible_moment);
+  EXPECT_EQ(run.step({}).flags, 0U);
+}
+
+TEST(WatchedSweep, MeasuresWhatItSubtracts) {
+  using R = Recipe<rule::SGD, Detector>;
+  Driven<R> run(0.1);
+  run.group.rule.momentum = 0.5;
+  run.step({});
+  R::Slots<double> s{};
+  R::Watched<double> w;
+  EXPECT_DOUBLE_EQ(R::sweep(1.0, 2.0, s, run.k, w), 0.8);
+  EXPECT_DOUBLE_EQ(w.step, 0.2);
+  EXPECT_EQ(w.along_previous, 0);
+  EXPECT_EQ(w.along, 4);
+  run.step({});
+  R::sweep(0.8, -1.0, s, run.k, w);
+  EXPECT_EQ(w.along_previous, -2);  // against the update of before
+  EXPECT_EQ(w.along, 0);
+}
+
+}  // namespace
