@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -10,6 +11,7 @@
 #include "core/concepts.hpp"
 #include "core/elements.hpp"
 #include "core/recipe_checks.hpp"
+#include "core/record.hpp"
 #include "gradient/chain.hpp"
 #include "hindrance/none.hpp"
 #include "momentum/fixed.hpp"
@@ -42,6 +44,10 @@ struct Recipe {
   /// 0: the step has no reduce pass, and its sweep measures nothing.
   static constexpr unsigned wants = Hindrance::wants | Gradient::wants;
   static constexpr int slot_count = int(Rule::slot_names.size());
+  /// Whether the lanes have to take the watched sweep.
+  static constexpr bool watched = (wants & kSweepWants) != 0;
+  /// Whether steps are recorded.
+  static constexpr bool recorded = Hindrance::wants != 0;
 
   template <class T>
   using Slots = typename Rule::template Slots<T>;
@@ -77,6 +83,8 @@ struct Recipe {
     typename Hindrance::Memory hindrance{};
     typename Momentum::Memory momentum{};
     typename detail::ScheduleMemory<Schedule>::type schedule{};
+    std::conditional_t<watched, Swept, detail::NoMemory> swept{};  ///< by the last applied step
+    std::conditional_t<recorded, Tally, detail::NoMemory> tally{};
   };
   /// Memory of one tensor. `age` counts its applied updates.
   struct PerTensor {
@@ -103,10 +111,40 @@ struct Recipe {
     }
   }
 
+  /// What the sweep before measured, as it stands in the memory, joins what the reduce pass did.
+  AGMOHD_HD static void join(Signals& s, const Memory& m) {
+    if constexpr (watched) {
+      s.update2 = m.swept.update2;
+      s.updated = m.swept.updated;
+      s.along_previous = m.swept.along_previous;
+      s.along = m.swept.along;
+      s.guarded = m.swept.guarded;
+    }
+  }
+
+  /// Phase 2 for the optimizer as a whole. `first`: the first parameter group. The record, where
+  /// the recipe has records, is of this step.
+  AGMOHD_HD static Verdict judge(const Shared& o, const Group& first, Signals& s, Memory& m,
+                                 Record& record) {
+    if constexpr (!recorded) {
+      return judge(o, s, m);
+    } else {
+      s.lr = scheduled_lr(o, first, m);
+      const Verdict v = judge(o, s, m);
+      record = note(o, first, s, v, m);
+      return v;
+    }
+  }
+
   /// Once a step: the verdict, and what the other policies make of it. A skipped step leaves the
   /// optimizer's memory as it is, but for what the hindrance policy itself counts.
   AGMOHD_HD static Verdict judge(const Shared& o, const Signals& s, Memory& m) {
-    const Verdict v = Hindrance::judge(o.hindrance, s, m.hindrance);
+    Verdict v = Hindrance::judge(o.hindrance, s, m.hindrance);
+    if (v.rollback) {  // there are no snapshots to go back to
+      v.rollback = false;
+      v.skip = true;
+      v.flags |= Flag::give_up;
+    }
     if (v.skip) return v;
     Momentum::advance(o.momentum, v, m.momentum);
     if constexpr (has::schedule_memory<Schedule>) Schedule::advance(o.schedule, v, m.schedule);
@@ -165,8 +203,6 @@ struct Recipe {
     T along;           ///< g * u_t
     T guarded;         ///< 1 if the rule's guard changed the slots, else 0
   };
-  /// Whether the lanes have to take the watched sweep.
-  static constexpr bool watched = (wants & kSweepWants) != 0;
 
   /// The same sweep, where the hindrance policy wants something of it. What nobody wants is 0.
   /// u_{t-1} is the direction from the slots as the last step left them, with a gradient of zero
@@ -189,6 +225,43 @@ struct Recipe {
   }
 
  private:
+  AGMOHD_HD static Record note(const Shared& o, const Group& first, Signals s, const Verdict& v,
+                               Memory& m) {
+    Record r;
+    m.tally.steps += 1;
+    r.step = m.tally.steps;
+    r.updates = m.updates;
+    if (s.has_loss) r.loss = s.loss;
+    r.lr = s.lr * v.lr_factor;
+    r.norm = std::sqrt(s.norm2);
+    if (s.updated > 0) r.update_rms = std::sqrt(s.update2 / s.updated);
+    r.level = v.level;
+    TensorSignals ts;
+    (void)gradient::link_at<double, Gradient>(o.gradient, s, v, ts, TensorVerdict{});
+    if (r.norm > 0 && r.norm - r.norm == 0) r.clip_factor = std::sqrt(s.norm2) / r.norm;
+    double beta1 = 0;
+    if constexpr (has::beta1<Rule>) {
+      beta1 = Rule::beta1(first.rule);
+      r.momentum = Momentum::blend(o.momentum, m.momentum, beta1).beta1;
+    }
+    r.lr_factor = v.lr_factor;
+    r.flags = v.flags;
+    r.skipped = v.skip ? 1 : 0;
+    r.rolled_back = v.rollback ? 1 : 0;
+    r.hindered = v.hindered ? 1 : 0;
+    for (int kind = 0; kind < Tally::skip; ++kind) {
+      if ((v.flags >> unsigned(kind) & 1U) != 0) m.tally.add(kind);
+    }
+    if (v.skip) m.tally.add(Tally::skip);
+    if (v.rollback) m.tally.add(Tally::rollback);
+    if (v.skip) return r;
+    if (r.clip_factor < 1) m.tally.add(Tally::clip);
+    if (r.norm > v.norm_bound) m.tally.add(Tally::bound);
+    if (v.lr_factor < 1) m.tally.add(Tally::throttle);
+    if (r.momentum < beta1) m.tally.add(Tally::momentum);
+    return r;
+  }
+
   static constexpr double slack = std::is_same_v<typename Storage::Float, Bf16> ? 1.1 : 1.01;
 };
 

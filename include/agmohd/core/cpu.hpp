@@ -35,6 +35,16 @@ template <class Recipe, class E, class K>
 __attribute__((flatten)) void sweep_page_base(const Page<Recipe, E>& page, const K& k) {
   sweep_page(page, k);
 }
+template <class Recipe, class E, class K>
+AGMOHD_TARGET_AVX2 reduction::SweptPartial watched_page_avx2(const Page<Recipe, E>& page,
+                                                             const K& k) {
+  return watched_page(page, k);
+}
+template <class Recipe, class E, class K>
+__attribute__((flatten)) reduction::SweptPartial watched_page_base(const Page<Recipe, E>& page,
+                                                                   const K& k) {
+  return watched_page(page, k);
+}
 template <class Recipe, class E>
 AGMOHD_TARGET_AVX2 reduction::Partial measure_page_avx2(const Page<Recipe, E>& page,
                                                         const typename Recipe::Shared& o) {
@@ -51,8 +61,10 @@ __attribute__((flatten)) reduction::Partial measure_page_base(const Page<Recipe,
 template <class Recipe>
 class CpuExecutor final : public HostExecutor<Recipe> {
   using Host = HostExecutor<Recipe>;
+  using Host::memory_;
   using Host::settings_;
   using Host::signals_;
+  using Host::tensor_signals_;
   using Host::tensors_;
 
  public:
@@ -67,9 +79,11 @@ class CpuExecutor final : public HostExecutor<Recipe> {
         pages_.push_back({std::int32_t(t), first});
       }
     }
+    tensor_signals_.assign(tensors_.size(), TensorSignals{});
     coefficients_.resize(tensors_.size());
     coefficients64_.resize(tensors_.size());
     if constexpr (Recipe::wants != 0) partials_.resize(pages_.size());
+    if constexpr (Recipe::watched) swept_.resize(pages_.size());
   }
 
   void measure(const double* loss, bool /*alone*/) override {
@@ -81,8 +95,15 @@ class CpuExecutor final : public HostExecutor<Recipe> {
       });
       sums = reduction::combine(partials_.data(), std::int64_t(partials_.size()));
     }
-    if (loss != nullptr) sums.loss = *loss;
-    signals_ = sums;
+    if constexpr ((Recipe::wants & kTensors) != 0) {
+      const reduction::Partial* from = partials_.data();
+      for (std::size_t t = 0; t < tensors_.size(); ++t) {
+        const std::int64_t pages = reduction::pages(tensors_[t].numel);
+        tensor_signals_[t] = reduction::combine_tensor(from, pages, tensors_[t].numel);
+        from += pages;
+      }
+    }
+    this->measured(sums, loss);
   }
 
   void finish(std::span<const std::shared_ptr<Executor<Recipe>>> all) override {
@@ -92,8 +113,16 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     if (!apply) return;
     for_each_page(Reads::everything, [this]<class E>(std::size_t i, const Page<Recipe, E>& page) {
       const auto& k = coefficients<Compute<E>>()[std::size_t(pages_[i].tensor)];
-      has_avx2() ? sweep_page_avx2(page, k) : sweep_page_base(page, k);
+      if constexpr (Recipe::watched) {
+        swept_[i] = has_avx2() ? watched_page_avx2(page, k) : watched_page_base(page, k);
+      } else {
+        has_avx2() ? sweep_page_avx2(page, k) : sweep_page_base(page, k);
+      }
     });
+    if constexpr (Recipe::watched) {
+      memory_.swept =
+          reduction::combine(swept_.data(), std::int64_t(swept_.size()), this->elements());
+    }
   }
 
  private:
@@ -170,6 +199,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
 
   std::vector<PageRef> pages_;
   std::vector<reduction::Partial> partials_;
+  std::vector<reduction::SweptPartial> swept_;
   std::vector<typename Recipe::template Coefficients<float>> coefficients_;
   std::vector<typename Recipe::template Coefficients<double>> coefficients64_;
 };

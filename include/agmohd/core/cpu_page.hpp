@@ -108,13 +108,14 @@ struct Page {
   std::int64_t first;  // element of the tensor
 };
 
-template <class Recipe, class V, class E, class K>
-void sweep_at(const Page<Recipe, E>& page, std::int64_t i, const K& k) {
+/// `watched`: empty, or a Recipe::Watched<V>.
+template <class Recipe, class V, class E, class K, class... Watched>
+void sweep_at(const Page<Recipe, E>& page, std::int64_t i, const K& k, Watched&... watched) {
   typename Recipe::template Slots<V> s{};
   for_each_slot<Recipe::slot_count>(s, [&](int j, V& slot) {
     if (page.slots[j] != nullptr) slot = load<V>(page.slots[j] + i);
   });
-  const V p = Recipe::sweep(load<V>(page.param + i), load<V>(page.grad + i), s, k);
+  const V p = Recipe::sweep(load<V>(page.param + i), load<V>(page.grad + i), s, k, watched...);
   store(page.param + i, p);
   for_each_slot<Recipe::slot_count>(s, [&](int j, V& slot) {
     if (page.slots[j] == nullptr) return;
@@ -129,6 +130,57 @@ void sweep_page(const Page<Recipe, E> page, const K k) {
   std::int64_t i = 0;
   for (; i + V::size <= page.count; i += V::size) sweep_at<Recipe, V>(page, i, k);
   for (; i < page.count; ++i) sweep_at<Recipe, Compute<E>>(page, i, k);
+}
+
+/// sweep_page() with the sums of core/reduction.hpp.
+template <class Recipe, class E, class K>
+reduction::SweptPartial watched_page(const Page<Recipe, E> page, const K k) {
+  using namespace reduction;
+  using R = Compute<E>;
+  using V = vec<R>;
+  constexpr int kGroup = 2 * V::size, kBundle = bundle_size<Recipe, E>;
+  constexpr int kOwners = kGroup / kBundle;  // the lanes that own a group
+  alignas(16) R lanes[kWatched][kLanes] = {};
+  for (std::int64_t i = 0; i < page.count; i += kGroup) {
+    V x[kWatched][2];
+    for (int h = 0; h < 2; ++h) {
+      const std::int64_t at = i + h * V::size;
+      if (at + V::size <= page.count) {
+        typename Recipe::template Watched<V> w;
+        sweep_at<Recipe, V>(page, at, k, w);
+        x[0][h] = w.step * w.step;
+        x[1][h] = w.along_previous, x[2][h] = w.along, x[3][h] = w.guarded;
+        continue;
+      }
+      R tail[kWatched][V::size] = {};
+      for (std::int64_t j = at; j < page.count; ++j) {
+        typename Recipe::template Watched<R> w;
+        sweep_at<Recipe, R>(page, j, k, w);
+        tail[0][j - at] = w.step * w.step;
+        tail[1][j - at] = w.along_previous, tail[2][j - at] = w.along, tail[3][j - at] = w.guarded;
+      }
+      for (int w = 0; w < kWatched; ++w) x[w][h] = load<V>(tail[w]);
+    }
+    for (int w = 0; w < kWatched; ++w) {
+      const auto quads =
+          V::pairs(V::pairs(x[w][0].lo, x[w][0].hi), V::pairs(x[w][1].lo, x[w][1].hi));
+      R* const to = lanes[w] + i / kBundle % kLanes;
+      for (int l = 0; l < kOwners; ++l) {
+        to[l] += kBundle == 4 ? quads[l] : quads[2 * l] + quads[2 * l + 1];
+      }
+    }
+  }
+  SweptPartial out;
+  for (int w = 0; w < kWatched; ++w) {
+    double warps[kLanes / kWarp];
+    for (int l = 0; l < kLanes; l += kWarp) {
+      fold<kWarp / 2>(lanes[w] + l);
+      warps[l / kWarp] = double(lanes[w][l]);
+    }
+    fold<kLanes / kWarp / 2>(warps);
+    out.sums[w] = warps[0];
+  }
+  return out;
 }
 
 /// The gradient as it is measured; beyond the page zeros.

@@ -36,6 +36,15 @@ struct F16 {
 template <class Storage, class E>
 using Stored = std::conditional_t<std::is_same_v<E, double>, double, typename Storage::Float>;
 
+/// How many neighbours a thread or vector works on together, in what is added; see
+/// core/reduction.hpp.
+template <class Recipe, class E>
+inline constexpr int bundle_size = sizeof(E) == 2 &&
+                                           (Recipe::slot_count == 0 ||
+                                            sizeof(Stored<typename Recipe::Storage, E>) == 2)
+                                       ? 8
+                                       : 4;
+
 /// The fields of a rule's slots by position: calls f(i, slot).
 template <int N, class Slots, class F>
 AGMOHD_HD void for_each_slot(Slots& s, F f) {

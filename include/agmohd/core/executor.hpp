@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "elements.hpp"
+#include "record.hpp"
 #include "signals.hpp"
 
 namespace agmohd {
@@ -95,6 +96,8 @@ class Executor {
   virtual void finish(std::span<const std::shared_ptr<Executor>> all) = 0;
   /// What this device measured; waits for it.
   virtual Signals signals() = 0;
+  /// The last records, as far as they have arrived; null where nothing is recorded.
+  virtual const RecordRing* records() const { return nullptr; }
 
   // The rest waits for the device.
   virtual std::int32_t add_record(const PerTensor& value) = 0;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "executor.hpp"
@@ -21,6 +22,10 @@ class HostExecutor : public Executor<Recipe> {
   using typename Executor<Recipe>::PerTensor;
 
   void configure(const Settings<Recipe>& settings) override { settings_ = settings; }
+  const RecordRing* records() const override {
+    if constexpr (Recipe::recorded) return &ring_;
+    return nullptr;
+  }
   Signals signals() override { return signals_; }
   std::int32_t add_record(const PerTensor& value) override {
     records_.push_back(value);
@@ -39,31 +44,51 @@ class HostExecutor : public Executor<Recipe> {
     if (Recipe::wants != 0 && all.size() > 1) {
       sums = Signals{};
       sums.loss = signals_.loss;
+      sums.has_loss = signals_.has_loss;
       for (const auto& executor : all) reduction::accumulate(sums, executor->signals());
     }
-    const Verdict verdict = Recipe::judge(settings_.shared, sums, memory_);
+    Record record;
+    const Verdict verdict =
+        Recipe::judge(settings_.shared, settings_.groups.front(), sums, memory_, record);
+    if constexpr (Recipe::recorded) {
+      ring_.slots[record.step % RecordRing::kSize] = {record, record.step};
+    }
     if (verdict.skip) return false;
     for (std::size_t t = 0; t < tensors_.size(); ++t) {
       const auto& group = settings_.groups[std::size_t(tensors_[t].group)];
-      PerTensor& record = records_[std::size_t(tensors_[t].record)];
-      if (tensors_[t].dtype == Dtype::f64) {
-        use(t, Recipe::template decide<double>(settings_.shared, group, sums, verdict, memory_,
-                                               record, tensors_[t].index));
-      } else {
-        use(t, Recipe::template decide<Narrow>(settings_.shared, group, sums, verdict, memory_,
-                                               record, tensors_[t].index));
-      }
+      PerTensor& tensor = records_[std::size_t(tensors_[t].record)];
+      const auto decide_in = [&]<class R>(R) {
+        use(t, Recipe::template decide<R>(settings_.shared, group, sums, verdict, memory_, tensor,
+                                          tensors_[t].index, tensor_signals_[t]));
+      };
+      tensors_[t].dtype == Dtype::f64 ? decide_in(double{}) : decide_in(Narrow{});
     }
     memory_.updates += 1;
     return true;
   }
 
+  /// What this device measured, with what its last sweep did.
+  void measured(const Signals& sums, const double* loss) {
+    signals_ = sums;
+    Recipe::join(signals_, memory_);
+    if (loss == nullptr) return;
+    signals_.loss = *loss;
+    signals_.has_loss = true;
+  }
+  double elements() const {
+    double sum = 0;
+    for (const auto& tensor : tensors_) sum += double(tensor.numel);
+    return sum;
+  }
+
   Settings<Recipe> settings_;
   std::vector<TensorRef<Recipe>> tensors_;
   Signals signals_;
+  std::vector<TensorSignals> tensor_signals_;  // of tensors_; zeros where nobody wants them
+  Memory memory_{};
 
  private:
-  Memory memory_{};
+  std::conditional_t<Recipe::recorded, RecordRing, detail::NoMemory> ring_{};
   std::vector<PerTensor> records_;
 };
 

@@ -122,8 +122,9 @@ struct CheckStorage {
                 "agmohd: the storage has no member type Key, trivially copyable");
   static_assert(has::key<StoragePolicy>,
                 "agmohd: the storage has no static function key(options, updates, index)");
-  static_assert(has::rounded<StoragePolicy>,
-                "agmohd: the storage has no static functions rounds(key) and rounded(x, key, element, slot)");
+  static_assert(
+      has::rounded<StoragePolicy>,
+      "agmohd: the storage has no static functions rounds(key) and rounded(x, key, element, slot)");
   static_assert(agmohd::Storage<StoragePolicy>,
                 "agmohd: the sixth argument of Recipe is not a storage; see core/concepts.hpp");
   static constexpr bool passed = true;

@@ -25,7 +25,7 @@ inline constexpr int kRows = 8;             // per lane
 inline constexpr int kRow = kPage / kRows;  // elements: 4 per lane
 inline constexpr int kWarp = 32;
 
-constexpr std::int64_t pages(std::int64_t numel) { return (numel + kPage - 1) / kPage; }
+AGMOHD_HD constexpr std::int64_t pages(std::int64_t numel) { return (numel + kPage - 1) / kPage; }
 
 /// What one page contributes.
 struct Partial {
@@ -47,8 +47,8 @@ AGMOHD_HD inline bool extreme(std::uint64_t magnitude) {
 }
 
 /// x[i] += x[i + d] for i < d, then for half of d, down to 1.
-template <int d>
-inline void fold(double* x) {
+template <int d, class R>
+inline void fold(R* x) {
   for (int i = 0; i < d; ++i) x[i] += x[i + d];
   if constexpr (d > 1) fold<d / 2>(x);
 }
@@ -83,6 +83,56 @@ AGMOHD_HD inline void accumulate(Signals& s, const Signals& other) {
   s.norm2 += other.norm2;
   s.max_abs = larger(s.max_abs, other.max_abs);
   s.nonfinite += other.nonfinite;
+  s.update2 += other.update2;
+  s.updated += other.updated;
+  s.along_previous += other.along_previous;
+  s.along += other.along;
+  s.guarded += other.guarded;
+}
+
+// A watched sweep adds in the same spirit. A bundle is 4 neighbours, or 8 where parameter and state
+// have 2 bytes. In a page, lane l of 512 owns the bundles 512 k + l, adds each in pairs, and over k
+// in the parameter's computing type. The lanes of each 32 are added as a butterfly in that type,
+// the 16 results in double. Pages are added as those of the reduce pass.
+
+/// How many kinds of sums a watched sweep makes; see Recipe::Watched.
+inline constexpr int kWatched = 4;
+
+/// Of one page.
+struct SweptPartial {
+  double sums[kWatched];
+};
+
+AGMOHD_HD inline Swept swept(const double (&sums)[kWatched], double updated) {
+  return {sums[0], updated, sums[1], sums[2], std::int64_t(sums[3])};
+}
+
+/// All pages together, on the host.
+inline Swept combine(const SweptPartial* partial, std::int64_t count, double updated) {
+  double sums[kWatched];
+  for (int w = 0; w < kWatched; ++w) {
+    double lanes[kLanes] = {};
+    for (std::int64_t i = 0; i < count; ++i) lanes[i % kLanes] += partial[i].sums[w];
+    sums[w] = butterfly(lanes);
+  }
+  return swept(sums, updated);
+}
+
+/// The pages of one tensor together, on the host: dealt to 32 lanes round-robin, added in order,
+/// combined by a butterfly.
+inline TensorSignals combine_tensor(const Partial* partial, std::int64_t pages,
+                                    std::int64_t numel) {
+  TensorSignals s;
+  s.numel = numel;
+  double lanes[kWarp] = {};
+  for (std::int64_t i = 0; i < pages; ++i) {
+    lanes[i % kWarp] += partial[i].norm2;
+    s.max_abs = larger(s.max_abs, partial[i].max_abs);
+    s.nonfinite += partial[i].nonfinite;
+  }
+  fold<kWarp / 2>(lanes);
+  s.norm2 = lanes[0];
+  return s;
 }
 
 }  // namespace agmohd::reduction

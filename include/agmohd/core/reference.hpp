@@ -38,8 +38,10 @@ struct Handles {
 template <class Recipe>
 class ReferenceExecutor final : public HostExecutor<Recipe> {
   using Host = HostExecutor<Recipe>;
+  using Host::memory_;
   using Host::settings_;
   using Host::signals_;
+  using Host::tensor_signals_;
   using Host::tensors_;
 
  public:
@@ -49,34 +51,53 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
   }
 
   void measure(const double* loss, bool /*alone*/) override {
-    signals_ = Signals{};
-    if (loss != nullptr) signals_.loss = *loss;
+    Signals sums;
+    tensor_signals_.assign(tensors_.size(), TensorSignals{});
     if constexpr (Recipe::wants != 0) {
-      for (const at::Tensor& grad : handles_.grads) {
+      for (std::size_t t = 0; t < tensors_.size(); ++t) {
+        const at::Tensor& grad = handles_.grads[t];
         if (grad.numel() == 0) continue;
         const at::Tensor g = Recipe::measured(widened(grad), settings_.shared).to(at::kDouble);
         Signals one;
         one.norm2 = g.square().sum().template item<double>();
         one.max_abs = g.abs().max().template item<double>();
         one.nonfinite = g.isfinite().logical_not().sum().template item<std::int64_t>();
-        reduction::accumulate(signals_, one);
+        reduction::accumulate(sums, one);
+        tensor_signals_[t] = {one.norm2, one.max_abs, one.nonfinite, grad.numel()};
       }
     }
+    this->measured(sums, loss);
   }
 
   void finish(std::span<const std::shared_ptr<Executor<Recipe>>> all) override {
-    this->template decide<double>(all, [this](std::size_t t, const auto& k) { sweep(t, k); });
+    double sums[reduction::kWatched] = {};
+    const bool applied = this->template decide<double>(
+        all, [&](std::size_t t, const auto& k) { sweep(t, k, sums); });
+    if constexpr (Recipe::watched) {
+      if (applied) memory_.swept = reduction::swept(sums, this->elements());
+    }
   }
 
  private:
-  void sweep(std::size_t t, const typename Recipe::template Coefficients<double>& k) const {
+  void sweep(std::size_t t, const typename Recipe::template Coefficients<double>& k,
+             double (&sums)[reduction::kWatched]) const {
     const at::Tensor p = widened(handles_.params[t]), g = widened(handles_.grads[t]);
     typename Recipe::template Slots<at::Tensor> s;
     for_each_slot<Recipe::slot_count>(s, [&](int j, at::Tensor& slot) {
       const at::Tensor& from = handles_.slots[t][std::size_t(j)];
       slot = from.defined() ? widened(from) : at::zeros_like(p);
     });
-    const at::Tensor result = Recipe::sweep(p, g, s, k);
+    at::Tensor result;
+    if constexpr (Recipe::watched) {
+      typename Recipe::template Watched<at::Tensor> w;
+      result = Recipe::sweep(p, g, s, k, w);
+      const at::Tensor values[] = {w.step.square(), w.along_previous, w.along, w.guarded};
+      for (int i = 0; i < reduction::kWatched; ++i) {
+        sums[i] += values[i].sum(at::kDouble).template item<double>();
+      }
+    } else {
+      result = Recipe::sweep(p, g, s, k);
+    }
     for_each_slot<Recipe::slot_count>(s, [&](int j, at::Tensor& slot) {
       const at::Tensor& to = handles_.slots[t][std::size_t(j)];
       if (to.defined()) to.copy_(rounded(slot, k.storage, j));

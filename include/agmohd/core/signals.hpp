@@ -41,6 +41,12 @@ struct Signals {
   std::int64_t guarded = 0;   ///< elements that the rule's guard changed
 };
 
+/// What a watched sweep measured, over all parameters; see Signals.
+struct Swept {
+  double update2 = 0, updated = 0, along_previous = 0, along = 0;
+  std::int64_t guarded = 0;
+};
+
 /// The same of one tensor's gradient.
 struct TensorSignals {
   double norm2 = 0;

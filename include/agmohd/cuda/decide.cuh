@@ -23,27 +23,110 @@ __device__ unsigned arrive(Core<Recipe>& core) {
 template <class Recipe>
 __device__ void judge(const View<Recipe>& view, Signals signals) {
   Core<Recipe>& core = *view.core;
-  if (view.loss != nullptr) signals.loss = *view.loss;
+  if (view.loss != nullptr) {
+    signals.loss = *view.loss;
+    signals.has_loss = true;
+  }
+  core.verdict = Recipe::judge(core.shared, *view.first_group, signals, core.memory, core.record);
   core.decided = signals;
-  core.verdict = Recipe::judge(core.shared, signals, core.memory);
   core.apply = core.verdict.skip ? 0 : 1;
 }
 
-/// The tensors' share of the decision, by block `part` of `parts`, after judge().
+/// The host gets the record; in one thread.
+template <class Recipe>
+__device__ void publish(const View<Recipe>& view) {
+  const Record& record = view.core->record;
+  RecordRing::Slot& slot = view.ring->slots[record.step % RecordRing::kSize];
+  slot.record = record;
+  __threadfence_system();
+  *const_cast<volatile std::int64_t*>(&slot.written) = record.step;
+}
+
+/// A tensor's share of the decision.
+template <class Recipe>
+__device__ void decide_tensor(const View<Recipe>& view, int t, const TensorSignals& signals) {
+  const Core<Recipe>& core = *view.core;
+  const DeviceTensor<Recipe>& tensor = view.tensors[t];
+  const auto decide = [&](auto* to) {
+    using R = std::remove_cv_t<decltype(to->lr)>;
+    to[t] = Recipe::template decide<R>(core.shared, *tensor.group, core.decided, core.verdict,
+                                       core.memory, *tensor.record, tensor.index, signals);
+  };
+  if (tensor.is_double != 0) {
+    decide(view.coefficients64);
+  } else {
+    decide(view.coefficients);
+  }
+}
+
+/// The pages from `first` on together, in the order of combine_tensor(), by a whole warp; in every
+/// lane.
+__device__ inline TensorSignals add_tensor(const reduction::Partial* partials, int first,
+                                           int pages) {
+  using namespace reduction;
+  constexpr int kBatch = 8;  // loads in flight
+  const int lane = int(threadIdx.x) % kWarp;
+  TensorSignals s;
+  for (int i = lane; i < pages; i += kBatch * kWarp) {
+    Partial part[kBatch];
+#pragma unroll
+    for (int j = 0; j < kBatch; ++j) {
+      const Partial* const from = partials + first + (i + j * kWarp < pages ? i + j * kWarp : i);
+      part[j] = {__ldcg(&from->norm2), __ldcg(&from->max_abs),
+                 __ldcg(reinterpret_cast<const long long*>(&from->nonfinite))};
+    }
+#pragma unroll
+    for (int j = 0; j < kBatch; ++j) {
+      if (i + j * kWarp >= pages) break;
+      s.norm2 = __dadd_rn(s.norm2, part[j].norm2);
+      s.max_abs = larger(s.max_abs, part[j].max_abs);
+      s.nonfinite += part[j].nonfinite;
+    }
+  }
+  for (int d = kWarp / 2; d > 0; d /= 2) {
+    s.norm2 = __dadd_rn(s.norm2, __shfl_xor_sync(0xffffffffU, s.norm2, d));
+    s.max_abs = larger(s.max_abs, __shfl_xor_sync(0xffffffffU, s.max_abs, d));
+    s.nonfinite += __shfl_xor_sync(0xffffffffU, static_cast<long long>(s.nonfinite), d);
+  }
+  return s;
+}
+
+/// The tensors' share of the decision, by block `part` of `parts`, after judge(). Where sums of
+/// each tensor are wanted, a warp takes some neighbours: those of one page a lane each, the others
+/// together.
 template <class Recipe>
 __device__ void decide_tensors(const View<Recipe>& view, int part, int parts) {
-  const Core<Recipe>& core = *view.core;
-  const int stride = parts * int(blockDim.x);
-  for (int t = part * int(blockDim.x) + int(threadIdx.x); t < view.tensor_count; t += stride) {
-    const DeviceTensor<Recipe>& tensor = view.tensors[t];
-    if (tensor.is_double != 0) {
-      view.coefficients64[t] =
-          Recipe::template decide<double>(core.shared, *tensor.group, core.decided, core.verdict,
-                                          core.memory, *tensor.record, tensor.index);
-    } else {
-      view.coefficients[t] =
-          Recipe::template decide<float>(core.shared, *tensor.group, core.decided, core.verdict,
-                                         core.memory, *tensor.record, tensor.index);
+  if constexpr ((Recipe::wants & kTensors) == 0) {
+    const int stride = parts * int(blockDim.x);
+    for (int t = part * int(blockDim.x) + int(threadIdx.x); t < view.tensor_count; t += stride) {
+      decide_tensor(view, t, TensorSignals{});
+    }
+  } else {
+    constexpr int kWarp = reduction::kWarp;
+    const int lane = int(threadIdx.x) % kWarp, warps = parts * int(blockDim.x) / kWarp;
+    const int warp = (part * int(blockDim.x) + int(threadIdx.x)) / kWarp;
+    const int share = min((view.tensor_count + warps - 1) / warps, kWarp);
+    for (int begin = warp * share; begin < view.tensor_count; begin += warps * share) {
+      const int t = begin + lane;
+      const bool mine = lane < share && t < view.tensor_count;
+      const std::int64_t numel = mine ? view.tensors[t].numel : 0;
+      const int first = mine ? view.tensors[t].first_page : 0;
+      const int pages = int(reduction::pages(numel));
+      TensorSignals signals;
+      if (pages == 1) {
+        const reduction::Partial* const from = view.partials + first;
+        signals.norm2 = __ldcg(&from->norm2);
+        signals.max_abs = __ldcg(&from->max_abs);
+        signals.nonfinite = __ldcg(reinterpret_cast<const long long*>(&from->nonfinite));
+      }
+      for (unsigned more = __ballot_sync(0xffffffffU, pages > 1); more != 0; more &= more - 1) {
+        const int of = __ffs(int(more)) - 1;
+        const TensorSignals sum = add_tensor(view.partials, __shfl_sync(0xffffffffU, first, of),
+                                             __shfl_sync(0xffffffffU, pages, of));
+        if (lane == of) signals = sum;
+      }
+      signals.numel = numel;
+      if (mine) decide_tensor(view, t, signals);
     }
   }
 }
@@ -152,7 +235,9 @@ __global__ void decide_kernel(const View<Recipe> view) {
   if (threadIdx.x == 0) {
     Signals signals;
     for (int i = 0; i < view.board_size; ++i) reduction::accumulate(signals, view.board[i]);
+    if (view.board_size == 0) Recipe::join(signals, view.core->memory);
     judge(view, signals);
+    if (Recipe::recorded && view.page_count == 0) publish(view);  // no sweep follows
     view.core->ahead = nullptr;
   }
   __syncthreads();

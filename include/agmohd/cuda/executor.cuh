@@ -81,7 +81,7 @@ class CudaExecutor final : public Executor<Recipe> {
     flush(stream);
     StepTable<Recipe>& table = current_table(stream);
     parity_ = alone ? 0 : parity_ ^ 1;
-    view_ = table.view(core_.template at<Core<Recipe>>(0), loss, parity_);
+    view_ = table.view(core_.template at<Core<Recipe>>(0), groups_.at(0), ring(), loss, parity_);
     early_ = false;
     if constexpr (Recipe::wants == 0) {
       if (view_.page_count == 0) launch_decide(stream);
@@ -120,6 +120,9 @@ class CudaExecutor final : public Executor<Recipe> {
     mark(stream);
   }
 
+  const RecordRing* records() const override {
+    return ring_ ? static_cast<const RecordRing*>(ring_->data()) : nullptr;
+  }
   Signals signals() override {
     if (core_.data() == nullptr) return {};
     return read<Signals>(&core_.template at<Core<Recipe>>(0)->signals[parity_]);
@@ -158,6 +161,8 @@ class CudaExecutor final : public Executor<Recipe> {
       : device_(static_cast<c10::DeviceIndex>(device)),
         tuning_(tuning_for(found.name)),
         multiprocessors_(found.multiProcessorCount) {}
+
+  RecordRing* ring() const { return ring_ ? static_cast<RecordRing*>(ring_->data()) : nullptr; }
 
   /// The sweep that follows the reduce kernel of the same step is launched while that still runs,
   /// where device and code know how to wait for it (programmatic dependent launch).
@@ -215,6 +220,8 @@ class CudaExecutor final : public Executor<Recipe> {
       core_ = DeviceBuffer(sizeof(Core<Recipe>));
       Core<Recipe> core{};
       core.memory = initial_memory_;
+      if constexpr (Recipe::recorded) ring_.emplace(sizeof(RecordRing));
+      if (ring_) new (ring_->data()) RecordRing{};
       uploader_.upload(core_.data(), &core, sizeof core, stream);
     }
     if (settings_fresh_) {
@@ -346,6 +353,7 @@ class CudaExecutor final : public Executor<Recipe> {
   Uploader uploader_;
   DeviceBuffer core_;   // Core<Recipe>
   DeviceBuffer board_;  // Signals of all devices
+  std::optional<PinnedBuffer> ring_;
   StableArray<typename Recipe::Group> groups_;
   StableArray<PerTensor> records_;
   StepTable<Recipe> eager_{tuning_, multiprocessors_};

@@ -263,7 +263,10 @@ __global__ void __launch_bounds__(512, sizeof(E) == 8 ? 1 : 2)
   if (last) {
     __threadfence();
     signals = add_pages(view.partials, view.page_count);
-    if (threadIdx.x == 0) view.core->signals[view.parity] = signals;
+    if (threadIdx.x == 0) {
+      Recipe::join(signals, view.core->memory);
+      view.core->signals[view.parity] = signals;
+    }
   }
   if (!alone) {
     if (last && threadIdx.x == 0) view.core->arrived = 0;

@@ -93,7 +93,8 @@ class StepTable {
   void record(c10::cuda::CUDAStream stream) const { buffer_.record(stream); }
   const std::vector<Run>& runs() const { return runs_; }
 
-  View<Recipe> view(Core<Recipe>* core, const double* loss, int parity) const {
+  View<Recipe> view(Core<Recipe>* core, const typename Recipe::Group* first_group, RecordRing* ring,
+                    const double* loss, int parity) const {
     View<Recipe> view{};
     view.grads = buffer_.template at<const void*>(0);
     view.tensors = buffer_.template at<DeviceTensor<Recipe>>(tensors_at_);
@@ -103,6 +104,10 @@ class StepTable {
         buffer_.template at<typename Recipe::template Coefficients<float>>(coefficients_at_);
     view.coefficients64 =
         buffer_.template at<typename Recipe::template Coefficients<double>>(coefficients64_at_);
+    view.swept = buffer_.template at<reduction::SweptPartial>(swept_at_);
+    view.first_group = first_group;
+    view.ring = ring;
+    view.elements = elements_;
     view.core = core;
     view.loss = loss;
     view.tensor_count = int(shapes_.size());
@@ -123,6 +128,7 @@ class StepTable {
     shapes_ = refs;
     pages_.clear();
     runs_.clear();
+    elements_ = 0;
     std::int64_t elements = 0;
     for (std::size_t t = 0; t < refs.size(); ++t) {
       if (refs[t].numel == 0) continue;
@@ -135,6 +141,7 @@ class StepTable {
                   "agmohd: too many elements on one device for one optimizer");
       for (std::int64_t i = 0; i < count; ++i) pages_.push_back({std::int32_t(t), std::int32_t(i)});
       elements += refs[t].numel;
+      elements_ += double(refs[t].numel);
       Run& run = runs_.back();
       run.pages += int(count);
       run.tiny = elements / run.pages < tuning_.tiny_page;
@@ -162,7 +169,8 @@ class StepTable {
     }
     const Run& last = runs_.back();  // those who wait for each other are of one launch
     const int threads = Recipe::wants == 0 ? last.sweep_threads : last.reduce_threads;
-    const int wanted = (int(refs.size()) + threads - 1) / threads;
+    const int share = (Recipe::wants & kTensors) != 0 ? threads / reduction::kWarp : threads;
+    const int wanted = (int(refs.size()) + share - 1) / share;
     deciders_ = std::min({wanted, multiprocessors_,
                           Recipe::wants == 0 ? last.sweep_blocks() : last.reduce_blocks()});
   }
@@ -183,6 +191,7 @@ class StepTable {
     tensors_at_ = place(tensor_room_ * sizeof(DeviceTensor<Recipe>));
     pages_at_ = place(page_room_ * sizeof(PageRef));
     partials_at_ = place(Recipe::wants == 0 ? 0 : page_room_ * sizeof(reduction::Partial));
+    swept_at_ = place(Recipe::watched ? page_room_ * sizeof(reduction::SweptPartial) : 0);
     coefficients_at_ = place(tensor_room_ * sizeof(typename Recipe::template Coefficients<float>));
     coefficients64_at_ =
         place(tensor_room_ * sizeof(typename Recipe::template Coefficients<double>));
@@ -192,6 +201,7 @@ class StepTable {
   void fill(const Refs& refs, const Groups& groups, const Records& records) {
     image_.resize(tensors_at_ + refs.size() * sizeof(DeviceTensor<Recipe>));
     fill_grads(refs, reinterpret_cast<const void**>(image_.data()));
+    std::int64_t page = 0;
     for (std::size_t t = 0; t < refs.size(); ++t) {
       DeviceTensor<Recipe>& to =
           reinterpret_cast<DeviceTensor<Recipe>*>(image_.data() + tensors_at_)[t];
@@ -202,6 +212,8 @@ class StepTable {
       to.record = records.at(std::size_t(refs[t].record));
       to.is_double = refs[t].dtype == Dtype::f64 ? 1 : 0;
       to.index = refs[t].index;
+      to.first_page = int(page);
+      page += reduction::pages(refs[t].numel);
     }
   }
 
@@ -221,12 +233,13 @@ class StepTable {
   int multiprocessors_;
   int reduce_blocks_ = 0, sweep_blocks_ = 0, deciders_ = 1;
   Refs shapes_;  // that pages_ and runs_ were made of
+  double elements_ = 0;
   bool planned_ = false, pages_uploaded_ = false;
   std::vector<Run> runs_;
   std::vector<char> image_;  // of the table's beginning, up to the last tensor
   std::vector<PageRef> pages_;
   std::size_t tensor_room_ = 0, page_room_ = 0;
-  std::size_t tensors_at_ = 0, pages_at_ = 0, partials_at_ = 0, coefficients_at_ = 0,
+  std::size_t tensors_at_ = 0, pages_at_ = 0, partials_at_ = 0, swept_at_ = 0, coefficients_at_ = 0,
               coefficients64_at_ = 0;
   DeviceBuffer buffer_;
   std::optional<PinnedBuffer> pinned_;

@@ -24,8 +24,12 @@ struct SweepPage {
   using R = Compute<E>;
   using S = Stored<typename Recipe::Storage, E>;
   using K = typename Recipe::template Coefficients<R>;
+  using T = strict<R>;
+  using Slots = typename Recipe::template Slots<T>;
   /// Eight where all elements have 2 bytes: accesses of 16 bytes.
-  static constexpr int kBundle = sizeof(E) == 2 && (kSlots == 0 || sizeof(S) == 2) ? 8 : 4;
+  static constexpr int kBundle = bundle_size<Recipe, E>;
+  static constexpr int kChunk = kWarp * kBundle;  // of a warp at a time
+  static constexpr int kLogicalWarps = reduction::kLanes / kWarp;
   /// Of a multiprocessor at least, so that their registers suffice without the stack.
   static constexpr int kBlocks = sizeof(R) == 8                           ? 1
                                  : kBundle == 8 && std::is_same_v<E, F16> ? 2
@@ -34,6 +38,10 @@ struct SweepPage {
   static constexpr int kAhead = kSlots < 2 ? kSlots : 2;
   using State = Bundle<S, kBundle>;
   using States = State[kSlots > kAhead ? kSlots - kAhead : 1];
+  /// What a lane adds of a watched sweep, or nothing.
+  struct Sums {
+    R of[Recipe::watched ? reduction::kWatched : 1] = {};
+  };
   struct Elements {
     Bundle<E, kBundle> param, grad;
     State slots[kAhead > 0 ? kAhead : 1];
@@ -91,21 +99,69 @@ struct SweepPage {
     return x;
   }
 
+  /// One element, as Recipe::sweep; what is watched of it joins the sums `w` of its bundle.
+  __device__ R sweep_one(const Elements& x, int j, Slots& state, const K& k, bool there,
+                         R (&watched)[reduction::kWatched]) const {
+    const T p{x.param.widened(j)}, g{x.grad.widened(j)};
+    if constexpr (!Recipe::watched) {
+      return Recipe::sweep(p, g, state, k).v;
+    } else {
+      typename Recipe::template Watched<T> seen;
+      const R out = Recipe::sweep(p, g, state, k, seen).v;
+      const T all[reduction::kWatched] = {seen.step * seen.step, seen.along_previous, seen.along,
+                                          seen.guarded};
+#pragma unroll
+      for (int w = 0; w < reduction::kWatched; ++w) watched[w] = there ? all[w].v : R(0);
+      return out;
+    }
+  }
+
+  /// What is watched of four elements is added to that of the bundle: a lane's neighbours, or where
+  /// these are in four lanes the sums as the lane would have had them of neighbours.
+  template <int kStep>
+  static __device__ void add_watched(const R (&four)[4][reduction::kWatched], int j,
+                                     R (&bundle)[kBundle / 4][reduction::kWatched]) {
+#pragma unroll
+    for (int w = 0; w < reduction::kWatched; ++w) {
+      if constexpr (kStep == 1) {
+        const T a{four[0][w]}, b{four[1][w]}, c{four[2][w]}, d{four[3][w]};
+        bundle[j / 4][w] = ((a + b) + (c + d)).v;
+      } else {  // lane t has the elements t, t + 32, ... of the chunk: turn them
+        constexpr unsigned kAll = 0xffffffffU;
+        const int lane = int(threadIdx.x) % kWarp;
+#pragma unroll
+        for (int h = 0; h < 4; ++h) {
+          T quad{four[h][w]};
+          quad = quad + T{__shfl_xor_sync(kAll, quad.v, 1)};
+          quad = quad + T{__shfl_xor_sync(kAll, quad.v, 2)};
+          // Quad q of the chunk, q = 8 (j + h) + t / 4, belongs to bundle q / (kBundle / 4).
+#pragma unroll
+          for (int part = 0; part < kBundle / 4; ++part) {
+            const int q = lane * (kBundle / 4) + part;
+            const R value = __shfl_sync(kAll, quad.v, 4 * (q % 8));
+            if (q / 8 == j + h) bundle[part][w] = value;
+          }
+        }
+      }
+    }
+  }
+
   /// `x` and `further` are the bundle at `i`.
   template <int kStep>
-  __device__ void update(Elements& x, States& further, int i, const K& k) const {
-    using T = strict<R>;
+  __device__ void update(Elements& x, States& further, int i, const K& k, Sums& sums) const {
     const auto at = [&](int s) -> State& { return s < kAhead ? x.slots[s] : further[s - kAhead]; };
+    R bundle[kBundle / 4][reduction::kWatched];
 #pragma unroll
     for (int j = 0; j < kBundle; j += 4) {
-      R p[4], stored[kSlots > 0 ? kSlots : 1][4];
+      R p[4], stored[kSlots > 0 ? kSlots : 1][4], watched[4][reduction::kWatched];
 #pragma unroll
       for (int h = 0; h < 4; ++h) {
-        typename Recipe::template Slots<T> state;
+        Slots state;
         for_each_slot<kSlots>(state, [&](int s, T& slot) { slot = {at(s).widened(j + h)}; });
-        p[h] = Recipe::sweep(T{x.param.widened(j + h)}, T{x.grad.widened(j + h)}, state, k).v;
+        p[h] = sweep_one(x, j + h, state, k, i + (j + h) * kStep < count, watched[h]);
         for_each_slot<kSlots>(state, [&](int s, T& slot) { stored[s][h] = slot.v; });
       }
+      if constexpr (Recipe::watched) add_watched<kStep>(watched, j, bundle);
       if (Recipe::Storage::rounds(k.storage)) {  // one branch for four
 #pragma unroll
         for (int h = 0; h < 4; ++h) {
@@ -123,50 +179,150 @@ struct SweepPage {
         for (int s = 0; s < kSlots; ++s) at(s).narrow(j + h, stored[s][h], stored[s][h + 1]);
       }
     }
-  }
-
-  /// A thread's bundles from `i` on, of which `x` is the first. The next one is under way while
-  /// one is worked on.
-  template <int kStep>
-  __device__ void sweep(Elements x, int i, int stride, const K& k) const {
-#pragma unroll 1
-    while (i < count) {
-      asm volatile("" ::: "memory");  // or all of k moves to registers, and others to the stack
-      const int next = i + stride;
-      const Elements ahead = load<kStep>(next);
-      States further{};
+    if constexpr (Recipe::watched) {
 #pragma unroll
-      for (int s = kAhead; s < kSlots; ++s) {
-        if (slots[s] != nullptr) load<kStep>(further[s - kAhead], slots[s], i);
+      for (int w = 0; w < reduction::kWatched; ++w) {
+        T sum{bundle[0][w]};
+        if constexpr (kBundle == 8) sum = sum + T{bundle[1][w]};
+        sums.of[w] = (T{sums.of[w]} + sum).v;
       }
-      update<kStep>(x, further, i, k);
-      store<kStep>(x.param, param, i);
-#pragma unroll
-      for (int s = 0; s < kSlots; ++s) {
-        if (slots[s] == nullptr) continue;
-        store<kStep>(s < kAhead ? x.slots[s] : further[s - kAhead], slots[s], i);
-      }
-      x = ahead;
-      i = next;
     }
   }
 
   /// The page by `threads` threads, of which this is `thread`: begin(thread), then sweep() with
-  /// what it returned.
-  __device__ int start(int thread) const {
-    return kBundle * (vector ? thread : thread & ~(kWarp - 1)) + (vector ? 0 : thread % kWarp);
-  }
+  /// what it returned. A warp takes a chunk at a time: as they lie, or where sums are made those of
+  /// a logical warp one after another, whose sums then go to `warps`.
   __device__ Elements begin(int thread) const {
-    return vector ? load<1>(start(thread)) : load<kWarp>(start(thread));
+    const int chunk = thread / kWarp, lane = thread % kWarp;
+    return vector ? load<1>(chunk * kChunk + kBundle * lane) : load<kWarp>(chunk * kChunk + lane);
   }
-  __device__ void sweep(const Elements& x, int thread, int threads, const K& k) const {
+  __device__ void sweep(const Elements& x, int thread, int threads, const K& k, Sums* warps) const {
     if (vector) {
-      sweep<1>(x, start(thread), kBundle * threads, k);
+      sweep<1>(x, thread, threads / kWarp, k, warps);
     } else {
-      sweep<kWarp>(x, start(thread), kBundle * threads, k);
+      sweep<kWarp>(x, thread, threads / kWarp, k, warps);
     }
   }
+
+  /// The next bundle is under way while one is worked on.
+  template <int kStep>
+  __device__ void sweep(Elements x, int thread, int stride, const K& k, Sums* warps) const {
+    const int lane = thread % kWarp, chunks = (count + kChunk - 1) / kChunk;
+    const int offset = kStep == 1 ? kBundle * lane : lane;
+    Sums sums;
+#pragma unroll 1
+    for (int chunk = thread / kWarp; chunk < chunks;) {
+      asm volatile("" ::: "memory");  // or all of k moves to registers, and others to the stack
+      int next = chunk + stride;
+      bool complete = false;  // the sums of this logical warp are
+      if constexpr (Recipe::watched) {
+        next = chunk + kLogicalWarps;
+        complete = next >= chunks;
+        if (complete) {
+          next = chunk % kLogicalWarps + stride;
+          if (next >= kLogicalWarps) next = chunks;
+        }
+      }
+      const int i = chunk * kChunk + offset;
+      const Elements ahead = load<kStep>(next * kChunk + offset);
+      States further{};
+#pragma unroll
+      for (int s = kAhead; s < kSlots; ++s) {
+        if (slots[s] != nullptr && i < count) load<kStep>(further[s - kAhead], slots[s], i);
+      }
+      update<kStep>(x, further, i, k, sums);
+      if (i < count) {
+        store<kStep>(x.param, param, i);
+#pragma unroll
+        for (int s = 0; s < kSlots; ++s) {
+          if (slots[s] == nullptr) continue;
+          store<kStep>(s < kAhead ? x.slots[s] : further[s - kAhead], slots[s], i);
+        }
+      }
+      if constexpr (Recipe::watched) {
+        if (complete) {
+#pragma unroll
+          for (int w = 0; w < reduction::kWatched; ++w) {
+            T sum{sums.of[w]};
+#pragma unroll
+            for (int d = kWarp / 2; d > 0; d /= 2) {
+              sum = sum + T{__shfl_xor_sync(0xffffffffU, sum.v, d)};
+            }
+            if (lane == 0) warps[chunk % kLogicalWarps].of[w] = sum.v;
+          }
+          sums = Sums{};
+        }
+      }
+      x = ahead;
+      chunk = next;
+    }
+  }
+
+  /// The sums of all logical warps, by one whole warp, in its first lane.
+  __device__ reduction::SweptPartial fold(const Sums* warps) const {
+    const int lane = int(threadIdx.x) % kWarp;
+    const int chunks = (count + kChunk - 1) / kChunk;
+    reduction::SweptPartial out{};
+#pragma unroll
+    for (int w = 0; w < reduction::kWatched; ++w) {
+      double sum = lane < kLogicalWarps && lane < chunks ? double(warps[lane].of[w]) : 0;
+#pragma unroll
+      for (int d = kLogicalWarps / 2; d > 0; d /= 2) {
+        sum = __dadd_rn(sum, __shfl_xor_sync(0xffffffffU, sum, d));
+      }
+      out.sums[w] = sum;
+    }
+    return out;
+  }
 };
+
+/// The pages of a watched sweep together, in the order of core/reduction.hpp, by the block that is
+/// done last.
+template <class Recipe>
+__device__ void add_swept(const View<Recipe>& view) {
+  using namespace reduction;
+  constexpr int kBatch = 4;  // loads in flight
+  __shared__ double warps[kLanes / kWarp][kWatched];
+  const int threads = int(blockDim.x);
+  for (int l = int(threadIdx.x); l < kLanes; l += threads) {
+    double sums[kWatched] = {};
+    for (int i = l; i < view.page_count; i += kBatch * kLanes) {
+      SweptPartial part[kBatch];
+#pragma unroll
+      for (int j = 0; j < kBatch; ++j) {
+        const int from = i + j * kLanes < view.page_count ? i + j * kLanes : i;
+#pragma unroll
+        for (int w = 0; w < kWatched; ++w) part[j].sums[w] = __ldcg(&view.swept[from].sums[w]);
+      }
+#pragma unroll
+      for (int j = 0; j < kBatch; ++j) {
+        if (i + j * kLanes >= view.page_count) break;
+#pragma unroll
+        for (int w = 0; w < kWatched; ++w) sums[w] = __dadd_rn(sums[w], part[j].sums[w]);
+      }
+    }
+#pragma unroll
+    for (int w = 0; w < kWatched; ++w) {
+      for (int d = kWarp / 2; d > 0; d /= 2) {
+        sums[w] = __dadd_rn(sums[w], __shfl_xor_sync(0xffffffffU, sums[w], d));
+      }
+      if (l % kWarp == 0) warps[l / kWarp][w] = sums[w];
+    }
+  }
+  __syncthreads();
+  if (threadIdx.x >= kWarp) return;
+  double sums[kWatched];
+#pragma unroll
+  for (int w = 0; w < kWatched; ++w) {
+    sums[w] = threadIdx.x < kLanes / kWarp ? warps[threadIdx.x][w] : 0;
+    for (int d = kLanes / kWarp / 2; d > 0; d /= 2) {
+      sums[w] = __dadd_rn(sums[w], __shfl_xor_sync(0xffffffffU, sums[w], d));
+    }
+  }
+  if (threadIdx.x != 0) return;
+  view.core->memory.swept = swept(sums, view.elements);
+  view.core->arrived = 0;
+}
 
 template <class R, class Recipe>
 __device__ const auto& coefficients(const View<Recipe>& view, int t) {
@@ -223,16 +379,39 @@ __global__ void __launch_bounds__(256, SweepPage<Recipe, E>::kBlocks)
     }
     __syncthreads();
     if (threadIdx.x == 0) turn = atomicAdd(&view.core->arrived, 1U);  // it has read what it needs
-    if (apply && !idle) page.sweep(x, thread, threads, *k);
+    if (apply && !idle) page.sweep(x, thread, threads, *k, nullptr);
     __syncthreads();
     const unsigned part = turn + unsigned(view.deciders) - unsigned(view.sweep_blocks);
     if (part < unsigned(view.deciders)) commit_together(view, part);
   } else {
     wait_for_kernel_before();
+    if (Recipe::recorded && blockIdx.x == 0 && first_page == 0 && threadIdx.x == 0) publish(view);
     if (thread == 0) *k = coefficients<R>(view, ref.tensor);
     const bool apply = view.core->apply != 0;
     __syncthreads();
-    if (apply && !idle) page.sweep(x, thread, threads, *k);
+    if constexpr (!Recipe::watched) {
+      if (apply && !idle) page.sweep(x, thread, threads, *k, nullptr);
+    } else {
+      if (!apply) return;
+      using Page = SweepPage<Recipe, E>;
+      constexpr int kMostWarps = 256 / kWarp;
+      __shared__ alignas(
+          8) unsigned char sums[kMostWarps * Page::kLogicalWarps * sizeof(typename Page::Sums)];
+      auto* const warps = reinterpret_cast<typename Page::Sums*>(sums) + warp * Page::kLogicalWarps;
+      if (!idle) page.sweep(x, thread, threads, *k, warps);
+      __syncthreads();
+      if (!idle && (tiny || threadIdx.x < kWarp)) {
+        const reduction::SweptPartial sum = page.fold(warps);
+        if (thread == 0) view.swept[first_page + page_count - 1 - back] = sum;
+      }
+      __shared__ unsigned turn;
+      __syncthreads();
+      if (threadIdx.x == 0) turn = arrive(*view.core);
+      __syncthreads();
+      if (turn + 1 != unsigned(view.sweep_blocks)) return;
+      __threadfence();
+      add_swept(view);
+    }
   }
 }
 

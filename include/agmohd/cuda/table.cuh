@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "../core/record.hpp"
 #include "../core/reduction.hpp"
 #include "../core/signals.hpp"
 
@@ -19,6 +20,7 @@ struct DeviceTensor {
   typename Recipe::PerTensor* record;
   std::int32_t is_double;
   std::int32_t index;  // the parameter's number over all groups
+  std::int32_t first_page;
 };
 
 /// A block's work: a page of a tensor.
@@ -35,6 +37,7 @@ struct Core {
   Signals signals[2];  // what this device measured; alternating, see CudaExecutor::finish
   Signals decided;     // what was judged, of all devices
   Verdict verdict;
+  Record record;      // of this step
   int apply;          // the verdict: 0 skips the sweep
   int next_apply;     // the same of the step after, where it is decided ahead
   const void* ahead;  // the table that holds the next step's coefficients; see commit_together()
@@ -48,11 +51,15 @@ struct View {
   const DeviceTensor<Recipe>* tensors;
   const PageRef* pages;
   reduction::Partial* partials;
+  reduction::SweptPartial* swept;  // null: the sweep is not watched
+  const typename Recipe::Group* first_group;
+  RecordRing* ring;  // of the host; null: nothing is recorded
   typename Recipe::template Coefficients<float>* coefficients;
   typename Recipe::template Coefficients<double>* coefficients64;
   Core<Recipe>* core;
   const Signals* board;  // of all devices, where there are several
   const double* loss;    // null: none
+  double elements;
   int tensor_count;
   int page_count;
   int reduce_blocks, sweep_blocks;

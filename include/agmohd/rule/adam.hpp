@@ -96,6 +96,19 @@ struct Adam {
     return ratio(decayed(p, g, k), s, k);
   }
 
+  /// A moment beyond what any gradients lead to (a flipped bit, a bad checkpoint) goes back to
+  /// |exp_avg| <= slack sqrt(C_t) (sqrt(exp_avg_sq) + room for where it underflows). The bound is
+  /// attained, by an isolated gradient; AMSGrad's maximum does not count.
+  template <Lane T>
+  AGMOHD_HD static T guard(Slots<T>& s, const Coefficients<Real<T>>& k) {
+    const T zero = math::like(s.exp_avg, Real<T>(0)), one = math::like(s.exp_avg, Real<T>(1));
+    const T limit = k.bound * (k.scale2 * math::sqrt(math::max(s.exp_avg_sq, zero)) + k.least);
+    const T low = Real<T>(-1) * limit;
+    const auto above = s.exp_avg > limit, below = s.exp_avg < low;
+    s.exp_avg = math::select(above, limit, math::select(below, low, s.exp_avg));
+    return math::select(above | below, one, zero);
+  }
+
  protected:
   /// The moments, of a gradient with its sign and decay.
   template <Lane T>
@@ -110,19 +123,6 @@ struct Adam {
     const T moment =
         k.mix_gradient == 0 ? s.exp_avg : T(k.mix_moment * s.exp_avg + k.mix_gradient * h);
     return k.scale1 * moment / (k.scale2 * math::sqrt(s.max_exp_avg_sq) + k.eps);
-  }
-
-  /// A moment beyond what any gradients lead to (a flipped bit, a bad checkpoint) goes back to
-  /// |exp_avg| <= slack sqrt(C_t) (sqrt(exp_avg_sq) + room for where it underflows). The bound is
-  /// attained, by an isolated gradient; AMSGrad's maximum does not count.
-  template <Lane T>
-  AGMOHD_HD static T guard(Slots<T>& s, const Coefficients<Real<T>>& k) {
-    const T zero = math::like(s.exp_avg, Real<T>(0)), one = math::like(s.exp_avg, Real<T>(1));
-    const T limit = k.bound * (k.scale2 * math::sqrt(math::max(s.exp_avg_sq, zero)) + k.least);
-    const T low = Real<T>(-1) * limit;
-    const auto above = s.exp_avg > limit, below = s.exp_avg < low;
-    s.exp_avg = math::select(above, limit, math::select(below, low, s.exp_avg));
-    return math::select(above | below, one, zero);
   }
 
  private:

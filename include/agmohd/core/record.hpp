@@ -1,0 +1,55 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+#include "lane.hpp"
+#include "signals.hpp"
+
+namespace agmohd {
+
+/// What one step measured and did.
+struct Record {
+  std::int64_t step = 0;     ///< calls of step(), skipped ones too, from 1
+  std::int64_t updates = 0;  ///< applied steps before it
+  double loss = std::numeric_limits<double>::quiet_NaN();  ///< NaN if none was handed over
+  double lr = 0;           ///< of the first parameter group, after the schedule and the verdict
+  double norm = 0;         ///< of all gradients
+  double update_rms = 0;   ///< lr * RMS(u) of the applied step before; 0 where nobody measures it
+  double level = 0;        ///< of hindrance, 0 to 1
+  double clip_factor = 1;  ///< what all gradients are multiplied with
+  double momentum = 0;     ///< beta1 of the first parameter group in this step
+  double lr_factor = 1;    ///< of the verdict
+  unsigned flags = 0;      ///< of Flag
+  unsigned skipped = 0;
+  unsigned rolled_back = 0;
+  unsigned hindered = 0;  ///< the level had reached the threshold
+};
+
+/// How often each kind of intervention happened, and at which Record::step last. Kinds are the bits
+/// of Flag, in their order, then those of Did.
+struct Tally {
+  enum Did : int { skip = 10, clip, bound, throttle, momentum, rollback, kinds };
+  std::int64_t steps = 0;
+  std::int64_t count[kinds] = {};
+  std::int64_t last[kinds] = {};
+
+  AGMOHD_HD void add(int kind) {
+    count[kind] += 1;
+    last[kind] = steps;
+  }
+};
+
+/// The last records, where the host can read them while the device writes.
+struct RecordRing {
+  static constexpr std::int64_t kSize = 256;
+  struct Slot {
+    Record record;
+    std::int64_t written = 0;  ///< Record::step, once the record is complete
+  };
+  Slot slots[kSize];
+};
+
+}  // namespace agmohd
