@@ -164,7 +164,7 @@ __device__ void together(Core<Recipe>& core, unsigned part, unsigned parts, cons
 /// Phase 2 by the last `view.deciders` blocks of a reduce pass; `part` is this block's place among
 /// them.
 template <class Recipe>
-__device__ void decide_together(const View<Recipe>& view, unsigned part, const Signals& signals) {
+__device__ __noinline__ void decide_together(const View<Recipe>& view, unsigned part, const Signals& signals) {
   Core<Recipe>& core = *view.core;
   together(
       core, part, unsigned(view.deciders), [&] { judge(view, signals); },
