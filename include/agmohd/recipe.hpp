@@ -189,7 +189,7 @@ struct Recipe {
   }
 
  private:
-  static constexpr double slack = std::is_same_v<typename Storage::Float, Bf16> ? 1.1 : 1.01;
+  static constexpr double slack = std::is_same_v<typename Storage::Float, Bf16> ? 1.1 : kSlack;
 };
 
 }  // namespace agmohd

@@ -89,13 +89,16 @@ struct Blend {
   double look;   ///< 0: use the moment as it is; 1: look one step ahead, as Nesterov does
 };
 
+/// How far state in single precision may exceed a bound that holds in exact arithmetic.
+inline constexpr double kSlack = 1.01;
+
 /// The step as a rule sees it, for one tensor.
 struct Now {
   std::int64_t
       age;    ///< updates of this tensor, this one included: 1 at first (PyTorch's state['step'])
   double lr;  ///< after schedule and verdict
   Blend blend;
-  double slack = 1.01;  ///< how far rounded state may exceed a bound that holds exactly
+  double slack = kSlack;  ///< the same for state as it is stored
 };
 
 }  // namespace agmohd
