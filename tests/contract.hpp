@@ -391,7 +391,7 @@ void for_each_number(const typename Policy::Options& sample, const F& f, const T
             [&](double x) { return with([x](agmohd::Pair& pair) { pair.first = x; }); });
     attempt(std::string(f.name) + "[1]", double{},
             [&](double x) { return with([x](agmohd::Pair& pair) { pair.second = x; }); });
-  } else if constexpr (!std::is_same_v<V, bool>) {
+  } else if constexpr (!std::is_same_v<V, bool> && !std::is_enum_v<V>) {
     attempt(std::string(f.name), V{}, [&](V x) { return with([x](V& value) { value = x; }); });
   }
 }
@@ -1000,7 +1000,7 @@ class HindranceContract : public testing::Test {
     std::vector<agmohd::Signals> out;
     for (const double norm : {0.0, 1e-30, 1e-3, 1.0, 1e3, 1e30, inf, nan}) {
       for (const double loss : {nan, 0.0, 1.0, -1.0, 1e30, inf}) {
-        out.push_back({norm * norm, norm, std::isfinite(norm) ? 0 : 1, loss});
+        out.push_back({norm * norm, norm, std::isfinite(norm) ? 0 : 1, loss, !std::isnan(loss)});
       }
     }
     return out;
@@ -1079,7 +1079,7 @@ TYPED_TEST_P(MomentumContract, BlendsStayInRange) {
   for (const auto& sample : contract::Sample<TypeParam>::options()) {
     typename TypeParam::Memory memory{};
     for (int step = 0; step < 200; ++step) {
-      TypeParam::advance(sample, {.level = step % 10 / 9.0}, memory);
+      TypeParam::advance(sample, {.level = step % 10 / 9.0, .hindered = step % 10 > 2}, memory);
       for (const double beta1 : {0.0, 0.5, 0.9, 0.999}) {
         const agmohd::Blend blend = TypeParam::blend(sample, memory, beta1);
         EXPECT_TRUE(blend.beta1 >= 0 && blend.beta1 < 1) << blend.beta1;

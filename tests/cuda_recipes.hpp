@@ -37,6 +37,9 @@ using ClippedSGD = agmohd::Recipe<agmohd::rule::SGD, agmohd::hindrance::None,
 using HalfState = agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::None,
                                  agmohd::momentum::Fixed, agmohd::gradient::ClipByNorm,
                                  agmohd::schedule::Constant, agmohd::storage::BFloat16>;
+/// What AGMOHD is while it detects nothing.
+using Calm = agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::None, agmohd::momentum::Fixed,
+                            agmohd::gradient::ClipByNorm>;
 /// No kernels are compiled for this one.
 using WithoutKernels =
     agmohd::Recipe<agmohd::rule::Adam, agmohd::hindrance::None, agmohd::momentum::Fixed,

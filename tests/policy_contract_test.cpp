@@ -175,11 +175,31 @@ struct contract::Sample<own::Normalize> {
     return g;
   }
 };
+template <>
+struct contract::Sample<gradient::AdaptiveClip> : contract::Sample<gradient::ClipByNorm> {};
+template <>
+struct contract::Sample<gradient::Selected> {
+  using Clipping = gradient::Clipping;
+  static std::vector<gradient::Selected::Options> options() {
+    return {{}, {Clipping::global_norm, 1e-3}, {Clipping::value, 1, 1e-3}, {Clipping::none}};
+  }
+  static gradient::Selected::Options inactive() { return {Clipping::adaptive, 1e6}; }
+  static std::vector<double> expected(const gradient::Selected::Options& o,
+                                      const std::vector<double>& g) {
+    if (o.gradient_clipping == Clipping::none) return g;
+    if (o.gradient_clipping == Clipping::value) {
+      return Sample<gradient::ClipByValue>::expected({o.max_value}, g);
+    }
+    return Sample<gradient::ClipByNorm>::expected({o.max_norm}, g);
+  }
+};
 INSTANTIATE_TYPED_TEST_SUITE_P(None, LinkContract, gradient::None);
 INSTANTIATE_TYPED_TEST_SUITE_P(ClipByNorm, LinkContract, gradient::ClipByNorm);
 INSTANTIATE_TYPED_TEST_SUITE_P(ClipByValue, LinkContract, gradient::ClipByValue);
 INSTANTIATE_TYPED_TEST_SUITE_P(ClipBoth, LinkContract, ClipBoth);
 INSTANTIATE_TYPED_TEST_SUITE_P(ClipTwice, LinkContract, ClipTwice);
+INSTANTIATE_TYPED_TEST_SUITE_P(AdaptiveClip, LinkContract, gradient::AdaptiveClip);
+INSTANTIATE_TYPED_TEST_SUITE_P(Selected, LinkContract, gradient::Selected);
 INSTANTIATE_TYPED_TEST_SUITE_P(Normalize, LinkContract, own::Normalize);
 
 template <>
@@ -275,12 +295,24 @@ struct contract::Sample<own::InverseSqrt> {
   }
   static std::int64_t peak(const own::InverseSqrt::Options&) { return 0; }
 };
+using HeldStep = schedule::HindranceAware<schedule::Step>;
+template <>
+struct contract::Sample<HeldStep> {
+  static std::vector<HeldStep::Options> options() {
+    return {{true, {.step_size = 3, .gamma = 0.5}}, {false, {.step_size = 1, .gamma = 0.9}}};
+  }
+  static long double expected(const HeldStep::Options& o, std::int64_t t) {
+    return std::pow((long double)o.schedule.gamma, (long double)(t / o.schedule.step_size));
+  }
+  static std::int64_t peak(const HeldStep::Options&) { return 0; }
+};
 INSTANTIATE_TYPED_TEST_SUITE_P(Constant, ScheduleContract, schedule::Constant);
 INSTANTIATE_TYPED_TEST_SUITE_P(Linear, ScheduleContract, schedule::Linear);
 INSTANTIATE_TYPED_TEST_SUITE_P(Cosine, ScheduleContract, schedule::Cosine);
 INSTANTIATE_TYPED_TEST_SUITE_P(Warmup, ScheduleContract, schedule::Warmup<>);
 INSTANTIATE_TYPED_TEST_SUITE_P(WarmupCosine, ScheduleContract, WarmupCosine);
 INSTANTIATE_TYPED_TEST_SUITE_P(WarmupLinear, ScheduleContract, WarmupLinear);
+INSTANTIATE_TYPED_TEST_SUITE_P(HeldStep, ScheduleContract, HeldStep);
 INSTANTIATE_TYPED_TEST_SUITE_P(InverseSqrt, ScheduleContract, own::InverseSqrt);
 
 template <>
@@ -295,7 +327,12 @@ template <>
 struct contract::Sample<HalveAfterLoss> {
   static std::vector<HalveAfterLoss::Options> options() { return {{}, {.limit = -1}}; }
 };
+template <>
+struct contract::Sample<hindrance::Detector> {
+  static std::vector<hindrance::Detector::Options> options() { return {{}, {0}, {1}}; }
+};
 INSTANTIATE_TYPED_TEST_SUITE_P(None, HindranceContract, hindrance::None);
+INSTANTIATE_TYPED_TEST_SUITE_P(Detector, HindranceContract, hindrance::Detector);
 INSTANTIATE_TYPED_TEST_SUITE_P(SkipAbove, HindranceContract, contract::SkipAbove);
 INSTANTIATE_TYPED_TEST_SUITE_P(HalveAfterLoss, HindranceContract, HalveAfterLoss);
 
@@ -309,7 +346,17 @@ struct contract::Sample<GrowingNesterov> {
     return {{}, {.period = 1, .look = 0.5}};
   }
 };
+template <>
+struct contract::Sample<momentum::Scheduled> {
+  static std::vector<momentum::Scheduled::Options> options() {
+    return {{},
+            {momentum::Schedule::adaptive, {0.2}},
+            {momentum::Schedule::fixed},
+            {momentum::Schedule::nesterov}};
+  }
+};
 INSTANTIATE_TYPED_TEST_SUITE_P(Fixed, MomentumContract, momentum::Fixed);
+INSTANTIATE_TYPED_TEST_SUITE_P(Scheduled, MomentumContract, momentum::Scheduled);
 INSTANTIATE_TYPED_TEST_SUITE_P(GrowingNesterov, MomentumContract, GrowingNesterov);
 
 namespace {

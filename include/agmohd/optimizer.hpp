@@ -17,6 +17,7 @@
 
 #include "checkpoint/optimizer_state.hpp"
 #include "core/binder.hpp"
+#include "monitor/records.hpp"
 #include "options.hpp"
 #include "param_state.hpp"
 #include "recipe.hpp"
@@ -118,6 +119,22 @@ class Optimizer : public torch::optim::Optimizer {
     update(loss);
     return loss;
   }
+
+  /// Hands over a loss for the next step that comes without one.
+  void observe_loss(const at::Tensor& loss) { observed_ = loss; }
+
+  /// The last 256 steps at most, oldest first, as far as the device has done them: never waits.
+  /// Empty where the recipe's hindrance policy looks at nothing.
+  std::vector<Record> records() const {
+    std::vector<Record> out;
+    const RecordRing* const ring = binder_.lanes().records();
+    if (ring != nullptr) out = monitor::read(*ring);
+    return out;
+  }
+  /// How often each kind of intervention happened, and when last; waits for the device.
+  Tally tally() const requires(Recipe::recorded) { return binder_.lanes().memory().tally; }
+  /// The same as text, for the end of a run.
+  std::string summary() const requires(Recipe::recorded) { return monitor::summary(tally()); }
 
   /// Creates what steps will need (states of all parameters, device tables) and uploads options
   /// that were changed. Call it before a CUDA graph is captured, and after changing options between
@@ -242,22 +259,30 @@ class Optimizer : public torch::optim::Optimizer {
     binder_.lanes().configure(settings_);
   }
 
-  void update(const at::Tensor& loss) {
+  void update(at::Tensor loss) {
     const at::NoGradGuard no_grad;
+    raise_give_up();
+    if (!loss.defined()) loss = std::move(observed_);
+    observed_ = at::Tensor();
     refresh_settings();
     if (!binder_.bind(param_groups_, state_, settings_)) return;
     const auto& executors = binder_.lanes().executors();
-    std::vector<at::Tensor> losses;  // alive until the step is enqueued
+    double host_loss = 0;
     for (std::size_t i = 0; i < executors.size(); ++i) {
-      const double* value = nullptr;
+      LossRef value;
       if constexpr ((Recipe::wants & kLoss) != 0) {
         if (loss.defined()) {
-          TORCH_CHECK(loss.numel() == 1, "agmohd: the loss has shape ", loss.sizes(),
-                      ", but it must have one element");
+          TORCH_CHECK(loss.numel() == 1 && loss.is_floating_point(), "agmohd: the loss is ",
+                      loss.scalar_type(), loss.sizes(),
+                      ", but it must be one element of a floating dtype");
           const auto& lane = binder_.lanes().active(i);
-          losses.push_back(
-              loss.detach().to(lane.reference ? c10::Device(at::kCPU) : lane.device, at::kDouble));
-          value = losses.back().template const_data_ptr<double>();
+          if (!lane.reference && lane.device.is_cuda() && loss.is_cuda()) {
+            if (loss.device() != lane.device) loss = loss.detach().to(lane.device);
+            value = {loss.const_data_ptr(), *dtype_of(loss.scalar_type()), false};
+          } else {
+            host_loss = loss.item<double>();  // waits if the parameters are on the CPU alone
+            value = {&host_loss, Dtype::f64, true};
+          }
         }
       }
       executors[i]->measure(value, executors.size() == 1);
@@ -266,6 +291,20 @@ class Optimizer : public torch::optim::Optimizer {
     binder_.publish();
   }
 
+  /// An optimizer that could not heal the training says so in the step after.
+  void raise_give_up() {
+    if constexpr (Recipe::recorded) {
+      const RecordRing* const ring = binder_.lanes().records();
+      if (ring == nullptr) return;
+      const Record found = monitor::gave_up(*ring, given_up_);
+      if (found.step == 0) return;
+      given_up_ = found.step;
+      TORCH_CHECK(false, "agmohd: training cannot be healed: ", monitor::describe(found));
+    }
+  }
+
+  at::Tensor observed_;
+  std::int64_t given_up_ = 0;  // the last step that was told
   Settings<Recipe> settings_, scratch_;
   Binder<Recipe> binder_;
 };

@@ -24,6 +24,22 @@ using AdamW = Optimizer<recipe::AdamW>;
 using AdamWOptions = AdamW::Options;
 using AdamWParamState = AdamW::ParamState;
 
+/// AdamW with hindrance detection, adaptive momentum and adaptive clipping. While it detects
+/// nothing, its parameters are those of AdamW with ClipByNorm(1.0), bit for bit.
+using AGMOHD = Optimizer<recipe::AGMOHD>;
+using AGMOHDOptions = AGMOHD::Options;
+using AGMOHDParamState = AGMOHD::ParamState;
+
+/// The same around SGD.
+using AGMOHDSGD = Optimizer<recipe::AGMOHDSGD>;
+using AGMOHDSGDOptions = AGMOHDSGD::Options;
+using AGMOHDSGDParamState = AGMOHDSGD::ParamState;
+
+/// Values of `hindrance_threshold`, the level of evidence from which AGMOHD acts, by kind of work.
+namespace threshold {
+inline constexpr double fine_tuning = 0.05, language_model = 0.1, encoder = 0.15, vision = 0.2;
+}
+
 // What programs name beside the optimizers, so that torch::optim:: can be replaced by agmohd::
 // throughout, but for the base class: agmohd::Optimizer is a template, torch::optim::Optimizer&
 // stays.

@@ -44,6 +44,8 @@ template <class Recipe>
 class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<Recipe>> {
   static constexpr std::size_t count = Recipe::slot_count;
   using PerTensor = typename Recipe::PerTensor;
+  /// Whether the hindrance policy remembers something of each tensor.
+  static constexpr bool watched = has::judge_tensor<typename Recipe::Hindrance>;
 
   using Slots = detail::SlotTable<typename Recipe::Rule>;
 
@@ -121,6 +123,9 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     if constexpr (!std::is_empty_v<typename Recipe::Rule::Memory>) {
       if (!age_only_) archive.write("agmohd_memory", c10::IValue(to_tensor(record.rule)));
     }
+    if constexpr (watched) {
+      archive.write("agmohd_hindrance", c10::IValue(to_tensor(record.hindrance)));
+    }
   }
 
   void serialize(torch::serialize::InputArchive& archive) override {
@@ -143,6 +148,11 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
         age_only_ = false;
       }
     }
+    if constexpr (watched) {
+      if (archive.try_read("agmohd_hindrance", value)) {
+        from_tensor(value.toTensor(), record_.hindrance);
+      }
+    }
   }
 
   template <class Digest>
@@ -153,6 +163,7 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
       digest.add(age_only_);
       if (!age_only_) digest.add(to_tensor(record.rule));
     }
+    if constexpr (watched) digest.add(to_tensor(record.hindrance));
     for (const at::Tensor& slot : slots_) digest.add(slot);
   }
 

@@ -262,7 +262,7 @@ struct Recipe {
     return r;
   }
 
-  static constexpr double slack = std::is_same_v<typename Storage::Float, Bf16> ? 1.1 : 1.01;
+  static constexpr double slack = std::is_same_v<typename Storage::Float, Bf16> ? 1.1 : kSlack;
 };
 
 }  // namespace agmohd

@@ -86,7 +86,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     if constexpr (Recipe::watched) swept_.resize(pages_.size());
   }
 
-  void measure(const double* loss, bool /*alone*/) override {
+  void measure(const LossRef& loss, bool /*alone*/) override {
     Signals sums;
     if constexpr (Recipe::wants != 0) {
       for_each_page(Reads::gradients, [this](std::size_t i, const auto& page) {

@@ -58,6 +58,13 @@ struct Settings {
   std::vector<typename Recipe::Group> groups;
 };
 
+/// A loss as it was handed over: one element, on the executor's device or on the host.
+struct LossRef {
+  const void* at = nullptr;  ///< null: none
+  Dtype dtype = Dtype::f64;
+  bool on_host = false;
+};
+
 /// The tensors themselves, for the reference lane; see core/reference.hpp.
 struct Handles;
 
@@ -89,8 +96,8 @@ class Executor {
   virtual void rebind(std::span<const TensorRef<Recipe>> tensors) { bind(tensors, nullptr); }
   virtual void configure(const Settings<Recipe>& settings) = 0;
 
-  /// Phase 1 and, when this executor is alone, phase 2. `loss`: one double on the device, or null.
-  virtual void measure(const double* loss, bool alone) = 0;
+  /// Phase 1 and, when this executor is alone, phase 2.
+  virtual void measure(const LossRef& loss, bool alone) = 0;
   /// Phases 2 (unless alone) and 3. `all`: every executor of the optimizer, this one included, all
   /// measured.
   virtual void finish(std::span<const std::shared_ptr<Executor>> all) = 0;

@@ -68,11 +68,11 @@ class HostExecutor : public Executor<Recipe> {
   }
 
   /// What this device measured, with what its last sweep did.
-  void measured(const Signals& sums, const double* loss) {
+  void measured(const Signals& sums, const LossRef& loss) {
     signals_ = sums;
     Recipe::join(signals_, memory_);
-    if (loss == nullptr) return;
-    signals_.loss = *loss;
+    if (loss.at == nullptr) return;
+    signals_.loss = *static_cast<const double*>(loss.at);  // the host's losses are doubles
     signals_.has_loss = true;
   }
   double elements() const {

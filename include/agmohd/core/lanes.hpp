@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -49,7 +50,7 @@ class Lanes {
       lane.reference = true;
     }
     lane.executor->configure(settings);
-    lane.executor->write_memory(memory());
+    lane.executor->write_memory(lanes_.empty() ? memory() : without_sweeps());
     lanes_.push_back(std::move(lane));
     return lanes_.size() - 1;
   }
@@ -68,7 +69,7 @@ class Lanes {
     active_.clear();
     for (std::size_t i = 0; i < lanes_.size(); ++i) {
       if (lanes_[i].refs.empty()) continue;
-      if (!lanes_[i].current) lanes_[i].executor->write_memory(memory());
+      if (!lanes_[i].current) lanes_[i].executor->write_memory(without_sweeps());
       lanes_[i].current = true;
       executors_.push_back(lanes_[i].executor);
       active_.push_back(i);
@@ -82,21 +83,41 @@ class Lanes {
   void configure(const Settings<Recipe>& settings) {
     for (const Lane& lane : lanes_) lane.executor->configure(settings);
   }
+  /// The optimizer's memory. What sweeps measured is in it the sum of what the devices did.
   typename Recipe::Memory memory() const {
+    std::optional<typename Recipe::Memory> memory;
     for (const Lane& lane : lanes_) {
-      if (lane.current) return lane.executor->read_memory();
+      if (!lane.current) continue;
+      const typename Recipe::Memory one = lane.executor->read_memory();
+      if (!memory) {
+        memory = one;
+      } else if constexpr (Recipe::watched) {
+        memory->swept.add(one.swept);
+      }
     }
-    return initial_memory_;
+    return memory.value_or(initial_memory_);
   }
-  void set_memory(const typename Recipe::Memory& memory) {
+  void set_memory(typename Recipe::Memory memory) {
     initial_memory_ = memory;
     for (Lane& lane : lanes_) {
       lane.executor->write_memory(memory);
       lane.current = true;
+      if constexpr (Recipe::watched) memory.swept = {};  // the first has it
     }
+  }
+  /// The records of the last steps; null if there are none.
+  const RecordRing* records() const {
+    return executors_.empty() ? nullptr : executors_.front()->records();
   }
 
  private:
+  /// For a device that joins: the others have what sweeps measured.
+  typename Recipe::Memory without_sweeps() const {
+    typename Recipe::Memory joining = memory();
+    if constexpr (Recipe::watched) joining.swept = {};
+    return joining;
+  }
+
   static ExecutorPtr fast_executor(c10::Device device) {
     if (device.is_cpu()) return std::make_shared<cpu::CpuExecutor<Recipe>>();
     if (!device.is_cuda()) return nullptr;

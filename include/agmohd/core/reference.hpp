@@ -50,7 +50,7 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
     handles_ = *handles;
   }
 
-  void measure(const double* loss, bool /*alone*/) override {
+  void measure(const LossRef& loss, bool /*alone*/) override {
     Signals sums;
     tensor_signals_.assign(tensors_.size(), TensorSignals{});
     if constexpr (Recipe::wants != 0) {

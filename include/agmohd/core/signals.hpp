@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "lane.hpp"
+
 namespace agmohd {
 
 /// What a policy asks to be measured. A recipe whose policies want nothing has no reduce pass.
@@ -45,6 +47,14 @@ struct Signals {
 struct Swept {
   double update2 = 0, updated = 0, along_previous = 0, along = 0;
   std::int64_t guarded = 0;
+
+  AGMOHD_HD void add(const Swept& other) {
+    update2 += other.update2;
+    updated += other.updated;
+    along_previous += other.along_previous;
+    along += other.along;
+    guarded += other.guarded;
+  }
 };
 
 /// The same of one tensor's gradient.
@@ -95,13 +105,16 @@ struct Blend {
   double look;   ///< 0: use the moment as it is; 1: look one step ahead, as Nesterov does
 };
 
+/// How far state in single precision may exceed a bound that holds in exact arithmetic.
+inline constexpr double kSlack = 1.01;
+
 /// The step as a rule sees it, for one tensor.
 struct Now {
   std::int64_t
       age;    ///< updates of this tensor, this one included: 1 at first (PyTorch's state['step'])
   double lr;  ///< after schedule and verdict
   Blend blend;
-  double slack = 1.01;  ///< how far rounded state may exceed a bound that holds exactly
+  double slack = kSlack;  ///< the same for state as it is stored
 };
 
 }  // namespace agmohd

@@ -21,10 +21,24 @@ __device__ unsigned arrive(Core<Recipe>& core) {
 }
 
 template <class Recipe>
+__device__ double read_loss(const View<Recipe>& view) {
+  switch (view.loss_dtype) {
+    case Dtype::f32:
+      return *static_cast<const float*>(view.loss);
+    case Dtype::bf16:
+      return widen(*static_cast<const Bf16*>(view.loss));
+    case Dtype::f16:
+      return widen(*static_cast<const F16*>(view.loss));
+    default:
+      return *static_cast<const double*>(view.loss);
+  }
+}
+
+template <class Recipe>
 __device__ void judge(const View<Recipe>& view, Signals signals) {
   Core<Recipe>& core = *view.core;
   if (view.loss != nullptr) {
-    signals.loss = *view.loss;
+    signals.loss = read_loss(view);
     signals.has_loss = true;
   }
   core.verdict = Recipe::judge(core.shared, *view.first_group, signals, core.memory, core.record);
@@ -164,7 +178,8 @@ __device__ void together(Core<Recipe>& core, unsigned part, unsigned parts, cons
 /// Phase 2 by the last `view.deciders` blocks of a reduce pass; `part` is this block's place among
 /// them.
 template <class Recipe>
-__device__ __noinline__ void decide_together(const View<Recipe>& view, unsigned part, const Signals& signals) {
+__device__ __noinline__ void decide_together(const View<Recipe>& view, unsigned part,
+                                             const Signals& signals) {
   Core<Recipe>& core = *view.core;
   together(
       core, part, unsigned(view.deciders), [&] { judge(view, signals); },

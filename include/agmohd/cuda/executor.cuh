@@ -75,13 +75,14 @@ class CudaExecutor final : public Executor<Recipe> {
     mark(stream);
   }
 
-  void measure(const double* loss, bool alone) override {
+  void measure(const LossRef& loss, bool alone) override {
     const c10::cuda::CUDAGuard guard(device_);
     const cudaStream_t stream = ordered_stream();
     flush(stream);
     StepTable<Recipe>& table = current_table(stream);
     parity_ = alone ? 0 : parity_ ^ 1;
-    view_ = table.view(core_.template at<Core<Recipe>>(0), groups_.at(0), ring(), loss, parity_);
+    view_ = table.view(core_.template at<Core<Recipe>>(0), groups_.at(0), ring(),
+                       on_device(loss, stream), parity_);
     early_ = false;
     if constexpr (Recipe::wants == 0) {
       if (view_.page_count == 0) launch_decide(stream);
@@ -162,6 +163,16 @@ class CudaExecutor final : public Executor<Recipe> {
         tuning_(tuning_for(found.name)),
         multiprocessors_(found.multiProcessorCount) {}
 
+  /// Where kernels read the loss.
+  LossRef on_device(const LossRef& loss, cudaStream_t stream) {
+    if (!loss.on_host) return loss;
+    TORCH_CHECK(!capturing_,
+                "agmohd: the loss of a step that is captured in a CUDA graph is on the host, where "
+                "replays cannot see it change; hand over a tensor on the device");
+    double* const to = &core_.template at<Core<Recipe>>(0)->loss;
+    uploader_.upload(to, loss.at, sizeof *to, stream);
+    return {to, Dtype::f64, false};
+  }
   RecordRing* ring() const { return ring_ ? static_cast<RecordRing*>(ring_->data()) : nullptr; }
 
   /// The sweep that follows the reduce kernel of the same step is launched while that still runs,

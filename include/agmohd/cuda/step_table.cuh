@@ -94,7 +94,7 @@ class StepTable {
   const std::vector<Run>& runs() const { return runs_; }
 
   View<Recipe> view(Core<Recipe>* core, const typename Recipe::Group* first_group, RecordRing* ring,
-                    const double* loss, int parity) const {
+                    const LossRef& loss, int parity) const {
     View<Recipe> view{};
     view.grads = buffer_.template at<const void*>(0);
     view.tensors = buffer_.template at<DeviceTensor<Recipe>>(tensors_at_);
@@ -109,7 +109,8 @@ class StepTable {
     view.ring = ring;
     view.elements = elements_;
     view.core = core;
-    view.loss = loss;
+    view.loss = loss.at;
+    view.loss_dtype = loss.dtype;
     view.tensor_count = int(shapes_.size());
     view.page_count = int(pages_.size());
     view.reduce_blocks = reduce_blocks_;

@@ -31,7 +31,9 @@ struct SweepPage {
   static constexpr int kChunk = kWarp * kBundle;  // of a warp at a time
   static constexpr int kLogicalWarps = reduction::kLanes / kWarp;
   /// Of a multiprocessor at least, so that their registers suffice without the stack.
-  static constexpr int kBlocks = sizeof(R) == 8 ? 1 : Recipe::watched || (kBundle == 8 && std::is_same_v<E, F16>) ? 2 : 3;
+  static constexpr int kBlocks = sizeof(R) == 8                                                ? 1
+                                 : Recipe::watched || (kBundle == 8 && std::is_same_v<E, F16>) ? 2
+                                                                                               : 3;
   /// Further states, mostly options, are not loaded ahead: registers are short.
   static constexpr int kAhead = kSlots < 2 ? kSlots : 2;
   using State = Bundle<S, kBundle>;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "../core/elements.hpp"
 #include "../core/record.hpp"
 #include "../core/reduction.hpp"
 #include "../core/signals.hpp"
@@ -38,6 +39,7 @@ struct Core {
   Signals decided;     // what was judged, of all devices
   Verdict verdict;
   Record record;      // of this step
+  double loss;        // of the host
   int apply;          // the verdict: 0 skips the sweep
   int next_apply;     // the same of the step after, where it is decided ahead
   const void* ahead;  // the table that holds the next step's coefficients; see commit_together()
@@ -58,8 +60,9 @@ struct View {
   typename Recipe::template Coefficients<double>* coefficients64;
   Core<Recipe>* core;
   const Signals* board;  // of all devices, where there are several
-  const double* loss;    // null: none
+  const void* loss;      // null: none
   double elements;
+  Dtype loss_dtype;
   int tensor_count;
   int page_count;
   int reduce_blocks, sweep_blocks;

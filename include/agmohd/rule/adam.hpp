@@ -70,6 +70,8 @@ struct Adam {
     m.beta1_product *= b1;
     m.beta2_product *= b2;
     const double carried = b1 == 0 ? 0 : b1 * b1 / b2 * m.bound2;
+    // Stored in few bits, exp_avg decays more slowly than b1 says; where C_t grows, that adds up.
+    const bool drifts = now.slack > kSlack && b1 * b1 > b2;
     m.bound2 = b2 == 0 ? kUnbounded : carried + (1 - b1) * (1 - b1) / (1 - b2);
     const double correction1 = 1 - m.beta1_product, correction2 = 1 - m.beta2_product;
     return {R(o.maximize ? -1 : 1),
@@ -81,7 +83,7 @@ struct Adam {
             R(1 / correction1),
             R(1 / std::sqrt(correction2)),
             R(o.eps),
-            R(now.slack * std::sqrt(m.bound2 * correction2)),
+            R(now.slack * std::sqrt((drifts ? kUnbounded : m.bound2) * correction2)),
             R(o.eps > 1e-18 ? o.eps : 1e-18)};
   }
 

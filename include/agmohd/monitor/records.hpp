@@ -1,0 +1,103 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <iomanip>
+#include <limits>
+#include <ostream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "../core/record.hpp"
+
+// What an optimizer did, for people.
+namespace agmohd::monitor {
+
+/// The names of the bits of Flag and of Tally::Did, in their order.
+inline constexpr const char* kind_names[Tally::kinds] = {
+    "non-finite",     "explosion",   "step too large",   "impossible moment",
+    "loss spike",     "oscillation", "vanishing",        "plateau",
+    "accepted",       "give up",     "skipped",          "clipped",
+    "clipped harder", "throttled",   "momentum lowered", "rolled back"};
+
+/// The records that are complete, oldest first. A device may write meanwhile.
+inline std::vector<Record> read(const RecordRing& ring) {
+  std::vector<Record> out;
+  for (const RecordRing::Slot& slot : ring.slots) {
+    const auto written = [&] { return *const_cast<const volatile std::int64_t*>(&slot.written); };
+    const std::int64_t before = written();
+    std::atomic_thread_fence(std::memory_order_acquire);
+    const Record record = slot.record;
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if (before > 0 && before == written() && record.step == before) out.push_back(record);
+  }
+  std::sort(out.begin(), out.end(),
+            [](const Record& a, const Record& b) { return a.step < b.step; });
+  return out;
+}
+
+/// The last record after step `after` in which the optimizer gave up; its step is 0 if there is
+/// none.
+inline Record gave_up(const RecordRing& ring, std::int64_t after) {
+  Record found;
+  for (const RecordRing::Slot& slot : ring.slots) {
+    const std::int64_t written = *const_cast<const volatile std::int64_t*>(&slot.written);
+    if (written <= std::max(after, found.step)) continue;
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if ((slot.record.flags & Flag::give_up) != 0) found = slot.record;
+  }
+  return found;
+}
+
+/// The flags of a record: "explosion, loss spike".
+inline std::string flag_names(unsigned flags) {
+  std::string out;
+  for (int i = 0; i < Tally::skip; ++i) {
+    if ((flags >> unsigned(i) & 1U) == 0) continue;
+    out += (out.empty() ? "" : ", ") + std::string(kind_names[i]);
+  }
+  return out;
+}
+
+/// One record as a sentence.
+inline std::string describe(const Record& r) {
+  std::ostringstream out;
+  out << "step " << r.step << " (" << r.updates << " applied before): " << flag_names(r.flags)
+      << "; loss " << r.loss << ", gradient norm " << r.norm << ", learning rate " << r.lr;
+  return out.str();
+}
+
+/// A line for each kind of intervention that happened.
+inline std::string summary(const Tally& tally) {
+  std::ostringstream out;
+  out << tally.steps << " steps, " << tally.count[Tally::skip] << " skipped\n";
+  for (int i = 0; i < Tally::kinds; ++i) {
+    if (tally.count[i] == 0) continue;
+    out << "  " << std::left << std::setw(18) << kind_names[i] << std::right << std::setw(8)
+        << tally.count[i] << "  last at step " << tally.last[i] << '\n';
+  }
+  return out.str();
+}
+
+/// Records as comma-separated values, with a header line if `header`.
+inline void write_csv(std::ostream& out, const std::vector<Record>& records, bool header = true) {
+  if (header) {
+    out << "step,updates,loss,lr,norm,update_rms,level,clip_factor,momentum,lr_factor,skipped,"
+           "rolled_back,flags\n";
+  }
+  const auto precision = out.precision(std::numeric_limits<double>::max_digits10);
+  for (const Record& r : records) {
+    out << r.step << ',' << r.updates << ',' << r.loss << ',' << r.lr << ',' << r.norm << ','
+        << r.update_rms << ',' << r.level << ',' << r.clip_factor << ',' << r.momentum << ','
+        << r.lr_factor << ',' << r.skipped << ',' << r.rolled_back << ",\"" << flag_names(r.flags)
+        << "\"\n";
+  }
+  out.precision(precision);
+}
+
+}  // namespace agmohd::monitor

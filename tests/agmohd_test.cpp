@@ -1,0 +1,436 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+// What AGMOHD promises, on the CPU and, in the suites named Cuda, on a GPU.
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <agmohd/agmohd.hpp>
+#include <cmath>
+#include <limits>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "cuda_recipes.hpp"
+
+namespace {
+
+using agmohd::AGMOHD;
+using agmohd::AGMOHDOptions;
+using agmohd::AGMOHDSGD;
+using agmohd::AGMOHDSGDOptions;
+using agmohd::Flag;
+using agmohd::Optimizer;
+using agmohd::Record;
+using agmohd::Tally;
+using torch::Tensor;
+using Tensors = std::vector<Tensor>;
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+/// Odd shapes, one of several pages, one off alignment; the same values on every device.
+Tensors parameters(at::Device device, at::ScalarType dtype = at::kFloat) {
+  torch::manual_seed(7);
+  Tensors out;
+  for (const std::vector<std::int64_t>& shape :
+       std::vector<std::vector<std::int64_t>>{{7, 5}, {1}, {0}, {16384 + 3}, {40000}, {33, 65}}) {
+    out.push_back((torch::randn(shape) * 0.1).to(device, dtype));
+  }
+  out.push_back((torch::randn({1030}) * 0.1).to(device, dtype).slice(0, 1));
+  for (Tensor& t : out) t = t.detach().requires_grad_();
+  return out;
+}
+
+/// Gradients of step t, with a norm of about `norm`.
+void set_gradients(const Tensors& params, std::uint64_t t, double norm = 0.5) {
+  torch::manual_seed(1000 + t);
+  std::int64_t n = 0;
+  for (const Tensor& p : params) n += p.numel();
+  const double scale = norm / std::sqrt(double(n));
+  for (const Tensor& p : params) {
+    p.mutable_grad() = (torch::randn(p.sizes()) * scale).to(p.device(), p.scalar_type());
+  }
+}
+
+Tensor loss_of(std::uint64_t t, at::Device device) {
+  return torch::tensor(3.0 / (1.0 + 0.01 * double(t)), torch::dtype(torch::kFloat)).to(device);
+}
+
+Tensors copies(const Tensors& from) {
+  Tensors out;
+  for (const Tensor& t : from) out.push_back(t.detach().cpu().clone());
+  return out;
+}
+
+void expect_same_bits(const Tensors& a, const Tensors& b, const std::string& what) {
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const Tensor x = a[i].detach().cpu(), y = b[i].detach().cpu();
+    ASSERT_TRUE(torch::equal(x, y))
+        << what << ", tensor " << i << ": " << (x != y).sum().item<std::int64_t>() << " of "
+        << x.numel() << " elements differ";
+  }
+}
+
+template <class O>
+std::string saved(const O& optimizer) {
+  std::ostringstream out;
+  torch::save(optimizer, out);
+  return out.str();
+}
+
+template <class O>
+Tensors states(O& optimizer, const Tensors& params) {
+  Tensors out;
+  for (const Tensor& p : params) {
+    const auto found = optimizer.state().find(p.unsafeGetTensorImpl());
+    if (found == optimizer.state().end()) continue;
+    auto& state = static_cast<typename O::ParamState&>(*found->second);
+    out.push_back(torch::tensor(state.step()));
+    if constexpr (requires { state.exp_avg(); }) {
+      out.push_back(state.exp_avg().clone());
+      out.push_back(state.exp_avg_sq().clone());
+    } else if (state.momentum_buffer().defined()) {
+      out.push_back(state.momentum_buffer().clone());
+    }
+  }
+  return out;
+}
+
+// --- each promise as a function of the device -----------------------------------------------
+
+void calm_means_untouched(at::Device device, at::ScalarType dtype) {
+  const Tensors a = parameters(device, dtype), b = parameters(device, dtype);
+  AGMOHD watched(a, AGMOHDOptions(1e-3).betas({0.9, 0.95}).weight_decay(0.1));
+  using Base = Optimizer<testing_recipes::Calm>;
+  Base base(b, Base::Options(1e-3).betas({0.9, 0.95}).weight_decay(0.1).max_norm(1.0));
+  for (std::uint64_t t = 0; t < 150; ++t) {
+    const double norm = t % 7 == 3 ? 1.3 : 0.9;  // the base clip is at work in some steps
+    set_gradients(a, t, norm);
+    set_gradients(b, t, norm);
+    watched.step(loss_of(t, device));
+    base.step();
+  }
+  expect_same_bits(a, b, "parameters");
+  expect_same_bits(states(watched, a), states(base, b), "states");
+  const Tally tally = watched.tally();
+  EXPECT_EQ(tally.steps, 150);
+  EXPECT_EQ(tally.count[Tally::skip], 0);
+  EXPECT_EQ(tally.count[Tally::bound], 0);
+  EXPECT_EQ(tally.count[Tally::throttle], 0);
+  EXPECT_EQ(tally.count[Tally::momentum], 0);
+  EXPECT_GT(tally.count[Tally::clip], 10);
+}
+
+/// One bad value somewhere: nothing changes, and what follows is as if the step had not been.
+void a_bad_value_leaves_no_trace(at::Device device) {
+  struct Bad {
+    std::size_t tensor;
+    std::int64_t element;  // -1: the loss
+    double value;
+  };
+  const std::vector<Bad> all{{0, 0, kNan},     {3, 16386, kInf}, {4, 39999, -kInf}, {6, 512, kNan},
+                             {4, 20000, 1e38}, {5, 17, 1e38},    {0, -1, kNan},     {0, -1, kInf}};
+  for (const std::uint64_t when : {60ULL, 90ULL}) {
+    for (const Bad& bad : all) {
+      const Tensors a = parameters(device), b = parameters(device);
+      AGMOHD hit(a, AGMOHDOptions(1e-3)), spared(b, AGMOHDOptions(1e-3));
+      for (std::uint64_t t = 0; t < when + 40; ++t) {
+        if (t == when) {
+          set_gradients(a, 5000);
+          Tensor loss = loss_of(t, device);
+          if (bad.element < 0) {
+            loss = torch::full({}, bad.value, loss.options());
+          } else {
+            a[bad.tensor].mutable_grad().view(-1)[bad.element] = bad.value;
+          }
+          const Tensors before = copies(a), moments = states(hit, a);
+          const std::int64_t updates = hit.updates();
+          hit.step(loss);
+          expect_same_bits(a, before, "parameters of a skipped step");
+          expect_same_bits(states(hit, a), moments, "states of a skipped step");
+          EXPECT_EQ(hit.updates(), updates);
+        }
+        set_gradients(a, t);
+        set_gradients(b, t);
+        hit.step(loss_of(t, device));
+        spared.step(loss_of(t, device));
+      }
+      expect_same_bits(a, b, "the trajectory after it");
+      expect_same_bits(states(hit, a), states(spared, b), "the states after it");
+      EXPECT_EQ(hit.tally().count[Tally::skip], 1) << bad.value << " at " << bad.element;
+    }
+  }
+}
+
+/// A run with incidents of many kinds; returns where it ended.
+template <class Step>
+void incidents(const Tensors& params, const Step& step, std::uint64_t from, std::uint64_t to) {
+  for (std::uint64_t t = from; t < to; ++t) {
+    double norm = 0.5;
+    if (t == 70 || (t >= 90 && t < 93)) norm = 500;  // spikes: skipped
+    if (t == 80) norm = 0.5 * 1.3;
+    if (t >= 110) norm = 4;  // a new regime
+    set_gradients(params, t, norm);
+    if (t == 75) params[4].mutable_grad().view(-1)[123] = kNan;
+    step(t);
+  }
+}
+
+void resumes_in_the_middle(at::Device device) {
+  const Tensors a = parameters(device);
+  AGMOHD whole(a, AGMOHDOptions(1e-3));
+  incidents(
+      a, [&](std::uint64_t t) { whole.step(loss_of(t, device)); }, 0, 140);
+  for (const std::uint64_t cut : {30ULL, 71ULL, 91ULL, 112ULL}) {
+    const Tensors b = parameters(device);
+    std::string state;
+    {
+      AGMOHD first(b, AGMOHDOptions(1e-3));
+      incidents(
+          b, [&](std::uint64_t t) { first.step(loss_of(t, device)); }, 0, cut);
+      state = saved(first);
+    }
+    AGMOHD second(b, AGMOHDOptions(1e-3));
+    std::istringstream in(state);
+    torch::load(second, in);
+    incidents(
+        b, [&](std::uint64_t t) { second.step(loss_of(t, device)); }, cut, 140);
+    expect_same_bits(a, b, "resumed at " + std::to_string(cut));
+    expect_same_bits(states(whole, a), states(second, b), "states");
+    const Tally x = whole.tally(), y = second.tally();
+    EXPECT_EQ(x.steps, y.steps);
+    for (int kind = 0; kind < Tally::kinds; ++kind) {
+      EXPECT_EQ(x.count[kind], y.count[kind]) << kind;
+      EXPECT_EQ(x.last[kind], y.last[kind]) << kind;
+    }
+  }
+}
+
+void a_new_regime_is_accepted(at::Device device) {
+  for (const double factor : {5.0, 100.0}) {
+    const Tensors p = parameters(device);
+    AGMOHD optimizer(p, AGMOHDOptions(1e-4).max_norm(1e6));
+    for (std::uint64_t t = 0; t < 120; ++t) {
+      set_gradients(p, t, t < 80 ? 0.5 : 0.5 * factor);
+      optimizer.step();
+    }
+    const Tally tally = optimizer.tally();
+    EXPECT_LE(tally.count[Tally::skip], 5);
+    EXPECT_LE(tally.last[Tally::skip], 80 + 10);
+    EXPECT_EQ(optimizer.updates(), 120 - tally.count[Tally::skip]);
+    if (device.is_cuda()) torch::cuda::synchronize();
+    for (const Record& r : optimizer.records()) {
+      if (r.step > 110) {
+        EXPECT_EQ(r.clip_factor, 1) << r.step;
+      }
+    }
+  }
+}
+
+void gives_up_with_a_reason(at::Device device) {
+  const Tensors p = parameters(device);
+  AGMOHD optimizer(p, AGMOHDOptions(1e-3));
+  std::string message;
+  int steps = 0;
+  for (; steps < 60 && message.empty(); ++steps) {
+    set_gradients(p, std::uint64_t(steps));
+    if (steps >= 10) p[0].mutable_grad().view(-1)[3] = kNan;
+    try {
+      optimizer.step();
+    } catch (const c10::Error& error) {
+      message = error.what();
+    }
+    if (device.is_cuda()) torch::cuda::synchronize();
+  }
+  EXPECT_EQ(steps, 10 + 25 + 1);
+  EXPECT_NE(message.find("training cannot be healed"), std::string::npos) << message;
+  EXPECT_NE(message.find("non-finite"), std::string::npos) << message;
+  EXPECT_EQ(optimizer.updates(), 10);
+}
+
+void a_corrupt_moment_is_bounded(at::Device device) {
+  const Tensors p = parameters(device);
+  AGMOHD optimizer(p, AGMOHDOptions(1e-3).weight_decay(0));
+  for (std::uint64_t t = 0; t < 20; ++t) {
+    set_gradients(p, t);
+    optimizer.step();
+  }
+  EXPECT_EQ(optimizer.tally().count[3], 0);
+  auto& state = static_cast<AGMOHD::ParamState&>(*optimizer.state().at(p[4].unsafeGetTensorImpl()));
+  state.exp_avg().view(-1)[777] = 1e20;
+  const float before = p[4].view(-1)[777].item<float>();
+  set_gradients(p, 20);
+  optimizer.step();
+  EXPECT_LT(std::abs(p[4].view(-1)[777].item<float>() - before), 0.1);
+  set_gradients(p, 21);
+  optimizer.step();
+  EXPECT_EQ(optimizer.tally().count[3], 1);
+}
+
+void records_say_what_happened(at::Device device) {
+  const Tensors p = parameters(device);
+  AGMOHD optimizer(p, AGMOHDOptions(1e-3));
+  EXPECT_TRUE(optimizer.records().empty());
+  incidents(
+      p, [&](std::uint64_t t) { optimizer.step(loss_of(t, device)); }, 0, 100);
+  if (device.is_cuda()) torch::cuda::synchronize();
+  const std::vector<Record> records = optimizer.records();
+  ASSERT_EQ(records.size(), 100U);
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const Record& r = records[i];
+    EXPECT_EQ(r.step, std::int64_t(i) + 1);
+    const bool skipped = i == 70 || i == 75 || (i >= 90 && i < 93);
+    EXPECT_EQ(r.skipped, skipped ? 1U : 0U) << i;
+    EXPECT_NEAR(r.loss, 3.0 / (1.0 + 0.01 * double(i)), 1e-6);
+    EXPECT_EQ(r.lr, 1e-3);
+    if (i == 75) {
+      EXPECT_TRUE(r.flags & Flag::nonfinite);
+    } else {
+      EXPECT_NEAR(r.norm, skipped ? 500 : i == 80 ? 0.65 : 0.5, skipped ? 20 : 0.02);
+    }
+    if (i == 70) {
+      EXPECT_TRUE(r.flags & Flag::explosion);
+    }
+    if (i == 0) {
+      EXPECT_EQ(r.update_rms, 0);
+    } else {
+      EXPECT_GT(r.update_rms, 1e-5);
+      EXPECT_LT(r.update_rms, 2e-3);
+    }
+  }
+  EXPECT_EQ(records.back().updates, 100 - 5 - 1);
+  const std::string text = optimizer.summary();
+  EXPECT_NE(text.find("100 steps, 5 skipped"), std::string::npos) << text;
+  std::ostringstream csv;
+  agmohd::monitor::write_csv(csv, records);
+  const std::string lines = csv.str();
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 101);
+}
+
+TEST(Agmohd, CalmMeansUntouched) {
+  for (const auto dtype : {at::kFloat, at::kDouble, at::kBFloat16, at::kHalf}) {
+    calm_means_untouched(at::kCPU, dtype);
+  }
+}
+TEST(Agmohd, ABadValueLeavesNoTrace) { a_bad_value_leaves_no_trace(at::kCPU); }
+TEST(Agmohd, ResumesInTheMiddleOfAnIncident) { resumes_in_the_middle(at::kCPU); }
+TEST(Agmohd, ANewRegimeIsAccepted) { a_new_regime_is_accepted(at::kCPU); }
+TEST(Agmohd, GivesUpWithAReason) { gives_up_with_a_reason(at::kCPU); }
+TEST(Agmohd, ACorruptMomentIsBounded) { a_corrupt_moment_is_bounded(at::kCPU); }
+TEST(Agmohd, RecordsSayWhatHappened) { records_say_what_happened(at::kCPU); }
+
+TEST(Agmohd, TheLossArrivesInThreeWays) {
+  for (int way = 0; way < 4; ++way) {
+    const Tensors p = parameters(at::kCPU);
+    AGMOHD optimizer(p, AGMOHDOptions(1e-3));
+    set_gradients(p, 0);
+    const Tensor loss = torch::tensor(2.5, torch::dtype(torch::kDouble));
+    switch (way) {
+      case 0:
+        optimizer.step(loss);
+        break;
+      case 1:
+        optimizer.step([&] { return loss; });
+        break;
+      case 2:
+        optimizer.observe_loss(loss);
+        optimizer.step();
+        break;
+      default:
+        optimizer.step();
+    }
+    const Record r = optimizer.records().back();
+    way < 3 ? EXPECT_EQ(r.loss, 2.5) << way : EXPECT_TRUE(std::isnan(r.loss));
+  }
+}
+
+TEST(Agmohd, TheReferenceLaneAgrees) {
+  const Tensors a = parameters(at::kCPU), b = parameters(at::kCPU);
+  AGMOHD lane(a, AGMOHDOptions(1e-3)), reference(b, AGMOHDOptions(1e-3));
+  reference.use_reference_lane();
+  const auto run = [&](AGMOHD& o, const Tensors& p) {
+    incidents(
+        p, [&](std::uint64_t t) { o.step(loss_of(t, at::kCPU)); }, 0, 120);
+  };
+  run(lane, a);
+  run(reference, b);
+  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(torch::allclose(a[i], b[i], 1e-5, 1e-6));
+  const auto x = lane.records(), y = reference.records();
+  ASSERT_EQ(x.size(), y.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    EXPECT_EQ(x[i].skipped, y[i].skipped) << i;
+    EXPECT_EQ(x[i].flags, y[i].flags) << i;
+    EXPECT_NEAR(x[i].update_rms, y[i].update_rms, 1e-4 * y[i].update_rms) << i;
+  }
+}
+
+TEST(Agmohd, AJumpOfTheLearningRateIsCut) {
+  const Tensors p = parameters(at::kCPU);
+  AGMOHD optimizer(p, AGMOHDOptions(1e-3));
+  for (std::uint64_t t = 0; t < 130; ++t) {
+    if (t == 120) optimizer.options().lr(0), optimizer.param_groups()[0].options().set_lr(3e-2);
+    set_gradients(p, t);
+    optimizer.step();
+  }
+  for (const Record& r : optimizer.records()) {
+    if (r.step <= 120) {
+      EXPECT_EQ(r.lr_factor, 1) << r.step;
+    } else if (r.step == 121) {
+      EXPECT_LT(r.lr_factor, 0.1);
+      EXPECT_TRUE(r.flags & Flag::step_too_large);
+    }
+  }
+}
+
+TEST(Agmohd, AroundSgd) {
+  const Tensors a = parameters(at::kCPU), b = parameters(at::kCPU);
+  AGMOHDSGD watched(a, AGMOHDSGDOptions(1e-2).momentum(0.9));
+  using Base = Optimizer<testing_recipes::ClippedSGD>;
+  Base base(b, Base::Options(1e-2).momentum(0.9).max_norm(1.0));
+  for (std::uint64_t t = 0; t < 120; ++t) {
+    set_gradients(a, t);
+    set_gradients(b, t);
+    watched.step(loss_of(t, at::kCPU));
+    base.step();
+  }
+  expect_same_bits(a, b, "parameters");
+}
+
+// --- on a GPU ---------------------------------------------------------------------------------
+
+TEST(AgmohdCuda, CalmMeansUntouched) {
+  for (const auto dtype : {at::kFloat, at::kDouble, at::kBFloat16, at::kHalf}) {
+    calm_means_untouched(at::kCUDA, dtype);
+  }
+}
+TEST(AgmohdCuda, ABadValueLeavesNoTrace) { a_bad_value_leaves_no_trace(at::kCUDA); }
+TEST(AgmohdCuda, ResumesInTheMiddleOfAnIncident) { resumes_in_the_middle(at::kCUDA); }
+TEST(AgmohdCuda, ANewRegimeIsAccepted) { a_new_regime_is_accepted(at::kCUDA); }
+TEST(AgmohdCuda, GivesUpWithAReason) { gives_up_with_a_reason(at::kCUDA); }
+TEST(AgmohdCuda, ACorruptMomentIsBounded) { a_corrupt_moment_is_bounded(at::kCUDA); }
+TEST(AgmohdCuda, RecordsSayWhatHappened) { records_say_what_happened(at::kCUDA); }
+
+TEST(AgmohdCuda, HasTheSignalsOfTheCpu) {
+  for (const auto dtype : {at::kFloat, at::kDouble, at::kBFloat16, at::kHalf}) {
+    const Tensors a = parameters(at::kCPU, dtype), b = parameters(at::kCUDA, dtype);
+    AGMOHD cpu(a, AGMOHDOptions(1e-3)), cuda(b, AGMOHDOptions(1e-3));
+    for (std::uint64_t t = 0; t < 60; ++t) {
+      set_gradients(a, t);
+      set_gradients(b, t);
+      cpu.step();
+      cuda.step();
+      const agmohd::Signals x = cpu.signals(), y = cuda.signals();
+      EXPECT_EQ(x.norm2, y.norm2) << dtype << t;
+      EXPECT_EQ(x.update2, y.update2) << dtype << t;
+      EXPECT_EQ(x.updated, y.updated) << dtype << t;
+      EXPECT_EQ(x.along, y.along) << dtype << t;
+      EXPECT_EQ(x.along_previous, y.along_previous) << dtype << t;
+    }
+    expect_same_bits(a, b, "parameters");
+  }
+}
+
+}  // namespace
