@@ -160,6 +160,29 @@ std::vector<Contestant> half_state(at::ScalarType dtype, bool cuda) {
   return all;
 }
 
+/// AGMOHD beside its base and beside a detector on the host.
+std::vector<Contestant> hindrance(at::ScalarType dtype, bool cuda) {
+  const Bytes bytes(dtype);
+  const double ours = bytes.ours(2, 2);
+  const std::string detector = "torch_detector";
+  const auto agmohd = [](Peers& p) { p.step_agmohd(); };
+  std::vector<Contestant> all{
+      {detector, "norm().item(), if, clip + torch::optim::AdamW" + state_of(dtype), detector,
+       bytes.theirs(2, 2), [](Peers& p) { p.torch_detector(); }},
+      {"agmohd_clip_adamw", "agmohd, AdamW + ClipByNorm", detector, ours, step_ours<ClipAdamW>},
+      {"agmohd", "AGMOHD, everything on, with a loss", detector, ours, agmohd},
+  };
+  if (!cuda) return all;
+  const std::vector<Contestant> more{
+      {"agmohd_clip_adamw_graph", "agmohd, AdamW + ClipByNorm, as a CUDA graph", detector, ours,
+       step_ours<ClipAdamW>, true, prepare_ours<ClipAdamW>},
+      {"agmohd_graph", "AGMOHD as a CUDA graph", detector, ours, agmohd, true,
+       prepare_ours<Agmohd>},
+  };
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
 /// A lineup on each of the devices; a variant that measures another optimizer is one more line.
 struct Row {
   const char* name;
@@ -180,6 +203,10 @@ const std::vector<Row>& lineups() {
       {"gpt2_xl_rules", {large}, false, true, false, rules},
       {"gpt2_xl_state", {large}, false, true, false, half_state},
       {"gpt2_xl_bf16_state", {large, at::kBFloat16}, false, true, false, half_state},
+      {"gpt2_124m_agmohd", {small}, true, true, true, hindrance},
+      {"gpt2_xl_agmohd", {large}, false, true, false, hindrance},
+      {"2000x1000_agmohd", {equal(2000, 1000)}, true, true, false, hindrance},
+      {"10000x64_agmohd", {equal(10000, 64)}, false, true, false, hindrance},
       {"gpt2_124m_misaligned", {small, at::kFloat, 1, 1}, false, true},
       {"gpt2_124m_grads_misaligned", {small, at::kFloat, 2, 1}, false, true},
       {"gpt2_xl", {large}, false, true},
@@ -330,6 +357,7 @@ void help() {
       "          _bf16, _f64        parameters and gradients in that dtype\n"
       "          _rules             the other rules\n"
       "          _state             states in bfloat16: _half to nearest, _stochastic\n"
+      "          _agmohd            AGMOHD beside its base and a detector written on the host\n"
       "          _misaligned        every parameter and gradient begins one element off alignment\n"
       "          _grads_misaligned  gradients begin one element off, parameters two\n"
       "  WHAT    torch_clip_X, torch_X    clip_grad_norm_ + torch::optim; without clipping\n"

@@ -8,6 +8,7 @@
 #include <torch/optim/sgd.h>
 
 #include <agmohd/agmohd.hpp>
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <optional>
@@ -48,6 +49,7 @@ class Peers {
       grads_.push_back(empty(shape, options, gradient_offset_).normal_(0, 0.01));
       params_.back().mutable_grad() = grads_.back();
     }
+    loss_ = at::full({}, 2.0, options);
   }
 
   /// Stock LibTorch.
@@ -101,6 +103,32 @@ class Peers {
     auto& optimizer = std::get<std::optional<agmohd::Optimizer<Recipe>>>(ours_);
     if (!optimizer) optimizer.emplace(params_, options<Recipe>());
     return *optimizer;
+  }
+
+  /// AGMOHD's step with a loss.
+  void step_agmohd() { ours<Agmohd>().step(loss_); }
+
+  /// A detector as people write one on the host: skip what is not finite or six sigma above the
+  /// mean of the last norms, else clip and step.
+  void torch_detector() {
+    double squares = 0;
+    {
+      const at::NoGradGuard no_grad;
+      std::vector<at::Tensor> norms;
+      for (const at::Tensor& grad : grads_) norms.push_back(grad.norm());
+      squares = at::stack(norms).square().sum().item<double>();
+    }
+    const double norm = std::sqrt(squares);
+    if (!std::isfinite(norm) || !std::isfinite(loss_.item<double>())) return;
+    const double x = std::log(norm), z = (x - mean_) / std::max(std::sqrt(variance_), 0.05);
+    if (seen_ > 50 && z > 6) return;
+    variance_ = 0.98 * (variance_ + 0.02 * (x - mean_) * (x - mean_));
+    mean_ += (x - mean_) / double(std::min<std::int64_t>(++seen_, 50));
+    if (norm > max_norm_) {
+      const at::NoGradGuard no_grad;
+      for (const at::Tensor& grad : grads_) grad.mul_(max_norm_ / norm);
+    }
+    torch_adamw();
   }
 
   /// The next ours() is a new one.
@@ -163,6 +191,9 @@ class Peers {
   std::int64_t gradient_offset_;
   double max_norm_;
   std::vector<at::Tensor> params_, grads_, others_;
+  at::Tensor loss_;
+  double mean_ = 0, variance_ = 0;
+  std::int64_t seen_ = 0;
   bool turn_ = false;  ///< whether others_ are in .grad()
   std::optional<torch::optim::AdamW> torch_;
   std::optional<torch::optim::Adam> torch_adam_;
@@ -171,7 +202,9 @@ class Peers {
   std::vector<at::Tensor> buffers_;
   template <class... Recipes>
   using Ours = std::tuple<std::optional<agmohd::Optimizer<Recipes>>...>;
-  Ours<AdamW, ClipAdamW, ClipHalfAdamW, ClipStochasticAdamW, ClipAdam, ClipSGD, ClipOneState> ours_;
+  Ours<AdamW, ClipAdamW, ClipHalfAdamW, ClipStochasticAdamW, ClipAdam, ClipSGD, ClipOneState,
+       Agmohd>
+      ours_;
 };
 
 }  // namespace bench

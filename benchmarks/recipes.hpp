@@ -59,6 +59,7 @@ using Clipped = agmohd::Recipe<Rule, agmohd::hindrance::None, agmohd::momentum::
 
 using AdamW = agmohd::recipe::AdamW;
 using ClipAdamW = Clipped<agmohd::rule::AdamW>;
+using Agmohd = agmohd::recipe::AGMOHD;
 using ClipAdam = Clipped<agmohd::rule::Adam>;
 using ClipSGD = Clipped<agmohd::rule::SGD>;
 using ClipHalfAdamW = Clipped<agmohd::rule::AdamW, agmohd::storage::BFloat16>;

@@ -358,6 +358,55 @@ TEST(CudaGraph, ReplaysHaveTheBitsOfEagerSteps) {
                    "eager and replayed steps in turns");
 }
 
+/// Spikes, non-finite gradients and losses, a jump of the learning rate, a new regime.
+TEST(CudaGraph, ReplaysIncidentsAsEagerSteps) {
+  const auto sides = [] {
+    Tensors params = copies(parameters(torch::kFloat, 43), torch::kCUDA);
+    for (const Tensor& p : params) p.mutable_grad() = torch::zeros_like(p);
+    return params;
+  };
+  const Tensors a = sides(), b = sides();
+  const auto o = agmohd::AGMOHDOptions(1e-3).weight_decay(0.1);
+  agmohd::AGMOHD eager(a, o), graphed(b, o);
+  const Tensor loss = torch::zeros({}, torch::kCUDA);
+  const auto load = [&loss](const Tensors& params, int t) {
+    torch::manual_seed(500 + std::uint64_t(t));
+    const double scale = t == 70 || t == 90 || t == 91 ? 3.0 : t < 150 ? 0.002 : 0.02;
+    for (const Tensor& p : params) {
+      p.grad().copy_(torch::randn(p.sizes()) * scale);
+    }
+    if (t == 75) params[5].grad()[4321].fill_(std::numeric_limits<float>::infinity());
+    loss.fill_(t == 85 ? std::numeric_limits<float>::quiet_NaN() : 2.F - 0.001F * float(t));
+  };
+  const c10::cuda::CUDAStreamGuard guard(c10::cuda::getStreamFromPool());
+  for (int t = 0; t < 3; ++t) {
+    load(a, t), eager.step(loss);
+    load(b, t), graphed.step(loss);
+  }
+  graphed.prepare();
+  at::cuda::CUDAGraph graph;
+  torch::cuda::synchronize();
+  graph.capture_begin();
+  graphed.step(loss);
+  graph.capture_end();
+  for (int t = 3; t < 1003; ++t) {
+    const double lr = t >= 120 && t < 125 ? 3e-2 : 1e-3;
+    for (auto* optimizer : {&eager, &graphed}) optimizer->param_groups()[0].options().set_lr(lr);
+    load(a, t), eager.step(loss);
+    load(b, t), graphed.prepare(), graph.replay();
+    if (t % 50 == 0) expect_same_bits(a, b, "step " + std::to_string(t));
+  }
+  expect_same_bits(a, b, "the end");
+  const agmohd::Tally x = eager.tally(), y = graphed.tally();
+  for (int kind = 0; kind < agmohd::Tally::kinds; ++kind) {
+    EXPECT_EQ(x.count[kind], y.count[kind]) << kind;
+    EXPECT_EQ(x.last[kind], y.last[kind]) << kind;
+  }
+  EXPECT_GE(x.count[agmohd::Tally::skip], 5);
+  EXPECT_GE(x.count[agmohd::Tally::throttle], 1);
+  EXPECT_EQ(graphed.records().back().step, 1003);
+}
+
 TYPED_TEST(CudaLane, ReplaysAndEagerStepsMayTakeTurns) {
   Tensors plain = copies(parameters(torch::kFloat, 29), torch::kCUDA),
           mixed = copies(plain, torch::kCUDA);

@@ -261,7 +261,7 @@ class Measured {
     executor_.bind(refs, nullptr);
   }
   Signals signals() {
-    executor_.measure(nullptr, true);
+    executor_.measure({}, true);
     return executor_.signals();
   }
 

@@ -130,7 +130,11 @@ struct Recipe {
       return judge(o, s, m);
     } else {
       s.lr = scheduled_lr(o, first, m);
-      const Verdict v = judge(o, s, m);
+      Verdict v = judge(o, s, m);
+      if (v.rollback) {  // it comes with a skip; there are no snapshots to go back to
+        v.rollback = false;
+        v.flags |= Flag::give_up;
+      }
       record = note(o, first, s, v, m);
       return v;
     }
@@ -139,12 +143,7 @@ struct Recipe {
   /// Once a step: the verdict, and what the other policies make of it. A skipped step leaves the
   /// optimizer's memory as it is, but for what the hindrance policy itself counts.
   AGMOHD_HD static Verdict judge(const Shared& o, const Signals& s, Memory& m) {
-    Verdict v = Hindrance::judge(o.hindrance, s, m.hindrance);
-    if (v.rollback) {  // there are no snapshots to go back to
-      v.rollback = false;
-      v.skip = true;
-      v.flags |= Flag::give_up;
-    }
+    const Verdict v = Hindrance::judge(o.hindrance, s, m.hindrance);
     if (v.skip) return v;
     Momentum::advance(o.momentum, v, m.momentum);
     if constexpr (has::schedule_memory<Schedule>) Schedule::advance(o.schedule, v, m.schedule);

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "concepts.hpp"
 #include "executor.hpp"
 #include "reduction.hpp"
 
