@@ -336,13 +336,13 @@ TEST(Explosion, OfOneTensorIsClippedThereAlone) {
     const Signals s = healthy.next();
     run.step(s, part(s, 1));
   }
-  const hindrance::Spread before = run.tensor.hindrance;
+  const hindrance::Spread before = run.tensor.hindrance.memory;
   Signals s = healthy.next();
   s.norm2 = 0.01;
   run.step(s, part(s, 1000));
   EXPECT_NEAR(std::log(run.k.gradient.factor * std::sqrt(part(s, 1000).norm2)),
               before.mean + 3 * before.sigma(0.05), 1e-9);
-  EXPECT_LT(run.tensor.hindrance.mean, before.mean + 0.1 * before.sigma(0.05));
+  EXPECT_LT(run.tensor.hindrance.memory.mean, before.mean + 0.1 * before.sigma(0.05));
   // A change of regime of all: after the acceptance nothing of it is clipped but by the base clip.
   Driven<recipe::AGMOHD> other;
   for (int t = 0; t < 300; ++t) {
@@ -355,7 +355,7 @@ TEST(Explosion, OfOneTensorIsClippedThereAlone) {
   }
   EXPECT_NE(other.verdict.flags & Flag::accepted, 0U);
   EXPECT_EQ(other.k.gradient.factor, 1 / std::sqrt(s.norm2));
-  EXPECT_NEAR(other.tensor.hindrance.mean, std::log(std::sqrt(s.norm2) / 10) - 1.5, 1e-9);
+  EXPECT_NEAR(other.tensor.hindrance.memory.mean, std::log(std::sqrt(s.norm2) / 10) - 1.5, 1e-9);
 }
 
 // ---- The size of steps

@@ -86,11 +86,16 @@ struct Recipe {
     std::conditional_t<watched, Swept, detail::NoMemory> swept{};  ///< by the last applied step
     std::conditional_t<recorded, Tally, detail::NoMemory> tally{};
   };
+  /// What the hindrance policy knows of one tensor.
+  struct TensorWatch {
+    typename detail::TensorMemory<Hindrance>::type memory{};
+    std::int64_t exploded = 0;  ///< steps in which it was clipped by itself
+  };
   /// Memory of one tensor. `age` counts its applied updates.
   struct PerTensor {
     std::int64_t age = 0;
     typename Rule::Memory rule{};
-    typename detail::TensorMemory<Hindrance>::type hindrance{};
+    std::conditional_t<has::judge_tensor<Hindrance>, TensorWatch, detail::NoMemory> hindrance{};
   };
 
   template <class R>
@@ -165,7 +170,8 @@ struct Recipe {
     if constexpr (has::decay<Rule>) decay = Rule::decay(group.rule, now.lr);
     TensorVerdict tv;
     if constexpr (has::judge_tensor<Hindrance>) {
-      tv = Hindrance::judge_tensor(o.hindrance, ts, v, m.hindrance, tensor.hindrance);
+      tv = Hindrance::judge_tensor(o.hindrance, ts, v, m.hindrance, tensor.hindrance.memory);
+      if ((tv.flags & Flag::explosion) != 0) tensor.hindrance.exploded += 1;
     }
     const auto gradient = gradient::link_at<R, Gradient>(o.gradient, s, v, ts, tv);
     return {Rule::template at<R>(group.rule, now, tensor.rule), gradient, R(now.lr), R(decay),
