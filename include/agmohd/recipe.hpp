@@ -270,7 +270,9 @@ struct Recipe {
     return r;
   }
 
-  static constexpr double slack = std::is_same_v<typename Storage::Float, Bf16> ? 1.1 : kSlack;
+  static constexpr double slack = (wants & kGuard) == 0                           ? 0
+                                  : std::is_same_v<typename Storage::Float, Bf16> ? 1.1
+                                                                                  : kSlack;
 };
 
 }  // namespace agmohd

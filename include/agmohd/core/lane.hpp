@@ -79,15 +79,26 @@ AGMOHD_HD T max(const T& a, const T& b) {
 /// The smaller one; NaN if either is, as torch.minimum.
 template <Lane T>
 AGMOHD_HD T min(const T& a, const T& b) {
-  return select((a < b) | (a != a), a, b);
+  if constexpr (requires { lane_traits<T>::min(a, b); }) {
+    return lane_traits<T>::min(a, b);
+  } else {
+    return select((a < b) | (a != a), a, b);
+  }
 }
 
 /// x within [-bound, bound]. NaN stays, and so do the bits of what is in range.
 template <Lane T>
-AGMOHD_HD T clamp(const T& x, Real<T> bound) {
-  const T high = like(x, bound);
-  const T low = like(x, -bound);
-  return select(x > high, high, select(x < low, low, x));
+AGMOHD_HD T clamp(const T& x, const T& bound) {
+  const T low = Real<T>(-1) * bound;
+  if constexpr (requires { lane_traits<T>::min(x, x); }) {
+    return min(max(x, low), bound);
+  } else {
+    return select(x > bound, bound, select(x < low, low, x));
+  }
+}
+template <Lane T>
+AGMOHD_HD T clamp(const T& x, Real<T> bound) requires(!std::same_as<T, Real<T>>) {
+  return clamp(x, like(x, bound));
 }
 
 /// -1, 0 or 1; NaN stays, as torch.sign.

@@ -41,7 +41,14 @@ __device__ void judge(const View<Recipe>& view, Signals signals) {
     signals.loss = read_loss(view);
     signals.has_loss = true;
   }
-  core.verdict = Recipe::judge(core.shared, *view.first_group, signals, core.memory, core.record);
+  // On copies: one round trip to memory instead of one for each field.
+  const typename Recipe::Shared shared = core.shared;
+  const typename Recipe::Group first_group = *view.first_group;
+  typename Recipe::Memory memory = core.memory;
+  Record record;
+  core.verdict = Recipe::judge(shared, first_group, signals, memory, record);
+  core.memory = memory;
+  core.record = record;
   core.decided = signals;
   core.apply = core.verdict.skip ? 0 : 1;
 }
@@ -56,15 +63,75 @@ __device__ void publish(const View<Recipe>& view) {
   *const_cast<volatile std::int64_t*>(&slot.written) = record.step;
 }
 
+/// The sweep's pages are to be added by settle_swept(): a block that did it at the sweep's end
+/// would be waited for. In one thread.
+template <class Recipe>
+__device__ void leave_swept(const View<Recipe>& view) {
+  view.core->swept = view.swept;
+  view.core->swept_elements = view.elements;
+  view.core->swept_pages = view.page_count;
+}
+
+/// What the last watched sweep left goes to the memory, added in the order of core/reduction.hpp,
+/// by a whole block.
+template <class Recipe>
+__device__ __noinline__ void settle_swept(Core<Recipe>& core) {
+  using namespace reduction;
+  constexpr int kBatch = 4;  // loads in flight
+  __shared__ double warps[kLanes / kWarp][kWatched];
+  const int threads = int(blockDim.x), pages = core.swept_pages;
+  if (core.swept == nullptr) return;
+  for (int l = int(threadIdx.x); l < kLanes; l += threads) {
+    double sums[kWatched] = {};
+    for (int i = l; i < pages; i += kBatch * kLanes) {
+      SweptPartial part[kBatch];
+#pragma unroll
+      for (int j = 0; j < kBatch; ++j) {
+        const int from = i + j * kLanes < pages ? i + j * kLanes : i;
+#pragma unroll
+        for (int w = 0; w < kWatched; ++w) part[j].sums[w] = __ldcg(&core.swept[from].sums[w]);
+      }
+#pragma unroll
+      for (int j = 0; j < kBatch; ++j) {
+        if (i + j * kLanes >= pages) break;
+#pragma unroll
+        for (int w = 0; w < kWatched; ++w) sums[w] = __dadd_rn(sums[w], part[j].sums[w]);
+      }
+    }
+#pragma unroll
+    for (int w = 0; w < kWatched; ++w) {
+      for (int d = kWarp / 2; d > 0; d /= 2) {
+        sums[w] = __dadd_rn(sums[w], __shfl_xor_sync(0xffffffffU, sums[w], d));
+      }
+      if (l % kWarp == 0) warps[l / kWarp][w] = sums[w];
+    }
+  }
+  __syncthreads();
+  if (threadIdx.x >= kWarp) return;
+  double sums[kWatched];
+#pragma unroll
+  for (int w = 0; w < kWatched; ++w) {
+    sums[w] = threadIdx.x < kLanes / kWarp ? warps[threadIdx.x][w] : 0;
+    for (int d = kLanes / kWarp / 2; d > 0; d /= 2) {
+      sums[w] = __dadd_rn(sums[w], __shfl_xor_sync(0xffffffffU, sums[w], d));
+    }
+  }
+  if (threadIdx.x != 0) return;
+  core.memory.swept = swept(sums, core.swept_elements);
+}
+
 /// A tensor's share of the decision.
 template <class Recipe>
 __device__ void decide_tensor(const View<Recipe>& view, int t, const TensorSignals& signals) {
   const Core<Recipe>& core = *view.core;
   const DeviceTensor<Recipe>& tensor = view.tensors[t];
+  const typename Recipe::Group group = *tensor.group;
+  typename Recipe::PerTensor record = *tensor.record;
   const auto decide = [&](auto* to) {
     using R = std::remove_cv_t<decltype(to->lr)>;
-    to[t] = Recipe::template decide<R>(core.shared, *tensor.group, core.decided, core.verdict,
-                                       core.memory, *tensor.record, tensor.index, signals);
+    to[t] = Recipe::template decide<R>(core.shared, group, core.decided, core.verdict, core.memory,
+                                       record, tensor.index, signals);
+    *tensor.record = record;
   };
   if (tensor.is_double != 0) {
     decide(view.coefficients64);
@@ -246,6 +313,16 @@ __device__ void commit_together(const View<Recipe>& view, unsigned part) {
         core.apply = core.next_apply;
         core.ahead = view.tensors;
       });
+}
+
+/// Before a table changes that the last sweep left its sums in, and before the memory is read.
+template <class Recipe, class Tag>
+__global__ void settle_kernel(Core<Recipe>* core) {
+  if constexpr (Recipe::watched) {
+    settle_swept(*core);
+    __syncthreads();
+    if (threadIdx.x == 0) core->swept = nullptr;
+  }
 }
 
 /// Phase 2 by itself: after the sums of several devices came together, or where no block does it.

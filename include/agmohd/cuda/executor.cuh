@@ -140,11 +140,13 @@ class CudaExecutor final : public Executor<Recipe> {
   }
   Memory read_memory() override {
     if (core_.data() == nullptr) return initial_memory_;
+    settle();
     return read<Memory>(&core_.template at<Core<Recipe>>(0)->memory);
   }
   void write_memory(const Memory& memory) override {
     initial_memory_ = memory;
     if (core_.data() == nullptr) return;
+    settle();
     const c10::cuda::CUDAGuard guard(device_);
     const cudaStream_t stream = ordered_stream();
     uploader_.upload(&core_.template at<Core<Recipe>>(0)->memory, &memory, sizeof memory, stream);
@@ -163,6 +165,19 @@ class CudaExecutor final : public Executor<Recipe> {
         tuning_(tuning_for(found.name)),
         multiprocessors_(found.multiProcessorCount) {}
 
+  /// What the last sweep measured goes from its table to the memory.
+  void settle() {
+    if constexpr (Recipe::watched) {
+      const c10::cuda::CUDAGuard guard(device_);
+      const cudaStream_t stream = ordered_stream();
+      TORCH_CHECK(!capturing_,
+                  "agmohd: a value cannot be read back while a CUDA graph is captured");
+      settle_kernel<Recipe, Tag>
+          <<<1, reduction::kLanes, 0, stream>>>(core_.template at<Core<Recipe>>(0));
+      C10_CUDA_KERNEL_LAUNCH_CHECK();
+      mark(stream);
+    }
+  }
   /// Where kernels read the loss.
   LossRef on_device(const LossRef& loss, cudaStream_t stream) {
     if (!loss.on_host) return loss;
@@ -260,6 +275,7 @@ class CudaExecutor final : public Executor<Recipe> {
   StepTable<Recipe>& current_table(cudaStream_t stream) {
     if (!capturing_) {
       if (dirty_ || active_ != &eager_) {
+        settle();
         eager_.write(refs_, groups_, records_, uploader_, stream);
         forget_ahead(stream);
         active_ = &eager_;

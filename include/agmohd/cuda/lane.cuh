@@ -107,6 +107,16 @@ struct lane_traits<cuda::strict<R>> {
 #endif
     return a > b || a != a ? a : b;
   }
+  AGMOHD_HD static T min(T a, T b) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    if constexpr (sizeof(R) == 4) {
+      float out;
+      asm("min.NaN.f32 %0, %1, %2;" : "=f"(out) : "f"(a.v), "f"(b.v));
+      return {out};
+    }
+#endif
+    return a < b || a != a ? a : b;
+  }
   AGMOHD_HD static T like(T, R r) { return {r}; }
 };
 static_assert(Lane<cuda::strict<float>> && Lane<cuda::strict<double>>);

@@ -233,6 +233,9 @@ __global__ void __launch_bounds__(512, sizeof(E) == 8 ? 1 : 2)
   __shared__ Measured<Bits> sums[kMostPages][kWarps];
   __shared__ int counts[kMostPages];  // logical warps that have elements; others would add zero
   allow_kernel_after();
+  if constexpr (Recipe::watched) {  // nobody waits for it
+    if (blockIdx.x == 0 && first_page == 0) settle_swept(*view.core);
+  }
   const int begin = int(blockIdx.x) * pages;
   const int mine = page_count - begin < pages ? page_count - begin : pages;
   const int lane = int(threadIdx.x) % kWarp, warp = int(threadIdx.x) / kWarp;

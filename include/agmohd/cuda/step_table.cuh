@@ -154,6 +154,7 @@ class StepTable {
           pick(tuning_.tiny_reduce_threads, tuning_.small_reduce_threads, tuning_.reduce_threads);
       run.sweep_threads =
           pick(tuning_.tiny_sweep_threads, tuning_.small_sweep_threads, tuning_.sweep_threads);
+      run.sweep_threads = std::min(run.sweep_threads, most_sweep_threads<Recipe>);
       // So few that every multiprocessor still gets many blocks.
       const int share = run.pages / (8 * multiprocessors_);
       const int most = std::min(tuning_.reduce_pages, kMostPages);

@@ -31,9 +31,10 @@ struct SweepPage {
   static constexpr int kChunk = kWarp * kBundle;  // of a warp at a time
   static constexpr int kLogicalWarps = reduction::kLanes / kWarp;
   /// Of a multiprocessor at least, so that their registers suffice without the stack.
-  static constexpr int kBlocks = sizeof(R) == 8                                                ? 1
-                                 : Recipe::watched || (kBundle == 8 && std::is_same_v<E, F16>) ? 2
-                                                                                               : 3;
+  static constexpr int kBlocks = sizeof(R) == 8                           ? 1
+                                 : Recipe::watched                        ? 5
+                                 : kBundle == 8 && std::is_same_v<E, F16> ? 2
+                                                                          : 3;
   /// Further states, mostly options, are not loaded ahead: registers are short.
   static constexpr int kAhead = kSlots < 2 ? kSlots : 2;
   using State = Bundle<S, kBundle>;
@@ -104,13 +105,14 @@ struct SweepPage {
   using Seen = R[reduction::kWatched];
 
   /// One element, as Recipe::sweep.
-  __device__ R sweep_one(const Elements& x, int j, Slots& state, const K& k, Seen& seen) const {
+  __device__ R sweep_one(const Elements& x, int j, Slots& state, const K& k, bool look,
+                         Seen& seen) const {
     const T p{x.param.widened(j)}, g{x.grad.widened(j)};
     if constexpr (!Recipe::watched) {
       return Recipe::sweep(p, g, state, k).v;
     } else {
       typename Recipe::template Watched<T> w;
-      const R out = Recipe::sweep(p, g, state, k, w, sampled).v;
+      const R out = Recipe::sweep(p, g, state, k, w, look).v;
       seen[0] = (w.step * w.step).v, seen[1] = w.along_previous.v, seen[2] = w.along.v;
       seen[3] = w.guarded.v;
       return out;
@@ -146,7 +148,8 @@ struct SweepPage {
 
   /// `x` and `further` are the bundle at `i`.
   template <int kStep>
-  __device__ void update(Elements& x, States& further, int i, const K& k, Sums& sums) const {
+  __device__ void update(Elements& x, States& further, int i, const K& k, bool look,
+                         Sums& sums) const {
     const auto at = [&](int s) -> State& { return s < kAhead ? x.slots[s] : further[s - kAhead]; };
     R quads[reduction::kWatched][kBundle / 4];
 #pragma unroll
@@ -157,7 +160,7 @@ struct SweepPage {
       for (int h = 0; h < 4; ++h) {
         Slots state;
         for_each_slot<kSlots>(state, [&](int s, T& slot) { slot = {at(s).widened(j + h)}; });
-        p[h] = sweep_one(x, j + h, state, k, seen[h]);
+        p[h] = sweep_one(x, j + h, state, k, look, seen[h]);
         for_each_slot<kSlots>(state, [&](int s, T& slot) { stored[s][h] = slot.v; });
       }
       if constexpr (Recipe::watched) {
@@ -172,7 +175,7 @@ struct SweepPage {
         }
         add_quads<kStep>(seen, j, 0, quads[0]);
         add_quads<kStep>(seen, j, 3, quads[3]);
-        if (sampled) {
+        if (look) {
           add_quads<kStep>(seen, j, 1, quads[1]);
           add_quads<kStep>(seen, j, 2, quads[2]);
         }
@@ -197,7 +200,7 @@ struct SweepPage {
     if constexpr (Recipe::watched) {
 #pragma unroll
       for (int w = 0; w < reduction::kWatched; ++w) {
-        if ((w == 1 || w == 2) && !sampled) continue;
+        if ((w == 1 || w == 2) && !look) continue;
         T sum{quads[w][0]};
         if constexpr (kBundle == 8) sum = sum + T{quads[w][1]};
         sums.of[w] = (T{sums.of[w]} + sum).v;
@@ -213,16 +216,23 @@ struct SweepPage {
     return vector ? load<1>(chunk * kChunk + kBundle * lane) : load<kWarp>(chunk * kChunk + lane);
   }
   __device__ void sweep(const Elements& x, int thread, int threads, const K& k, Sums* warps) const {
-    if (vector) {
-      sweep<1>(x, thread, threads / kWarp, k, warps);
+    constexpr bool looks = (Recipe::wants & kAlignment) != 0;
+    if (!vector) {
+      sweep<kWarp, looks ? Look::in_samples : Look::never>(x, thread, threads / kWarp, k, warps);
+    } else if (looks && sampled) {  // a loop of its own: it needs more registers
+      sweep<1, looks ? Look::always : Look::never>(x, thread, threads / kWarp, k, warps);
     } else {
-      sweep<kWarp>(x, thread, threads / kWarp, k, warps);
+      sweep<1, Look::never>(x, thread, threads / kWarp, k, warps);
     }
   }
 
+  /// Where gradients are measured against updates.
+  enum class Look { never, in_samples, always };
+
   /// The next bundle is under way while one is worked on.
-  template <int kStep>
+  template <int kStep, Look kLook>
   __device__ void sweep(Elements x, int thread, int stride, const K& k, Sums* warps) const {
+    const bool look = kLook == Look::always || (kLook == Look::in_samples && sampled);
     const int lane = thread % kWarp, chunks = (count + kChunk - 1) / kChunk;
     const int offset = kStep == 1 ? kBundle * lane : lane;
     Sums sums;
@@ -246,7 +256,7 @@ struct SweepPage {
       for (int s = kAhead; s < kSlots; ++s) {
         if (slots[s] != nullptr && i < count) load<kStep>(further[s - kAhead], slots[s], i);
       }
-      update<kStep>(x, further, i, k, sums);
+      update<kStep>(x, further, i, k, look, sums);
       if (i < count) {
         store<kStep>(x.param, param, i);
 #pragma unroll
@@ -292,54 +302,6 @@ struct SweepPage {
   }
 };
 
-/// The pages of a watched sweep together, in the order of core/reduction.hpp, by the block that is
-/// done last.
-template <class Recipe>
-__device__ __noinline__ void add_swept(const View<Recipe>& view) {
-  using namespace reduction;
-  constexpr int kBatch = 4;  // loads in flight
-  __shared__ double warps[kLanes / kWarp][kWatched];
-  const int threads = int(blockDim.x);
-  for (int l = int(threadIdx.x); l < kLanes; l += threads) {
-    double sums[kWatched] = {};
-    for (int i = l; i < view.page_count; i += kBatch * kLanes) {
-      SweptPartial part[kBatch];
-#pragma unroll
-      for (int j = 0; j < kBatch; ++j) {
-        const int from = i + j * kLanes < view.page_count ? i + j * kLanes : i;
-#pragma unroll
-        for (int w = 0; w < kWatched; ++w) part[j].sums[w] = __ldcg(&view.swept[from].sums[w]);
-      }
-#pragma unroll
-      for (int j = 0; j < kBatch; ++j) {
-        if (i + j * kLanes >= view.page_count) break;
-#pragma unroll
-        for (int w = 0; w < kWatched; ++w) sums[w] = __dadd_rn(sums[w], part[j].sums[w]);
-      }
-    }
-#pragma unroll
-    for (int w = 0; w < kWatched; ++w) {
-      for (int d = kWarp / 2; d > 0; d /= 2) {
-        sums[w] = __dadd_rn(sums[w], __shfl_xor_sync(0xffffffffU, sums[w], d));
-      }
-      if (l % kWarp == 0) warps[l / kWarp][w] = sums[w];
-    }
-  }
-  __syncthreads();
-  if (threadIdx.x >= kWarp) return;
-  double sums[kWatched];
-#pragma unroll
-  for (int w = 0; w < kWatched; ++w) {
-    sums[w] = threadIdx.x < kLanes / kWarp ? warps[threadIdx.x][w] : 0;
-    for (int d = kLanes / kWarp / 2; d > 0; d /= 2) {
-      sums[w] = __dadd_rn(sums[w], __shfl_xor_sync(0xffffffffU, sums[w], d));
-    }
-  }
-  if (threadIdx.x != 0) return;
-  view.core->memory.swept = swept(sums, view.elements);
-  view.core->arrived = 0;
-}
-
 template <class R, class Recipe>
 __device__ const auto& coefficients(const View<Recipe>& view, int t) {
   if constexpr (std::is_same_v<R, double>) {
@@ -371,7 +333,7 @@ __device__ bool coefficients_ahead(const View<Recipe>& view, int t, K& k) {
 /// A block a page, or where pages are tiny a warp a page, in the reverse order of the reduce pass,
 /// whose end is still in the cache.
 template <class Recipe, class Tag, class E>
-__global__ void __launch_bounds__(256, SweepPage<Recipe, E>::kBlocks)
+__global__ void __launch_bounds__(most_sweep_threads<Recipe>, SweepPage<Recipe, E>::kBlocks)
     sweep_kernel(const __grid_constant__ View<Recipe> view, int first_page, int page_count,
                  bool tiny) {
   using R = Compute<E>;
@@ -402,7 +364,10 @@ __global__ void __launch_bounds__(256, SweepPage<Recipe, E>::kBlocks)
     if (part < unsigned(view.deciders)) commit_together(view, part);
   } else {
     wait_for_kernel_before();
-    if (Recipe::recorded && blockIdx.x == 0 && first_page == 0 && threadIdx.x == 0) publish(view);
+    if (Recipe::recorded && blockIdx.x == 0 && first_page == 0 && threadIdx.x == 0) {
+      publish(view);
+      if (Recipe::watched && view.core->apply != 0) leave_swept(view);
+    }
     if (thread == 0) *k = coefficients<R>(view, ref.tensor);
     const bool apply = view.core->apply != 0;
     __syncthreads();
@@ -411,7 +376,7 @@ __global__ void __launch_bounds__(256, SweepPage<Recipe, E>::kBlocks)
     } else {
       if (!apply) return;
       using Page = SweepPage<Recipe, E>;
-      constexpr int kMostWarps = 256 / kWarp;
+      constexpr int kMostWarps = most_sweep_threads<Recipe> / kWarp;
       __shared__ alignas(
           8) unsigned char sums[kMostWarps * Page::kLogicalWarps * sizeof(typename Page::Sums)];
       auto* const warps = reinterpret_cast<typename Page::Sums*>(sums) + warp * Page::kLogicalWarps;
@@ -421,13 +386,6 @@ __global__ void __launch_bounds__(256, SweepPage<Recipe, E>::kBlocks)
         const reduction::SweptPartial sum = page.fold(warps);
         if (thread == 0) view.swept[first_page + page_count - 1 - back] = sum;
       }
-      __shared__ unsigned turn;
-      __syncthreads();
-      if (threadIdx.x == 0) turn = arrive(*view.core);
-      __syncthreads();
-      if (turn + 1 != unsigned(view.sweep_blocks)) return;
-      __threadfence();
-      add_swept(view);
     }
   }
 }

@@ -24,6 +24,11 @@ struct DeviceTensor {
   std::int32_t first_page;
 };
 
+/// Threads of a block of the sweep at most. A watched sweep needs more registers and waits at a
+/// page's end: smaller blocks, more of them.
+template <class Recipe>
+inline constexpr int most_sweep_threads = Recipe::watched ? 128 : 256;
+
 /// A block's work: a page of a tensor.
 struct PageRef {
   std::int32_t tensor;
@@ -34,11 +39,15 @@ struct PageRef {
 template <class Recipe>
 struct Core {
   typename Recipe::Shared shared;
-  typename Recipe::Memory memory;
+  alignas(128) typename Recipe::Memory memory;  // no cache line with what other blocks read
   Signals signals[2];  // what this device measured; alternating, see CudaExecutor::finish
   Signals decided;     // what was judged, of all devices
   Verdict verdict;
-  Record record;      // of this step
+  Record record;  // of this step
+  // What the sweep of the last applied step left; null: it is in the memory.
+  const reduction::SweptPartial* swept;
+  double swept_elements;
+  int swept_pages;
   double loss;        // of the host
   int apply;          // the verdict: 0 skips the sweep
   int next_apply;     // the same of the step after, where it is decided ahead

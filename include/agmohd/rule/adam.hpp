@@ -69,11 +69,15 @@ struct Adam {
     const double b1 = now.blend.beta1, b2 = o.betas.second, look = now.blend.look;
     m.beta1_product *= b1;
     m.beta2_product *= b2;
-    const double carried = b1 == 0 ? 0 : b1 * b1 / b2 * m.bound2;
-    // Stored in few bits, exp_avg decays more slowly than b1 says; where C_t grows, that adds up.
-    const bool drifts = now.slack > kSlack && b1 * b1 > b2;
-    m.bound2 = b2 == 0 ? kUnbounded : carried + (1 - b1) * (1 - b1) / (1 - b2);
     const double correction1 = 1 - m.beta1_product, correction2 = 1 - m.beta2_product;
+    double bound = 0;
+    if (now.slack > 0) {
+      const double carried = b1 == 0 ? 0 : b1 * b1 / b2 * m.bound2;
+      m.bound2 = b2 == 0 ? kUnbounded : carried + (1 - b1) * (1 - b1) / (1 - b2);
+      // Stored in few bits, exp_avg decays more slowly than b1 says; where C_t grows, that adds up.
+      const bool drifts = now.slack > kSlack && b1 * b1 > b2;
+      bound = now.slack * std::sqrt((drifts ? kUnbounded : m.bound2) * correction2);
+    }
     return {R(o.maximize ? -1 : 1),
             R(o.weight_decay),
             R(1 - b1),
@@ -83,7 +87,7 @@ struct Adam {
             R(1 / correction1),
             R(1 / std::sqrt(correction2)),
             R(o.eps),
-            R(now.slack * std::sqrt((drifts ? kUnbounded : m.bound2) * correction2)),
+            R(bound),
             R(o.eps > 1e-18 ? o.eps : 1e-18)};
   }
 
@@ -103,12 +107,11 @@ struct Adam {
   /// attained, by an isolated gradient. AMSGrad's maximum only widens it.
   template <Lane T>
   AGMOHD_HD static T guard(Slots<T>& s, const Coefficients<Real<T>>& k) {
-    const T zero = math::like(s.exp_avg, Real<T>(0)), one = math::like(s.exp_avg, Real<T>(1));
-    const T limit = k.bound * (k.scale2 * math::sqrt(s.max_exp_avg_sq) + k.least);
-    const T low = Real<T>(-1) * limit;
-    const auto above = s.exp_avg > limit, below = s.exp_avg < low;
-    s.exp_avg = math::select(above, limit, math::select(below, low, s.exp_avg));
-    return math::select(above | below, one, zero);
+    const T before = s.exp_avg;
+    s.exp_avg =
+        math::clamp(before, T(k.bound * (k.scale2 * math::sqrt(s.max_exp_avg_sq) + k.least)));
+    return math::select((before > s.exp_avg) | (before < s.exp_avg), math::like(before, Real<T>(1)),
+                        math::like(before, Real<T>(0)));
   }
 
  protected:
