@@ -91,6 +91,7 @@ struct Recipe {
     std::int64_t age = 0;
     typename Rule::Memory rule{};
     typename detail::TensorMemory<Hindrance>::type hindrance{};
+    typename detail::TensorMemory<Gradient>::type gradient{};
   };
 
   template <class R>
@@ -167,7 +168,7 @@ struct Recipe {
     if constexpr (has::judge_tensor<Hindrance>) {
       tv = Hindrance::judge_tensor(o.hindrance, ts, v, m.hindrance, tensor.hindrance);
     }
-    const auto gradient = gradient::link_at<R, Gradient>(o.gradient, s, v, ts, tv);
+    const auto gradient = gradient::link_at<R, Gradient>(o.gradient, s, v, ts, tv, tensor.gradient);
     return {Rule::template at<R>(group.rule, now, tensor.rule), gradient, R(now.lr), R(decay),
             Storage::key(o.storage, m.updates, index)};
   }

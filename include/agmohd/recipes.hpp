@@ -9,6 +9,7 @@
 #include "gradient/clip_by_norm.hpp"
 #include "gradient/clip_by_value.hpp"
 #include "gradient/selected.hpp"
+#include "gradient/stabilize.hpp"
 #include "hindrance/adagc.hpp"
 #include "hindrance/detector.hpp"
 #include "hindrance/skip_step.hpp"

@@ -85,6 +85,25 @@ def adagc(tensors, beta=0.98, relative=1.05, absolute=1.0, warmup=100):
     return rows  # norms of the tensors, their factors
 
 
+# --- Stable-SPAM, algorithm 1, lines of AdaClip and AdaGN ---
+
+
+def stabilize(gradients, gamma1=0.7, gamma2=0.9, gamma3=0.999, eps=1e-8):
+    rows, peak, m, v = [], 0.0, 0.0, 0.0
+    for t, g in enumerate(gradients, start=1):
+        largest = max(map(abs, g)) if all(map(math.isfinite, g)) else NAN
+        peak = gamma3 * peak + (1 - gamma3) * largest
+        threshold = peak / (1 - gamma3**t)
+        clipped = [x / largest * threshold if abs(x) > threshold else x for x in g]
+        norm = math.sqrt(math.fsum(x * x for x in clipped))
+        m = gamma1 * m + (1 - gamma1) * norm
+        v = gamma2 * v + (1 - gamma2) * norm**2
+        to = m / (1 - gamma1**t) / (math.sqrt(v / (1 - gamma2**t)) + eps)
+        out = [x / norm * to for x in clipped] if norm != 0 else clipped
+        rows.append([*g, *out])
+    return rows  # gradient of a tensor, what becomes of it
+
+
 # --- Sequences ---
 
 
@@ -106,6 +125,14 @@ def make():
     tensors[0] = spiked(tensors[0], {0: 30, 50: 50, 120: 10, 121: 10, 250: 1000})
     tensors[2] = spiked(tensors[2], {120: 100, 300: 0.01, 301: 3})
 
+    # One element is the largest and the only one beyond the threshold; the two spikes are its own.
+    lone = [[0.8 + 0.4 * rng.random()] + [rng.random() - 0.5 for _ in range(11)] for _ in range(120)]
+    lone = [[round((-1) ** t * 0.05 * x, 6) for x in row] for t, row in enumerate(lone)]
+    lone[40][0], lone[41][0], lone[90] = 7.0, -3000.0, [0.0] * 12
+    # Ordinary elements, and once all of them a hundred times larger.
+    burst = [[round((sum(rng.random() for _ in range(4)) - 2.0) * 0.1, 6) for _ in range(64)] for _ in range(90)]
+    burst[50] = [round(100 * x, 6) for x in burst[50]]
+
     def broken(values, at, by):
         return [by if t == at else x for t, x in enumerate(values)]
 
@@ -119,6 +146,9 @@ def make():
         "zclip_nan": zclip(spiked(broken(norms, 180, NAN), {320: 50})),
         "adagc": adagc(tensors),
         "adagc_nan": adagc([tensors[0], spiked(broken(tensors[1], 180, NAN), {250: 50}), tensors[2]]),
+        "stabilize": stabilize(lone),
+        "stabilize_nan": stabilize([[NAN] * 12 if t == 20 else row for t, row in enumerate(lone[:30])]),
+        "stabilize_burst": stabilize(burst),
         "adagc_zero": adagc([tensors[0], broken(tensors[1], 20, 0.0), tensors[2]]),
     }
 
