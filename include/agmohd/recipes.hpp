@@ -21,6 +21,7 @@
 #include "rule/adam.hpp"
 #include "rule/adamw.hpp"
 #include "rule/sgd.hpp"
+#include "rule/spam.hpp"
 #include "schedule/cosine.hpp"
 #include "schedule/cyclical.hpp"
 #include "schedule/hindrance_aware.hpp"

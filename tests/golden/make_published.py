@@ -104,6 +104,31 @@ def stabilize(gradients, gamma1=0.7, gamma2=0.9, gamma3=0.999, eps=1e-8):
     return rows  # gradient of a tensor, what becomes of it
 
 
+# --- SPAM, the authors' code without its masks ---
+
+
+def spam(gradients, lr=0.01, b1=0.9, b2=0.999, eps=1e-6, threshold=20.0, interval=40, warmup=10, delay=20, anew=False):
+    size = len(gradients[0])
+    rows, p, m, v, step = [], [0.5] * size, [0.0] * size, [0.0] * size, 0
+    for t, g in enumerate(gradients, start=1):
+        step += 1
+        if t % interval == 0:
+            m, v = [0.0] * size, [0.0] * size
+            step = 1 if anew else step
+        h = list(g)
+        if threshold and t >= delay and t % interval >= delay:
+            h = [math.copysign(math.sqrt(threshold * y), x) if x * x > threshold * y else x for x, y in zip(g, v)]
+        m = [b1 * y + (1 - b1) * x for x, y in zip(h, m)]
+        v = [b2 * y + (1 - b2) * x * x for x, y in zip(h, v)]
+        scale = 1.0
+        if t >= interval and t % interval < warmup:
+            scale = 1 - 0.99 * (1 + math.cos(math.pi * (t % interval) / (warmup + 1))) / 2
+        size_of_step = lr * scale * math.sqrt(1 - b2**step) / (1 - b1**step)
+        p = [x - size_of_step * y / (math.sqrt(z) + eps) for x, y, z in zip(p, m, v)]
+        rows.append([*g, *p])
+    return rows  # gradient of a tensor, the parameters after the step
+
+
 # --- Sequences ---
 
 
@@ -133,6 +158,12 @@ def make():
     burst = [[round((sum(rng.random() for _ in range(4)) - 2.0) * 0.1, 6) for _ in range(64)] for _ in range(90)]
     burst[50] = [round(100 * x, 6) for x in burst[50]]
 
+    # Four elements; the last has its first gradient after the first clipped step.
+    few = [[round(x + 0.3, 6) for x in row[:4]] for row in burst] + [[round(x, 6) for x in row[:4]] for row in burst]
+    for t in (25, 33, 70, 75, 110):
+        few[t][t % 3] *= -40
+    few = [[*row[:3], 0.0 if t < 30 else row[3]] for t, row in enumerate(few)]
+
     def broken(values, at, by):
         return [by if t == at else x for t, x in enumerate(values)]
 
@@ -149,6 +180,8 @@ def make():
         "stabilize": stabilize(lone),
         "stabilize_nan": stabilize([[NAN] * 12 if t == 20 else row for t, row in enumerate(lone[:30])]),
         "stabilize_burst": stabilize(burst),
+        "spam": spam(few),
+        "spam_stable": spam(few, threshold=0, interval=50, warmup=0, anew=True),
         "adagc_zero": adagc([tensors[0], broken(tensors[1], 20, 0.0), tensors[2]]),
     }
 
