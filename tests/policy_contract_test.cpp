@@ -208,6 +208,11 @@ struct contract::Sample<gradient::Selected> {
     return Sample<gradient::ClipByNorm>::expected({o.max_norm}, g);
   }
 };
+/// Its formula is of each tensor by itself, so it joins no suite; see StabilizeRecipe.
+template <>
+struct contract::Sample<gradient::Stabilize> {
+  static std::vector<gradient::Stabilize::Options> options() { return {{}, {{0.5, 0.6}, 0.5}}; }
+};
 INSTANTIATE_TYPED_TEST_SUITE_P(None, LinkContract, gradient::None);
 INSTANTIATE_TYPED_TEST_SUITE_P(ClipByNorm, LinkContract, gradient::ClipByNorm);
 INSTANTIATE_TYPED_TEST_SUITE_P(ClipByValue, LinkContract, gradient::ClipByValue);

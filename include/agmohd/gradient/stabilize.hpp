@@ -66,7 +66,7 @@ struct Stabilize {
     if (ts.max_abs > limit) {
       k.limit = R(limit);
       k.shrink = R(limit / ts.max_abs);
-      const double clipped2 = std::fmax(norm2 - ts.max_abs * ts.max_abs, 0) + limit2;
+      const double clipped2 = std::fmax(norm2 - ts.max_abs * ts.max_abs, 0.0) + limit2;
       norm2 = std::fmin(clipped2, double(ts.numel) * limit2);
       ts.max_abs = limit;
     }

@@ -67,7 +67,8 @@ struct SkipStep {
         sum2 += d * d;
       }
       const double off = std::fabs(x - origin - sum / double(n));
-      const double sigma = std::sqrt(std::fmax(sum2 - sum * (sum / double(n)), 0) / double(n - 1));
+      const double sigma =
+          std::sqrt(std::fmax(sum2 - sum * (sum / double(n)), 0.0) / double(n - 1));
       out = o.repaired ? off > o.sigma_factor * sigma : !(off / sigma <= o.sigma_factor);
     }
     w.values[w.count % kMost] = x;
