@@ -18,8 +18,8 @@ namespace agmohd::gradient {
 /// means of the norm and its square (decays `stabilize_norm`). Both means are bias-corrected.
 ///
 /// AdaGN needs the norm after AdaClip, for which the authors read the gradients again. Here it is
-/// norm^2 - largest^2 + T^2, at most numel T^2: exact where one element is beyond T, and never too
-/// small, so that the norm that comes out is the authors' or less.
+/// norm^2 - largest^2 + T^2, at most numel T^2: exact where one element is beyond T, else too
+/// large, so that in a burst, and for some steps after it, the norm that comes out is smaller.
 ///
 /// As published, a non-finite gradient makes all later ones NaN. `stabilize_repaired`: it is handed
 /// on as it is, and nothing is learned from it; to skip is the hindrance policy's business. A link
