@@ -283,7 +283,7 @@ TEST(AdaGC, ANanDisablesATensorsClipAsPublishedAndIsSkippedRepaired) {
     }
     ++t;
   }
-  EXPECT_TRUE(std::isnan(published.tensors[1].hindrance.mean));
+  EXPECT_TRUE(std::isnan(published.tensors[1].hindrance.memory.mean));
 }
 
 TEST(AdaGC, ATensorWithoutAGradientAtFirstIsFrozenForEverAsPublishedAlone) {
