@@ -702,7 +702,7 @@ TEST(Clipping, OldLinksOfAChainScaleTheSumsOfATensorToo) {
   Signals s{.norm2 = 400};
   TensorSignals ts{.norm2 = 100, .max_abs = 4, .nonfinite = 0, .numel = 9};
   const Chain::Options o{{5}, {{1000}}};
-  const auto k = Chain::at<double>(o, s, {}, ts, {.norm_bound = 1.25});
+  const auto k = gradient::link_at<double, Chain>(o, s, {}, ts, {.norm_bound = 1.25});
   EXPECT_DOUBLE_EQ(s.norm2, 25);
   EXPECT_DOUBLE_EQ(ts.norm2, 1.25 * 1.25);
   EXPECT_DOUBLE_EQ(Chain::apply(4.0, k), 0.5);

@@ -108,10 +108,25 @@ struct contract::Sample<own::Signum> {
     return p - lr * (g > 0 ? 1 : -1);
   }
 };
+template <>
+struct contract::Sample<rule::SPAM> {
+  static std::vector<rule::SPAM::Options> options() {
+    return {{},
+            {.betas = {0.8, 0.95}, .weight_decay = 0.1, .spike_threshold = 2, .reset_interval = 25},
+            {.spike_threshold = 0, .reset_interval = 3, .reset_warmup = 2},
+            {.reset_interval = 2, .reset_warmup = 0, .reset_correction = true},
+            {.spike_threshold = 0.5, .reset_interval = 0, .spike_repaired = false}};
+  }
+  static double first(const rule::SPAM::Options& o, double lr, double p, double g) {
+    const double root = std::sqrt(1 - o.betas.second);
+    return p * (1 - lr * o.weight_decay) - lr * root * g / (root * std::fabs(g) + o.eps);
+  }
+};
 INSTANTIATE_TYPED_TEST_SUITE_P(SGD, RuleContract, rule::SGD);
 INSTANTIATE_TYPED_TEST_SUITE_P(Adam, RuleContract, rule::Adam);
 INSTANTIATE_TYPED_TEST_SUITE_P(AdamW, RuleContract, rule::AdamW);
 INSTANTIATE_TYPED_TEST_SUITE_P(Signum, RuleContract, own::Signum);
+INSTANTIATE_TYPED_TEST_SUITE_P(SPAM, RuleContract, rule::SPAM);
 
 template <>
 struct contract::Sample<gradient::None> {
@@ -192,6 +207,11 @@ struct contract::Sample<gradient::Selected> {
     }
     return Sample<gradient::ClipByNorm>::expected({o.max_norm}, g);
   }
+};
+/// Its formula is of each tensor by itself, so it joins no suite; see StabilizeRecipe.
+template <>
+struct contract::Sample<gradient::Stabilize> {
+  static std::vector<gradient::Stabilize::Options> options() { return {{}, {{0.5, 0.6}, 0.5}}; }
 };
 INSTANTIATE_TYPED_TEST_SUITE_P(None, LinkContract, gradient::None);
 INSTANTIATE_TYPED_TEST_SUITE_P(ClipByNorm, LinkContract, gradient::ClipByNorm);
@@ -331,8 +351,29 @@ template <>
 struct contract::Sample<hindrance::Detector> {
   static std::vector<hindrance::Detector::Options> options() { return {{}, {0}, {1}}; }
 };
+template <>
+struct contract::Sample<hindrance::SkipStep> {
+  static std::vector<hindrance::SkipStep::Options> options() {
+    return {{}, {.sigma_factor = 2, .rolling_interval = 20}, {.repaired = false}};
+  }
+};
+template <>
+struct contract::Sample<hindrance::ZClip> {
+  static std::vector<hindrance::ZClip::Options> options() {
+    return {{}, {.zclip_warmup = 3}, {.zclip_threshold = 0.5, .zclip_warmup = 2}};
+  }
+};
+template <>
+struct contract::Sample<hindrance::AdaGC> {
+  static std::vector<hindrance::AdaGC::Options> options() {
+    return {{}, {.adagc_warmup = 3}, {.adagc_beta = 0.5, .adagc_warmup = 0, .repaired = false}};
+  }
+};
 INSTANTIATE_TYPED_TEST_SUITE_P(None, HindranceContract, hindrance::None);
 INSTANTIATE_TYPED_TEST_SUITE_P(Detector, HindranceContract, hindrance::Detector);
+INSTANTIATE_TYPED_TEST_SUITE_P(SkipStep, HindranceContract, hindrance::SkipStep);
+INSTANTIATE_TYPED_TEST_SUITE_P(ZClip, HindranceContract, hindrance::ZClip);
+INSTANTIATE_TYPED_TEST_SUITE_P(AdaGC, HindranceContract, hindrance::AdaGC);
 INSTANTIATE_TYPED_TEST_SUITE_P(SkipAbove, HindranceContract, contract::SkipAbove);
 INSTANTIATE_TYPED_TEST_SUITE_P(HalveAfterLoss, HindranceContract, HalveAfterLoss);
 
@@ -446,6 +487,19 @@ TEST(StorageRecipe, ResumesInEveryDtype) {
                                 schedule::Constant, storage::BFloat16>;
   using O = contract::Trained<Recipe>::Options;
   for (const auto& o : {O(0.1), O(0.1).stochastic_rounding(true).seed(-7).amsgrad(true)}) {
+    for (const at::ScalarType dtype : contract::kDtypes) contract::expect_resumes<Recipe>(o, dtype);
+  }
+}
+
+TEST(StabilizeRecipe, LanesAgreeAndItResumes) {
+  using Recipe = agmohd::Recipe<rule::AdamW, hindrance::AdaGC, momentum::Fixed,
+                                gradient::Chain<gradient::AdaptiveClip, gradient::Stabilize>>;
+  using O = contract::Trained<Recipe>::Options;
+  contract::expect_bounds<gradient::Stabilize>();
+  const O calm(0.01),
+      eager = O(0.01).adagc_warmup(2).max_norm(1e30).stabilize_norm({0.5, 0.6}).stabilize_max(0.5);
+  for (const O& o : {calm, eager}) {
+    contract::expect_lanes_agree<Recipe>(o);
     for (const at::ScalarType dtype : contract::kDtypes) contract::expect_resumes<Recipe>(o, dtype);
   }
 }

@@ -44,8 +44,10 @@ template <class Recipe>
 class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<Recipe>> {
   static constexpr std::size_t count = Recipe::slot_count;
   using PerTensor = typename Recipe::PerTensor;
-  /// Whether the hindrance policy remembers something of each tensor.
+  /// Whether the hindrance policy, the gradient policy, remember something of each tensor.
   static constexpr bool watched = has::judge_tensor<typename Recipe::Hindrance>;
+  static constexpr bool remembered =
+      !std::is_empty_v<typename agmohd::detail::TensorMemory<typename Recipe::Gradient>::type>;
 
   using Slots = detail::SlotTable<typename Recipe::Rule>;
 
@@ -129,6 +131,9 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     if constexpr (watched) {
       archive.write("agmohd_hindrance", c10::IValue(to_tensor(record.hindrance)));
     }
+    if constexpr (remembered) {
+      archive.write("agmohd_gradient", c10::IValue(to_tensor(record.gradient)));
+    }
   }
 
   void serialize(torch::serialize::InputArchive& archive) override {
@@ -156,6 +161,11 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
         from_tensor(value.toTensor(), record_.hindrance);
       }
     }
+    if constexpr (remembered) {
+      if (archive.try_read("agmohd_gradient", value)) {
+        from_tensor(value.toTensor(), record_.gradient);
+      }
+    }
   }
 
   template <class Digest>
@@ -167,6 +177,7 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
       if (!age_only_) digest.add(to_tensor(record.rule));
     }
     if constexpr (watched) digest.add(to_tensor(record.hindrance));
+    if constexpr (remembered) digest.add(to_tensor(record.gradient));
     for (const at::Tensor& slot : slots_) digest.add(slot);
   }
 

@@ -96,6 +96,7 @@ struct Recipe {
     std::int64_t age = 0;
     typename Rule::Memory rule{};
     std::conditional_t<has::judge_tensor<Hindrance>, TensorWatch, detail::NoMemory> hindrance{};
+    typename detail::TensorMemory<Gradient>::type gradient{};
   };
 
   template <class R>
@@ -173,7 +174,7 @@ struct Recipe {
       tv = Hindrance::judge_tensor(o.hindrance, ts, v, m.hindrance, tensor.hindrance.memory);
       if ((tv.flags & Flag::explosion) != 0) tensor.hindrance.exploded += 1;
     }
-    const auto gradient = gradient::link_at<R, Gradient>(o.gradient, s, v, ts, tv);
+    const auto gradient = gradient::link_at<R, Gradient>(o.gradient, s, v, ts, tv, tensor.gradient);
     return {Rule::template at<R>(group.rule, now, tensor.rule), gradient, R(now.lr), R(decay),
             Storage::key(o.storage, m.updates, index)};
   }

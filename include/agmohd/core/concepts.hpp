@@ -134,6 +134,15 @@ concept link_at_tensor = requires(typename G::Options o, Signals& s, const Verdi
     } -> std::same_as<typename G::template Coefficients<float>>;
 };
 template <class G>
+concept link_remembers = requires(typename G::Options o, Signals& s, const Verdict& v,
+                                  TensorSignals& ts, const TensorVerdict& tv,
+                                  typename G::TensorMemory& memory) {
+  {
+    G::template at<float>(o, s, v, ts, tv, memory)
+    } -> std::same_as<typename G::template Coefficients<float>>;
+}
+&&PolicyMemory<typename G::TensorMemory>;
+template <class G>
 concept apply = requires(const float& g, const typename G::template Coefficients<float>& k) {
   { G::apply(g, k) } -> std::convertible_to<float>;
 };
@@ -192,10 +201,11 @@ template <class M>
 concept Momentum =
     Policy<M> && has::Memory<M> && has::needs_first_moment<M> && has::advance<M> && has::blend<M>;
 
-/// A link of a gradient chain; a chain is a link itself. `at` may also look at the tensor.
+/// A link of a gradient chain; a chain is a link itself. `at` may also look at the tensor, and have
+/// a `TensorMemory`, which moves on in every applied step.
 template <class G>
 concept Link = Policy<G> && has::kind<G> && has::wants<G> &&
-    (has::link_at<G> || has::link_at_tensor<G>)&&has::apply<G>;
+    (has::link_at<G> || has::link_at_tensor<G> || has::link_remembers<G>)&&has::apply<G>;
 
 /// A schedule: the factor of the learning rate at step t, counted from 0 in applied steps.
 /// Optional: a `Memory` that `advance` moves on in every applied step, and that a second `factor`
@@ -214,13 +224,18 @@ namespace detail {
 /// Stands for a memory that a policy does not have.
 struct NoMemory {};
 
-template <class H>
+/// What a hindrance policy or a link remembers of a tensor.
+template <class P>
 struct TensorMemory {
   using type = NoMemory;
 };
 template <has::judge_tensor H>
 struct TensorMemory<H> {
   using type = typename H::TensorMemory;
+};
+template <has::link_remembers G>
+struct TensorMemory<G> {
+  using type = typename G::TensorMemory;
 };
 template <class S>
 struct ScheduleMemory {

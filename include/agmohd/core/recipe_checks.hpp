@@ -90,7 +90,8 @@ struct CheckGradient {
   static_assert(has::wants<GradientPolicy>,
                 "agmohd: the gradient policy has no static member wants");
   static_assert(
-      has::link_at<GradientPolicy> || has::link_at_tensor<GradientPolicy>,
+      has::link_at<GradientPolicy> || has::link_at_tensor<GradientPolicy> ||
+          has::link_remembers<GradientPolicy>,
       "agmohd: the gradient policy has no static function at<R>(options, signals, verdict)");
   static_assert(has::apply<GradientPolicy>,
                 "agmohd: the gradient policy has no static function apply(g, coefficients)");

@@ -7,6 +7,7 @@
 
 #include "../core/concepts.hpp"
 #include "../core/fields.hpp"
+#include "../core/joined.hpp"
 #include "../core/signals.hpp"
 
 namespace agmohd::gradient {
@@ -17,10 +18,12 @@ struct Chain;
 /// The coefficients of link G, which may look at the tensor or not. A scale link that does not
 /// scales the tensor's sums as it did the global ones.
 template <class R, class G>
-AGMOHD_HD typename G::template Coefficients<R> link_at(const typename G::Options& o, Signals& s,
-                                                       const Verdict& v, TensorSignals& ts,
-                                                       const TensorVerdict& tv) {
-  if constexpr (has::link_at_tensor<G>) {
+AGMOHD_HD typename G::template Coefficients<R> link_at(
+    const typename G::Options& o, Signals& s, const Verdict& v, TensorSignals& ts,
+    const TensorVerdict& tv, typename agmohd::detail::TensorMemory<G>::type& memory) {
+  if constexpr (has::link_remembers<G>) {
+    return G::template at<R>(o, s, v, ts, tv, memory);
+  } else if constexpr (has::link_at_tensor<G>) {
     return G::template at<R>(o, s, v, ts, tv);
   } else {
     const double before = s.norm2;
@@ -32,6 +35,15 @@ AGMOHD_HD typename G::template Coefficients<R> link_at(const typename G::Options
     }
     return k;
   }
+}
+
+/// The same for a tensor that nothing is remembered of.
+template <class R, class G>
+AGMOHD_HD typename G::template Coefficients<R> link_at(const typename G::Options& o, Signals& s,
+                                                       const Verdict& v, TensorSignals& ts,
+                                                       const TensorVerdict& tv) {
+  typename agmohd::detail::TensorMemory<G>::type memory{};
+  return link_at<R, G>(o, s, v, ts, tv, memory);
 }
 
 /// The coefficients of a link that wants nothing, before anything is measured.
@@ -55,6 +67,7 @@ inline constexpr bool is_chain<Chain<L...>> = true;
 template <class... L>
 struct Chain {
   struct Options {};
+  using TensorMemory = agmohd::detail::NoMemory;
   static constexpr auto fields = describe();
   static constexpr LinkKind kind = LinkKind::element;
   static constexpr unsigned wants = kNothing;
@@ -66,7 +79,7 @@ struct Chain {
 
   template <class R>
   AGMOHD_HD static Coefficients<R> at(const Options&, Signals&, const Verdict&, TensorSignals&,
-                                      const TensorVerdict&) {
+                                      const TensorVerdict&, TensorMemory&) {
     return {};
   }
   template <Lane T>
@@ -86,6 +99,9 @@ struct Chain<H, L...> {
   static_assert(!detail::is_chain<H>,
                 "agmohd: a gradient Chain stands inside a Chain; write its links in its place");
   using Rest = Chain<L...>;
+  using Memories = agmohd::detail::Joined<typename agmohd::detail::TensorMemory<H>::type,
+                                          typename Rest::TensorMemory>;
+  using TensorMemory = typename Memories::type;
   static constexpr bool element = H::kind == LinkKind::element;
   static_assert(
       element || !Rest::has_element || Rest::wants == kNothing,
@@ -114,9 +130,12 @@ struct Chain<H, L...> {
 
   template <class R>
   AGMOHD_HD static Coefficients<R> at(const Options& o, Signals& s, const Verdict& v,
-                                      TensorSignals& ts, const TensorVerdict& tv) {
-    const auto head = link_at<R, H>(o.head, s, v, ts, tv);
-    return {head, Rest::template at<R>(o.rest, s, v, ts, tv)};
+                                      TensorSignals& ts, const TensorVerdict& tv,
+                                      TensorMemory& memory) {
+    auto&& first = Memories::head(memory);
+    auto&& others = Memories::rest(memory);
+    const auto head = link_at<R, H>(o.head, s, v, ts, tv, first);
+    return {head, Rest::template at<R>(o.rest, s, v, ts, tv, others)};
   }
   template <Lane T>
   AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k) {

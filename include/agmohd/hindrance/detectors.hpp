@@ -4,46 +4,13 @@
 
 #include <cmath>
 #include <string>
-#include <type_traits>
 
+#include "../core/joined.hpp"
 #include "kind.hpp"
 
 namespace agmohd::hindrance {
 
 namespace detail {
-
-/// Two memories as one that holds no bytes for an empty one.
-template <class A, class B>
-struct Joined {
-  struct Both {
-    A head{};
-    B rest{};
-  };
-  using type =
-      std::conditional_t<std::is_empty_v<A>, B, std::conditional_t<std::is_empty_v<B>, A, Both>>;
-
-  /// A reference, or an empty value.
-  template <class M>
-  AGMOHD_HD static decltype(auto) head(M& memory) {
-    if constexpr (std::is_empty_v<A>) {
-      return A{};
-    } else if constexpr (std::is_empty_v<B>) {
-      return (memory);
-    } else {
-      return (memory.head);
-    }
-  }
-  template <class M>
-  AGMOHD_HD static decltype(auto) rest(M& memory) {
-    if constexpr (std::is_empty_v<B>) {
-      return B{};
-    } else if constexpr (std::is_empty_v<A>) {
-      return (memory);
-    } else {
-      return (memory.rest);
-    }
-  }
-};
 
 /// Kinds in written order, as one kind.
 template <class...>
@@ -66,9 +33,9 @@ template <class H, class... L>
 struct Kinds<H, L...> {
   static_assert(Kind<H>, "agmohd: a member of Detectors is no kind; see hindrance/kind.hpp");
   using Rest = Kinds<L...>;
-  using Memories = Joined<typename H::Memory, typename Rest::Memory>;
-  using TensorMemories =
-      Joined<typename agmohd::detail::TensorMemory<H>::type, typename Rest::TensorMemory>;
+  using Memories = agmohd::detail::Joined<typename H::Memory, typename Rest::Memory>;
+  using TensorMemories = agmohd::detail::Joined<typename agmohd::detail::TensorMemory<H>::type,
+                                                typename Rest::TensorMemory>;
 
   struct Options {
     typename H::Options head{};

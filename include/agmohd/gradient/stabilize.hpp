@@ -1,0 +1,94 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "../core/concepts.hpp"
+#include "../core/fields.hpp"
+#include "../core/signals.hpp"
+
+namespace agmohd::gradient {
+
+/// AdaClip and AdaGN of Stable-SPAM (Huang et al. 2025, algorithm 1), tensor by tensor. AdaClip:
+/// elements beyond T, an exponential mean (decay `stabilize_max`) of the largest magnitude, are
+/// scaled by T / largest. AdaGN: then the tensor's norm becomes m / (sqrt(v) + 1e-8), m and v being
+/// means of the norm and its square (decays `stabilize_norm`). Both means are bias-corrected.
+///
+/// AdaGN needs the norm after AdaClip, for which the authors read the gradients again. Here it is
+/// norm^2 - largest^2 + T^2, at most numel T^2: exact where one element is beyond T, else too
+/// large, so that in a burst, and for some steps after it, the norm that comes out is smaller.
+///
+/// As published, a non-finite gradient makes all later ones NaN. `stabilize_repaired`: it is handed
+/// on as it is, and nothing is learned from it; to skip is the hindrance policy's business. A link
+/// that looks at all gradients together, such as a clip by norm, stands in front.
+struct Stabilize {
+  struct Options {
+    Pair stabilize_norm{0.7, 0.9};
+    double stabilize_max = 0.999;
+    bool stabilize_repaired = true;
+  };
+  /// Exponential mean from 0; `unseen` is the weight of that 0.
+  struct Mean {
+    double sum = 0, unseen = 1;
+    AGMOHD_HD double learn(double x, double decay) {
+      sum = decay * sum + (1 - decay) * x;
+      unseen *= decay;
+      return sum / (1 - unseen);
+    }
+  };
+  struct TensorMemory {
+    Mean max_abs, norm, norm2;
+  };
+  static constexpr auto fields =
+      describe(field("stabilize_norm", &Options::stabilize_norm, in(0, 1)),
+               field("stabilize_max", &Options::stabilize_max, in(0, 1)),
+               field("stabilize_repaired", &Options::stabilize_repaired));
+  static constexpr LinkKind kind = LinkKind::scale;
+  static constexpr unsigned wants = kNorm | kMaxAbs | kTensors;
+  static std::string name() { return "Stabilize"; }
+
+  template <class R>
+  struct Coefficients {
+    R limit = std::numeric_limits<R>::infinity(), shrink = 1, factor = 1;
+  };
+
+  template <class R>
+  AGMOHD_HD static Coefficients<R> at(const Options& o, Signals&, const Verdict&, TensorSignals& ts,
+                                      const TensorVerdict&, TensorMemory& m) {
+    Coefficients<R> k;
+    const bool finite = ts.norm2 - ts.norm2 == 0;
+    if (ts.numel == 0 || (o.stabilize_repaired && !finite)) return k;
+    const double limit = m.max_abs.learn(ts.max_abs, o.stabilize_max), limit2 = limit * limit;
+    double norm2 = ts.norm2;
+    if (ts.max_abs > limit) {
+      k.limit = R(limit);
+      k.shrink = R(limit / ts.max_abs);
+      const double clipped2 = std::fmax(norm2 - ts.max_abs * ts.max_abs, 0.0) + limit2;
+      norm2 = std::fmin(clipped2, double(ts.numel) * limit2);
+      ts.max_abs = limit;
+    }
+    const double norm = std::sqrt(norm2);
+    const double mean = m.norm.learn(norm, o.stabilize_norm.first);
+    const double root = std::sqrt(m.norm2.learn(norm2, o.stabilize_norm.second));
+    const double factor = norm <= kTiny ? 1 : mean / (root + kEps) / norm;
+    ts.norm2 = norm2 * factor * factor;
+    ts.max_abs *= factor;
+    k.factor = R(factor);
+    return k;
+  }
+
+  template <Lane T>
+  AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k) {
+    const T limit = math::like(g, k.limit);
+    return k.factor * math::select(math::abs(g) > limit, T(k.shrink * g), g);
+  }
+
+ private:
+  static constexpr double kEps = 1e-8, kTiny = 1e-30;  // the authors'; a factor that float can hold
+};
+static_assert(Link<Stabilize> && has::link_remembers<Stabilize>);
+
+}  // namespace agmohd::gradient

@@ -1,0 +1,82 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include "nonfinite.hpp"
+
+namespace agmohd::hindrance {
+
+/// AdaGC (Wang et al. 2025, algorithm 1): bounds each tensor's gradient norm by `adagc_relative`
+/// times an exponential mean of its bounded norms, with the decay `adagc_beta`. In the first
+/// `adagc_warmup` applied steps the global norm is bounded by `adagc_absolute` instead, and the
+/// mean becomes the smallest norm after that. gradient::AdaptiveClip applies the bounds; as
+/// published it has no other one, which is a max_norm of 1e30.
+///
+/// As published, a NaN that enters a mean disables it for ever, and a norm of 0 in the warm-up (a
+/// tensor that is not used yet) bounds the tensor by 0 for ever. `repaired`: non-finite steps are
+/// Nonfinite's, and neither they nor norms of 0 feed anything.
+struct AdaGC {
+  struct Options {
+    double adagc_beta = 0.98;
+    double adagc_relative = 1.05;
+    double adagc_absolute = 1;
+    std::int64_t adagc_warmup = 100;
+    bool repaired = true;
+  };
+  struct Memory {
+    Nonfinite::Memory nonfinite;
+    std::int64_t steps = 0;  ///< applied, this one included
+    double factor = 1;       ///< of the global clip in this step
+  };
+  struct TensorMemory {
+    double mean = kNone;  ///< of the bounded norms
+  };
+  static constexpr auto fields =
+      describe(field("adagc_beta", &Options::adagc_beta, in(0, 1)),
+               field("adagc_relative", &Options::adagc_relative, above(0)),
+               field("adagc_absolute", &Options::adagc_absolute, above(0)),
+               field("adagc_warmup", &Options::adagc_warmup, at_least(0)),
+               field("repaired", &Options::repaired));
+  static constexpr unsigned wants = kNorm | kTensors | Nonfinite::wants;
+  static std::string name() { return "AdaGC"; }
+
+  AGMOHD_HD static Verdict judge(const Options& o, const Signals& s, Memory& m) {
+    Verdict v;
+    if (o.repaired) v = Nonfinite::judge({}, s, m.nonfinite);
+    if (v.skip) return v;
+    m.steps += 1;
+    m.factor = 1;
+    if (m.steps > o.adagc_warmup) return v;
+    v.norm_bound = o.adagc_absolute;
+    const double norm = std::sqrt(s.norm2);
+    m.factor = norm <= v.norm_bound ? 1 : v.norm_bound / norm;
+    return v;
+  }
+
+  AGMOHD_HD static TensorVerdict judge_tensor(const Options& o, const TensorSignals& s,
+                                              const Verdict&, const Memory& m, TensorMemory& t) {
+    TensorVerdict out;
+    const double norm = m.factor * std::sqrt(s.norm2);
+    if (o.repaired && norm == 0) return out;
+    if (m.steps <= o.adagc_warmup) {
+      if (t.mean == kNone || norm < t.mean) t.mean = norm;
+      return out;
+    }
+    if (t.mean == kNone) t.mean = norm;
+    const double bound = o.adagc_relative * t.mean;
+    if (norm > bound) out.norm_bound = bound;
+    t.mean = o.adagc_beta * t.mean + (1 - o.adagc_beta) * (norm > bound ? bound : norm);
+    return out;
+  }
+
+ private:
+  static constexpr double kNone = std::numeric_limits<double>::infinity();
+};
+static_assert(Hindrance<AdaGC> && has::judge_tensor<AdaGC>);
+
+}  // namespace agmohd::hindrance

@@ -1,0 +1,79 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+
+#include "nonfinite.hpp"
+
+namespace agmohd::hindrance {
+
+/// ZClip (Kumar et al. 2025, algorithm 1, "adaptive scaling"): a gradient norm whose z-score is
+/// above `zclip_threshold` is bounded by mean + threshold^2 / z * sigma, less the further it is
+/// out. Mean and variance are exponential, with the decay `zclip_alpha`, begin as those of the
+/// first `zclip_warmup` norms, and are fed with the bounded norm. It bounds the global norm and is
+/// a hindrance policy, because those remember: gradient::ClipByNorm or AdaptiveClip applies it, and
+/// their max_norm of 1 is the authors' max_grad_norm.
+///
+/// As published, a NaN that enters the mean disables it for ever, and norms of 0 throughout the
+/// warm-up bound every later one by 0. `repaired`: non-finite steps are Nonfinite's, and neither
+/// they nor norms of 0 feed anything.
+struct ZClip {
+  struct Options {
+    double zclip_alpha = 0.97;
+    double zclip_threshold = 2.5;
+    std::int64_t zclip_warmup = 25;
+    bool repaired = true;
+  };
+  struct Memory {
+    Nonfinite::Memory nonfinite;
+    std::int64_t count = 0;         ///< norms
+    double mean = 0, variance = 0;  ///< during the warm-up the sum of squared deviations
+  };
+  static constexpr auto fields =
+      describe(field("zclip_alpha", &Options::zclip_alpha, in(0, 1)),
+               field("zclip_threshold", &Options::zclip_threshold, above(0)),
+               field("zclip_warmup", &Options::zclip_warmup, at_least(1)),
+               field("repaired", &Options::repaired));
+  static constexpr unsigned wants = kNorm | Nonfinite::wants;
+  static std::string name() { return "ZClip"; }
+
+  AGMOHD_HD static Verdict judge(const Options& o, const Signals& s, Memory& m) {
+    Verdict v;
+    if (o.repaired) v = Nonfinite::judge({}, s, m.nonfinite);
+    const double norm = std::sqrt(s.norm2);
+    if (v.skip || (o.repaired && norm == 0)) return v;
+    if (m.count < o.zclip_warmup) {
+      warm_up(o, norm, m);
+      return v;
+    }
+    const double sigma = std::sqrt(m.variance), z = (norm - m.mean) / (sigma + kEps);
+    if (z > o.zclip_threshold) {
+      v.norm_bound = m.mean + o.zclip_threshold * sigma / (z / o.zclip_threshold);
+      report(v, Flag::explosion, 1, 0, 1);
+      v.hindered = true;
+    }
+    const double fed = z > o.zclip_threshold ? v.norm_bound : norm;
+    m.mean = o.zclip_alpha * m.mean + (1 - o.zclip_alpha) * fed;
+    const double difference = fed - m.mean;
+    m.variance = o.zclip_alpha * m.variance + (1 - o.zclip_alpha) * (difference * difference);
+    return v;
+  }
+
+ private:
+  static constexpr double kEps = 1e-6;  // the authors'
+
+  /// Welford 1962.
+  AGMOHD_HD static void warm_up(const Options& o, double norm, Memory& m) {
+    m.count += 1;
+    const double difference = norm - m.mean;
+    m.mean += difference / double(m.count);
+    m.variance += difference * (norm - m.mean);
+    if (m.count == o.zclip_warmup) m.variance /= double(m.count);
+  }
+};
+static_assert(Hindrance<ZClip>);
+
+}  // namespace agmohd::hindrance

@@ -1,0 +1,120 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include "adam.hpp"
+
+namespace agmohd::rule {
+
+/// SPAM (Huang et al. 2025, algorithm 1, without its sparse momentum): Adam with decoupled weight
+/// decay, whose moments are set to zero every `reset_interval` updates, after which the step grows
+/// along a cosine for `reset_warmup` updates; and an element with g^2 > `spike_threshold` v becomes
+/// +-sqrt(spike_threshold v), but for the first 20 updates and those after a reset. The bias
+/// correction does not begin anew at a reset, and eps is added to the uncorrected root, as in the
+/// authors' code. With gradient::Stabilize, no spike_threshold, no reset_warmup, `reset_correction`
+/// and an interval of 1000 it is Stable-SPAM. Here weight decay acts before the step.
+///
+/// As published, an element whose v is 0, as of an embedding that no batch had since the last
+/// reset, is clipped to 0 and so stays. `spike_repaired`: it passes.
+struct SPAM : Adam {
+  struct Options {
+    Pair betas{0.9, 0.999};
+    double eps = 1e-6;
+    double weight_decay = 0;
+    double spike_threshold = 5000;      ///< 0: nothing is clipped
+    std::int64_t reset_interval = 500;  ///< 0: never
+    std::int64_t reset_warmup = 150;
+    bool reset_correction = false;  ///< the bias correction begins anew too
+    bool spike_repaired = true;
+  };
+  static constexpr auto fields =
+      describe(field("betas", &Options::betas, in(0, 1)), field("eps", &Options::eps, at_least(0)),
+               field("weight_decay", &Options::weight_decay, at_least(0)),
+               field("spike_threshold", &Options::spike_threshold, at_least(0)),
+               field("reset_interval", &Options::reset_interval, at_least(0)),
+               field("reset_warmup", &Options::reset_warmup, at_least(0)),
+               field("reset_correction", &Options::reset_correction),
+               field("spike_repaired", &Options::spike_repaired));
+  static std::string name() { return "SPAM"; }
+  static unsigned slots(const Options& o) { return Adam::slots(moments(o)); }
+  static Memory restore(const Options& o, std::int64_t age) {
+    const bool anew = o.reset_correction && has_reset(o, age);
+    return Adam::restore(moments(o), anew ? age % o.reset_interval + 1 : age);
+  }
+
+  template <class R>
+  struct Coefficients {
+    Adam::Coefficients<R> adam;
+    R threshold, least;  ///< spikes are above threshold * v, where v is at least `least`
+    R reset;             ///< 1: the moments begin anew
+  };
+
+  AGMOHD_HD static double beta1(const Options& o) { return o.betas.first; }
+  /// What the parameter is multiplied with in a step.
+  AGMOHD_HD static double decay(const Options& o, double lr) { return 1 - lr * o.weight_decay; }
+
+  template <class R>
+  AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, Memory& m) {
+    const std::int64_t since = o.reset_interval > 0 ? now.age % o.reset_interval : now.age;
+    const bool reset = has_reset(o, now.age), at_reset = reset && since == 0;
+    if (at_reset && o.reset_correction) m = Memory{};
+    auto adam = Adam::at<double>(moments(o), now, m);
+    adam.eps *= adam.scale2;
+    if (reset && since < o.reset_warmup) {
+      const double x = double(since) / double(o.reset_warmup + 1);
+      adam.scale1 *= 1 - 0.99 * 0.5 * (1 + math::cos_pi(x));
+    }
+    const bool clips = o.spike_threshold > 0 && now.age >= kDelay && since >= kDelay;
+    return {rounded<R>(adam), R(clips ? o.spike_threshold : 0), o.spike_repaired ? kLeast<R> : R(0),
+            R(at_reset ? 1 : 0)};
+  }
+
+  template <Lane T>
+  AGMOHD_HD static void update(const T& /*p*/, const T& g, Slots<T>& s,
+                               const Coefficients<Real<T>>& k) {
+    if (k.reset != 0) s.exp_avg = s.exp_avg_sq = math::like(g, Real<T>(0));
+    T h = g;
+    if (k.threshold != 0) {
+      const T limit = k.threshold * s.exp_avg_sq;
+      const auto spike = (g * g > limit) & (s.exp_avg_sq >= math::like(g, k.least));
+      h = math::select(spike, T(math::sign(g) * math::sqrt(limit)), g);
+    }
+    average(h, s, k.adam);
+  }
+  template <Lane T>
+  AGMOHD_HD static T direction(const T& /*p*/, const T& g, const Slots<T>& s,
+                               const Coefficients<Real<T>>& k) {
+    return ratio(g, s, k.adam);
+  }
+  template <Lane T>
+  AGMOHD_HD static T guard(Slots<T>& s, const Coefficients<Real<T>>& k) {
+    return Adam::guard(s, k.adam);
+  }
+
+ private:
+  static constexpr std::int64_t kDelay = 20;
+  template <class R>
+  static constexpr R kLeast = std::numeric_limits<R>::min();
+
+  AGMOHD_HD static bool has_reset(const Options& o, std::int64_t age) {
+    return o.reset_interval > 0 && age >= o.reset_interval;
+  }
+  AGMOHD_HD static Adam::Options moments(const Options& o) {
+    return {o.betas, o.eps, 0, false, false};
+  }
+
+  template <class R>
+  AGMOHD_HD static Adam::Coefficients<R> rounded(const Adam::Coefficients<double>& k) {
+    return {R(k.sign),       R(k.weight_decay), R(k.gain1),  R(k.gain2),
+            R(k.mix_moment), R(k.mix_gradient), R(k.scale1), R(k.scale2),
+            R(k.eps),        R(k.bound),        R(k.least)};
+  }
+};
+static_assert(Rule<SPAM> && has::guard<SPAM>);
+
+}  // namespace agmohd::rule
