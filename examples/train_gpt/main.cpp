@@ -14,7 +14,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -106,14 +105,8 @@ void time_updates(const Options& options, const Trainer& trainer, torch::Device 
 void write_records(const Options& options, Trainer& trainer) {
   if (!trainer.has_records()) return;
   namespace monitor = agmohd::monitor;
-  if (!options.records.empty()) {
-    const auto csv = std::make_shared<monitor::CsvFile>(options.records);
-    trainer.watch([csv](const agmohd::Record& record) { (*csv)(record); });
-  }
-  if (!options.tensorboard.empty()) {
-    const auto board = std::make_shared<monitor::TensorBoard>(options.tensorboard);
-    trainer.watch([board](const agmohd::Record& record) { (*board)(record); });
-  }
+  if (!options.records.empty()) trainer.watch(monitor::CsvFile(options.records));
+  if (!options.tensorboard.empty()) trainer.watch(monitor::TensorBoard(options.tensorboard));
 }
 
 /// How the run went for the optimizer itself.

@@ -52,7 +52,10 @@ class Trainer {
   Trainer& operator=(const Trainer&) = delete;
 
   /// Every record of the optimizer will be handed to `sink`, where it has records.
-  void watch(agmohd::monitor::Watcher::Sink sink) { watcher_.add(std::move(sink)); }
+  template <class Sink>
+  void watch(Sink sink) {
+    watcher_.add(std::move(sink));
+  }
   bool has_records() const { return bool(update_.records); }
   /// What the optimizer did against hindrances; nothing where it does not look.
   std::string summary() const { return update_.summary ? update_.summary() : ""; }

@@ -7,8 +7,10 @@
 #include <cstring>
 #include <fstream>
 #include <functional>
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -16,15 +18,24 @@
 
 namespace agmohd::monitor {
 
-/// Hands each record of an optimizer to its sinks: once, oldest first, without waiting for the
-/// device. The optimizer keeps 256 records, so poll more often than that.
+/// Hands each record of an optimizer to its sinks, functions of a record: once, oldest first,
+/// without waiting for the device. The optimizer keeps 256 records, so poll more often than that.
 class Watcher {
  public:
-  using Sink = std::function<void(const Record&)>;
-
   template <class... Sinks>
-  explicit Watcher(Sinks... sinks) : sinks_{Sink(std::move(sinks))...} {}
-  void add(Sink sink) { sinks_.push_back(std::move(sink)); }
+  explicit Watcher(Sinks... sinks) {
+    (add(std::move(sinks)), ...);
+  }
+  template <class Sink>
+  void add(Sink sink) {
+    if constexpr (std::is_copy_constructible_v<Sink>) {
+      sinks_.emplace_back(std::move(sink));
+    } else {  // an open file
+      sinks_.emplace_back([shared = std::make_shared<Sink>(std::move(sink))](const Record& record) {
+        (*shared)(record);
+      });
+    }
+  }
 
   /// Returns how many records were new. A record that a sink throws at does not come again.
   template <class Optimizer>
@@ -46,7 +57,7 @@ class Watcher {
       }
       last_ = record.step;
       taken += 1;
-      for (const Sink& sink : sinks_) sink(record);
+      for (const auto& sink : sinks_) sink(record);
     }
     return taken;
   }
@@ -55,7 +66,7 @@ class Watcher {
   std::int64_t missed() const { return missed_; }  ///< records that were overwritten before a poll
 
  private:
-  std::vector<Sink> sinks_;
+  std::vector<std::function<void(const Record&)>> sinks_;
   std::int64_t last_ = 0, missed_ = 0, waited_for_ = 0;
 };
 
