@@ -26,6 +26,7 @@
 #include "platform.hpp"
 #ifdef AGMOHD_BENCH_CUDA
 #include "cuda_platform.hpp"
+#include "training.hpp"
 #include "tune.hpp"
 #endif
 
@@ -316,6 +317,27 @@ void add_launches(const std::shared_ptr<Lineup>& lineup) {
   }
 }
 
+#ifdef AGMOHD_BENCH_CUDA
+void add_training_loop() {
+  const auto run = [](benchmark::State& state) {
+    enter(nullptr);
+    TrainingLoop::Times times{};
+    for (auto _ : state) {
+      times = TrainingLoop::run(gpt2(12, 768), 60);
+      state.SetIterationTime(times.fresh);
+    }
+    count(state, "kept_ms", times.kept * 1e3);
+    count(state, "fresh_over_kept", times.fresh / times.kept);
+    count(state, "gradients_moved", times.moved);
+    state.SetLabel("a clip + AdamW step in a training loop whose gradients are made anew");
+  };
+  benchmark::RegisterBenchmark("cuda/gpt2_124m/training_loop", run)
+      ->Iterations(1)
+      ->UseManualTime()
+      ->Unit(benchmark::kMillisecond);
+}
+#endif
+
 /// The launches come last: nothing is timed after a profiler was loaded.
 void add(const Platform& platform) {
   const bool cuda = platform.device().is_cuda();
@@ -368,6 +390,9 @@ void help() {
       "tensors,\n"
       "                                   or tensors at other addresses than the step before\n"
       "          ..._graph                replays of a captured CUDA graph: the device's time\n"
+      "          training_loop            a step within a loop where autograd makes every gradient "
+      "anew,\n"
+      "                                   beside one whose gradients stay (CUDA)\n"
       "          memory                   what agmohd holds beyond the rule's state\n"
       "          launches/WHAT            kernels, copies, memsets, synchronisations and\n"
       "                                   allocations of a warm step (CUDA)\n"
@@ -440,6 +465,7 @@ void run(std::vector<char*> arguments) {
     cuda = std::make_unique<Cuda>();
     benchmark::AddCustomContext("gpu", gpu().name);
     benchmark::AddCustomContext("cuda", cuda_version());
+    add_training_loop();
     add(*cuda);
   }
 #endif

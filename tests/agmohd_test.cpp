@@ -385,6 +385,24 @@ TEST(Agmohd, AJumpOfTheLearningRateIsCut) {
   }
 }
 
+TEST(Agmohd, TheSummaryNamesTheWorstTensor) {
+  const Tensors p = parameters(at::kCPU);
+  AGMOHD optimizer(p, AGMOHDOptions(1e-3));
+  for (std::uint64_t t = 0; t < 80; ++t) {
+    set_gradients(p, t);
+    if (t == 70 || t == 75) p[0].mutable_grad().mul_(30);  // a small part of the norm
+    optimizer.step();
+  }
+  EXPECT_NE(
+      optimizer.summary().find("worst tensor: parameter 0 of group 0, clipped by itself in 2"),
+      std::string::npos)
+      << optimizer.summary();
+  torch::OrderedDict<std::string, Tensor> named;
+  named.insert("embedding.weight", p[0]);
+  optimizer.name_parameters(named);
+  EXPECT_NE(optimizer.summary().find("worst tensor: embedding.weight"), std::string::npos);
+}
+
 TEST(Agmohd, AroundSgd) {
   const Tensors a = parameters(at::kCPU), b = parameters(at::kCPU);
   AGMOHDSGD watched(a, AGMOHDSGDOptions(1e-2).momentum(0.9));

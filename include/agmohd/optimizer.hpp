@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/grad_mode.h>
 #include <torch/optim/optimizer.h>
+#include <torch/ordered_dict.h>
 #include <torch/serialize/archive.h>
 
 #include <concepts>
@@ -12,6 +13,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -133,8 +135,35 @@ class Optimizer : public torch::optim::Optimizer {
   }
   /// How often each kind of intervention happened, and when last; waits for the device.
   Tally tally() const requires(Recipe::recorded) { return binder_.lanes().memory().tally; }
-  /// The same as text, for the end of a run.
-  std::string summary() const requires(Recipe::recorded) { return monitor::summary(tally()); }
+  /// The same as text, for the end of a run, with the parameter that exploded most.
+  std::string summary() const requires(Recipe::recorded) {
+    std::string text = monitor::summary(tally());
+    if constexpr (has::judge_tensor<typename Recipe::Hindrance>) {
+      std::int64_t most = 0;
+      std::string worst;
+      for (std::size_t g = 0; g < param_groups_.size(); ++g) {
+        for (std::size_t i = 0; i < param_groups_[g].params().size(); ++i) {
+          auto* const param = param_groups_[g].params()[i].unsafeGetTensorImpl();
+          const auto found = state_.find(param);
+          if (found == state_.end()) continue;
+          const std::int64_t times = static_cast<ParamState&>(*found->second).exploded();
+          if (times <= most) continue;
+          most = times;
+          const auto name = names_.find(param);
+          worst = name != names_.end() ? name->second : c10::str(Place{g, i});
+        }
+      }
+      if (most > 0) {
+        text += "  worst tensor: " + worst + ", clipped by itself in " + std::to_string(most) +
+                " steps\n";
+      }
+    }
+    return text;
+  }
+  /// Names for summary(), as model->named_parameters() has them.
+  void name_parameters(const torch::OrderedDict<std::string, at::Tensor>& named) {
+    for (const auto& item : named) names_[item.value().unsafeGetTensorImpl()] = item.key();
+  }
 
   /// Creates what steps will need (states of all parameters, device tables) and uploads options
   /// that were changed. Call it before a CUDA graph is captured, and after changing options between
@@ -303,6 +332,7 @@ class Optimizer : public torch::optim::Optimizer {
     }
   }
 
+  std::unordered_map<const c10::TensorImpl*, std::string> names_;
   at::Tensor observed_;
   std::int64_t given_up_ = 0;  // the last step that was told
   Settings<Recipe> settings_, scratch_;

@@ -79,6 +79,9 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     return *this;
   }
 
+  /// Steps in which the hindrance policy clipped this parameter by itself; waits for the device.
+  std::int64_t exploded() const requires(watched) { return record().hindrance.exploded; }
+
   /// A tensor of the state by name, also for rules of one's own.
   template <FixedString Name>
   const at::Tensor& get() const {

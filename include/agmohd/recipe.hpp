@@ -86,11 +86,16 @@ struct Recipe {
     std::conditional_t<watched, Swept, detail::NoMemory> swept{};  ///< by the last applied step
     std::conditional_t<recorded, Tally, detail::NoMemory> tally{};
   };
+  /// What the hindrance policy knows of one tensor.
+  struct TensorWatch {
+    typename detail::TensorMemory<Hindrance>::type memory{};
+    std::int64_t exploded = 0;  ///< steps in which it was clipped by itself
+  };
   /// Memory of one tensor. `age` counts its applied updates.
   struct PerTensor {
     std::int64_t age = 0;
     typename Rule::Memory rule{};
-    typename detail::TensorMemory<Hindrance>::type hindrance{};
+    std::conditional_t<has::judge_tensor<Hindrance>, TensorWatch, detail::NoMemory> hindrance{};
   };
 
   template <class R>
@@ -165,7 +170,8 @@ struct Recipe {
     if constexpr (has::decay<Rule>) decay = Rule::decay(group.rule, now.lr);
     TensorVerdict tv;
     if constexpr (has::judge_tensor<Hindrance>) {
-      tv = Hindrance::judge_tensor(o.hindrance, ts, v, m.hindrance, tensor.hindrance);
+      tv = Hindrance::judge_tensor(o.hindrance, ts, v, m.hindrance, tensor.hindrance.memory);
+      if ((tv.flags & Flag::explosion) != 0) tensor.hindrance.exploded += 1;
     }
     const auto gradient = gradient::link_at<R, Gradient>(o.gradient, s, v, ts, tv);
     return {Rule::template at<R>(group.rule, now, tensor.rule), gradient, R(now.lr), R(decay),
@@ -198,27 +204,30 @@ struct Recipe {
   template <class T>
   struct Watched {
     T step;            ///< lr * u
-    T along_previous;  ///< g * u_{t-1}
-    T along;           ///< g * u_t
+    T along_previous;  ///< g * u_{t-1}, if sampled
+    T along;           ///< g * u_t, if sampled
     T guarded;         ///< 1 if the rule's guard changed the slots, else 0
   };
 
   /// The same sweep, where the hindrance policy wants something of it. What nobody wants is 0.
-  /// u_{t-1} is the direction from the slots as the last step left them, with a gradient of zero
-  /// and this step's corrections: nothing is stored for it.
+  /// `sampled`: the element is of a page in which gradients are measured against updates, see
+  /// reduction::sampled(). u_{t-1} is the direction from the slots as the last step left them, with
+  /// a gradient of zero and this step's corrections: nothing is stored for it.
   template <Lane T>
   AGMOHD_HD static T sweep(const T& p, const T& g, Slots<T>& s, const Coefficients<Real<T>>& k,
-                           Watched<T>& w) {
+                           Watched<T>& w, bool sampled) {
     const T zero = math::like(p, Real<T>(0));
     w = {zero, zero, zero, zero};
     const T h = Gradient::apply(g, k.gradient);
     if constexpr ((wants & kAlignment) != 0) {
-      w.along_previous = h * Rule::direction(p, zero, s, k.rule);
+      if (sampled) w.along_previous = h * Rule::direction(p, zero, s, k.rule);
     }
     Rule::update(p, h, s, k.rule);
     if constexpr ((wants & kGuard) != 0 && has::guard<Rule>) w.guarded = Rule::guard(s, k.rule);
     const T u = Rule::direction(p, h, s, k.rule);
-    if constexpr ((wants & kAlignment) != 0) w.along = h * u;
+    if constexpr ((wants & kAlignment) != 0) {
+      if (sampled) w.along = h * u;
+    }
     w.step = k.lr * u;
     return k.decay * p - w.step;
   }

@@ -108,9 +108,9 @@ struct Page {
   std::int64_t first;  // element of the tensor
 };
 
-/// `watched`: empty, or a Recipe::Watched<V>.
+/// `watched`: nothing, or a Recipe::Watched<V> and whether the page is sampled.
 template <class Recipe, class V, class E, class K, class... Watched>
-void sweep_at(const Page<Recipe, E>& page, std::int64_t i, const K& k, Watched&... watched) {
+void sweep_at(const Page<Recipe, E>& page, std::int64_t i, const K& k, Watched&&... watched) {
   typename Recipe::template Slots<V> s{};
   for_each_slot<Recipe::slot_count>(s, [&](int j, V& slot) {
     if (page.slots[j] != nullptr) slot = load<V>(page.slots[j] + i);
@@ -141,13 +141,14 @@ reduction::SweptPartial watched_page(const Page<Recipe, E> page, const K k) {
   constexpr int kGroup = 2 * V::size, kBundle = bundle_size<Recipe, E>;
   constexpr int kOwners = kGroup / kBundle;  // the lanes that own a group
   alignas(16) R lanes[kWatched][kLanes] = {};
+  const bool sampled = reduction::sampled(page.first / kPage);
   for (std::int64_t i = 0; i < page.count; i += kGroup) {
     V x[kWatched][2];
     for (int h = 0; h < 2; ++h) {
       const std::int64_t at = i + h * V::size;
       if (at + V::size <= page.count) {
         typename Recipe::template Watched<V> w;
-        sweep_at<Recipe, V>(page, at, k, w);
+        sweep_at<Recipe, V>(page, at, k, w, sampled);
         x[0][h] = w.step * w.step;
         x[1][h] = w.along_previous, x[2][h] = w.along, x[3][h] = w.guarded;
         continue;
@@ -155,13 +156,14 @@ reduction::SweptPartial watched_page(const Page<Recipe, E> page, const K k) {
       R tail[kWatched][V::size] = {};
       for (std::int64_t j = at; j < page.count; ++j) {
         typename Recipe::template Watched<R> w;
-        sweep_at<Recipe, R>(page, j, k, w);
+        sweep_at<Recipe, R>(page, j, k, w, sampled);
         tail[0][j - at] = w.step * w.step;
         tail[1][j - at] = w.along_previous, tail[2][j - at] = w.along, tail[3][j - at] = w.guarded;
       }
       for (int w = 0; w < kWatched; ++w) x[w][h] = load<V>(tail[w]);
     }
     for (int w = 0; w < kWatched; ++w) {
+      if ((w == 1 || w == 2) && !sampled) continue;
       const auto quads =
           V::pairs(V::pairs(x[w][0].lo, x[w][0].hi), V::pairs(x[w][1].lo, x[w][1].hi));
       R* const to = lanes[w] + i / kBundle % kLanes;

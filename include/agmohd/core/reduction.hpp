@@ -95,6 +95,11 @@ AGMOHD_HD inline void accumulate(Signals& s, const Signals& other) {
 // in the parameter's computing type. The lanes of each 32 are added as a butterfly in that type,
 // the 16 results in double. Pages are added as those of the reduce pass.
 
+/// Whether gradients are measured against updates in a page of a tensor: one in eight, and the
+/// first of each tensor. It costs a square root and a division an element, and what is made of it
+/// is a ratio of two sums.
+AGMOHD_HD constexpr bool sampled(std::int64_t page) { return page % 8 == 0; }
+
 /// How many kinds of sums a watched sweep makes; see Recipe::Watched.
 inline constexpr int kWatched = 4;
 

@@ -90,8 +90,9 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
     at::Tensor result;
     if constexpr (Recipe::watched) {
       typename Recipe::template Watched<at::Tensor> w;
-      result = Recipe::sweep(p, g, s, k, w);
-      const at::Tensor values[] = {w.step.square(), w.along_previous, w.along, w.guarded};
+      result = Recipe::sweep(p, g, s, k, w, /*sampled=*/true);
+      const at::Tensor values[] = {w.step.square(), sampled(w.along_previous), sampled(w.along),
+                                   w.guarded};
       for (int i = 0; i < reduction::kWatched; ++i) {
         sums[i] += values[i].sum(at::kDouble).template item<double>();
       }
@@ -103,6 +104,15 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
       if (to.defined()) to.copy_(rounded(slot, k.storage, j));
     });
     handles_.params[t].copy_(result);
+  }
+
+  /// The elements of sampled pages; `x` is dense, in the parameter's memory order.
+  static at::Tensor sampled(const at::Tensor& x) {
+    if (x.numel() <= reduction::kPage) return x;
+    const at::Tensor pages =
+        at::arange(x.numel(), x.options().dtype(at::kLong)).div(reduction::kPage, "floor");
+    static_assert(reduction::sampled(8) && !reduction::sampled(1));
+    return x.as_strided({x.numel()}, {1}).masked_select(pages.remainder(8) == 0);
   }
 
   /// What the storage makes of a slot, element by element in memory order.

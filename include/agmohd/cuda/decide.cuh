@@ -176,19 +176,23 @@ __device__ void together(Core<Recipe>& core, unsigned part, unsigned parts, cons
 }
 
 /// Phase 2 by the last `view.deciders` blocks of a reduce pass; `part` is this block's place among
-/// them.
+/// them. The last one has written core.signals.
 template <class Recipe>
-__device__ __noinline__ void decide_together(const View<Recipe>& view, unsigned part,
-                                             const Signals& signals) {
+__device__ void decide_together(const View<Recipe>& view, unsigned part) {
   Core<Recipe>& core = *view.core;
   together(
-      core, part, unsigned(view.deciders), [&] { judge(view, signals); },
+      core, part, unsigned(view.deciders), [&] { judge(view, core.signals[view.parity]); },
       [&] {
         if (core.apply != 0) decide_tensors(view, int(part), view.deciders);
       },
       [&] {
         if (core.apply != 0) core.memory.updates += 1;
       });
+}
+/// The same as a call: a large decision would take registers from the pass that comes before it.
+template <class Recipe>
+__device__ __noinline__ void decide_apart(const View<Recipe>& view, unsigned part) {
+  decide_together(view, part);
 }
 
 /// Phase 2 of a step that measures nothing, by the last blocks of its sweep, when all have read
@@ -246,7 +250,7 @@ __device__ void commit_together(const View<Recipe>& view, unsigned part) {
 
 /// Phase 2 by itself: after the sums of several devices came together, or where no block does it.
 template <class Recipe, class Tag>
-__global__ void decide_kernel(const View<Recipe> view) {
+__global__ void decide_kernel(const __grid_constant__ View<Recipe> view) {
   if (threadIdx.x == 0) {
     Signals signals;
     for (int i = 0; i < view.board_size; ++i) reduction::accumulate(signals, view.board[i]);

@@ -225,8 +225,8 @@ struct GradPage {
 /// add the pages and, if `alone`, decide.
 template <class Recipe, class Tag, class E>
 __global__ void __launch_bounds__(512, sizeof(E) == 8 ? 1 : 2)
-    reduce_kernel(const View<Recipe> view, int first_page, int page_count, int pages, bool tiny,
-                  bool alone) {
+    reduce_kernel(const __grid_constant__ View<Recipe> view, int first_page, int page_count,
+                  int pages, bool tiny, bool alone) {
   using namespace reduction;
   using Bits = decltype(magnitude(Compute<E>()));
   constexpr int kWarps = kLanes / kWarp;
@@ -259,10 +259,9 @@ __global__ void __launch_bounds__(512, sizeof(E) == 8 ? 1 : 2)
   __syncthreads();
   const unsigned part = turn + unsigned(view.deciders) - unsigned(view.reduce_blocks);
   const bool last = turn + 1 == unsigned(view.reduce_blocks);
-  Signals signals;
   if (last) {
     __threadfence();
-    signals = add_pages(view.partials, view.page_count);
+    Signals signals = add_pages(view.partials, view.page_count);
     if (threadIdx.x == 0) {
       Recipe::join(signals, view.core->memory);
       view.core->signals[view.parity] = signals;
@@ -271,7 +270,11 @@ __global__ void __launch_bounds__(512, sizeof(E) == 8 ? 1 : 2)
   if (!alone) {
     if (last && threadIdx.x == 0) view.core->arrived = 0;
   } else if (part < unsigned(view.deciders)) {
-    decide_together(view, part, signals);
+    if constexpr (Recipe::recorded) {
+      decide_apart(view, part);
+    } else {
+      decide_together(view, part);
+    }
   }
 }
 

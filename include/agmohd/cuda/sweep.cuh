@@ -52,11 +52,12 @@ struct SweepPage {
   const E* grad;
   S* slots[kSlots > 0 ? kSlots : 1];  // null: not used
   int count;
-  bool vector;
+  bool vector, sampled;
 
   __device__ SweepPage(const View<Recipe>& view, const PageRef& ref, bool idle) {
     const DeviceTensor<Recipe>& tensor = view.tensors[ref.tensor];
     first = std::int64_t(ref.page) * reduction::kPage;
+    sampled = reduction::sampled(ref.page);
     const std::int64_t left = idle ? 0 : tensor.numel - first;
     count = int(left < reduction::kPage ? left : reduction::kPage);
     param = static_cast<E*>(tensor.param) + first;
@@ -99,48 +100,45 @@ struct SweepPage {
     return x;
   }
 
-  /// One element, as Recipe::sweep; what is watched of it joins the sums `w` of its bundle.
-  __device__ R sweep_one(const Elements& x, int j, Slots& state, const K& k, bool there,
-                         R (&watched)[reduction::kWatched]) const {
+  /// What is watched of one element each, in the order of Recipe::Watched.
+  using Seen = R[reduction::kWatched];
+
+  /// One element, as Recipe::sweep.
+  __device__ R sweep_one(const Elements& x, int j, Slots& state, const K& k, Seen& seen) const {
     const T p{x.param.widened(j)}, g{x.grad.widened(j)};
     if constexpr (!Recipe::watched) {
       return Recipe::sweep(p, g, state, k).v;
     } else {
-      typename Recipe::template Watched<T> seen;
-      const R out = Recipe::sweep(p, g, state, k, seen).v;
-      const T all[reduction::kWatched] = {seen.step * seen.step, seen.along_previous, seen.along,
-                                          seen.guarded};
-#pragma unroll
-      for (int w = 0; w < reduction::kWatched; ++w) watched[w] = there ? all[w].v : R(0);
+      typename Recipe::template Watched<T> w;
+      const R out = Recipe::sweep(p, g, state, k, w, sampled).v;
+      seen[0] = (w.step * w.step).v, seen[1] = w.along_previous.v, seen[2] = w.along.v;
+      seen[3] = w.guarded.v;
       return out;
     }
   }
 
-  /// What is watched of four elements is added to that of the bundle: a lane's neighbours, or where
-  /// these are in four lanes the sums as the lane would have had them of neighbours.
+  /// One kind of what is watched of four elements, elements j to j + 3 of the bundle, goes to the
+  /// sums of its quads: those of a lane's neighbours, or where these are in four lanes the same
+  /// sums as the lane would have had them of neighbours.
   template <int kStep>
-  static __device__ void add_watched(const R (&four)[4][reduction::kWatched], int j,
-                                     R (&bundle)[kBundle / 4][reduction::kWatched]) {
+  static __device__ void add_quads(const Seen (&four)[4], int j, int w, R (&quads)[kBundle / 4]) {
+    if constexpr (kStep == 1) {
+      const T a{four[0][w]}, b{four[1][w]}, c{four[2][w]}, d{four[3][w]};
+      quads[j / 4] = ((a + b) + (c + d)).v;
+    } else {  // lane t has the elements t, t + 32, ... of the chunk
+      constexpr unsigned kAll = 0xffffffffU;
+      const int lane = int(threadIdx.x) % kWarp;
 #pragma unroll
-    for (int w = 0; w < reduction::kWatched; ++w) {
-      if constexpr (kStep == 1) {
-        const T a{four[0][w]}, b{four[1][w]}, c{four[2][w]}, d{four[3][w]};
-        bundle[j / 4][w] = ((a + b) + (c + d)).v;
-      } else {  // lane t has the elements t, t + 32, ... of the chunk: turn them
-        constexpr unsigned kAll = 0xffffffffU;
-        const int lane = int(threadIdx.x) % kWarp;
+      for (int h = 0; h < 4; ++h) {
+        T quad{four[h][w]};
+        quad = quad + T{__shfl_xor_sync(kAll, quad.v, 1)};
+        quad = quad + T{__shfl_xor_sync(kAll, quad.v, 2)};
+        // It is quad 8 (j + h) + t / 4 of the chunk.
 #pragma unroll
-        for (int h = 0; h < 4; ++h) {
-          T quad{four[h][w]};
-          quad = quad + T{__shfl_xor_sync(kAll, quad.v, 1)};
-          quad = quad + T{__shfl_xor_sync(kAll, quad.v, 2)};
-          // Quad q of the chunk, q = 8 (j + h) + t / 4, belongs to bundle q / (kBundle / 4).
-#pragma unroll
-          for (int part = 0; part < kBundle / 4; ++part) {
-            const int q = lane * (kBundle / 4) + part;
-            const R value = __shfl_sync(kAll, quad.v, 4 * (q % 8));
-            if (q / 8 == j + h) bundle[part][w] = value;
-          }
+        for (int part = 0; part < kBundle / 4; ++part) {
+          const int wanted = lane * (kBundle / 4) + part;
+          const R value = __shfl_sync(kAll, quad.v, 4 * (wanted % 8));
+          if (wanted / 8 == j + h) quads[part] = value;
         }
       }
     }
@@ -150,18 +148,35 @@ struct SweepPage {
   template <int kStep>
   __device__ void update(Elements& x, States& further, int i, const K& k, Sums& sums) const {
     const auto at = [&](int s) -> State& { return s < kAhead ? x.slots[s] : further[s - kAhead]; };
-    R bundle[kBundle / 4][reduction::kWatched];
+    R quads[reduction::kWatched][kBundle / 4];
 #pragma unroll
     for (int j = 0; j < kBundle; j += 4) {
-      R p[4], stored[kSlots > 0 ? kSlots : 1][4], watched[4][reduction::kWatched];
+      R p[4], stored[kSlots > 0 ? kSlots : 1][4];
+      Seen seen[4];
 #pragma unroll
       for (int h = 0; h < 4; ++h) {
         Slots state;
         for_each_slot<kSlots>(state, [&](int s, T& slot) { slot = {at(s).widened(j + h)}; });
-        p[h] = sweep_one(x, j + h, state, k, i + (j + h) * kStep < count, watched[h]);
+        p[h] = sweep_one(x, j + h, state, k, seen[h]);
         for_each_slot<kSlots>(state, [&](int s, T& slot) { stored[s][h] = slot.v; });
       }
-      if constexpr (Recipe::watched) add_watched<kStep>(watched, j, bundle);
+      if constexpr (Recipe::watched) {
+        if (i + (kBundle - 1) * kStep >= count) {
+#pragma unroll
+          for (int h = 0; h < 4; ++h) {
+#pragma unroll
+            for (int w = 0; w < reduction::kWatched; ++w) {
+              if (i + (j + h) * kStep >= count) seen[h][w] = 0;
+            }
+          }
+        }
+        add_quads<kStep>(seen, j, 0, quads[0]);
+        add_quads<kStep>(seen, j, 3, quads[3]);
+        if (sampled) {
+          add_quads<kStep>(seen, j, 1, quads[1]);
+          add_quads<kStep>(seen, j, 2, quads[2]);
+        }
+      }
       if (Recipe::Storage::rounds(k.storage)) {  // one branch for four
 #pragma unroll
         for (int h = 0; h < 4; ++h) {
@@ -182,8 +197,9 @@ struct SweepPage {
     if constexpr (Recipe::watched) {
 #pragma unroll
       for (int w = 0; w < reduction::kWatched; ++w) {
-        T sum{bundle[0][w]};
-        if constexpr (kBundle == 8) sum = sum + T{bundle[1][w]};
+        if ((w == 1 || w == 2) && !sampled) continue;
+        T sum{quads[w][0]};
+        if constexpr (kBundle == 8) sum = sum + T{quads[w][1]};
         sums.of[w] = (T{sums.of[w]} + sum).v;
       }
     }
@@ -356,7 +372,8 @@ __device__ bool coefficients_ahead(const View<Recipe>& view, int t, K& k) {
 /// whose end is still in the cache.
 template <class Recipe, class Tag, class E>
 __global__ void __launch_bounds__(256, SweepPage<Recipe, E>::kBlocks)
-    sweep_kernel(const View<Recipe> view, int first_page, int page_count, bool tiny) {
+    sweep_kernel(const __grid_constant__ View<Recipe> view, int first_page, int page_count,
+                 bool tiny) {
   using R = Compute<E>;
   using K = typename Recipe::template Coefficients<R>;
   constexpr int kWarp = reduction::kWarp;

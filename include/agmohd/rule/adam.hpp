@@ -100,11 +100,11 @@ struct Adam {
 
   /// A moment beyond what any gradients lead to (a flipped bit, a bad checkpoint) goes back to
   /// |exp_avg| <= slack sqrt(C_t) (sqrt(exp_avg_sq) + room for where it underflows). The bound is
-  /// attained, by an isolated gradient; AMSGrad's maximum does not count.
+  /// attained, by an isolated gradient. AMSGrad's maximum only widens it.
   template <Lane T>
   AGMOHD_HD static T guard(Slots<T>& s, const Coefficients<Real<T>>& k) {
     const T zero = math::like(s.exp_avg, Real<T>(0)), one = math::like(s.exp_avg, Real<T>(1));
-    const T limit = k.bound * (k.scale2 * math::sqrt(math::max(s.exp_avg_sq, zero)) + k.least);
+    const T limit = k.bound * (k.scale2 * math::sqrt(s.max_exp_avg_sq) + k.least);
     const T low = Real<T>(-1) * limit;
     const auto above = s.exp_avg > limit, below = s.exp_avg < low;
     s.exp_avg = math::select(above, limit, math::select(below, low, s.exp_avg));
