@@ -23,6 +23,8 @@ inline Schedule::Options schedule_options(const Options& o) {
           .after = {.total_steps = o.steps, .min_factor = kMinFactor}};
 }
 
+using Named = torch::OrderedDict<std::string, torch::Tensor>;
+
 /// An optimizer and what a program calls after backward() in step t, with the loss and a factor of
 /// the learning rate: clip, set the learning rate, update.
 struct Update {
@@ -31,7 +33,7 @@ struct Update {
   std::function<void(std::int64_t, const torch::Tensor&, double)> step;
   std::function<void()> zero_second_moments;             // empty: the rule has none
   std::function<std::vector<agmohd::Record>()> records;  // empty: there are none
-  std::function<std::string()> summary;                  // empty: there is none
+  std::function<std::string(const Named&)> summary;      // empty: there is none
 };
 
 template <class ParamState, class Optimizer>
@@ -88,7 +90,10 @@ Update ours(const std::string& name, const Options& o,
   }
   if constexpr (R::recorded) {
     result.records = [&optimizer] { return optimizer.records(); };
-    result.summary = [&optimizer] { return optimizer.summary(); };
+    result.summary = [&optimizer](const Named& named) {
+      optimizer.name_parameters(named);
+      return optimizer.summary();
+    };
   }
   return result;
 }

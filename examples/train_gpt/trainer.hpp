@@ -58,7 +58,9 @@ class Trainer {
   }
   bool has_records() const { return bool(update_.records); }
   /// What the optimizer did against hindrances; nothing where it does not look.
-  std::string summary() const { return update_.summary ? update_.summary() : ""; }
+  std::string summary() const {
+    return update_.summary ? update_.summary(model_->named_parameters()) : "";
+  }
   /// Why the optimizer ended the run, or nothing.
   const std::string& gave_up() const { return gave_up_; }
 
