@@ -5,6 +5,9 @@
 #include <torch/torch.h>
 
 #include <agmohd/agmohd.hpp>
+#include <agmohd/monitor/tensorboard.hpp>
+#include <agmohd/monitor/watcher.hpp>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -119,6 +122,55 @@ void options_and_groups(Task task) {
     EXPECT(std::string(error.what_without_backtrace()) ==
            "agmohd: group 1: lr = -1, but it must be finite and at least 0");
   }
+}
+
+void hindered(Task task) {
+  auto& model = task.model;
+  agmohd::AGMOHD optimizer(model->parameters(),
+                           agmohd::AGMOHDOptions(1e-2).betas({0.9, 0.95}).weight_decay(0.1));
+
+  for (int i = 0; i < 100; ++i) {
+    optimizer.zero_grad();
+    const Tensor loss = task.loss();
+    loss.backward();
+    if (i == 60) model->parameters()[0].mutable_grad()[0][0] = std::nan("");
+    optimizer.step(loss);
+  }
+  std::puts(optimizer.summary().c_str());
+  EXPECT(optimizer.updates() == 99);
+  EXPECT(optimizer.tally().count[agmohd::Tally::skip] == 1);
+}
+
+void hindered_options(Task task) {
+  auto& model = task.model;
+  using agmohd::AGMOHDOptions;
+  agmohd::AGMOHD optimizer(model->parameters(),
+                           AGMOHDOptions(1e-3)
+                               .hindrance_threshold(agmohd::threshold::fine_tuning)
+                               .momentum_schedule(agmohd::momentum::Schedule::fixed)
+                               .gradient_clipping(agmohd::gradient::Clipping::global_norm)
+                               .max_norm(0.5)
+                               .lr_schedule(agmohd::schedule::Shape::cosine)
+                               .total_steps(1000));
+  task.train(optimizer, 2);
+  EXPECT(optimizer.options().hindrance_threshold() == 0.05);
+}
+
+void sinks(Task task) {
+  agmohd::AGMOHD optimizer(task.model->parameters());
+  int skipped = 0;
+  agmohd::monitor::Watcher watcher(
+      agmohd::monitor::CsvFile("records.csv"), agmohd::monitor::TensorBoard("runs"),
+      [&](const agmohd::Record& record) { skipped += record.skipped != 0 ? 1 : 0; });
+
+  for (int i = 0; i < 200; ++i) {
+    task.train(optimizer, 1);
+    if (i % 100 == 99) watcher.poll(optimizer);
+  }
+  EXPECT(watcher.last() == 200 && watcher.missed() == 0 && skipped == 0);
+  EXPECT(std::filesystem::file_size("records.csv") > 200 * 20);
+  std::filesystem::remove("records.csv");
+  std::filesystem::remove_all("runs");
 }
 
 double halve(torch::optim::Optimizer& optimizer) {
@@ -272,6 +324,9 @@ int main(int argc, char** argv) {
   own_recipe({});
   whole_policies({});
   options_and_groups({});
+  hindered({});
+  hindered_options({});
+  sinks({});
   steps({});
   checkpoints({});
   grow();

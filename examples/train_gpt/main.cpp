@@ -6,6 +6,8 @@
 
 #include <torch/torch.h>
 
+#include <agmohd/monitor/tensorboard.hpp>
+#include <agmohd/monitor/watcher.hpp>
 #include <algorithm>
 #include <cmath>
 #include <csignal>
@@ -25,6 +27,7 @@ namespace demo {
 namespace {
 
 constexpr std::int64_t kAll = std::int64_t{1} << 40;
+constexpr std::int64_t kFirst = 20;  // losses that are compared one by one
 
 torch::Device device_of(const Options& o) {
   const bool cuda = torch::cuda::is_available();
@@ -59,7 +62,7 @@ std::string printable(const std::string& text) {
 void time_updates(const Options& options, const Trainer& trainer, torch::Device device) {
   constexpr int kWarm = 10, kSteps = 100;
   Options first = options, stock = options;
-  if (options.optimizer == "torch-adamw") first.optimizer = "adamw";
+  if (options.optimizer == "torch-adamw") first.optimizer = "agmohd";
   stock.optimizer = "torch-adamw";
   std::vector<Update> updates;
   std::int64_t elements = 0, tensors = 0;
@@ -74,12 +77,13 @@ void time_updates(const Options& options, const Trainer& trainer, torch::Device 
     tensors = static_cast<std::int64_t>(copies.size());
     updates.push_back(make_update(o, copies));
   }
+  const torch::Tensor loss = torch::ones({}, torch::TensorOptions(device));
   std::vector<std::vector<double>> times(updates.size());
   for (int i = 0; i < kWarm + kSteps; ++i) {
     for (std::size_t u = 0; u < updates.size(); ++u) {
       if (device.is_cuda()) torch::cuda::synchronize();
       const auto start = Clock::now();
-      updates[u].step(i);
+      updates[u].step(i, loss, 1);
       if (device.is_cuda()) torch::cuda::synchronize();
       if (i >= kWarm) times[u].push_back(1e3 * seconds_since(start));
     }
@@ -97,8 +101,31 @@ void time_updates(const Options& options, const Trainer& trainer, torch::Device 
   }
 }
 
+/// What the command line wants to be written of the optimizer's records.
+void write_records(const Options& options, Trainer& trainer) {
+  if (!trainer.has_records()) return;
+  namespace monitor = agmohd::monitor;
+  if (!options.records.empty()) trainer.watch(monitor::CsvFile(options.records));
+  if (!options.tensorboard.empty()) trainer.watch(monitor::TensorBoard(options.tensorboard));
+}
+
+/// How the run went for the optimizer itself.
+void print_summary(const Options& options, const Trainer& trainer) {
+  if (!trainer.gave_up().empty()) std::printf("\n%s\n", trainer.gave_up().c_str());
+  if (!trainer.has_records()) return;
+  std::printf("\nWhat the optimizer saw and did: %s", trainer.summary().c_str());
+  if (!options.records.empty()) std::printf("Its records: %s\n", options.records.c_str());
+}
+
+std::vector<Mark> marks(const Options& options) {
+  std::vector<Mark> result;
+  for (const Fault& fault : options.faults) result.push_back({fault.step, fault.given});
+  return result;
+}
+
 int train(const Options& options, const Text& text, torch::Device device) {
   Trainer trainer(options, text, device);
+  write_records(options, trainer);
   if (!options.resume.empty()) {
     trainer.load(options.resume);
     std::printf("Resumed after step %lld.\n", static_cast<long long>(trainer.step()));
@@ -121,21 +148,25 @@ int train(const Options& options, const Text& text, torch::Device device) {
                 options.checkpoint.empty() ? "" : " Continue with --resume and the same options.");
     return 130;
   }
+  print_summary(options, trainer);
   const double loss = trainer.validate(kAll);
+  const bool sound = std::isfinite(loss);
   std::printf("\nValidation: loss %.4f nats a byte (%.3f bits), perplexity %.3f\n", loss,
               loss / std::log(2.0), std::exp(loss));
-  if (options.sample > 0)
+  if (options.sample > 0 && sound)
     std::printf("\nA sample:\n%s\n", printable(trainer.sample(options.sample)).c_str());
-  if (trainer.step() > begin) time_updates(options, trainer, device);
+  if (trainer.step() > begin && sound && options.faults.empty())
+    time_updates(options, trainer, device);
   if (!options.csv.empty()) {
     write_csv(options.csv, trainer.rows());
     std::printf("\nTable of the run: %s\n", options.csv.c_str());
   }
   if (!options.svg.empty()) {
-    write_svg(options.svg, trainer.rows(), loss, "train_gpt, " + trainer.optimizer_name());
+    write_svg(options.svg, {{trainer.optimizer_name(), trainer.rows(), loss}}, marks(options),
+              "train_gpt, " + trainer.optimizer_name());
     std::printf("Loss curve: %s\n", options.svg.c_str());
   }
-  return 0;
+  return trainer.gave_up().empty() ? 0 : 1;
 }
 
 /// Whether a run that is saved half way, and resumed by another trainer, has the same losses as
@@ -155,52 +186,127 @@ bool resumes(const Options& options, const Text& text, torch::Device device,
                     [](const Row& a, const Row& b) { return a.loss == b.loss; });
 }
 
-/// Trains with stock AdamW and with ours from the same seed. 0 if both kept the promises below,
-/// else 1.
-int compare(Options options, const Text& text, torch::Device device) {
-  constexpr std::int64_t kFirst = 20;
-  constexpr double kLossPromise = 1e-5, kValidationPromise = 0.01;
-  std::vector<std::vector<Row>> runs;
-  std::vector<double> validation;
-  for (const char* optimizer : {"torch-adamw", "adamw"}) {
-    options.optimizer = optimizer;
-    Trainer trainer(options, text, device);
+/// A finished run of one optimizer.
+struct Run {
+  Curve curve;
+  std::int64_t calm;  // steps before the first in which a hindrance was seen
+};
+
+Run run(Options options, const char* optimizer, const Text& text, torch::Device device, bool show) {
+  options.optimizer = optimizer;
+  Trainer trainer(options, text, device);
+  std::int64_t calm = options.steps;
+  trainer.watch([&calm](const agmohd::Record& record) {
+    if (record.flags != 0) calm = std::min(calm, record.step - 1);
+  });
+  if (show) {
+    write_records(options, trainer);
     std::printf("%s\n", trainer.optimizer_name().c_str());
-    trainer.run(options.steps, /*show=*/true);
-    if (interrupted) return 130;
-    runs.push_back(trainer.rows());
-    validation.push_back(trainer.validate(kAll));
   }
-  const auto difference = [](double a, double b) {
-    const double d = std::abs(a - b);
-    return std::isnan(d) ? HUGE_VAL : d;
-  };
-  std::printf("\n%10s  %12s  %12s  %10s\n", "step", "torch-adamw", "adamw", "difference");
+  trainer.run(options.steps, show);
+  if (show) print_summary(options, trainer);
+  return {{optimizer, trainer.rows(), trainer.validate(kAll)}, calm};
+}
+
+double difference(double a, double b) {
+  const double d = std::abs(a - b);
+  return std::isnan(d) ? HUGE_VAL : d;
+}
+
+/// The largest difference of the first losses of two runs.
+double difference(const Curve& a, const Curve& b, std::int64_t steps) {
   double largest = 0;
-  for (std::int64_t t = 0; t < options.steps; ++t) {
-    const double a = runs[0][static_cast<std::size_t>(t)].loss,
-                 b = runs[1][static_cast<std::size_t>(t)].loss;
-    if (t < kFirst) largest = std::max(largest, difference(a, b));
-    if (t < kFirst || (t + 1) % std::max<std::int64_t>(1, options.steps / 10) == 0) {
-      std::printf("%10lld  %12.6f  %12.6f  %10.2e\n", static_cast<long long>(t + 1), a, b,
-                  difference(a, b));
-    }
-  }
-  const double last = difference(validation[0], validation[1]);
-  std::printf("%10s  %12.6f  %12.6f  %10.2e\n\n", "validation", validation[0], validation[1], last);
-  bool kept = true;
-  const auto promise = [&kept](bool holds, const std::string& what) {
-    std::printf("%s: %s\n", holds ? "kept" : "BROKEN", what.c_str());
-    kept = kept && holds;
+  const std::size_t shared = std::min(a.rows.size(), b.rows.size());
+  for (std::size_t t = 0; t < std::min(shared, static_cast<std::size_t>(steps)); ++t)
+    largest = std::max(largest, difference(a.rows[t].loss, b.rows[t].loss));
+  return largest;
+}
+
+void print_beside(const Curve& a, const Curve& b, std::int64_t steps) {
+  std::printf("\n%10s  %12s  %12s  %10s\n", "step", a.name.c_str(), b.name.c_str(), "difference");
+  const auto loss = [](const Curve& curve, std::int64_t t) {
+    const auto i = static_cast<std::size_t>(t);
+    return i < curve.rows.size() ? curve.rows[i].loss : std::nan("");
   };
-  promise(largest <= kLossPromise, "losses of the first 20 steps equal to 1e-5");
-  promise(last <= kValidationPromise, "validation losses equal to 0.01");
-  if (options.quick) {
-    promise(validation[1] < runs[1][0].loss - 1, "the model learned at least 1 nat a byte");
-    promise(resumes(options, text, device, runs[1]),
-            "a resumed run has the losses of the whole one, bit for bit");
+  const std::int64_t every = std::max<std::int64_t>(1, steps / 10);
+  for (std::int64_t t = 0; t < steps; ++t) {
+    if (t >= kFirst && (t + 1) % every != 0) continue;
+    std::printf("%10lld  %12.6f  %12.6f  %10.2e\n", static_cast<long long>(t + 1), loss(a, t),
+                loss(b, t), difference(loss(a, t), loss(b, t)));
   }
-  return kept ? 0 : 1;
+  std::printf("%10s  %12.6f  %12.6f  %10.2e\n\n", "validation", a.validation_loss,
+              b.validation_loss, difference(a.validation_loss, b.validation_loss));
+}
+
+/// Prints what was promised, and whether all of it was kept.
+class Promises {
+ public:
+  void add(bool holds, const std::string& what) {
+    std::printf("%s: %s\n", holds ? "kept" : "BROKEN", what.c_str());
+    kept_ = kept_ && holds;
+  }
+  void same_training(const Curve& stock, const Curve& ours) {
+    add(difference(stock, ours, kFirst) <= 1e-5,
+        ours.name + ": losses of the first 20 steps equal to " + stock.name + "'s to 1e-5");
+    add(difference(stock.validation_loss, ours.validation_loss) <= 0.01,
+        ours.name + ": validation loss equal to " + stock.name + "'s to 0.01");
+  }
+  int exit_code() const { return kept_ ? 0 : 1; }
+
+ private:
+  bool kept_ = true;
+};
+
+/// Trains with stock AdamW and with another optimizer from the same seed and under the same faults,
+/// and draws both.
+int compare(const Options& options, const Text& text, torch::Device device) {
+  const Run stock = run(options, "torch-adamw", text, device, /*show=*/true);
+  if (interrupted) return 130;
+  const Run ours = run(options, options.optimizer.c_str(), text, device, /*show=*/true);
+  if (interrupted) return 130;
+  print_beside(stock.curve, ours.curve, options.steps);
+  if (!options.csv.empty()) {
+    write_losses(options.csv, {stock.curve, ours.curve});
+    std::printf("Losses of both: %s\n", options.csv.c_str());
+  }
+  if (!options.svg.empty()) {
+    write_svg(options.svg, {stock.curve, ours.curve}, marks(options),
+              "train_gpt, " + stock.curve.name + " and " + ours.curve.name);
+    std::printf("Loss curves: %s\n", options.svg.c_str());
+  }
+  Promises promises;
+  if (options.faults.empty() && (options.optimizer == "agmohd" || options.optimizer == "adamw"))
+    promises.same_training(stock.curve, ours.curve);
+  return promises.exit_code();
+}
+
+/// The test of this program, on tiny sizes.
+int quick(Options options, const Text& text, torch::Device device) {
+  const Run stock = run(options, "torch-adamw", text, device, /*show=*/true),
+            plain = run(options, "adamw", text, device, /*show=*/true),
+            ours = run(options, "agmohd", text, device, /*show=*/true);
+  if (interrupted) return 130;
+  print_beside(stock.curve, ours.curve, options.steps);
+  Promises promises;
+  promises.same_training(stock.curve, plain.curve);
+  promises.same_training(stock.curve, ours.curve);
+  promises.add(difference(plain.curve, ours.curve, ours.calm) == 0,
+               "agmohd: losses are adamw's, bit for bit, in the " + std::to_string(ours.calm) +
+                   " steps before the first hindrance");
+  promises.add(ours.curve.validation_loss < ours.curve.rows[0].loss - 1,
+               "the model learned at least 1 nat a byte");
+  options.optimizer = "agmohd";
+  promises.add(resumes(options, text, device, ours.curve.rows),
+               "a resumed run has the losses of the whole one, bit for bit");
+  for (const FaultKind kind : {FaultKind::nan, FaultKind::inf})
+    options.faults.push_back({kind, kind == FaultKind::nan ? 20 : 40, 0, ""});
+  const Run hurt = run(options, "agmohd", text, device, /*show=*/false);
+  promises.add(difference(hurt.curve.validation_loss, ours.curve.validation_loss) < 0.2,
+               "agmohd: a NaN and an infinity in the gradients cost less than 0.2 nats a byte");
+  const Run ruined = run(options, "torch-adamw", text, device, /*show=*/false);
+  promises.add(!std::isfinite(ruined.curve.validation_loss),
+               "they are faults: torch-adamw does not survive them");
+  return promises.exit_code();
 }
 
 }  // namespace
@@ -222,8 +328,9 @@ int main(int argc, char** argv) {
       demo::interrupted = 1;
       std::signal(SIGINT, SIG_DFL);  // a second one ends the program at once
     });
-    return options->compare ? demo::compare(*options, text, device)
-                            : demo::train(*options, text, device);
+    return options->quick     ? demo::quick(*options, text, device)
+           : options->compare ? demo::compare(*options, text, device)
+                              : demo::train(*options, text, device);
   } catch (const demo::UsageError& error) {
     std::fprintf(stderr, "train_gpt: %s\n", error.what());
     return 2;

@@ -23,13 +23,24 @@ inline Schedule::Options schedule_options(const Options& o) {
           .after = {.total_steps = o.steps, .min_factor = kMinFactor}};
 }
 
-/// An optimizer and what a program calls after backward() in step t: clip, set the learning rate,
-/// update.
+using Named = torch::OrderedDict<std::string, torch::Tensor>;
+
+/// An optimizer and what a program calls after backward() in step t, with the loss and a factor of
+/// the learning rate: clip, set the learning rate, update.
 struct Update {
   std::string name;
   std::unique_ptr<torch::optim::Optimizer> optimizer;
-  std::function<void(std::int64_t)> step;
+  std::function<void(std::int64_t, const torch::Tensor&, double)> step;
+  std::function<void()> zero_second_moments;             // empty: the rule has none
+  std::function<std::vector<agmohd::Record>()> records;  // empty: there are none
+  std::function<std::string(const Named&)> summary;      // empty: there is none
 };
+
+template <class ParamState, class Optimizer>
+void zero_second_moments(Optimizer& optimizer) {
+  for (auto& [key, state] : optimizer.state())
+    static_cast<ParamState&>(*state).exp_avg_sq().zero_();
+}
 
 /// Two groups: matrices with weight decay, vectors without.
 template <class GroupOptions>
@@ -57,10 +68,34 @@ Update ours(const std::string& name, const Options& o,
   } else {
     shared.betas({0.9, 0.99});
   }
-  shared.max_norm(o.clip).schedule(schedule_options(o));
-  auto optimizer = std::make_unique<Optimizer>(groups(parameters, shared), shared);
-  auto& step = *optimizer;
-  return {name, std::move(optimizer), [&step](std::int64_t) { step.step(); }};
+  shared.max_norm(o.clip);
+  if constexpr (R::recorded) {
+    shared.hindrance_threshold(agmohd::threshold::language_model);
+    shared.schedule({.schedule = schedule_options(o)});
+  } else {
+    shared.schedule(schedule_options(o));
+  }
+  auto owned = std::make_unique<Optimizer>(groups(parameters, shared), shared);
+  auto& optimizer = *owned;
+  Update result{name, std::move(owned), {}, {}, {}, {}};
+  result.step = [&optimizer, lr = o.learning_rate()](std::int64_t, const torch::Tensor& loss,
+                                                     double factor) {
+    for (auto& group : optimizer.param_groups()) group.options().set_lr(factor * lr);
+    optimizer.step(loss);
+  };
+  if constexpr (!std::is_same_v<R, SGD>) {
+    result.zero_second_moments = [&optimizer] {
+      zero_second_moments<typename Optimizer::ParamState>(optimizer);
+    };
+  }
+  if constexpr (R::recorded) {
+    result.records = [&optimizer] { return optimizer.records(); };
+    result.summary = [&optimizer](const Named& named) {
+      optimizer.name_parameters(named);
+      return optimizer.summary();
+    };
+  }
+  return result;
 }
 
 /// The same with what LibTorch has.
@@ -69,20 +104,25 @@ inline Update stock_adamw(const Options& o, const std::vector<torch::Tensor>& pa
       torch::optim::AdamWOptions(o.learning_rate()).betas({0.9, 0.99}).weight_decay(o.decay());
   auto optimizer = std::make_unique<torch::optim::AdamW>(groups(parameters, defaults), defaults);
   auto& adamw = *optimizer;
-  return {"torch: clip_grad_norm_ + AdamW", std::move(optimizer),
-          [&adamw, parameters, o](std::int64_t t) {
+  return {"torch: clip_grad_norm_ + AdamW",
+          std::move(optimizer),
+          [&adamw, parameters, o](std::int64_t t, const torch::Tensor&, double factor) {
             torch::nn::utils::clip_grad_norm_(parameters, o.clip);
-            const double lr = o.learning_rate() * Schedule::factor(schedule_options(o), t);
+            const double lr = factor * o.learning_rate() * Schedule::factor(schedule_options(o), t);
             for (auto& group : adamw.param_groups()) group.options().set_lr(lr);
             adamw.step();
-          }};
+          },
+          [&adamw] { zero_second_moments<torch::optim::AdamWParamState>(adamw); },
+          {},
+          {}};
 }
 
 inline Update make_update(const Options& o, const std::vector<torch::Tensor>& parameters) {
   if (o.optimizer == "torch-adamw") return stock_adamw(o, parameters);
   if (o.optimizer == "agmohd-sgd") return ours<SGD>("agmohd: ClipByNorm, SGD", o, parameters);
   if (o.optimizer == "agmohd-adam") return ours<Adam>("agmohd: ClipByNorm, Adam", o, parameters);
-  return ours<AdamW>("agmohd: ClipByNorm, AdamW", o, parameters);
+  if (o.optimizer == "adamw") return ours<AdamW>("agmohd: ClipByNorm, AdamW", o, parameters);
+  return ours<AGMOHD>("agmohd: AGMOHD", o, parameters);
 }
 
 }  // namespace demo

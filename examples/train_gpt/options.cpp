@@ -81,6 +81,77 @@ Entry file(const char* name, std::string& target, const std::string& help) {
   return {name, "FILE", help, [&target](const std::string& v) { target = v; }};
 }
 
+/// How a kind of fault is written, what its severity is, and which are allowed.
+struct FaultEntry {
+  FaultKind kind;
+  const char* name;
+  double severity, low, high;  // low > high: it takes none
+  bool whole;
+  const char* help;
+};
+
+constexpr FaultEntry kFaults[] = {
+    {FaultKind::nan, "nan", 0, 1, 0, false, "a NaN in one gradient element"},
+    {FaultKind::inf, "inf", 0, 1, 0, false, "an infinity there"},
+    {FaultKind::spike, "spike", 1000, 1e-30, 1e30, false, "all gradients times S"},
+    {FaultKind::tensor_spike, "tensor-spike", 1000, 1e-30, 1e30, false,
+     "the gradient of the largest tensor times S"},
+    {FaultKind::bad_data, "bad-data", 5, 1, 1e6, true, "random bytes for S steps"},
+    {FaultKind::flip, "flip", 10, 1, 1e6, true, "a bit of the exponent of S weights flips"},
+    {FaultKind::zero_v, "zero-v", 0, 1, 0, false, "the second moments become zero"},
+    {FaultKind::lr, "lr", 30, 0, 1e6, false, "the learning rate times S for 10 steps"},
+};
+
+/// KIND@STEP or KIND@STEP:SEVERITY.
+Fault parse_fault(const std::string& value) {
+  std::string kinds;
+  for (const FaultEntry& e : kFaults) kinds += std::string(" ") + e.name;
+  const std::string form = "KIND@STEP or KIND@STEP:SEVERITY, KIND one of" + kinds;
+  const std::size_t at = value.find('@'), colon = value.find(':', at);
+  if (at == std::string::npos) reject("fault", value, form);
+  const auto* const entry =
+      std::find_if(std::begin(kFaults), std::end(kFaults),
+                   [name = value.substr(0, at)](const FaultEntry& e) { return e.name == name; });
+  if (entry == std::end(kFaults)) reject("fault", value, form);
+  const std::string step =
+      value.substr(at + 1, colon == std::string::npos ? colon : colon - at - 1);
+  Fault fault{entry->kind, 0, entry->severity, value};
+  std::int64_t count = 0;
+  const auto parsed = [&](const std::string& digits, auto& target) {
+    const char* const end = digits.data() + digits.size();
+    const auto [stop, error] = std::from_chars(digits.data(), end, target);
+    return error == std::errc() && stop == end;
+  };
+  if (!parsed(step, fault.step) || fault.step < 1) {
+    reject("fault", value, form + ", STEP a whole number from 1 to --steps");
+  }
+  if (colon == std::string::npos) return fault;
+  const std::string severity = value.substr(colon + 1);
+  if (entry->low > entry->high) {
+    reject("fault", value, std::string(entry->name) + "@STEP: it has no severity");
+  }
+  const bool ok = entry->whole ? parsed(severity, count) : parsed(severity, fault.severity);
+  if (entry->whole) fault.severity = static_cast<double>(count);
+  if (!ok || !(fault.severity >= entry->low && fault.severity <= entry->high)) {
+    reject("fault", value,
+           std::string(entry->name) + "@STEP:SEVERITY, SEVERITY a " +
+               (entry->whole ? "whole number" : "number") + " from " + text(entry->low) + " to " +
+               text(entry->high));
+  }
+  return fault;
+}
+
+std::string fault_help() {
+  std::string help = "let something go wrong in step N, S being the severity; may be given again:";
+  for (const FaultEntry& e : kFaults) {
+    const bool severe = e.low <= e.high;
+    const std::string form = std::string(e.name) + "@N" + (severe ? "[:S]" : "");
+    help += "\n" + std::string(27, ' ') + form + std::string(20 - form.size(), ' ') + e.help +
+            (severe ? " [" + text(e.severity) + "]" : "");
+  }
+  return help;
+}
+
 std::vector<Entry> entries(Options& o, bool& help) {
   constexpr std::int64_t kMany = 1'000'000;
   return {
@@ -91,7 +162,8 @@ std::vector<Entry> entries(Options& o, bool& help) {
       integer("context", o.context, 8, 8192, "bytes that the model sees"),
       integer("batch", o.batch, 1, 4096, "windows of text in a step"),
       integer("steps", o.steps, 1, kMany, "training steps"),
-      choice("optimizer", o.optimizer, {"adamw", "torch-adamw", "agmohd-sgd", "agmohd-adam"},
+      choice("optimizer", o.optimizer,
+             {"agmohd", "adamw", "torch-adamw", "agmohd-sgd", "agmohd-adam"},
              "what trains the model"),
       real("lr", o.lr, 0.0, 100.0, "highest learning rate [0.003; agmohd-sgd 0.2]"),
       {"warmup", "N", "steps of linear warm-up, part of --steps [a tenth of them, 50 at most]",
@@ -112,12 +184,20 @@ std::vector<Entry> entries(Options& o, bool& help) {
       file("resume", o.resume, "continue from this checkpoint, given the same options [none]"),
       file("csv", o.csv, "table of the run; '' for none [" + o.csv + "]"),
       file("svg", o.svg, "loss curve; '' for none [" + o.svg + "]"),
+      file("records", o.records, "what agmohd measured and did; '' for none [" + o.records + "]"),
+      {"tensorboard", "FOLDER", "the same as TensorBoard's events [none]",
+       [&o](const std::string& v) { o.tensorboard = v; }},
+      {"fault", "KIND@N[:S]", fault_help(),
+       [&o](const std::string& v) { o.faults.push_back(parse_fault(v)); }},
       integer("sample", o.sample, 0, kMany, "bytes of text to write at the end"),
       {"compare", nullptr,
-       "train with torch-adamw and with adamw from the same seed; exit 1 if they differ",
+       "train with torch-adamw and with --optimizer from the same seed and under the same faults, "
+       "draw both; exit 1 if agmohd or adamw differ from it without a fault",
        [&o](const std::string&) { o.compare = true; }},
       {"quick", nullptr,
-       "set tiny sizes, then compare as --compare does and check a resumed run; give it first",
+       "set tiny sizes, then compare torch-adamw, adamw and agmohd, and check a resumed run and "
+       "one "
+       "with faults; give it first",
        [&o](const std::string&) {
          o.quick = o.compare = true;
          o.layers = o.heads = 2;
@@ -158,11 +238,23 @@ void check_together(const Options& o) {
   check_writable("checkpoint", o.checkpoint);
   check_writable("csv", o.csv);
   check_writable("svg", o.svg);
+  check_writable("records", o.records);
   if (o.checkpoint_every > 0 && o.checkpoint.empty()) {
     throw UsageError("--checkpoint-every: needs --checkpoint FILE");
   }
   if (o.compare && !(o.checkpoint.empty() && o.resume.empty())) {
     throw UsageError("--compare and --quick: take neither --checkpoint nor --resume");
+  }
+  if (o.compare && o.optimizer == "torch-adamw") {
+    reject("optimizer", o.optimizer, "what --compare is to compare with torch-adamw");
+  }
+  for (const Fault& fault : o.faults) {
+    if (fault.step > o.steps) {
+      reject("fault", fault.given, "a step up to --steps " + std::to_string(o.steps));
+    }
+    if (fault.kind == FaultKind::zero_v && o.optimizer == "agmohd-sgd") {
+      reject("fault", fault.given, "another kind: agmohd-sgd has no second moments");
+    }
   }
 }
 
@@ -182,6 +274,8 @@ std::int64_t Options::warmup_steps() const {
 }
 
 std::vector<std::pair<std::string, std::string>> Options::identity() const {
+  std::string given;
+  for (const Fault& fault : faults) given += (given.empty() ? "" : " ") + fault.given;
   return {{"layers", std::to_string(layers)},
           {"width", std::to_string(width)},
           {"heads", std::to_string(heads)},
@@ -193,7 +287,8 @@ std::vector<std::pair<std::string, std::string>> Options::identity() const {
           {"warmup", std::to_string(warmup_steps())},
           {"weight-decay", text(decay())},
           {"clip", text(clip)},
-          {"seed", std::to_string(seed)}};
+          {"seed", std::to_string(seed)},
+          {"fault", given}};
 }
 
 std::optional<Options> parse_options(int argc, char** argv) {

@@ -12,11 +12,21 @@
 
 namespace demo {
 
+enum class FaultKind { nan, inf, spike, tensor_spike, bad_data, flip, zero_v, lr };
+
+/// Something that goes wrong in a run, on purpose.
+struct Fault {
+  FaultKind kind;
+  std::int64_t step;  // from 1
+  double severity;
+  std::string given;  // on the command line
+};
+
 /// What the command line says. Needs no LibTorch.
 struct Options {
   std::string data;  // empty: the text the repository carries
   std::int64_t layers = 4, width = 128, heads = 4, context = 128, batch = 8, steps = 1800;
-  std::string optimizer = "adamw";
+  std::string optimizer = "agmohd";
   std::optional<double> lr, weight_decay;  // unset: the optimizer's own default
   std::optional<std::int64_t> warmup;      // unset: a tenth of the steps, 50 at most
   double clip = 1.0;
@@ -25,7 +35,9 @@ struct Options {
   std::int64_t threads = 0;
   std::string checkpoint, resume;
   std::int64_t checkpoint_every = 0;
-  std::string csv = "train_gpt.csv", svg = "train_gpt.svg";
+  std::vector<Fault> faults;
+  std::string csv = "train_gpt.csv", svg = "train_gpt.svg", records = "train_gpt_records.csv",
+              tensorboard;
   std::int64_t sample = 400;
   bool compare = false, quick = false;
 

@@ -10,6 +10,11 @@ namespace demo {
 
 using Schedule = agmohd::schedule::Warmup<agmohd::schedule::Cosine>;
 
+/// agmohd::recipe::AGMOHD with this program's schedule.
+using AGMOHD =
+    agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::Detector, agmohd::momentum::Scheduled,
+                   agmohd::gradient::Selected, agmohd::schedule::HindranceAware<Schedule>>;
+
 template <class Rule>
 using Clipped = agmohd::Recipe<Rule, agmohd::hindrance::None, agmohd::momentum::Fixed,
                                agmohd::gradient::ClipByNorm, Schedule>;

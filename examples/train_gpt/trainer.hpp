@@ -7,6 +7,7 @@
 #include <torch/torch.h>
 #include <unistd.h>
 
+#include <agmohd/monitor/watcher.hpp>
 #include <cmath>
 #include <csignal>
 #include <filesystem>
@@ -16,6 +17,8 @@
 #include <vector>
 
 #include "data.hpp"
+#include "faults.hpp"
+#include "interventions.hpp"
 #include "model.hpp"
 #include "optimizers.hpp"
 #include "options.hpp"
@@ -32,6 +35,7 @@ class Trainer {
  public:
   Trainer(const Options& options, const Text& text, torch::Device device)
       : options_(options),
+        faults_(options),
         text_(text),
         device_(device),
         model_(seeded_model(options)),
@@ -42,33 +46,55 @@ class Trainer {
         torch::full({options.steps}, nan, torch::TensorOptions(torch::kFloat32).device(device));
     norms_ = losses_.clone();
     rates_ = torch::full({options.steps}, nan, torch::kFloat64);
+    watcher_.add([this](const agmohd::Record& record) { interventions_(record); });
   }
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
 
-  /// Trains up to step `end`, or until the interrupt. `show`: print progress, write the
-  /// checkpoints.
+  /// Every record of the optimizer will be handed to `sink`, where it has records.
+  template <class Sink>
+  void watch(Sink sink) {
+    watcher_.add(std::move(sink));
+  }
+  bool has_records() const { return bool(update_.records); }
+  /// What the optimizer did against hindrances; nothing where it does not look.
+  std::string summary() const {
+    return update_.summary ? update_.summary(model_->named_parameters()) : "";
+  }
+  /// Why the optimizer ended the run, or nothing.
+  const std::string& gave_up() const { return gave_up_; }
+
+  /// Trains up to step `end`, or until the interrupt, or until the optimizer gives up. `show`:
+  /// print progress, write the checkpoints.
   void run(std::int64_t end, bool show) {
     const std::int64_t tokens = options_.batch * options_.context;
     std::int64_t first = step_;  // of those since the last line
     Progress progress(step_, options_.steps);
-    while (step_ < end && !interrupted) {
+    while (step_ < end && !interrupted && gave_up_.empty()) {
       const std::int64_t t = step_++;
       const bool print = show && progress.due(step_);
       update_.optimizer->zero_grad();
-      const torch::Tensor loss = model_->loss(text_.windows(plan_[t]));
+      faults_.corrupt(step_, parameters(), update_);
+      const torch::Tensor loss = model_->loss(faults_.batch(step_, text_.windows(plan_[t])));
       loss.backward();
+      faults_.spoil_gradients(step_, parameters());
       losses_[t].copy_(loss.detach());
       if (print || t % kNormEvery == 0) norms_[t].copy_(grad_norm());
-      update_.step(t);
+      update(t, loss.detach());
+      if (print || step_ % kRecordsEvery == 0) poll(show ? &progress : nullptr);
       if (print) {  // the one place that waits for the device
         const torch::Tensor shown = torch::stack({losses_[t], norms_[t]}).cpu();
         const double rate =
-            progress.print(step_, shown[0].item<double>(), lr(t), shown[1].item<double>(), tokens);
+            progress.print(step_, shown[0].item<double>(), lr(t), shown[1].item<double>(), tokens,
+                           interventions_.counts());
         rates_.slice(0, first, step_).fill_(rate * static_cast<double>(tokens));
         first = step_;
       }
       if (show && options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0)
         save(options_.checkpoint);
     }
+    if (device_.is_cuda()) torch::cuda::synchronize();
+    poll(show ? &progress : nullptr);
   }
 
   /// Mean loss over at most `most` windows of the held-out text.
@@ -171,7 +197,22 @@ class Trainer {
   const std::string& optimizer_name() const { return update_.name; }
 
  private:
-  static constexpr std::int64_t kNormEvery = 10;
+  static constexpr std::int64_t kNormEvery = 10, kRecordsEvery = 50;
+
+  void update(std::int64_t t, const torch::Tensor& loss) try {
+    update_.step(t, loss, faults_.lr_factor(t + 1));
+  } catch (const c10::Error& error) {
+    poll(nullptr);
+    if (!interventions_.gave_up()) throw;
+    gave_up_ = error.what_without_backtrace();
+  }
+
+  void poll(const Progress* progress) {
+    if (!update_.records) return;
+    watcher_.take(update_.records());
+    if (progress == nullptr) return;
+    for (const std::string& line : interventions_.news()) progress->say(line);
+  }
 
   static Gpt seeded_model(const Options& o) {
     torch::manual_seed(o.seed);
@@ -179,7 +220,8 @@ class Trainer {
   }
 
   double lr(std::int64_t t) const {
-    return options_.learning_rate() * Schedule::factor(schedule_options(options_), t);
+    return faults_.lr_factor(t + 1) * options_.learning_rate() *
+           Schedule::factor(schedule_options(options_), t);
   }
 
   torch::Tensor grad_norm() const {
@@ -195,6 +237,10 @@ class Trainer {
   }
 
   Options options_;
+  Faults faults_;
+  agmohd::monitor::Watcher watcher_;
+  Interventions interventions_;
+  std::string gave_up_;
   const Text& text_;
   torch::Device device_;
   Gpt model_;

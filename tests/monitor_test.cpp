@@ -1,0 +1,200 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+// What the sinks of records promise. Reading an event file with TensorBoard itself is
+// tensorboard_check.py.
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <agmohd/monitor/tensorboard.hpp>
+#include <agmohd/monitor/watcher.hpp>
+#include <csignal>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <limits>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace {
+
+namespace monitor = agmohd::monitor;
+using agmohd::Record;
+using Steps = std::vector<std::int64_t>;
+
+std::vector<Record> records(const Steps& steps) {
+  std::vector<Record> out(steps.size());
+  for (std::size_t i = 0; i < steps.size(); ++i) out[i].step = steps[i];
+  return out;
+}
+
+/// A folder that goes with the test.
+struct Folder {
+  std::filesystem::path path = std::filesystem::temp_directory_path() /
+                               (std::string("agmohd_monitor_") +
+                                ::testing::UnitTest::GetInstance()->current_test_info()->name() +
+                                std::to_string(::getpid()));
+  Folder() { std::filesystem::create_directories(path); }
+  ~Folder() { std::filesystem::remove_all(path); }
+};
+
+std::string contents(const std::filesystem::path& path) {
+  std::ostringstream out;
+  out << std::ifstream(path, std::ios::binary).rdbuf();
+  return out.str();
+}
+
+std::string error_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const std::runtime_error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+/// Runs `f` on a disk that has room for `bytes` more of any file.
+std::string error_on_full_disk(rlim_t bytes, const std::function<void()>& f) {
+  rlimit before{};
+  EXPECT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit low{bytes, before.rlim_max};
+  EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &low), 0);
+  const std::string error = error_of(f);
+  EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  return error;
+}
+
+TEST(Watcher, HandsOverEachRecordOnce) {
+  Steps first, second;
+  monitor::Watcher watcher([&](const Record& r) { first.push_back(r.step); });
+  watcher.add([&](const Record& r) { second.push_back(r.step); });
+  EXPECT_EQ(watcher.take({}), 0);
+  EXPECT_EQ(watcher.take(records({1, 2})), 2);
+  EXPECT_EQ(watcher.take(records({1, 2})), 0);
+  EXPECT_EQ(watcher.take(records({1, 2, 3, 4})), 2);
+  EXPECT_EQ(first, (Steps{1, 2, 3, 4}));
+  EXPECT_EQ(second, first);
+  EXPECT_EQ(watcher.last(), 4);
+  EXPECT_EQ(watcher.missed(), 0);
+}
+
+TEST(Watcher, WaitsOncePollForARecordInWriting) {
+  Steps seen;
+  monitor::Watcher watcher([&](const Record& r) { seen.push_back(r.step); });
+  watcher.take(records({1, 2, 4}));
+  EXPECT_EQ(seen, (Steps{1, 2}));
+  watcher.take(records({1, 2, 3, 4, 5}));
+  EXPECT_EQ(seen, (Steps{1, 2, 3, 4, 5}));
+  watcher.take(records({5, 7}));
+  EXPECT_EQ(watcher.last(), 5);
+  watcher.take(records({5, 7, 8}));
+  EXPECT_EQ(seen, (Steps{1, 2, 3, 4, 5, 7, 8}));
+  EXPECT_EQ(watcher.missed(), 1);
+}
+
+TEST(Watcher, CountsWhatWasOverwritten) {
+  Steps seen, far;
+  for (std::int64_t s = 11; s <= 10 + agmohd::RecordRing::kSize; ++s) far.push_back(s);
+  monitor::Watcher watcher([&](const Record& r) { seen.push_back(r.step); });
+  watcher.take(records({1}));
+  EXPECT_EQ(watcher.take(records(far)), agmohd::RecordRing::kSize);
+  EXPECT_EQ(watcher.missed(), 9);
+  EXPECT_EQ(watcher.last(), far.back());
+}
+
+TEST(Watcher, BeginsAnywhere) {
+  Steps seen;
+  monitor::Watcher watcher([&](const Record& r) { seen.push_back(r.step); });
+  watcher.take(records({501, 502}));
+  EXPECT_EQ(seen, (Steps{501, 502}));
+  EXPECT_EQ(watcher.missed(), 0);
+}
+
+TEST(Watcher, ARecordThatASinkThrewAtDoesNotComeAgain) {
+  Steps seen;
+  monitor::Watcher watcher([&](const Record& r) {
+    seen.push_back(r.step);
+    if (r.step == 2) throw std::runtime_error("no");
+  });
+  EXPECT_EQ(error_of([&] { watcher.take(records({1, 2, 3})); }), "no");
+  watcher.take(records({1, 2, 3}));
+  EXPECT_EQ(seen, (Steps{1, 2, 3}));
+}
+
+TEST(CsvFile, HoldsAHeaderAndALineForEachRecord) {
+  const Folder folder;
+  const std::string path = folder.path / "records.csv";
+  {
+    monitor::CsvFile csv(path);
+    for (Record& r : records({1, 2})) {
+      r.loss = 2.5;
+      r.flags = agmohd::Flag::explosion | agmohd::Flag::accepted;
+      csv(r);
+    }
+    EXPECT_NE(contents(path).find("\n2,"), std::string::npos) << "a line is there at once";
+  }
+  EXPECT_EQ(contents(path),
+            "step,updates,loss,lr,norm,update_rms,level,clip_factor,momentum,lr_factor,skipped,"
+            "rolled_back,flags\n"
+            "1,0,2.5,0,0,0,0,1,0,1,0,0,\"explosion, accepted\"\n"
+            "2,0,2.5,0,0,0,0,1,0,1,0,0,\"explosion, accepted\"\n");
+}
+
+TEST(CsvFile, SaysWhatItCannotWrite) {
+  const Folder folder;
+  const std::string missing = folder.path / "none" / "records.csv", full = folder.path / "full.csv";
+  EXPECT_NE(error_of([&] { monitor::CsvFile csv(missing); }).find("cannot write " + missing),
+            std::string::npos);
+  const std::string error = error_on_full_disk(150, [&] {
+    monitor::CsvFile csv(full);
+    for (const Record& r : records({1, 2, 3})) csv(r);
+  });
+  EXPECT_NE(error.find("cannot write " + full), std::string::npos) << error;
+}
+
+TEST(TensorBoard, ChecksumsAreCrc32c) {
+  EXPECT_EQ(monitor::detail::crc32c("123456789"), 0xE3069283U);
+  EXPECT_EQ(monitor::detail::crc32c(std::string(32, '\0')), 0x8A9136AAU);  // RFC 3720, B.4
+}
+
+TEST(TensorBoard, MessagesHaveTheWireFormat) {
+  using monitor::detail::Message;
+  EXPECT_EQ(Message().integer(1, 150).data(), "\x08\x96\x01");  // protobuf's own example
+  EXPECT_EQ(Message().bytes(2, "testing").data(), "\x12\x07testing");
+  EXPECT_EQ(Message().number(2, 1.0F).data(), std::string("\x15\x00\x00\x80\x3F", 5));
+  EXPECT_EQ(Message().integer(16, std::uint64_t(std::int64_t{-1})).data(),
+            "\x80\x01\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01");
+}
+
+TEST(TensorBoard, WritesANewFileEachTime) {
+  const Folder folder;
+  const std::string deep = folder.path / "a" / "b";
+  monitor::TensorBoard first(deep), second(deep);
+  EXPECT_NE(first.path(), second.path());
+  EXPECT_EQ(first.path().find(deep + "/events.out.tfevents."), 0U) << first.path();
+  first(records({1})[0]);
+  EXPECT_GT(std::filesystem::file_size(first.path()), std::filesystem::file_size(second.path()));
+}
+
+TEST(TensorBoard, SaysWhatItCannotWrite) {
+  const Folder folder;
+  const std::string file = folder.path / "file";
+  std::ofstream(file) << "no folder";
+  EXPECT_NE(
+      error_of([&] { monitor::TensorBoard sink(file); }).find("cannot write " + file + "/events"),
+      std::string::npos);
+  std::string path;
+  const std::string error = error_on_full_disk(1000, [&] {
+    monitor::TensorBoard sink(folder.path);
+    path = sink.path();
+    for (std::int64_t step = 1; step < 10; ++step) sink(records({step})[0]);
+  });
+  EXPECT_NE(error.find("cannot write " + path), std::string::npos) << error;
+}
+
+}  // namespace
