@@ -11,9 +11,9 @@ namespace stability {
 
 struct Options {
   std::vector<std::string> experiments{"clean", "lr", "faults", "ablation"};
-  std::vector<std::string> tasks = task_names();
-  std::vector<std::string> methods;  ///< empty: all
-  std::string only;                  ///< a part of a run's key, or nothing
+  std::vector<std::string> tasks = task_names();  ///< ablation: of the first alone
+  std::vector<std::string> methods;               ///< empty: all
+  std::string only;                               ///< a part of a run's key, or nothing
   bool quick = false, final_list = false, list_runs = false, help = false;
   Size size{96, 4, 4, 128, 16};
   std::int64_t steps = 1000;

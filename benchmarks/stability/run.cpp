@@ -201,7 +201,7 @@ std::string execute(const Run& run) {
   }
   out.add("final", steps >= last ? mean(all, steps - last, steps) : kNan);
   out.add("held_out", held_out);
-  out.add("plateau", run.task->plateau);
+  out.add("plateau", run.task->plateau(run.steps));
   if (!gave_up.empty()) out.add("gave_up", gave_up);
   if (const auto tally = method->tally()) out.add_raw("tally", describe(*tally));
   out.add("block", std::int64_t(block));

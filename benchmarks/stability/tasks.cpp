@@ -6,7 +6,6 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <torch/torch.h>
 
-#include <array>
 #include <cmath>
 #include <fstream>
 #include <iterator>
@@ -39,6 +38,7 @@ struct NetImpl : torch::nn::Module {
       }
       double deviation = 0.02;
       if (layers == 0) deviation = std::sqrt(2.0 / double(p.size(1)));
+      if (item.key() == "patches.weight") deviation = 0.5;  // of 4 numbers
       if (item.key().ends_with("out.weight") || item.key().ends_with("down.weight")) {
         deviation /= std::sqrt(2.0 * double(layers));
       }
@@ -180,13 +180,13 @@ Tensor random_integers(std::mt19937_64& random, at::IntArrayRef shape, std::int6
   return out;
 }
 
-/// The entropy of a byte given the one before, in nats.
-double bigram_entropy(const std::vector<std::uint8_t>& text) {
-  std::vector<double> pairs(256 * 256);
-  std::array<double, 256> firsts{};
+/// The entropy of a byte, in nats: by itself, or given the one before.
+double entropy(const std::vector<std::uint8_t>& text, bool given_previous) {
+  std::vector<double> pairs(256 * 256), firsts(256);
   for (std::size_t i = 0; i + 1 < text.size(); ++i) {
-    pairs[text[i] * 256U + text[i + 1]] += 1;
-    firsts[text[i]] += 1;
+    const std::size_t previous = given_previous ? text[i] : 0;
+    pairs[previous * 256 + text[i + 1]] += 1;
+    firsts[previous] += 1;
   }
   double sum = 0;
   for (std::size_t i = 0; i < pairs.size(); ++i) {
@@ -199,7 +199,8 @@ class Text : public Task {
  public:
   Text(const Size& size, c10::Device device) : size_(size), device_(device) {
     const std::vector<std::uint8_t> bytes = read(STABILITY_TEXT);
-    plateau = bigram_entropy(bytes);
+    plateaus[0] = entropy(bytes, false);
+    plateaus[1] = entropy(bytes, true);
     bytes_ = to_tensor(bytes).to(device);
     train_ = bytes_.size(0) - bytes_.size(0) / 10;
     offsets_ = torch::arange(size.context + 1).to(device);
@@ -249,7 +250,7 @@ class Digits : public Task {
     const Tensor all = to_tensor(read(STABILITY_DIGITS)).view({-1, 65});
     x_ = shape(all.slice(1, 0, 64).to(torch::kFloat32) / 8 - 1).to(device);
     y_ = all.select(1, 64).to(torch::kInt64).to(device);
-    plateau = 0.9 * std::log(10.0);
+    plateaus[0] = plateaus[1] = 0.9 * std::log(10.0);
     lr = patches ? kRates[3] : kRates[2];
     threshold = 0.2;
   }
@@ -279,7 +280,7 @@ class Digits : public Task {
  private:
   static constexpr std::int64_t kTrain = 1500;
 
-  std::int64_t images() const { return 4 * size_.batch; }
+  std::int64_t images() const { return 2 * size_.batch; }
   /// Patches of 2 x 2 pixels for the transformer.
   Tensor shape(const Tensor& x) const {
     if (!patches_) return x;

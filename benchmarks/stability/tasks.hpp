@@ -54,7 +54,9 @@ class Task {
   std::string name;
   double lr = 0;         ///< reference learning rate
   double threshold = 0;  ///< AGMOHD's hindrance_threshold, as the library advises for such tasks
-  double plateau = 0;    ///< a loss that is reached without learning much; see kProtocol
+  /// A loss that is reached without learning much; see kProtocol.
+  double plateau(std::int64_t steps) const { return steps < 600 ? plateaus[0] : plateaus[1]; }
+  double plateaus[2] = {};  ///< of short runs, of long ones
 };
 
 inline const std::vector<std::string>& task_names() {
