@@ -139,14 +139,18 @@ def name(s):
     return f"{s[0]} ({s[1]}, {s[2]} steps)"
 
 
-def failures(results, methods, by, out):
-    """Rows: `by` of a fault; columns: methods; failed/runs. Only runs that every method here has, are counted."""
+def common(results, methods, listed):
+    """The runs with faults of a list, as far as each of the methods has them, in the order of the list."""
+    place = lambda r: (setting(r), r["seed"], r["fault"])
+    runs = [r for r in results.faults if r["method"] in methods and r["list"] == listed]
+    have = Counter(map(place, runs))
+    return sorted((r for r in runs if have[place(r)] == len(methods)), key=lambda r: r["fault_number"])
+
+
+def failures(results, methods, listed, by, out):
+    """Rows: `by` of a fault; columns: methods; failed/runs."""
     cells, reasons, order = defaultdict(lambda: [0, 0]), Counter(), []
-    place = lambda r: (setting(r), r["seed"], r["list"], r["fault"])
-    have = Counter(place(r) for r in results.faults if r["method"] in methods)
-    for run in results.faults:
-        if run["method"] not in methods or have[place(run)] != len(methods):
-            continue
+    for run in common(results, methods, listed):
         row, reason = run[by], results.failure(run)
         if row not in order:
             order.append(row)
@@ -158,7 +162,7 @@ def failures(results, methods, by, out):
     shown = [
         [row] + [f"{cells[row, m][0]}/{cells[row, m][1]}" for m in methods] for row in order + (["all"] if order else [])
     ]
-    out[by] = {f"{row} {m}": cells[row, m] for row in order + ["all"] for m in methods}
+    out[f"{listed} {by}"] = {f"{row} {m}": cells[row, m] for row in order + ["all"] for m in methods}
     why = defaultdict(list)
     for (method, reason), count in sorted(reasons.items()):
         why[method].append(f"{reason} {count}")
@@ -166,21 +170,18 @@ def failures(results, methods, by, out):
     return table([by] + methods, shown) + (f"\nWhy: {text}.\n" if text else "") if order else ""
 
 
-def aftermath(results, methods, out):
+def aftermath(results, methods, listed, out):
     rows = []
-    order = list(dict.fromkeys(r["group"] for r in results.faults))
-    for group in order:
+    common_runs = common(results, methods, listed)
+    for group in dict.fromkeys(r["group"] for r in common_runs):
         row = [group]
         for method in methods:
-            runs = [r for r in results.faults if r["group"] == group and r["method"] == method]
+            runs = [r for r in common_runs if r["group"] == group and r["method"] == method]
             excess = [r["final"] / results.clean_of(r)["final"] - 1 if r["final"] else math.inf for r in runs]
             steps = [results.regained(r) for r in runs]
             back = [s for s in steps if s is not None]
-            if not runs:
-                row.append("")
-                continue
             middle = statistics.median(excess)
-            out[f"{group} {method}"] = {"excess": middle if middle < math.inf else None, "regained": steps}
+            out[f"{listed} {group} {method}"] = {"excess": middle if middle < math.inf else None, "regained": steps}
             never = f", never {len(steps) - len(back)}" if len(back) < len(steps) else ""
             row.append(
                 ("lost" if middle == math.inf else f"{100 * middle:+.1f} %")
@@ -312,20 +313,27 @@ def main():
         if text:
             print(f"### {title}\n\n{text}")
 
-    section("Failed runs by kind of fault", failures(results, results.methods, "group", out["failures"]))
-    section("Failed runs by fault", failures(results, results.methods, "fault", out["failures"]))
-    section(
-        "Excess of the final loss over the clean run (median); steps to regain its loss (median), runs that never did",
-        aftermath(results, results.methods, out["aftermath"]),
-    )
+    lists = sorted({r["list"] for r in results.faults})
+    for listed in lists:
+        for by, words in (("group", "kind of fault"), ("task", "task"), ("fault", "fault")):
+            text = failures(results, results.methods, listed, by, out["failures"])
+            section(f"Failed runs by {words}, {listed} list", text)
+        section(
+            f"Excess of the final loss over the clean run, and steps to regain its loss (medians), {listed} list",
+            aftermath(results, results.methods, listed, out["aftermath"]),
+        )
     section(f"Healthy runs against {arguments.base}", parity(results, arguments.base, results.methods, out["parity"]))
     section("Interventions in 10 000 steps of healthy runs", interventions(results, out["interventions"]))
     charts = [(s, *sweep(results, s, out["sweep"])) for s in results.settings]
     section("Final loss by learning rate", "\n".join(text for _, text, _ in charts if text))
     if results.ablations:
         of = [m for m in [arguments.ours] if m in results.methods] + results.ablations
-        section("Ablation: failed runs", failures(results, of, "group", out["ablation"]))
-        section("Ablation: excess and recovery", aftermath(results, of, out["ablation_aftermath"]))
+        for listed in lists:
+            section(f"Ablation: failed runs, {listed} list", failures(results, of, listed, "group", out["ablation"]))
+            section(
+                f"Ablation: excess and recovery, {listed} list",
+                aftermath(results, of, listed, out["ablation_aftermath"]),
+            )
         section(
             f"Ablation: healthy runs against {arguments.base}",
             parity(results, arguments.base, results.ablations, out["ablation_parity"]),

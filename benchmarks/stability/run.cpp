@@ -196,6 +196,7 @@ std::string execute(const Run& run) {
     out.add("list", run.list);
     out.add("group", run.fault->group);
     out.add("fault", run.fault->name);
+    out.add("fault_number", run.fault - faults(run.list == std::string("final")).data());
     out.add("fault_at", std::int64_t(run.fault->at * double(run.steps)));
     out.add("fault_steps", run.fault->kind == Kind::loss_scale ? 1 : run.fault->steps);
   }
