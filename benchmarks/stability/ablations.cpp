@@ -1,0 +1,29 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "ours.hpp"
+#include "recipes.hpp"
+
+namespace stability {
+
+const std::vector<Entry>& ablations() {
+  using Options = agmohd::AGMOHDOptions;
+  static const std::vector<Entry> all{
+      {"no-nonfinite", "AGMOHD without Nonfinite", make<NoNonfinite>()},
+      {"no-loss-spike", "without LossSpike", make<NoLossSpike>()},
+      {"no-explosion", "without Explosion", make<NoExplosion>()},
+      {"no-step-too-large", "without StepTooLarge", make<NoStepTooLarge>()},
+      {"no-impossible-moment", "without ImpossibleMoment", make<NoImpossibleMoment>()},
+      {"no-oscillation", "without Oscillation", make<NoOscillation>()},
+      {"fixed-momentum", "momentum never lowered",
+       make<Agmohd>([](Options& o) { o.momentum_schedule(agmohd::momentum::Schedule::fixed); })},
+      {"no-tensor-clip", "single tensors never clipped", make<Agmohd>([](Options& o) {
+         o.gradient_clipping(agmohd::gradient::Clipping::global_norm);
+       })},
+      {"no-clip", "no clipping at all",
+       make<Agmohd>([](Options& o) { o.gradient_clipping(agmohd::gradient::Clipping::none); })},
+  };
+  return all;
+}
+
+}  // namespace stability

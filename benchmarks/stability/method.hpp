@@ -1,0 +1,50 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <agmohd/core/record.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace stability {
+
+/// What a method is told of the task.
+struct Setting {
+  double lr = 1e-3;
+  double threshold = 0.1;  ///< AGMOHD's hindrance_threshold
+};
+
+/// An optimizer, as a run sees it.
+class Method {
+ public:
+  virtual ~Method() = default;
+  virtual void zero_grad() = 0;
+  virtual void step(const at::Tensor& loss) = 0;
+  virtual void set_lr(double lr) = 0;
+  /// A parameter's state tensor of that name (exp_avg, exp_avg_sq), for faults; undefined if there
+  /// is none.
+  virtual at::Tensor state(const at::Tensor& parameter, std::string_view name) = 0;
+  /// What it did, if it counts that.
+  virtual std::optional<agmohd::Tally> tally() const = 0;
+};
+
+using Factory =
+    std::function<std::unique_ptr<Method>(const std::vector<at::Tensor>&, const Setting&)>;
+
+struct Entry {
+  std::string name, description;
+  Factory make;
+};
+
+/// The methods that are compared, in the order of the tables.
+const std::vector<Entry>& methods();
+/// AGMOHD without one of its parts.
+const std::vector<Entry>& ablations();
+
+}  // namespace stability

@@ -1,0 +1,185 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "options.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <sstream>
+#include <stdexcept>
+#include <string_view>
+
+#include "method.hpp"
+
+namespace stability {
+namespace {
+
+std::vector<std::string> split(const std::string& text, char mark) {
+  std::vector<std::string> parts;
+  std::istringstream in(text);
+  for (std::string part; std::getline(in, part, mark);) parts.push_back(part);
+  return parts;
+}
+
+std::int64_t number(const std::string& name, std::string_view text, std::int64_t least = 1) {
+  std::int64_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || stop != end || value < least) {
+    throw std::runtime_error(name + ": '" + std::string(text) + "' is no number from " +
+                             std::to_string(least) + " on");
+  }
+  return value;
+}
+
+std::vector<std::string> names(const std::string& option, const std::string& text,
+                               const std::vector<std::string>& known) {
+  std::vector<std::string> chosen = split(text, ',');
+  for (const std::string& name : chosen) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      std::string all;
+      for (const std::string& k : known) all += " " + k;
+      throw std::runtime_error(option + ": there is no '" + name + "', but" + all);
+    }
+  }
+  return chosen;
+}
+
+}  // namespace
+
+const char* const kProtocol =
+    "A run failed if its final loss (mean of the last twentieth of its steps, at least 10) is not\n"
+    "finite, or it is more than 10 % above that of the same method's clean run of the same seed,\n"
+    "length and size at the reference learning rate, or it is not below the plateau (text: the\n"
+    "entropy of a byte, from 600 steps on given the one before; images: 0.9 ln 10), or the "
+    "optimizer gave up.\n"
+    "In the sweep the second condition counts above the reference learning rate alone, and the\n"
+    "third where that clean run is below the plateau.\n";
+
+std::int64_t Options::seeds_of(const std::string& experiment) const {
+  if (seeds > 0) return seeds;
+  if (experiment == "clean") return quick ? 5 : 20;
+  if (experiment == "lr") return quick ? 1 : 3;
+  return quick ? 1 : 3;
+}
+
+std::string Options::size_text() const {
+  std::ostringstream text;
+  text << 'w' << size.width << 'd' << size.layers << 'h' << size.heads << 'c' << size.context << 'b'
+       << size.batch;
+  return text.str();
+}
+
+Options parse(int count, char** arguments) {
+  const std::vector<std::string> all(arguments + 1, arguments + count);
+  Options o;
+  std::vector<std::string> experiments;
+  if (std::find(all.begin(), all.end(), "--quick") != all.end()) {
+    o.quick = true;
+    o.size = {48, 2, 4, 32, 8};
+    o.steps = 240;
+    o.tasks = {"mlp", "gpt", "vit"};
+  }
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::string& name = all[i];
+    const auto value = [&]() -> const std::string& {
+      if (i + 1 == all.size()) throw std::runtime_error(name + " needs a value");
+      return all[++i];
+    };
+    if (!name.starts_with("-")) {
+      experiments.push_back(names("experiment", name, {"clean", "lr", "faults", "ablation"})[0]);
+    } else if (name == "--help") {
+      o.help = true;
+    } else if (name == "--list-runs") {
+      o.list_runs = true;
+    } else if (name == "--tasks") {
+      o.tasks = names(name, value(), task_names());
+    } else if (name == "--methods") {
+      std::vector<std::string> known;
+      for (const Entry& m : methods()) known.push_back(m.name);
+      for (const Entry& m : ablations()) known.push_back(m.name);
+      o.methods = names(name, value(), known);
+    } else if (name == "--only") {
+      o.only = value();
+    } else if (name == "--faults") {
+      o.final_list = names(name, value(), {"tuning", "final"})[0] == "final";
+    } else if (name == "--steps") {
+      o.steps = number(name, value(), 20);
+    } else if (name == "--seeds") {
+      o.seeds = number(name, value());
+    } else if (name == "--width") {
+      o.size.width = number(name, value());
+    } else if (name == "--layers") {
+      o.size.layers = number(name, value());
+    } else if (name == "--heads") {
+      o.size.heads = number(name, value());
+    } else if (name == "--context") {
+      o.size.context = number(name, value());
+    } else if (name == "--batch") {
+      o.size.batch = number(name, value());
+    } else if (name == "--workers") {
+      o.workers = number(name, value());
+    } else if (name == "--device") {
+      o.device = value();
+    } else if (name == "--out") {
+      o.out = value();
+    } else if (name == "--shard") {
+      const std::vector<std::string> parts = split(value(), '/');
+      if (parts.size() != 2) throw std::runtime_error("--shard: give it as 1/4");
+      o.shard = number(name, parts[0]);
+      o.shards = number(name, parts[1]);
+      if (o.shard > o.shards) throw std::runtime_error("--shard: give it as 1/4");
+    } else if (name != "--quick") {
+      throw std::runtime_error("there is no argument '" + name + "'; --help lists them");
+    }
+  }
+  if (!experiments.empty()) o.experiments = experiments;
+  if (o.size.width % o.size.heads != 0) {
+    throw std::runtime_error("--width has to be a multiple of --heads");
+  }
+  return o;
+}
+
+std::string usage() {
+  std::string out =
+      "agmohd_stability [EXPERIMENT...] [ARGUMENT...]: what optimizers make of faults, learning\n"
+      "rates and healthy runs. Appends a line of JSON for each finished run to a file; what is "
+      "there\n"
+      "is not run again. benchmarks/stability/report.py makes tables and charts of such files.\n"
+      "\n"
+      "Experiments (default: all)\n"
+      "  clean      paired seeds without faults\n"
+      "  lr         seven learning rates, half decades from 1e-4 to 1e-1\n"
+      "  faults     every fault of a list, with the clean runs to compare with\n"
+      "  ablation   the same for AGMOHD without one of its parts, on the first task\n"
+      "\n"
+      "Arguments\n"
+      "  --quick            small networks, 240 steps, few seeds; other arguments change it\n"
+      "  --faults LIST      tuning (default) or final; see faults.hpp\n"
+      "  --tasks A,B        default: gpt,mlp,vit; quick: mlp,gpt,vit\n"
+      "  --methods A,B      default: all\n"
+      "  --only TEXT        runs whose key contains TEXT\n"
+      "  --list-runs        print the keys of the runs, do nothing\n"
+      "  --seeds N          of every experiment (default: clean 20, others 3; quick: 5 and 1)\n"
+      "  --steps N          of a run (1000; quick: 240)\n"
+      "  --width N --layers N --heads N --context N --batch N\n"
+      "                     of the networks (96 4 4 128 16; quick: 48 2 4 32 8). The MLP is 4 "
+      "width\n"
+      "                     wide, images come in batches of 2 batch\n"
+      "  --out FILE         default: stability.jsonl\n"
+      "  --shard I/N        every N-th run, from the I-th on: for several processes or machines\n"
+      "  --workers N        runs at the same time, a thread each (default: cores; on a GPU 4)\n"
+      "  --device D         cpu (default) or cuda, cuda:1, ... On a GPU each worker has a stream, "
+      "but\n"
+      "                     autograd has one thread a process: more processes with --shard help\n"
+      "\nMethods\n";
+  for (const auto* table : {&methods(), &ablations()}) {
+    for (const Entry& m : *table) {
+      out += "  " + m.name + std::string(std::max<std::size_t>(1, 23 - m.name.size()), ' ') +
+             m.description + "\n";
+    }
+  }
+  return out + "\nProtocol\n" + kProtocol;
+}
+
+}  // namespace stability

@@ -1,0 +1,36 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tasks.hpp"
+
+namespace stability {
+
+struct Options {
+  std::vector<std::string> experiments{"clean", "lr", "faults", "ablation"};
+  std::vector<std::string> tasks = task_names();  ///< ablation: of the first alone
+  std::vector<std::string> methods;               ///< empty: all
+  std::string only;                               ///< a part of a run's key, or nothing
+  bool quick = false, final_list = false, list_runs = false, help = false;
+  Size size{96, 4, 4, 128, 16};
+  std::int64_t steps = 1000;
+  std::int64_t seeds = 0;  ///< of every experiment; 0: as the form has it
+  std::int64_t shard = 1, shards = 1;
+  std::int64_t workers = 0;  ///< threads; 0: one for each core, or 4 on a GPU
+  std::string device = "cpu", out = "stability.jsonl";
+
+  std::int64_t seeds_of(const std::string& experiment) const;
+  std::string size_text() const;
+};
+
+/// Throws std::runtime_error that names the argument.
+Options parse(int count, char** arguments);
+std::string usage();
+
+/// What counts as failed, fixed before the runs.
+extern const char* const kProtocol;
+
+}  // namespace stability

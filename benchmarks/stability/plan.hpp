@@ -1,0 +1,16 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "options.hpp"
+#include "run.hpp"
+
+namespace stability {
+
+/// The runs of the options' experiments and shard, each once.
+std::vector<Run> plan(const Options& options, const std::vector<std::unique_ptr<Task>>& tasks);
+
+}  // namespace stability

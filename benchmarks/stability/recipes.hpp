@@ -1,0 +1,50 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <agmohd/recipes.hpp>
+
+// The recipes that the stability benchmark compares. Torch-free: the kernel units include this file
+// too. One more is a line here, one in methods.cpp and one in CMakeLists.txt.
+namespace stability {
+
+/// AdamW with a hindrance policy and a clip.
+template <class Hindrance, class Gradient = agmohd::gradient::ClipByNorm>
+using Guarded = agmohd::Recipe<agmohd::rule::AdamW, Hindrance, agmohd::momentum::Fixed, Gradient>;
+
+using AdamW = agmohd::recipe::AdamW;
+using Clip = Guarded<agmohd::hindrance::None>;
+using NanSkip = Guarded<agmohd::hindrance::Nonfinite>;
+using Agmohd = agmohd::recipe::AGMOHD;
+
+/// AGMOHD with these kinds of hindrance alone.
+template <class... K>
+using Only = agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::Detectors<K...>,
+                            agmohd::momentum::Scheduled, agmohd::gradient::Selected,
+                            agmohd::schedule::HindranceAware<agmohd::schedule::Selected>>;
+
+namespace kinds {
+using namespace agmohd::hindrance;
+using NoNonfinite =
+    Only<LossSpike, Explosion, StepTooLarge, ImpossibleMoment, Oscillation, Vanishing, Plateau>;
+using NoLossSpike =
+    Only<Nonfinite, Explosion, StepTooLarge, ImpossibleMoment, Oscillation, Vanishing, Plateau>;
+using NoExplosion =
+    Only<Nonfinite, LossSpike, StepTooLarge, ImpossibleMoment, Oscillation, Vanishing, Plateau>;
+using NoStepTooLarge =
+    Only<Nonfinite, LossSpike, Explosion, ImpossibleMoment, Oscillation, Vanishing, Plateau>;
+using NoImpossibleMoment =
+    Only<Nonfinite, LossSpike, Explosion, StepTooLarge, Oscillation, Vanishing, Plateau>;
+using NoOscillation =
+    Only<Nonfinite, LossSpike, Explosion, StepTooLarge, ImpossibleMoment, Vanishing, Plateau>;
+}  // namespace kinds
+
+// Vanishing and Plateau only report.
+using kinds::NoExplosion;
+using kinds::NoImpossibleMoment;
+using kinds::NoLossSpike;
+using kinds::NoNonfinite;
+using kinds::NoOscillation;
+using kinds::NoStepTooLarge;
+
+}  // namespace stability
