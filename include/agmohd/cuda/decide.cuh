@@ -41,14 +41,17 @@ __device__ void judge(const View<Recipe>& view, Signals signals) {
     signals.loss = read_loss(view);
     signals.has_loss = true;
   }
-  // On copies: one round trip to memory instead of one for each field.
-  const typename Recipe::Shared shared = core.shared;
-  const typename Recipe::Group first_group = *view.first_group;
-  typename Recipe::Memory memory = core.memory;
-  Record record;
-  core.verdict = Recipe::judge(shared, first_group, signals, memory, record);
-  core.memory = memory;
-  core.record = record;
+  if constexpr (Recipe::recorded) {  // on copies: one round trip to memory, not one for each field
+    const typename Recipe::Shared shared = core.shared;
+    const typename Recipe::Group first_group = *view.first_group;
+    typename Recipe::Memory memory = core.memory;
+    Record record;
+    core.verdict = Recipe::judge(shared, first_group, signals, memory, record);
+    core.memory = memory;
+    core.record = record;
+  } else {
+    core.verdict = Recipe::judge(core.shared, signals, core.memory);
+  }
   core.decided = signals;
   core.apply = core.verdict.skip ? 0 : 1;
 }

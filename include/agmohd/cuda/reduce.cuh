@@ -233,9 +233,6 @@ __global__ void __launch_bounds__(512, sizeof(E) == 8 ? 1 : 2)
   __shared__ Measured<Bits> sums[kMostPages][kWarps];
   __shared__ int counts[kMostPages];  // logical warps that have elements; others would add zero
   allow_kernel_after();
-  if constexpr (Recipe::watched) {  // nobody waits for it
-    if (blockIdx.x == 0 && first_page == 0) settle_swept(*view.core);
-  }
   const int begin = int(blockIdx.x) * pages;
   const int mine = page_count - begin < pages ? page_count - begin : pages;
   const int lane = int(threadIdx.x) % kWarp, warp = int(threadIdx.x) / kWarp;
@@ -255,6 +252,9 @@ __global__ void __launch_bounds__(512, sizeof(E) == 8 ? 1 : 2)
   for (int p = warp; p < mine; p += stride) {
     const Partial sum = fold_warps(sums[p], counts[p]);
     if (lane == 0) view.partials[first_page + begin + p] = sum;
+  }
+  if constexpr (Recipe::watched) {
+    if (blockIdx.x == 0 && first_page == 0) settle_swept(*view.core);  // most others still work
   }
   __syncthreads();
   __shared__ unsigned turn;
