@@ -31,12 +31,16 @@ def compile_unit(entry, folder):
     seconds = time.monotonic() - start
     if done.returncode:
         sys.exit(f"{entry['file']}: {done.stderr}")
-    kernels = []
+    kernels, inside = [], None  # inside: the function whose properties come next
     for line in (done.stderr + done.stdout).splitlines():
         if found := re.search(r"Compiling entry function '(\w+)' for '(\w+)'", line):
             kernels.append([*found.groups(), 0, 0, 0, 0])
+        elif found := re.search(r"Function properties for (\w+)", line):
+            inside = found[1]
         elif kernels and (found := re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+)", line)):
-            kernels[-1][3:] = map(int, found.groups())
+            # What a kernel calls, such as a decision that is taken once a step, is not the kernel.
+            if inside == kernels[-1][0]:
+                kernels[-1][3:] = map(int, found.groups())
         elif kernels and (found := re.search(r"Used (\d+) registers", line)):
             kernels[-1][2] = int(found[1])
     return seconds, os.path.getsize(out), kernels
