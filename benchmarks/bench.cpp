@@ -333,6 +333,7 @@ void add_training_loop() {
   };
   benchmark::RegisterBenchmark("cuda/gpt2_124m/training_loop", run)
       ->Iterations(1)
+      ->Repetitions(1)
       ->UseManualTime()
       ->Unit(benchmark::kMillisecond);
 }

@@ -36,7 +36,7 @@ def read(paths):
             if entry.get("error_occurred"):
                 sys.exit(f"{path}: {entry['name']}: {entry.get('error_message')}")
             device, shapes, row, *of = re.sub("/(iterations|repeats|manual_time).*", "", entry["run_name"]).split("/")
-            kind = "launches" if of else "memory" if row == "memory" else "steps"
+            kind = "launches" if of else row if row in ("memory", "training_loop") else "steps"
             once = entry["run_type"] == "iteration"
             if once and kind == "steps":
                 if entry.get("repetitions", 1) > 1:
@@ -124,6 +124,13 @@ def main():
                 f" ({memory['beyond_bytes_a_tensor']:,.0f} bytes a tensor,"
                 f" {100 * memory['beyond_share_of_state']:.2f} % of the state);"
                 f" at its peak in a step {memory['peak_beyond_bytes'] / 1e3:,.0f} kB of tensors."
+            )
+        if rows := kinds.get("training_loop"):
+            loop = rows["training_loop"]["once"]
+            print(
+                f"\nIn a training loop: {number(loop['real_time'])} ms, {loop['fresh_over_kept']:.3f} of the same step"
+                f" with gradients that stay; {100 * loop['gradients_moved']:.0f} % of the gradients lay elsewhere than"
+                " in the step before."
             )
         if rows := kinds.get("launches"):
             print("\n")

@@ -251,6 +251,40 @@ void gives_up_with_a_reason(at::Device device) {
   EXPECT_EQ(optimizer.updates(), 10);
 }
 
+/// After a give-up an earlier checkpoint is loaded: its records and give-ups count, no others.
+void goes_on_from_a_checkpoint(at::Device device) {
+  const Tensors p = parameters(device);
+  AGMOHD optimizer(p, AGMOHDOptions(1e-3));
+  std::string state;
+  for (std::uint64_t t = 0; t < 35; ++t) {
+    if (t == 5) state = saved(optimizer);
+    set_gradients(p, t);
+    if (t >= 10) p[0].mutable_grad().view(-1)[3] = kNan;
+    optimizer.step();  // gives up in the last one
+  }
+  std::istringstream in(state);
+  torch::load(optimizer, in);
+  EXPECT_TRUE(optimizer.records().empty());
+  int thrown = 0;
+  for (std::uint64_t t = 0; t < 40; ++t) {
+    set_gradients(p, t);
+    if (t >= 3) p[0].mutable_grad().view(-1)[3] = kNan;
+    if (device.is_cuda()) torch::cuda::synchronize();
+    try {
+      optimizer.step();
+    } catch (const c10::Error&) {
+      ++thrown;
+    }
+    if (t == 10) {
+      if (device.is_cuda()) torch::cuda::synchronize();
+      EXPECT_EQ(optimizer.records().front().step, 6);
+      EXPECT_EQ(optimizer.records().size(), 11U);
+      EXPECT_EQ(thrown, 0);
+    }
+  }
+  EXPECT_GT(thrown, 0);
+}
+
 void a_corrupt_moment_is_bounded(at::Device device) {
   const Tensors p = parameters(device);
   AGMOHD optimizer(p, AGMOHDOptions(1e-3).weight_decay(0));
@@ -319,6 +353,17 @@ TEST(Agmohd, ABadValueLeavesNoTrace) { a_bad_value_leaves_no_trace(at::kCPU); }
 TEST(Agmohd, ResumesInTheMiddleOfAnIncident) { resumes_in_the_middle(at::kCPU); }
 TEST(Agmohd, ANewRegimeIsAccepted) { a_new_regime_is_accepted(at::kCPU); }
 TEST(Agmohd, GivesUpWithAReason) { gives_up_with_a_reason(at::kCPU); }
+TEST(Agmohd, GoesOnFromACheckpoint) { goes_on_from_a_checkpoint(at::kCPU); }
+TEST(Agmohd, ALossOfAnotherKindIsRefused) {
+  const Tensors p = parameters(at::kCPU);
+  AGMOHD optimizer(p, AGMOHDOptions(1e-3));
+  set_gradients(p, 0);
+  const Tensors before = copies(p);
+  EXPECT_THROW(optimizer.step(torch::ones({2})), c10::Error);
+  EXPECT_THROW(optimizer.step(torch::ones({}, at::kLong)), c10::Error);
+  expect_same_bits(p, before, "parameters");
+  EXPECT_TRUE(optimizer.records().empty());
+}
 TEST(Agmohd, ACorruptMomentIsBounded) { a_corrupt_moment_is_bounded(at::kCPU); }
 TEST(Agmohd, RecordsSayWhatHappened) { records_say_what_happened(at::kCPU); }
 
@@ -438,6 +483,7 @@ TEST_F(AgmohdCuda, ABadValueLeavesNoTrace) { a_bad_value_leaves_no_trace(at::kCU
 TEST_F(AgmohdCuda, ResumesInTheMiddleOfAnIncident) { resumes_in_the_middle(at::kCUDA); }
 TEST_F(AgmohdCuda, ANewRegimeIsAccepted) { a_new_regime_is_accepted(at::kCUDA); }
 TEST_F(AgmohdCuda, GivesUpWithAReason) { gives_up_with_a_reason(at::kCUDA); }
+TEST_F(AgmohdCuda, GoesOnFromACheckpoint) { goes_on_from_a_checkpoint(at::kCUDA); }
 TEST_F(AgmohdCuda, ACorruptMomentIsBounded) { a_corrupt_moment_is_bounded(at::kCUDA); }
 TEST_F(AgmohdCuda, RecordsSayWhatHappened) { records_say_what_happened(at::kCUDA); }
 

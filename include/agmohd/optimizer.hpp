@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/csrc/autograd/grad_mode.h>
 #include <torch/optim/optimizer.h>
 #include <torch/ordered_dict.h>
@@ -212,6 +213,8 @@ class Optimizer : public torch::optim::Optimizer {
     state_.clear();
     for (auto& [key, state] : loaded.states) state_[key] = std::move(state);
     binder_.lanes().set_memory(loaded.memory);
+    binder_.lanes().forget_records();
+    if constexpr (Recipe::recorded) given_up_ = loaded.memory.tally.steps;
     binder_.invalidate();
   }
 
@@ -294,30 +297,35 @@ class Optimizer : public torch::optim::Optimizer {
     if (!loss.defined()) loss = std::move(observed_);
     observed_ = at::Tensor();
     refresh_settings();
+    if constexpr ((Recipe::wants & kLoss) != 0) check_loss(loss);
     if (!binder_.bind(param_groups_, state_, settings_)) return;
     const auto& executors = binder_.lanes().executors();
+    std::vector<at::Tensor> losses;  // alive until the step is enqueued
     double host_loss = 0;
     for (std::size_t i = 0; i < executors.size(); ++i) {
       LossRef value;
       if constexpr ((Recipe::wants & kLoss) != 0) {
-        if (loss.defined()) {
-          TORCH_CHECK(loss.numel() == 1 && loss.is_floating_point(), "agmohd: the loss is ",
-                      loss.scalar_type(), loss.sizes(),
-                      ", but it must be one element of a floating dtype");
-          const auto& lane = binder_.lanes().active(i);
-          if (!lane.reference && lane.device.is_cuda() && loss.is_cuda()) {
-            if (loss.device() != lane.device) loss = loss.detach().to(lane.device);
-            value = {loss.const_data_ptr(), *dtype_of(loss.scalar_type()), false};
-          } else {
-            host_loss = loss.item<double>();  // waits if the parameters are on the CPU alone
-            value = {&host_loss, Dtype::f64, true};
-          }
+        const auto& lane = binder_.lanes().active(i);
+        if (loss.defined() && loss.is_cuda() && lane.device.is_cuda() && !lane.reference) {
+          losses.push_back(loss.detach().to(lane.device));
+          const c10::impl::VirtualGuardImpl device(c10::kCUDA);
+          losses.back().record_stream(device.getStream(lane.device));
+          value = {losses.back().const_data_ptr(), *dtype_of(loss.scalar_type()), false};
+        } else if (loss.defined()) {
+          host_loss = loss.template item<double>();  // waits if only the parameters are on the CPU
+          value = {&host_loss, Dtype::f64, true};
         }
       }
       executors[i]->measure(value, executors.size() == 1);
     }
     for (const auto& executor : executors) executor->finish(executors);
     binder_.publish();
+  }
+
+  static void check_loss(const at::Tensor& loss) {
+    TORCH_CHECK(!loss.defined() || (loss.numel() == 1 && dtype_of(loss.scalar_type())),
+                "agmohd: the loss is of dtype ", loss.scalar_type(), " and shape ", loss.sizes(),
+                ", but it must be one element of dtype Float, Double, BFloat16 or Half");
   }
 
   /// An optimizer that could not heal the training says so in the step after.

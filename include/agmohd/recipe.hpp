@@ -246,6 +246,7 @@ struct Recipe {
     if (s.updated > 0) r.update_rms = std::sqrt(s.update2 / s.updated);
     r.level = v.level;
     TensorSignals ts;
+    Signals unbounded = s;
     (void)gradient::link_at<double, Gradient>(o.gradient, s, v, ts, TensorVerdict{});
     if (r.norm > 0 && r.norm - r.norm == 0) r.clip_factor = std::sqrt(s.norm2) / r.norm;
     double beta1 = 0;
@@ -265,7 +266,12 @@ struct Recipe {
     if (v.rollback) m.tally.add(Tally::rollback);
     if (v.skip) return r;
     if (r.clip_factor < 1) m.tally.add(Tally::clip);
-    if (r.norm > v.norm_bound) m.tally.add(Tally::bound);
+    if (v.norm_bound < Verdict{}.norm_bound) {  // whether the clip alone would have done less
+      Verdict open = v;
+      open.norm_bound = Verdict{}.norm_bound;
+      (void)gradient::link_at<double, Gradient>(o.gradient, unbounded, open, ts, TensorVerdict{});
+      if (s.norm2 < unbounded.norm2) m.tally.add(Tally::bound);
+    }
     if (v.lr_factor < 1) m.tally.add(Tally::throttle);
     if (r.momentum < beta1) m.tally.add(Tally::momentum);
     return r;

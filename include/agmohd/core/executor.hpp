@@ -105,6 +105,8 @@ class Executor {
   virtual Signals signals() = 0;
   /// The last records, as far as they have arrived; null where nothing is recorded.
   virtual const RecordRing* records() const { return nullptr; }
+  /// They are of another run; waits for the device.
+  virtual void forget_records() {}
 
   // The rest waits for the device.
   virtual std::int32_t add_record(const PerTensor& value) = 0;

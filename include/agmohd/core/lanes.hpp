@@ -105,6 +105,9 @@ class Lanes {
       if constexpr (Recipe::watched) memory.swept = {};  // the first has it
     }
   }
+  void forget_records() {
+    for (const Lane& lane : lanes_) lane.executor->forget_records();
+  }
   /// The records of the last steps; null if there are none.
   const RecordRing* records() const {
     return executors_.empty() ? nullptr : executors_.front()->records();

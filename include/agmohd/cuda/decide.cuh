@@ -61,6 +61,8 @@ template <class Recipe>
 __device__ void publish(const View<Recipe>& view) {
   const Record& record = view.core->record;
   RecordRing::Slot& slot = view.ring->slots[record.step % RecordRing::kSize];
+  *const_cast<volatile std::int64_t*>(&slot.written) = 0;
+  __threadfence_system();
   slot.record = record;
   __threadfence_system();
   *const_cast<volatile std::int64_t*>(&slot.written) = record.step;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "../core/executor.hpp"
@@ -121,6 +122,12 @@ class CudaExecutor final : public Executor<Recipe> {
     mark(stream);
   }
 
+  void forget_records() override {
+    if (!ring_) return;
+    const c10::cuda::CUDAGuard guard(device_);
+    C10_CUDA_CHECK(cudaStreamSynchronize(ordered_stream()));
+    new (ring_->data()) RecordRing{};
+  }
   const RecordRing* records() const override {
     return ring_ ? static_cast<const RecordRing*>(ring_->data()) : nullptr;
   }
@@ -243,12 +250,15 @@ class CudaExecutor final : public Executor<Recipe> {
                 "captured; call "
                 "prepare() again before the capture");
     if (core_.data() == nullptr) {
-      core_ = DeviceBuffer(sizeof(Core<Recipe>));
+      if constexpr (Recipe::recorded) {
+        if (!ring_) ring_.emplace(sizeof(RecordRing));
+        new (ring_->data()) RecordRing{};
+      }
+      DeviceBuffer made(sizeof(Core<Recipe>));
       Core<Recipe> core{};
       core.memory = initial_memory_;
-      if constexpr (Recipe::recorded) ring_.emplace(sizeof(RecordRing));
-      if (ring_) new (ring_->data()) RecordRing{};
-      uploader_.upload(core_.data(), &core, sizeof core, stream);
+      uploader_.upload(made.data(), &core, sizeof core, stream);
+      core_ = std::move(made);
     }
     if (settings_fresh_) {
       groups_.reserve(settings_.groups.size());

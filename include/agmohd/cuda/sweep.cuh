@@ -364,8 +364,8 @@ __global__ void __launch_bounds__(most_sweep_threads<Recipe>, SweepPage<Recipe, 
     if (part < unsigned(view.deciders)) commit_together(view, part);
   } else {
     wait_for_kernel_before();
-    if (Recipe::recorded && blockIdx.x == 0 && first_page == 0 && threadIdx.x == 0) {
-      publish(view);
+    if (blockIdx.x == 0 && first_page == 0 && threadIdx.x == 0) {
+      if constexpr (Recipe::recorded) publish(view);
       if (Recipe::watched && view.core->apply != 0) leave_swept(view);
     }
     if (thread == 0) *k = coefficients<R>(view, ref.tensor);

@@ -37,7 +37,7 @@ struct Explosion {
       if (z > 3) lower(v.norm_bound, std::exp(m.norm.upper(kNormSigma)));
     } else if (m.skips < ((v.flags & Flag::loss_spike) != 0 ? 25 : 5)) {
       v.skip = true;
-    } else {
+    } else if (!v.skip) {
       v.flags |= Flag::accepted;
     }
   }

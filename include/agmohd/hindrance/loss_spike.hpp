@@ -55,7 +55,7 @@ struct LossSpike {
     if (!s.has_loss) return;
     const bool high = is_high(s, m), known = finite(s.loss);
     if (v.rollback) {
-      rolled_back((v.flags & Flag::accepted) != 0, s.loss, m);
+      rolled_back(m.watched > 0, s.loss, m);
       return;
     }
     m.nonfinite = known ? 0 : m.nonfinite + 1;

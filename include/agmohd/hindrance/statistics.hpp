@@ -45,11 +45,16 @@ struct Spread {
   AGMOHD_HD double upper(double least) const { return mean + 3 * sigma(least); }
 
   AGMOHD_HD double winsorized(double x, double least) const {
-    if (unseen > detail::kWinsorized) return x;
+    if (unseen == 1) return x;
+    if (unseen > detail::kWinsorized) {  // sigma is not known yet, but the order of magnitude is
+      const double reach = 10 * std::fmax(sigma(least), std::fabs(mean));
+      return std::fmax(std::fmin(x, mean + reach), mean - reach);
+    }
     return std::fmax(std::fmin(x, upper(least)), mean - 10 * sigma(least));
   }
   AGMOHD_HD void learn(double x, double least) {
     const double difference = winsorized(x, least) - mean;
+    if (!finite(difference * difference)) return;
     const double weight = detail::observe(unseen);
     mean += weight * difference;
     variance = (1 - weight) * (variance + weight * difference * difference);

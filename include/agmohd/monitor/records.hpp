@@ -25,16 +25,22 @@ inline constexpr const char* kind_names[Tally::kinds] = {
     "accepted",       "give up",     "skipped",          "clipped",
     "clipped harder", "throttled",   "momentum lowered", "rolled back"};
 
-/// The records that are complete, oldest first. A device may write meanwhile.
+/// A slot's record; its step is 0 if there is none, or the device writes it just now.
+inline Record read(const RecordRing::Slot& slot) {
+  const auto written = [&] { return *const_cast<const volatile std::int64_t*>(&slot.written); };
+  const std::int64_t before = written();
+  std::atomic_thread_fence(std::memory_order_acquire);
+  const Record record = slot.record;
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return before > 0 && before == written() && record.step == before ? record : Record{};
+}
+
+/// The records that are complete, oldest first.
 inline std::vector<Record> read(const RecordRing& ring) {
   std::vector<Record> out;
   for (const RecordRing::Slot& slot : ring.slots) {
-    const auto written = [&] { return *const_cast<const volatile std::int64_t*>(&slot.written); };
-    const std::int64_t before = written();
-    std::atomic_thread_fence(std::memory_order_acquire);
-    const Record record = slot.record;
-    std::atomic_thread_fence(std::memory_order_acquire);
-    if (before > 0 && before == written() && record.step == before) out.push_back(record);
+    out.push_back(read(slot));
+    if (out.back().step == 0) out.pop_back();
   }
   std::sort(out.begin(), out.end(),
             [](const Record& a, const Record& b) { return a.step < b.step; });
@@ -46,10 +52,9 @@ inline std::vector<Record> read(const RecordRing& ring) {
 inline Record gave_up(const RecordRing& ring, std::int64_t after) {
   Record found;
   for (const RecordRing::Slot& slot : ring.slots) {
-    const std::int64_t written = *const_cast<const volatile std::int64_t*>(&slot.written);
-    if (written <= std::max(after, found.step)) continue;
-    std::atomic_thread_fence(std::memory_order_acquire);
-    if ((slot.record.flags & Flag::give_up) != 0) found = slot.record;
+    if (slot.written <= std::max(after, found.step)) continue;
+    const Record record = read(slot);
+    if (record.step > after && (record.flags & Flag::give_up) != 0) found = record;
   }
   return found;
 }

@@ -44,6 +44,7 @@ class Watcher {
   }
   std::int64_t take(const std::vector<Record>& records) {
     std::int64_t taken = 0;
+    if (!records.empty() && records.back().step < last_) last_ = 0;  // an earlier run was loaded
     for (const Record& record : records) {
       if (record.step <= last_) continue;
       if (last_ > 0 && record.step != last_ + 1) {
