@@ -92,7 +92,7 @@ class Lanes {
       if (!memory) {
         memory = one;
       } else if constexpr (Recipe::watched) {
-        memory->swept.add(one.swept);
+        add_swept(memory->swept, one.swept);
       }
     }
     return memory.value_or(initial_memory_);

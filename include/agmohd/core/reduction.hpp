@@ -83,11 +83,7 @@ AGMOHD_HD inline void accumulate(Signals& s, const Signals& other) {
   s.norm2 += other.norm2;
   s.max_abs = larger(s.max_abs, other.max_abs);
   s.nonfinite += other.nonfinite;
-  s.update2 += other.update2;
-  s.updated += other.updated;
-  s.along_previous += other.along_previous;
-  s.along += other.along;
-  s.guarded += other.guarded;
+  add_swept(s, other);
 }
 
 // A watched sweep adds in the same spirit. A bundle is 4 neighbours, or 8 where parameter and state

@@ -47,15 +47,17 @@ struct Signals {
 struct Swept {
   double update2 = 0, updated = 0, along_previous = 0, along = 0;
   std::int64_t guarded = 0;
-
-  AGMOHD_HD void add(const Swept& other) {
-    update2 += other.update2;
-    updated += other.updated;
-    along_previous += other.along_previous;
-    along += other.along;
-    guarded += other.guarded;
-  }
 };
+
+/// Adds what was swept elsewhere, or earlier; each a Swept or Signals.
+template <class To, class From>
+AGMOHD_HD void add_swept(To& to, const From& from) {
+  to.update2 += from.update2;
+  to.updated += from.updated;
+  to.along_previous += from.along_previous;
+  to.along += from.along;
+  to.guarded += from.guarded;
+}
 
 /// The same of one tensor's gradient.
 struct TensorSignals {
