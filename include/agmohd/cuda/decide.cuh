@@ -68,63 +68,6 @@ __device__ void publish(const View<Recipe>& view) {
   *const_cast<volatile std::int64_t*>(&slot.written) = record.step;
 }
 
-/// The sweep's pages are to be added by settle_swept(): a block that did it at the sweep's end
-/// would be waited for. In one thread.
-template <class Recipe>
-__device__ void leave_swept(const View<Recipe>& view) {
-  view.core->swept = view.swept;
-  view.core->swept_elements = view.elements;
-  view.core->swept_pages = view.page_count;
-}
-
-/// What the last watched sweep left goes to the memory, added in the order of core/reduction.hpp,
-/// by a whole block.
-template <class Recipe>
-__device__ __noinline__ void settle_swept(Core<Recipe>& core) {
-  using namespace reduction;
-  constexpr int kBatch = 4;  // loads in flight
-  __shared__ double warps[kLanes / kWarp][kWatched];
-  const int threads = int(blockDim.x), pages = core.swept_pages;
-  if (core.swept == nullptr) return;
-  for (int l = int(threadIdx.x); l < kLanes; l += threads) {
-    double sums[kWatched] = {};
-    for (int i = l; i < pages; i += kBatch * kLanes) {
-      SweptPartial part[kBatch];
-#pragma unroll
-      for (int j = 0; j < kBatch; ++j) {
-        const int from = i + j * kLanes < pages ? i + j * kLanes : i;
-#pragma unroll
-        for (int w = 0; w < kWatched; ++w) part[j].sums[w] = __ldcg(&core.swept[from].sums[w]);
-      }
-#pragma unroll
-      for (int j = 0; j < kBatch; ++j) {
-        if (i + j * kLanes >= pages) break;
-#pragma unroll
-        for (int w = 0; w < kWatched; ++w) sums[w] = __dadd_rn(sums[w], part[j].sums[w]);
-      }
-    }
-#pragma unroll
-    for (int w = 0; w < kWatched; ++w) {
-      for (int d = kWarp / 2; d > 0; d /= 2) {
-        sums[w] = __dadd_rn(sums[w], __shfl_xor_sync(0xffffffffU, sums[w], d));
-      }
-      if (l % kWarp == 0) warps[l / kWarp][w] = sums[w];
-    }
-  }
-  __syncthreads();
-  if (threadIdx.x >= kWarp) return;
-  double sums[kWatched];
-#pragma unroll
-  for (int w = 0; w < kWatched; ++w) {
-    sums[w] = threadIdx.x < kLanes / kWarp ? warps[threadIdx.x][w] : 0;
-    for (int d = kLanes / kWarp / 2; d > 0; d /= 2) {
-      sums[w] = __dadd_rn(sums[w], __shfl_xor_sync(0xffffffffU, sums[w], d));
-    }
-  }
-  if (threadIdx.x != 0) return;
-  core.memory.swept = swept(sums, core.swept_elements);
-}
-
 /// A tensor's share of the decision.
 template <class Recipe>
 __device__ void decide_tensor(const View<Recipe>& view, int t, const TensorSignals& signals) {
@@ -145,6 +88,12 @@ __device__ void decide_tensor(const View<Recipe>& view, int t, const TensorSigna
   }
 }
 
+/// What another block measured of a page.
+__device__ inline reduction::Partial load_partial(const reduction::Partial* from) {
+  return {__ldcg(&from->norm2), __ldcg(&from->max_abs),
+          __ldcg(reinterpret_cast<const long long*>(&from->nonfinite))};
+}
+
 /// The pages from `first` on together, in the order of combine_tensor(), by a whole warp; in every
 /// lane.
 __device__ inline TensorSignals add_tensor(const reduction::Partial* partials, int first,
@@ -157,9 +106,7 @@ __device__ inline TensorSignals add_tensor(const reduction::Partial* partials, i
     Partial part[kBatch];
 #pragma unroll
     for (int j = 0; j < kBatch; ++j) {
-      const Partial* const from = partials + first + (i + j * kWarp < pages ? i + j * kWarp : i);
-      part[j] = {__ldcg(&from->norm2), __ldcg(&from->max_abs),
-                 __ldcg(reinterpret_cast<const long long*>(&from->nonfinite))};
+      part[j] = load_partial(partials + first + (i + j * kWarp < pages ? i + j * kWarp : i));
     }
 #pragma unroll
     for (int j = 0; j < kBatch; ++j) {
@@ -200,10 +147,8 @@ __device__ void decide_tensors(const View<Recipe>& view, int part, int parts) {
       const int pages = int(reduction::pages(numel));
       TensorSignals signals;
       if (pages == 1) {
-        const reduction::Partial* const from = view.partials + first;
-        signals.norm2 = __ldcg(&from->norm2);
-        signals.max_abs = __ldcg(&from->max_abs);
-        signals.nonfinite = __ldcg(reinterpret_cast<const long long*>(&from->nonfinite));
+        const reduction::Partial page = load_partial(view.partials + first);
+        signals = {page.norm2, page.max_abs, page.nonfinite, 0};
       }
       for (unsigned more = __ballot_sync(0xffffffffU, pages > 1); more != 0; more &= more - 1) {
         const int of = __ffs(int(more)) - 1;
@@ -318,16 +263,6 @@ __device__ void commit_together(const View<Recipe>& view, unsigned part) {
         core.apply = core.next_apply;
         core.ahead = view.tensors;
       });
-}
-
-/// Before a table changes that the last sweep left its sums in, and before the memory is read.
-template <class Recipe, class Tag>
-__global__ void settle_kernel(Core<Recipe>* core) {
-  if constexpr (Recipe::watched) {
-    settle_swept(*core);
-    __syncthreads();
-    if (threadIdx.x == 0) core->swept = nullptr;
-  }
 }
 
 /// Phase 2 by itself: after the sums of several devices came together, or where no block does it.

@@ -16,6 +16,7 @@
 #include "reduce.cuh"
 #include "step_table.cuh"
 #include "sweep.cuh"
+#include "swept.cuh"
 #include "tuning.hpp"
 
 namespace agmohd::cuda {

@@ -8,6 +8,7 @@
 #include "access.cuh"
 #include "decide.cuh"
 #include "lane.cuh"
+#include "swept.cuh"
 #include "table.cuh"
 #include "tuning.hpp"
 
@@ -152,10 +153,7 @@ __device__ void add_lanes(const reduction::Partial* partials, int pages,
     Partial part[kBatch];
 #pragma unroll
     for (int j = 0; j < kBatch; ++j) {
-      const Partial* const from = partials + (i + j * threads < pages ? i + j * threads : i);
-      part[j].norm2 = __ldcg(&from->norm2);
-      part[j].max_abs = __ldcg(&from->max_abs);
-      part[j].nonfinite = __ldcg(reinterpret_cast<const long long*>(&from->nonfinite));
+      part[j] = load_partial(partials + (i + j * threads < pages ? i + j * threads : i));
     }
 #pragma unroll
     for (int j = 0; j < kBatch; ++j) {

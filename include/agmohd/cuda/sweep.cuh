@@ -10,6 +10,7 @@
 #include "access.cuh"
 #include "decide.cuh"
 #include "lane.cuh"
+#include "swept.cuh"
 #include "table.cuh"
 
 // Phase 3 of a step.
