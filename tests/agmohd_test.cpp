@@ -304,6 +304,122 @@ void a_corrupt_moment_is_bounded(at::Device device) {
   EXPECT_EQ(optimizer.tally().count[3], 1);
 }
 
+/// A loss that is not finite if a weight is not.
+Tensor loss_of(std::uint64_t t, const Tensors& params) {
+  Tensor loss = loss_of(t, params[0].device());
+  for (const Tensor& p : params) loss = loss + 0 * p.detach().sum().to(torch::kFloat);
+  return loss;
+}
+
+AGMOHDOptions with_snapshots() {
+  return AGMOHDOptions(1e-3).weight_decay(0.1).snapshots(true).snapshot_every(10);
+}
+
+/// A NaN weight: the third bad loss brings the older snapshot back, with state and ages, and
+/// training goes on as if what came after that snapshot had not been.
+void rolls_back(at::Device device, at::ScalarType dtype = at::kFloat, bool reference = false) {
+  const Tensors a = parameters(device, dtype), b = parameters(device, dtype);
+  AGMOHD hit(a, with_snapshots()), spared(b, with_snapshots());
+  if (reference) hit.use_reference_lane(), spared.use_reference_lane();
+  for (std::uint64_t t = 0; t < 80; ++t) {
+    if (t == 45) {
+      const at::NoGradGuard no_grad;
+      a[4][39000] = kNan;
+    }
+    set_gradients(a, t);
+    hit.step(loss_of(t, a));
+    if (t == 47) {
+      expect_same_bits(a, b, "parameters");
+      expect_same_bits(states(hit, a), states(spared, b), "states");
+    }
+    if (t >= 30 && t <= 47) continue;
+    set_gradients(b, t);
+    spared.step(loss_of(t, b));
+  }
+  expect_same_bits(a, b, "parameters at the end");
+  expect_same_bits(states(hit, a), states(spared, b), "states at the end");
+  const Tally tally = hit.tally();
+  EXPECT_EQ(tally.count[Tally::rollback], 1);
+  EXPECT_EQ(tally.last[Tally::rollback], 48);
+  EXPECT_EQ(tally.count[Tally::skip], 3);
+  EXPECT_EQ(hit.updates(), 77);
+}
+
+/// Where the cause is not in the weights, what was swapped out comes back.
+void swaps_back(at::Device device) {
+  const Tensors a = parameters(device), b = parameters(device);
+  AGMOHD hit(a, with_snapshots()), spared(b, AGMOHDOptions(1e-3).weight_decay(0.1));
+  for (std::uint64_t t = 0; t < 80; ++t) {
+    const bool bad = t >= 45 && t < 52;
+    set_gradients(a, t);
+    hit.step(bad ? loss_of(t, device) * kNan : loss_of(t, device));
+    if (t == 47) {
+      EXPECT_FALSE(torch::equal(a[4], b[4]));
+    }
+    if (bad) continue;
+    set_gradients(b, t);
+    spared.step(loss_of(t, device));
+  }
+  expect_same_bits(a, b, "parameters");
+  expect_same_bits(states(hit, a), states(spared, b), "states");
+  EXPECT_EQ(hit.tally().count[Tally::skip], 7);
+  EXPECT_EQ(hit.tally().count[Tally::rollback], 2);
+}
+
+/// Saved before, between and after the swaps of a rollback that is undone.
+void snapshots_survive_a_checkpoint(at::Device device) {
+  for (const std::uint64_t when : {44ULL, 46ULL, 47ULL, 48ULL, 49ULL, 60ULL}) {
+    const Tensors a = parameters(device), b = parameters(device);
+    AGMOHD through(a, with_snapshots());
+    const auto run = [&](AGMOHD& optimizer, const Tensors& params, std::uint64_t from,
+                         std::uint64_t to) {
+      for (std::uint64_t t = from; t < to; ++t) {
+        if (t == 45 || t == 70) {
+          const at::NoGradGuard no_grad;
+          params[4][39000] = kNan;
+        }
+        set_gradients(params, t);
+        optimizer.step(t >= 45 && t < 50 ? loss_of(t, device) * kNan : loss_of(t, params));
+      }
+    };
+    run(through, a, 0, when);
+    for (std::size_t i = 0; i < a.size(); ++i) b[i].detach().copy_(a[i].detach());
+    std::istringstream in(saved(through));
+    AGMOHD resumed(b, AGMOHDOptions(5e-3));
+    torch::load(resumed, in);
+    run(through, a, when, 90);
+    run(resumed, b, when, 90);
+    expect_same_bits(a, b, "parameters, saved before step " + std::to_string(when));
+    EXPECT_EQ(saved(through).size(), saved(resumed).size());
+    EXPECT_EQ(through.tally().count[Tally::rollback], resumed.tally().count[Tally::rollback]);
+    EXPECT_GE(resumed.tally().count[Tally::rollback], 2);
+  }
+}
+
+/// A snapshot has the tensors that were there; a tensor of another shape is not in it.
+void snapshots_follow_the_parameters(at::Device device) {
+  const Tensors a = parameters(device);
+  AGMOHD optimizer(a, with_snapshots());
+  const auto step = [&](std::uint64_t t, bool last) {
+    set_gradients(a, t);
+    if (!last) a[5].mutable_grad() = Tensor();
+    optimizer.step(loss_of(t, a));
+  };
+  for (std::uint64_t t = 0; t < 35; ++t) step(t, false);  // snapshots after steps 10, 20, 30
+  Tensor twenty = a[4].detach().clone();
+  for (std::uint64_t t = 35; t < 39; ++t) step(t, true);  // the last one has a gradient from here
+  const Tensor late = a[5].detach().clone();
+  {
+    const at::NoGradGuard no_grad;
+    a[4][1] = kNan;
+  }
+  for (std::uint64_t t = 39; t < 42; ++t) step(t, true);
+  EXPECT_TRUE(torch::isfinite(a[4]).all().item<bool>());
+  EXPECT_FALSE(torch::equal(a[4], twenty));
+  EXPECT_TRUE(torch::equal(a[5], late));
+  EXPECT_EQ(optimizer.tally().count[Tally::rollback], 1);
+}
+
 void records_say_what_happened(at::Device device) {
   const Tensors p = parameters(device);
   AGMOHD optimizer(p, AGMOHDOptions(1e-3));
@@ -366,6 +482,16 @@ TEST(Agmohd, ALossOfAnotherKindIsRefused) {
 }
 TEST(Agmohd, ACorruptMomentIsBounded) { a_corrupt_moment_is_bounded(at::kCPU); }
 TEST(Agmohd, RecordsSayWhatHappened) { records_say_what_happened(at::kCPU); }
+
+TEST(Agmohd, RollsBack) {
+  for (const auto dtype : {at::kFloat, at::kDouble, at::kBFloat16, at::kHalf}) {
+    rolls_back(at::kCPU, dtype);
+  }
+}
+TEST(Agmohd, RollsBackInTheReferenceLane) { rolls_back(at::kCPU, at::kFloat, true); }
+TEST(Agmohd, SwapsBack) { swaps_back(at::kCPU); }
+TEST(Agmohd, SnapshotsSurviveACheckpoint) { snapshots_survive_a_checkpoint(at::kCPU); }
+TEST(Agmohd, SnapshotsFollowTheParameters) { snapshots_follow_the_parameters(at::kCPU); }
 
 TEST(Agmohd, TheLossArrivesInThreeWays) {
   for (int way = 0; way < 4; ++way) {
@@ -486,6 +612,15 @@ TEST_F(AgmohdCuda, GivesUpWithAReason) { gives_up_with_a_reason(at::kCUDA); }
 TEST_F(AgmohdCuda, GoesOnFromACheckpoint) { goes_on_from_a_checkpoint(at::kCUDA); }
 TEST_F(AgmohdCuda, ACorruptMomentIsBounded) { a_corrupt_moment_is_bounded(at::kCUDA); }
 TEST_F(AgmohdCuda, RecordsSayWhatHappened) { records_say_what_happened(at::kCUDA); }
+
+TEST_F(AgmohdCuda, RollsBack) {
+  for (const auto dtype : {at::kFloat, at::kDouble, at::kBFloat16, at::kHalf}) {
+    rolls_back(at::kCUDA, dtype);
+  }
+}
+TEST_F(AgmohdCuda, SwapsBack) { swaps_back(at::kCUDA); }
+TEST_F(AgmohdCuda, SnapshotsSurviveACheckpoint) { snapshots_survive_a_checkpoint(at::kCUDA); }
+TEST_F(AgmohdCuda, SnapshotsFollowTheParameters) { snapshots_follow_the_parameters(at::kCUDA); }
 
 TEST_F(AgmohdCuda, HasTheSignalsOfTheCpu) {
   for (const auto dtype : {at::kFloat, at::kDouble, at::kBFloat16, at::kHalf}) {

@@ -358,7 +358,7 @@ TEST(CudaGraph, ReplaysHaveTheBitsOfEagerSteps) {
                    "eager and replayed steps in turns");
 }
 
-/// Spikes, non-finite gradients and losses, a jump of the learning rate, a new regime.
+/// Spikes, non-finite gradients, losses and weights, a jump of the learning rate, a new regime.
 TEST(CudaGraph, ReplaysIncidentsAsEagerSteps) {
   const auto sides = [] {
     Tensors params = copies(parameters(torch::kFloat, 43), torch::kCUDA);
@@ -366,7 +366,7 @@ TEST(CudaGraph, ReplaysIncidentsAsEagerSteps) {
     return params;
   };
   const Tensors a = sides(), b = sides();
-  const auto o = agmohd::AGMOHDOptions(1e-3).weight_decay(0.1);
+  const auto o = agmohd::AGMOHDOptions(1e-3).weight_decay(0.1).snapshots(true).snapshot_every(20);
   agmohd::AGMOHD eager(a, o), graphed(b, o);
   const Tensor loss = torch::zeros({}, torch::kCUDA);
   const auto load = [&loss](const Tensors& params, int t) {
@@ -377,6 +377,10 @@ TEST(CudaGraph, ReplaysIncidentsAsEagerSteps) {
     }
     if (t == 75) params[5].grad()[4321].fill_(std::numeric_limits<float>::infinity());
     loss.fill_(t == 85 ? std::numeric_limits<float>::quiet_NaN() : 2.F - 0.001F * float(t));
+    if (t == 110 || t == 500) {
+      params[5].detach()[4322].fill_(std::numeric_limits<float>::quiet_NaN());
+    }
+    loss.add_(params[5].detach().sum(), 0);
   };
   const c10::cuda::CUDAStreamGuard guard(c10::cuda::getStreamFromPool());
   for (int t = 0; t < 3; ++t) {
@@ -404,6 +408,7 @@ TEST(CudaGraph, ReplaysIncidentsAsEagerSteps) {
   }
   EXPECT_GE(x.count[agmohd::Tally::skip], 5);
   EXPECT_GE(x.count[agmohd::Tally::throttle], 1);
+  EXPECT_EQ(x.count[agmohd::Tally::rollback], 2);
   EXPECT_EQ(graphed.records().back().step, 1003);
 }
 

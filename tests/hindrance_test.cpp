@@ -66,11 +66,15 @@ struct Driven {
   typename R::template Coefficients<double> k{};
 
   explicit Driven(double lr = 1e-3) { group.lr = lr; }
-  Verdict step(const Signals& s, TensorSignals ts = {}) {
-    verdict = R::judge(shared, s, memory);
-    if (verdict.skip) return verdict;
-    k = R::template decide<double>(shared, group, s, verdict, memory, tensor, 0, ts);
-    memory.updates += 1;
+  Verdict step(Signals s, TensorSignals ts = {}) {
+    verdict = R::judge(shared, group, s, memory);
+    if (!verdict.skip) {
+      k = R::template decide<double>(shared, group, s, verdict, memory, tensor, 0, ts);
+      memory.updates += 1;
+    }
+    if constexpr (has::inspect<typename R::Hindrance>) {
+      R::Hindrance::learn(shared.hindrance, s, verdict, memory.hindrance);
+    }
     return verdict;
   }
 };
@@ -785,7 +789,7 @@ struct AdamElement {
     k = rule::Adam::at<float>(o, {++age, 1, {beta1, 0}, slack}, memory);
     rule::Adam::update(0.0F, g, slots, k);
     const auto before = slots;
-    const bool guarded = rule::Adam::guard(slots, k) != 0;
+    const bool guarded = rule::Adam::guard(slots, k);
     EXPECT_EQ(guarded, !same_bytes(before, slots));
     if (!o.amsgrad) slots.max_exp_avg_sq = 0;  // it is not stored
     if (bf16) {
@@ -884,13 +888,13 @@ TEST(ImpossibleMoment, IsCountedInTheWatchedSweepAlone) {
   run.step({});
   R::Slots<double> a{1e10, 0, 0}, b{1e10, 0, 0}, c{0, 0, 0};
   R::Watched<double> w;
-  R::sweep(1.0, 0.5, a, run.k, w, true);
-  EXPECT_EQ(w.guarded, 1);
+  R::sweep(1.0, 0.5, a, run.k, w);
+  EXPECT_TRUE(w.guarded);
   EXPECT_LE(std::abs(w.step), 1.02e-3);
   R::sweep(1.0, 0.5, b, run.k);
   EXPECT_GT(b.exp_avg, 1e9);
-  R::sweep(1.0, 0.5, c, run.k, w, true);
-  EXPECT_EQ(w.guarded, 0);
+  R::sweep(1.0, 0.5, c, run.k, w);
+  EXPECT_FALSE(w.guarded);
   EXPECT_EQ(run.step({.guarded = 1}).flags, Flag::impossible_moment);
   EXPECT_EQ(run.step({}).flags, 0U);
 }
@@ -902,12 +906,12 @@ TEST(WatchedSweep, MeasuresWhatItSubtracts) {
   run.step({});
   R::Slots<double> s{};
   R::Watched<double> w;
-  EXPECT_DOUBLE_EQ(R::sweep(1.0, 2.0, s, run.k, w, true), 0.8);
+  EXPECT_DOUBLE_EQ(R::sweep(1.0, 2.0, s, run.k, w), 0.8);
   EXPECT_DOUBLE_EQ(w.step, 0.2);
   EXPECT_EQ(w.along_previous, 0);
   EXPECT_EQ(w.along, 4);
   run.step({});
-  R::sweep(0.8, -1.0, s, run.k, w, true);
+  R::sweep(0.8, -1.0, s, run.k, w);
   EXPECT_EQ(w.along_previous, -2);  // against the update of before
   EXPECT_EQ(w.along, 0);
 }

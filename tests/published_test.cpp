@@ -89,7 +89,7 @@ struct Driven {
       s.max_abs = std::fmax(s.max_abs, t.max_abs);
       s.nonfinite += t.nonfinite;
     }
-    const Verdict v = R::judge(shared, s, memory);
+    const Verdict v = R::judge(shared, group, s, memory);
     for (std::size_t i = 0; !v.skip && i < ts.size(); ++i) {
       k[i] = R::template decide<double>(shared, group, s, v, memory, tensors[i], 0, ts[i]);
     }

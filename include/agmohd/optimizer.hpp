@@ -235,6 +235,7 @@ class Optimizer : public torch::optim::Optimizer {
     check<typename Recipe::Gradient>(shared.gradient);
     check<typename Recipe::Schedule>(shared.schedule);
     check<typename Recipe::Storage>(shared.storage);
+    check<typename Recipe::Healing>(shared.healing);
   }
   static void check_group(const Options& options) {
     const auto group = options.group();
@@ -248,6 +249,7 @@ class Optimizer : public torch::optim::Optimizer {
            same<typename Recipe::Gradient>(a.shared.gradient, b.shared.gradient) &&
            same<typename Recipe::Schedule>(a.shared.schedule, b.shared.schedule) &&
            same<typename Recipe::Storage>(a.shared.storage, b.shared.storage) &&
+           same<typename Recipe::Healing>(a.shared.healing, b.shared.healing) &&
            std::equal(a.groups.begin(), a.groups.end(), b.groups.begin(), b.groups.end(),
                       [](const auto& x, const auto& y) {
                         return x.lr == y.lr && same<typename Recipe::Rule>(x.rule, y.rule);
@@ -285,6 +287,10 @@ class Optimizer : public torch::optim::Optimizer {
     for (std::size_t g = 0; same_slots && g < scratch_.groups.size(); ++g) {
       same_slots = Recipe::Rule::slots(scratch_.groups[g].rule) ==
                    Recipe::Rule::slots(settings_.groups[g].rule);
+    }
+    if constexpr (Recipe::heals) {
+      same_slots =
+          same_slots && scratch_.shared.healing.snapshots == settings_.shared.healing.snapshots;
     }
     if (!same_slots) binder_.invalidate();
     std::swap(settings_, scratch_);

@@ -115,6 +115,8 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   AGMOHD_OPTION(cycle_steps)
   AGMOHD_OPTION(step_size)
   AGMOHD_OPTION(gamma)
+  AGMOHD_OPTION(snapshots)
+  AGMOHD_OPTION(snapshot_every)
   AGMOHD_OPTION(stochastic_rounding)
   AGMOHD_OPTION(seed)
 // clang-format on
@@ -137,6 +139,9 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   Options& schedule(const typename Recipe::Schedule::Options& o) {
     return assign<Table::schedule>(o, Recipe::Schedule::fields);
   }
+  Options& healing(const typename Recipe::Healing::Options& o) {
+    return assign<Table::healing>(o, Recipe::Healing::fields);
+  }
   Options& storage(const typename Recipe::Storage::Options& o) {
     return assign<Table::storage>(o, Recipe::Storage::fields);
   }
@@ -150,7 +155,8 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
             extract<Table::momentum, typename Recipe::Momentum>(),
             extract<Table::gradient, typename Recipe::Gradient>(),
             extract<Table::schedule, typename Recipe::Schedule>(),
-            extract<Table::storage, typename Recipe::Storage>()};
+            extract<Table::storage, typename Recipe::Storage>(),
+            extract<Table::healing, typename Recipe::Healing>()};
   }
 
   double get_lr() const override { return at<0>(); }
@@ -272,6 +278,7 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
     fill.template operator()<Table::momentum, typename Recipe::Momentum>();
     fill.template operator()<Table::gradient, typename Recipe::Gradient>();
     fill.template operator()<Table::schedule, typename Recipe::Schedule>();
+    fill.template operator()<Table::healing, typename Recipe::Healing>();
     fill.template operator()<Table::storage, typename Recipe::Storage>();
     return values;
   }

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -50,12 +51,15 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
       !std::is_empty_v<typename agmohd::detail::TensorMemory<typename Recipe::Gradient>::type>;
 
   using Slots = detail::SlotTable<typename Recipe::Rule>;
+  /// A snapshot of the parameter and its slots; undefined: none.
+  using Snapshot = std::array<at::Tensor, Recipe::heals ? 1 + count : 0>;
 
  public:
   ParamState() = default;
   ParamState(const ParamState& other)
       : torch::optim::OptimizerCloneableParamState<ParamState>(other),
         slots_(other.slots_),
+        snapshots_(other.snapshots_),
         record_(other.record()),
         age_only_(other.age_only_) {}
   ParamState& operator=(const ParamState& other) {
@@ -63,6 +67,7 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     const PerTensor record = other.record();
     detach();
     slots_ = other.slots_;
+    snapshots_ = other.snapshots_;
     record_ = record;
     age_only_ = other.age_only_;
     return *this;
@@ -83,6 +88,8 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
 
   /// Steps in which the hindrance policy clipped this parameter by itself; waits for the device.
   std::int64_t exploded() const requires(watched) { return record().hindrance.exploded; }
+  /// Steps in which its gradient had vanished; waits for the device.
+  std::int64_t vanished() const requires(watched) { return record().hindrance.vanished; }
 
   /// A tensor of the state by name, also for rules of one's own.
   template <FixedString Name>
@@ -121,9 +128,7 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     archive.write("step", c10::IValue(record.age));
     for (std::size_t i = 0; i < count; ++i) {
       if (!slots_[i].defined()) continue;
-      // A view would take the whole of its storage into the file.
-      const bool view = slots_[i].storage().nbytes() > slots_[i].nbytes();
-      archive.write(Recipe::Rule::slot_names[i], c10::IValue(view ? slots_[i].clone() : slots_[i]));
+      archive.write(Recipe::Rule::slot_names[i], c10::IValue(compact(slots_[i])));
     }
     if constexpr (!std::is_empty_v<typename Recipe::Rule::Memory>) {
       if (!age_only_) archive.write("agmohd_memory", c10::IValue(to_tensor(record.rule)));
@@ -133,6 +138,13 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     }
     if constexpr (remembered) {
       archive.write("agmohd_gradient", c10::IValue(to_tensor(record.gradient)));
+    }
+    if constexpr (Recipe::heals) {
+      if (!has_snapshots()) return;
+      archive.write("agmohd_snapshots", c10::IValue(to_tensor(record.snapshots)));
+      for_each_snapshot([&](const std::string& key, const at::Tensor& kept) {
+        if (kept.defined()) archive.write(key, c10::IValue(compact(kept)));
+      });
     }
   }
 
@@ -166,6 +178,14 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
         from_tensor(value.toTensor(), record_.gradient);
       }
     }
+    if constexpr (Recipe::heals) {
+      snapshots_ = {};
+      if (!archive.try_read("agmohd_snapshots", value)) return;
+      from_tensor(value.toTensor(), record_.snapshots);
+      for_each_snapshot([&](const std::string& key, at::Tensor& kept) {
+        if (archive.try_read(key, value)) kept = within_storage(value.toTensor());
+      });
+    }
   }
 
   template <class Digest>
@@ -179,6 +199,11 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     if constexpr (watched) digest.add(to_tensor(record.hindrance));
     if constexpr (remembered) digest.add(to_tensor(record.gradient));
     for (const at::Tensor& slot : slots_) digest.add(slot);
+    if constexpr (Recipe::heals) {
+      if (!has_snapshots()) return;
+      digest.add(to_tensor(record.snapshots));
+      for_each_snapshot([&](const std::string&, const at::Tensor& kept) { digest.add(kept); });
+    }
   }
 
   /// Calls f(index, tensor) for every slot of the rule.
@@ -186,6 +211,16 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   void for_each_slot(F f) {
     touch();
     for (std::size_t j = 0; j < count; ++j) f(j, slots_[j]);
+  }
+
+  /// Calls f(index, tensor) for every tensor of the snapshots: 0 for the parameter, 1 + j for slot
+  /// j.
+  template <class F>
+  void for_each_kept(F f) {
+    touch();
+    for (Snapshot& snapshot : snapshots_) {
+      for (std::size_t j = 0; j < snapshot.size(); ++j) f(j, snapshot[j]);
+    }
   }
 
   /// Device memory of a policy as a tensor of int64 bit patterns, exact and independent of the
@@ -221,6 +256,30 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     return slots_[I];
   }
 
+  bool has_snapshots() const { return Recipe::heals && snapshots_[0][0].defined(); }
+  /// f(key in an archive, tensor)
+  template <class F>
+  void for_each_snapshot(const F& f) {
+    for_each_snapshot(snapshots_, f);
+  }
+  template <class F>
+  void for_each_snapshot(const F& f) const {
+    for_each_snapshot(snapshots_, f);
+  }
+  template <class Snapshots, class F>
+  static void for_each_snapshot(Snapshots& snapshots, const F& f) {
+    for (std::size_t i = 0; i < snapshots.size(); ++i) {
+      const std::string prefix = "agmohd_snapshot_" + std::to_string(i) + "_";
+      for (std::size_t j = 0; j < snapshots[i].size(); ++j) {
+        f(prefix + (j == 0 ? "param" : Recipe::Rule::slot_names[j - 1]), snapshots[i][j]);
+      }
+    }
+  }
+  /// A view would take the whole of its storage into the file.
+  static at::Tensor compact(const at::Tensor& x) {
+    return x.storage().nbytes() > x.nbytes() ? x.clone() : x;
+  }
+
   bool attached() const { return executor_ != nullptr; }
   PerTensor record() const { return attached() ? executor_->read_record(index_) : record_; }
   /// The record with the rule's memory filled in where only the age is known.
@@ -252,6 +311,7 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   }
 
   std::array<at::Tensor, count> slots_;
+  std::array<Snapshot, 2> snapshots_;
   PerTensor record_{};                          // while not attached
   bool age_only_ = true;                        // of record_ only the age is known
   std::shared_ptr<Executor<Recipe>> executor_;  // holds the record while attached

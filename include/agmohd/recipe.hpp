@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -10,9 +9,11 @@
 
 #include "core/concepts.hpp"
 #include "core/elements.hpp"
+#include "core/note.hpp"
 #include "core/recipe_checks.hpp"
 #include "core/record.hpp"
 #include "gradient/chain.hpp"
+#include "heal/none.hpp"
 #include "hindrance/none.hpp"
 #include "momentum/fixed.hpp"
 #include "schedule/constant.hpp"
@@ -24,7 +25,8 @@ namespace agmohd {
 /// Optimizer<Recipe> is what a program holds.
 template <class RulePolicy, class HindrancePolicy = hindrance::None,
           class MomentumPolicy = momentum::Fixed, class GradientPolicy = gradient::None,
-          class SchedulePolicy = schedule::Constant, class StoragePolicy = storage::Native>
+          class SchedulePolicy = schedule::Constant, class StoragePolicy = storage::Native,
+          class HealingPolicy = heal::None>
 struct Recipe {
   using Rule = RulePolicy;
   using Hindrance = HindrancePolicy;
@@ -32,11 +34,13 @@ struct Recipe {
   using Gradient = GradientPolicy;
   using Schedule = SchedulePolicy;
   using Storage = StoragePolicy;
+  using Healing = HealingPolicy;
 
   static_assert(detail::CheckRule<Rule>::passed && detail::CheckHindrance<Hindrance>::passed &&
                 detail::CheckMomentum<Momentum>::passed &&
                 detail::CheckGradient<Gradient>::passed &&
-                detail::CheckSchedule<Schedule>::passed && detail::CheckStorage<Storage>::passed);
+                detail::CheckSchedule<Schedule>::passed && detail::CheckStorage<Storage>::passed &&
+                detail::CheckHealing<Healing>::passed);
   static_assert(!Momentum::needs_first_moment || has::beta1<Rule>,
                 "agmohd: this momentum policy needs a rule with a first moment (a static function "
                 "beta1(options))");
@@ -48,6 +52,9 @@ struct Recipe {
   static constexpr bool watched = (wants & kSweepWants) != 0;
   /// Whether steps are recorded.
   static constexpr bool recorded = Hindrance::wants != 0;
+  static_assert(recorded || !watched, "agmohd: only a hindrance policy may want a watched sweep");
+  /// Whether there may be snapshots to go back to.
+  static constexpr bool heals = recorded && Healing::keeps;
 
   template <class T>
   using Slots = typename Rule::template Slots<T>;
@@ -55,7 +62,7 @@ struct Recipe {
   /// What a step computes, without how state is stored.
   static std::string policies() {
     return Rule::name() + "/" + Hindrance::name() + "/" + Momentum::name() + "/" +
-           Gradient::name() + "/" + Schedule::name();
+           Gradient::name() + "/" + Schedule::name() + (heals ? "/" + Healing::name() : "");
   }
   static std::string name() {
     return std::is_same_v<Storage, storage::Native> ? policies()
@@ -69,6 +76,7 @@ struct Recipe {
     typename Gradient::Options gradient{};
     typename Schedule::Options schedule{};
     typename Storage::Options storage{};
+    typename Healing::Options healing{};
   };
   /// Options of one parameter group.
   struct Group {
@@ -83,6 +91,7 @@ struct Recipe {
     typename Hindrance::Memory hindrance{};
     typename Momentum::Memory momentum{};
     typename detail::ScheduleMemory<Schedule>::type schedule{};
+    typename Healing::Memory healing{};
     std::conditional_t<watched, Swept, detail::NoMemory> swept{};  ///< by the last applied step
     std::conditional_t<recorded, Tally, detail::NoMemory> tally{};
   };
@@ -90,6 +99,17 @@ struct Recipe {
   struct TensorWatch {
     typename detail::TensorMemory<Hindrance>::type memory{};
     std::int64_t exploded = 0;  ///< steps in which it was clipped by itself
+    std::int64_t vanished = 0;  ///< steps in which its gradient had vanished
+  };
+  /// What a snapshot has of a tensor, beside its elements.
+  struct Kept {
+    std::int64_t stamp = 0;  ///< of the snapshot; 0: nothing
+    std::int64_t age = 0;
+    typename Rule::Memory rule{};
+    typename detail::TensorMemory<Gradient>::type gradient{};
+  };
+  struct Snapshots {
+    Kept kept[2];
   };
   /// Memory of one tensor. `age` counts its applied updates.
   struct PerTensor {
@@ -97,6 +117,7 @@ struct Recipe {
     typename Rule::Memory rule{};
     std::conditional_t<has::judge_tensor<Hindrance>, TensorWatch, detail::NoMemory> hindrance{};
     typename detail::TensorMemory<Gradient>::type gradient{};
+    std::conditional_t<heals, Snapshots, detail::NoMemory> snapshots{};
   };
 
   template <class R>
@@ -106,16 +127,6 @@ struct Recipe {
     R lr, decay;
     typename Storage::Key storage;
   };
-
-  /// The learning rate of a group in this step, after the schedule, before the verdict; that of
-  /// the first group is Signals::lr.
-  AGMOHD_HD static double scheduled_lr(const Shared& o, const Group& group, const Memory& m) {
-    if constexpr (has::schedule_memory<Schedule>) {
-      return group.lr * Schedule::factor(o.schedule, m.updates, m.schedule);
-    } else {
-      return group.lr * Schedule::factor(o.schedule, m.updates);
-    }
-  }
 
   /// What the sweep before measured, as it stands in the memory, joins what the reduce pass did.
   AGMOHD_HD static void join(Signals& s, const Memory& m) {
@@ -128,32 +139,44 @@ struct Recipe {
     }
   }
 
-  /// Phase 2 for the optimizer as a whole. `first`: the first parameter group. The record, where
-  /// the recipe has records, is of this step.
-  AGMOHD_HD static Verdict judge(const Shared& o, const Group& first, Signals& s, Memory& m,
-                                 Record& record) {
-    if constexpr (!recorded) {
-      return judge(o, s, m);
+  /// Phase 2 for the optimizer as a whole. `first`: the first parameter group. A skipped step
+  /// leaves the optimizer's memory as it is, but for what the hindrance and healing policies count.
+  AGMOHD_HD static Verdict judge(const Shared& o, const Group& first, Signals& s, Memory& m) {
+    double schedule;
+    if constexpr (has::schedule_memory<Schedule>) {
+      schedule = Schedule::factor(o.schedule, m.updates, m.schedule);
     } else {
-      s.lr = scheduled_lr(o, first, m);
-      Verdict v = judge(o, s, m);
-      if (v.rollback) {  // it comes with a skip; there are no snapshots to go back to
-        v.rollback = false;
-        v.flags |= Flag::give_up;
-      }
-      record = note(o, first, s, v, m);
-      return v;
+      schedule = Schedule::factor(o.schedule, m.updates);
     }
-  }
-
-  /// Once a step: the verdict, and what the other policies make of it. A skipped step leaves the
-  /// optimizer's memory as it is, but for what the hindrance policy itself counts.
-  AGMOHD_HD static Verdict judge(const Shared& o, const Signals& s, Memory& m) {
-    const Verdict v = Hindrance::judge(o.hindrance, s, m.hindrance);
+    if constexpr (recorded) {
+      s.lr = first.lr * schedule;
+      s.can_roll_back = Healing::can_roll_back(o.healing, m.healing);
+    }
+    Verdict v;
+    if constexpr (has::inspect<Hindrance>) {
+      v = Hindrance::inspect(o.hindrance, s, m.hindrance);
+    } else {
+      v = Hindrance::judge(o.hindrance, s, m.hindrance);
+    }
+    v.schedule = schedule;
+    Healing::plan(o.healing, m.healing, v);
+    if (v.rollback && v.swap < 0) {  // there is nothing to go back to
+      v.rollback = false;
+      v.flags |= Flag::give_up;
+    }
     if (v.skip) return v;
     Momentum::advance(o.momentum, v, m.momentum);
     if constexpr (has::schedule_memory<Schedule>) Schedule::advance(o.schedule, v, m.schedule);
     return v;
+  }
+
+  /// What the policies remember of a step, and its record; after judge(), all tensors, and the
+  /// count of updates. Nothing of the same step waits for it.
+  AGMOHD_HD static Record remember(const Shared& o, const Group& first, const Signals& s,
+                                   const Verdict& v, Memory& m) {
+    if constexpr (has::inspect<Hindrance>) Hindrance::learn(o.hindrance, s, v, m.hindrance);
+    Healing::advance(o.healing, v, m.healing);
+    return detail::note<Recipe>(o, first, s, v, m);
   }
 
   /// Once a step and tensor, not called in a skipped step. The caller then adds 1 to `m.updates`.
@@ -163,7 +186,7 @@ struct Recipe {
                                           const Verdict& v, const Memory& m, PerTensor& tensor,
                                           std::int32_t index = 0, TensorSignals ts = {}) {
     tensor.age += 1;
-    Now now{tensor.age, v.lr_factor * scheduled_lr(o, group, m), {0, 0}, slack};
+    Now now{tensor.age, v.lr_factor * (group.lr * v.schedule), {0, 0}, slack};
     if constexpr (has::beta1<Rule>) {
       now.blend = Momentum::blend(o.momentum, m.momentum, Rule::beta1(group.rule));
     }
@@ -173,10 +196,35 @@ struct Recipe {
     if constexpr (has::judge_tensor<Hindrance>) {
       tv = Hindrance::judge_tensor(o.hindrance, ts, v, m.hindrance, tensor.hindrance.memory);
       if ((tv.flags & Flag::explosion) != 0) tensor.hindrance.exploded += 1;
+      if ((tv.flags & Flag::vanishing) != 0) tensor.hindrance.vanished += 1;
     }
     const auto gradient = gradient::link_at<R, Gradient>(o.gradient, s, v, ts, tv, tensor.gradient);
-    return {Rule::template at<R>(group.rule, now, tensor.rule), gradient, R(now.lr), R(decay),
-            Storage::key(o.storage, m.updates, index)};
+    const auto rule = Rule::template at<R>(group.rule, now, tensor.rule);
+    if constexpr (heals) {
+      if (v.save >= 0) {
+        tensor.snapshots.kept[v.save] = {Healing::next_stamp(m.healing), tensor.age, tensor.rule,
+                                         tensor.gradient};
+      }
+    }
+    return {rule, gradient, R(now.lr), R(decay), Storage::key(o.storage, m.updates, index)};
+  }
+
+  /// Whether a snapshot has the tensor.
+  AGMOHD_HD static bool has_kept(const Memory& m, const PerTensor& tensor,
+                                 int snapshot) requires(heals) {
+    const std::int64_t stamp = Healing::stamp(m.healing, snapshot);
+    return stamp != 0 && tensor.snapshots.kept[snapshot].stamp == stamp;
+  }
+  /// Once a tensor in a step that swaps with a snapshot, instead of decide(); its elements are
+  /// swapped by the caller if has_kept().
+  AGMOHD_HD static void swap(const Memory& m, PerTensor& tensor, int snapshot) requires(heals) {
+    if (!has_kept(m, tensor, snapshot)) return;
+    Kept& kept = tensor.snapshots.kept[snapshot];
+    const Kept back = kept;
+    kept = {back.stamp, tensor.age, tensor.rule, tensor.gradient};
+    tensor.age = back.age;
+    tensor.rule = back.rule;
+    tensor.gradient = back.gradient;
   }
 
   /// The gradient as the reduce pass measures it: after the element links in front of the first
@@ -201,82 +249,46 @@ struct Recipe {
     return k.decay * p - k.lr * u;
   }
 
-  /// What a watched sweep measures of one element; a lane sums squares of `step`, and the others.
+  /// What a watched sweep makes of one element, beside the new parameter.
+  template <class T>
+  struct Guarded {
+    Mask<T> guarded{};  ///< whether the rule's guard changed the slots
+  };
+  /// The same in a sampled page, see reduction::sampled(); a lane sums squares of `step`, and the
+  /// others. What nobody wants is 0.
   template <class T>
   struct Watched {
-    T step;            ///< lr * u
-    T along_previous;  ///< g * u_{t-1}, if sampled
-    T along;           ///< g * u_t, if sampled
-    T guarded;         ///< 1 if the rule's guard changed the slots, else 0
+    T step, along_previous, along;  ///< lr * u, g * u_{t-1}, g * u_t
+    Mask<T> guarded{};
   };
 
-  /// The same sweep, where the hindrance policy wants something of it. What nobody wants is 0.
-  /// `sampled`: the element is of a page in which gradients are measured against updates, see
-  /// reduction::sampled(). u_{t-1} is the direction from the slots as the last step left them, with
-  /// a gradient of zero and this step's corrections: nothing is stored for it.
-  template <Lane T>
+  /// The same sweep, where the hindrance policy wants something of it. W: Guarded or Watched.
+  /// u_{t-1} is the direction from the slots as the last step left them, with a gradient of zero
+  /// and this step's corrections: nothing is stored for it.
+  template <Lane T, class W>
   AGMOHD_HD static T sweep(const T& p, const T& g, Slots<T>& s, const Coefficients<Real<T>>& k,
-                           Watched<T>& w, bool sampled) {
-    const T zero = math::like(p, Real<T>(0));
-    w = {zero, zero, zero, zero};
+                           W& w) {
+    constexpr bool measures = requires { w.step; };
     const T h = Gradient::apply(g, k.gradient);
-    if constexpr ((wants & kAlignment) != 0) {
-      if (sampled) w.along_previous = h * Rule::direction(p, zero, s, k.rule);
+    if constexpr (measures) {
+      const T zero = math::like(p, Real<T>(0));
+      w.along = w.along_previous = zero;
+      if constexpr ((wants & kAlignment) != 0) {
+        w.along_previous = h * Rule::direction(p, zero, s, k.rule);
+      }
     }
     Rule::update(p, h, s, k.rule);
     if constexpr ((wants & kGuard) != 0 && has::guard<Rule>) w.guarded = Rule::guard(s, k.rule);
     const T u = Rule::direction(p, h, s, k.rule);
-    if constexpr ((wants & kAlignment) != 0) {
-      if (sampled) w.along = h * u;
+    const T step = k.lr * u;
+    if constexpr (measures) {
+      w.step = step;
+      if constexpr ((wants & kAlignment) != 0) w.along = h * u;
     }
-    w.step = k.lr * u;
-    return k.decay * p - w.step;
+    return k.decay * p - step;
   }
 
  private:
-  AGMOHD_HD static Record note(const Shared& o, const Group& first, Signals s, const Verdict& v,
-                               Memory& m) {
-    Record r;
-    m.tally.steps += 1;
-    r.step = m.tally.steps;
-    r.updates = m.updates;
-    if (s.has_loss) r.loss = s.loss;
-    r.lr = s.lr * v.lr_factor;
-    r.norm = std::sqrt(s.norm2);
-    if (s.updated > 0) r.update_rms = std::sqrt(s.update2 / s.updated);
-    r.level = v.level;
-    TensorSignals ts;
-    Signals unbounded = s;
-    (void)gradient::link_at<double, Gradient>(o.gradient, s, v, ts, TensorVerdict{});
-    if (r.norm > 0 && r.norm - r.norm == 0) r.clip_factor = std::sqrt(s.norm2) / r.norm;
-    double beta1 = 0;
-    if constexpr (has::beta1<Rule>) {
-      beta1 = Rule::beta1(first.rule);
-      r.momentum = Momentum::blend(o.momentum, m.momentum, beta1).beta1;
-    }
-    r.lr_factor = v.lr_factor;
-    r.flags = v.flags;
-    r.skipped = v.skip ? 1 : 0;
-    r.rolled_back = v.rollback ? 1 : 0;
-    r.hindered = v.hindered ? 1 : 0;
-    for (int kind = 0; kind < Tally::skip; ++kind) {
-      if ((v.flags >> unsigned(kind) & 1U) != 0) m.tally.add(kind);
-    }
-    if (v.skip) m.tally.add(Tally::skip);
-    if (v.rollback) m.tally.add(Tally::rollback);
-    if (v.skip) return r;
-    if (r.clip_factor < 1) m.tally.add(Tally::clip);
-    if (v.norm_bound < Verdict{}.norm_bound) {  // whether the clip alone would have done less
-      Verdict open = v;
-      open.norm_bound = Verdict{}.norm_bound;
-      (void)gradient::link_at<double, Gradient>(o.gradient, unbounded, open, ts, TensorVerdict{});
-      if (s.norm2 < unbounded.norm2) m.tally.add(Tally::bound);
-    }
-    if (v.lr_factor < 1) m.tally.add(Tally::throttle);
-    if (r.momentum < beta1) m.tally.add(Tally::momentum);
-    return r;
-  }
-
   static constexpr double slack = (wants & kGuard) == 0                           ? 0
                                   : std::is_same_v<typename Storage::Float, Bf16> ? 1.1
                                                                                   : kSlack;

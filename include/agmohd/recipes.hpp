@@ -10,6 +10,7 @@
 #include "gradient/clip_by_value.hpp"
 #include "gradient/selected.hpp"
 #include "gradient/stabilize.hpp"
+#include "heal/snapshots.hpp"
 #include "hindrance/adagc.hpp"
 #include "hindrance/detector.hpp"
 #include "hindrance/skip_step.hpp"
@@ -39,8 +40,9 @@ using AdamW = Recipe<rule::AdamW>;
 
 /// A rule with hindrance detection, and the other policies by run-time option.
 template <class Rule>
-using Hindered = Recipe<Rule, hindrance::Detector, momentum::Scheduled, gradient::Selected,
-                        schedule::HindranceAware<schedule::Selected>>;
+using Hindered =
+    Recipe<Rule, hindrance::Detector, momentum::Scheduled, gradient::Selected,
+           schedule::HindranceAware<schedule::Selected>, storage::Native, heal::Snapshots>;
 using AGMOHD = Hindered<rule::AdamW>;
 using AGMOHDSGD = Hindered<rule::SGD>;
 

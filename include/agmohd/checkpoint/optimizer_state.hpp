@@ -187,6 +187,12 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
         if (slot.defined())
           slot = slot.detach().to(params[i].device(), /*non_blocking=*/false, /*copy=*/true);
       });
+      state->for_each_kept([&](std::size_t j, at::Tensor& kept) {
+        const char* const name = j == 0 ? "snapshot" : Recipe::Rule::slot_names[j - 1];
+        validate_slot(kept, params[i], name, place);
+        if (kept.defined())
+          kept = kept.detach().to(params[i].device(), /*non_blocking=*/false, /*copy=*/true);
+      });
       if (!ours) out.memory.updates = std::max(out.memory.updates, state->step());
       out.states.emplace_back(params[i].unsafeGetTensorImpl(), std::move(state));
     }

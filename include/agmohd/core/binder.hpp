@@ -252,6 +252,10 @@ class Binder {
         for (std::size_t j = 0; j < c.state->slots_.size(); ++j) {
           if (ref.slots[j] == nullptr) lane.handles.slots.back()[j] = at::Tensor();
         }
+        auto& kept = lane.handles.snapshots.emplace_back();
+        for (std::size_t k = 0; k < 2; ++k) {
+          kept[k].assign(c.state->snapshots_[k].begin(), c.state->snapshots_[k].end());
+        }
       }
       for (std::size_t j = 0; j < b.slots.size(); ++j) {
         if (b.slots[j].defined()) b.memory[j] = b.slots[j].storage();
@@ -296,6 +300,12 @@ class Binder {
       }
       ref.slots[j] = slot.mutable_data_ptr();
     }
+    if constexpr (Recipe::heals) {
+      if (settings.shared.healing.snapshots && make_room(*c.state, c.param, ref, creating)) {
+        if (!record) record = c.state->record();
+        record->snapshots = {};
+      }
+    }
     if (record) {
       creating();
       c.state->attach(executor, executor->add_record(*record), changed_);
@@ -306,6 +316,28 @@ class Binder {
     ref.index = c.index;
     ref.dtype = *dtype_of(c.param.scalar_type());
     return ref;
+  }
+
+  /// Gives the state of a parameter room for snapshots. True: some of it is new, so it has none.
+  template <class Creating>
+  static bool make_room(ParamState<Recipe>& state, const at::Tensor& param, TensorRef<Recipe>& ref,
+                        const Creating& creating) {
+    bool fresh = false;
+    for (int i = 0; i < 2; ++i) {
+      for (std::size_t j = 0; j <= Recipe::slot_count; ++j) {
+        if (j > 0 && ref.slots[j - 1] == nullptr) continue;
+        at::Tensor& kept = state.snapshots_[std::size_t(i)][j];
+        const at::ScalarType type =
+            j == 0 ? param.scalar_type() : state_type<typename Recipe::Storage>(param);
+        if (!kept.defined() || kept.sizes() != param.sizes() || !fits(kept, param, type)) {
+          creating();
+          kept = layout_of(param, type);
+          fresh = true;
+        }
+        ref.snapshots.at[i][j] = kept.mutable_data_ptr();
+      }
+    }
+    return fresh;
   }
 
   Lanes<Recipe> lanes_;

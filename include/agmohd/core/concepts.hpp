@@ -106,6 +106,23 @@ concept judge_tensor = requires(typename H::Options o, const TensorSignals& s, c
   { H::judge_tensor(o, s, v, memory, tensor) } -> std::same_as<TensorVerdict>;
 }
 &&PolicyMemory<typename H::TensorMemory>;
+template <class H>
+concept inspect = requires(typename H::Options o, const Signals& s, const Verdict& v,
+                           const typename H::Memory& memory, typename H::Memory& changed) {
+  { H::inspect(o, s, memory) } -> std::same_as<Verdict>;
+  H::learn(o, s, v, changed);
+};
+template <class H>
+concept keeps = requires {
+  { H::keeps } -> std::convertible_to<bool>;
+};
+template <class H>
+concept plan = requires(typename H::Options o, Verdict& v, const Verdict& planned,
+                        const typename H::Memory& memory, typename H::Memory& changed) {
+  { H::can_roll_back(o, memory) } -> std::same_as<bool>;
+  H::plan(o, memory, v);
+  H::advance(o, planned, changed);
+};
 template <class M>
 concept needs_first_moment = requires {
   { M::needs_first_moment } -> std::convertible_to<bool>;
@@ -159,7 +176,7 @@ concept schedule_memory = Memory<S> &&
 template <class R>
 concept guard = requires(typename R::template Slots<float>& s,
                          const typename R::template Coefficients<float>& k) {
-  { R::guard(s, k) } -> std::convertible_to<float>;
+  { R::guard(s, k) } -> std::convertible_to<bool>;
 };
 template <class S>
 concept Float = requires {
@@ -186,13 +203,15 @@ concept rounded = requires(const typename S::Key& k) {
 /// from options
 /// (`at`). Optional: `beta1` (it has a first moment), `decay`, `default_lr`, `check`, and `guard`,
 /// which brings slots that no history of gradients can lead to back to where one can, and returns
-/// 1 for an element that it changed, else 0.
+/// the Mask of the elements that it changed.
 template <class R>
 concept Rule = Policy<R> && has::Memory<R> && has::Slots<R> && has::slot_names<R> &&
     has::slots<R> && has::restore<R> && has::rule_at<R> && has::update<R> && has::direction<R>;
 
 /// A hindrance policy: signals -> verdict, once a step. Optional: `judge_tensor` with a
-/// `TensorMemory`, once a tensor after that, not in a skipped step.
+/// `TensorMemory`, once a tensor after that, not in a skipped step; and `judge` in two parts,
+/// `inspect`, for which the step waits, and `learn`, which may run while parameters are updated and
+/// after `judge_tensor`.
 template <class H>
 concept Hindrance = Policy<H> && has::Memory<H> && has::wants<H> && has::judge<H>;
 
@@ -218,6 +237,11 @@ concept Schedule = Policy<S> && has::factor<S>;
 /// and step. One of Bf16 also has `rounded_bits`, the same for vectors.
 template <class S>
 concept Storage = Policy<S> && has::Float<S> && has::Key<S> && has::key<S> && has::rounded<S>;
+
+/// A healing policy: what is saved and swapped in a step (`plan`, which sets Verdict::save and
+/// swap), and what it remembers of the step (`advance`). `keeps`: whether there are snapshots.
+template <class H>
+concept Healing = Policy<H> && has::Memory<H> && has::keeps<H> && has::plan<H>;
 
 namespace detail {
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -28,22 +29,23 @@ inline bool has_avx2() { return false; }
 #endif
 
 template <class Recipe, class E, class K>
-AGMOHD_TARGET_AVX2 void sweep_page_avx2(const Page<Recipe, E>& page, const K& k) {
-  sweep_page(page, k);
+AGMOHD_TARGET_AVX2 std::int64_t sweep_page_avx2(const Page<Recipe, E>& page, const K& k) {
+  return sweep_page(page, k);
 }
 template <class Recipe, class E, class K>
-__attribute__((flatten)) void sweep_page_base(const Page<Recipe, E>& page, const K& k) {
-  sweep_page(page, k);
+__attribute__((flatten)) std::int64_t sweep_page_base(const Page<Recipe, E>& page, const K& k) {
+  return sweep_page(page, k);
 }
 template <class Recipe, class E, class K>
-AGMOHD_TARGET_AVX2 reduction::SweptPartial watched_page_avx2(const Page<Recipe, E>& page,
-                                                             const K& k) {
-  return watched_page(page, k);
+AGMOHD_TARGET_AVX2 std::int64_t measured_sweep_page_avx2(const Page<Recipe, E>& page, const K& k,
+                                                         reduction::SweptPartial& out) {
+  return measured_sweep_page(page, k, out);
 }
 template <class Recipe, class E, class K>
-__attribute__((flatten)) reduction::SweptPartial watched_page_base(const Page<Recipe, E>& page,
-                                                                   const K& k) {
-  return watched_page(page, k);
+__attribute__((flatten)) std::int64_t measured_sweep_page_base(const Page<Recipe, E>& page,
+                                                               const K& k,
+                                                               reduction::SweptPartial& out) {
+  return measured_sweep_page(page, k, out);
 }
 template <class Recipe, class E>
 AGMOHD_TARGET_AVX2 reduction::Partial measure_page_avx2(const Page<Recipe, E>& page,
@@ -74,22 +76,24 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     tensors_ = std::move(sorted);
     if (same) return;
     pages_.clear();
+    std::int32_t samples = 0;
     for (std::size_t t = 0; t < tensors_.size(); ++t) {
       for (std::int64_t first = 0; first < tensors_[t].numel; first += reduction::kPage) {
-        pages_.push_back({std::int32_t(t), first});
+        const bool sampled = reduction::sampled(first / reduction::kPage);
+        pages_.push_back({std::int32_t(t), Recipe::watched && sampled ? samples++ : -1, first});
       }
     }
     tensor_signals_.assign(tensors_.size(), TensorSignals{});
     coefficients_.resize(tensors_.size());
     coefficients64_.resize(tensors_.size());
     if constexpr (Recipe::wants != 0) partials_.resize(pages_.size());
-    if constexpr (Recipe::watched) swept_.resize(pages_.size());
+    if constexpr (Recipe::watched) swept_.resize(std::size_t(samples));
   }
 
   void measure(const LossRef& loss, bool /*alone*/) override {
     Signals sums;
     if constexpr (Recipe::wants != 0) {
-      for_each_page(Reads::gradients, [this](std::size_t i, const auto& page) {
+      for_each_page(Reads::gradients, -1, [this](std::size_t i, const auto& page) {
         partials_[i] = has_avx2() ? measure_page_avx2(page, settings_.shared)
                                   : measure_page_base(page, settings_.shared);
       });
@@ -107,50 +111,84 @@ class CpuExecutor final : public HostExecutor<Recipe> {
   }
 
   void finish(std::span<const std::shared_ptr<Executor<Recipe>>> all) override {
-    const bool apply = this->template decide<float>(all, [this](std::size_t t, const auto& k) {
-      this->template coefficients<std::remove_cvref_t<decltype(k.lr)>>()[t] = k;
-    });
-    if (!apply) return;
-    for_each_page(Reads::everything, [this]<class E>(std::size_t i, const Page<Recipe, E>& page) {
-      const auto& k = coefficients<Compute<E>>()[std::size_t(pages_[i].tensor)];
-      if constexpr (Recipe::watched) {
-        swept_[i] = has_avx2() ? watched_page_avx2(page, k) : watched_page_base(page, k);
-      } else {
-        has_avx2() ? sweep_page_avx2(page, k) : sweep_page_base(page, k);
+    std::vector<char> swaps;  // tensors
+    const Verdict verdict = this->template decide<float>(
+        all,
+        [this](std::size_t t, const auto& k) {
+          this->template coefficients<std::remove_cvref_t<decltype(k.lr)>>()[t] = k;
+        },
+        [&](std::size_t t, int) {
+          swaps.resize(tensors_.size());
+          swaps[t] = 1;
+        });
+    if constexpr (Recipe::heals) {
+      if (!swaps.empty()) {
+        for_each_page(Reads::nothing, verdict.swap, [&](std::size_t i, const auto& page) {
+          if (swaps[std::size_t(pages_[i].tensor)] != 0) swap_page(page);
+        });
       }
-    });
+    }
+    if (verdict.skip) return;
+    std::atomic<std::int64_t> guarded = 0;
+    for_each_page(
+        Reads::everything, verdict.save, [&]<class E>(std::size_t i, const Page<Recipe, E>& page) {
+          const auto& k = coefficients<Compute<E>>()[std::size_t(pages_[i].tensor)];
+          std::int64_t changed = 0;
+          if (const std::int32_t sample = pages_[i].sample; Recipe::watched && sample >= 0) {
+            if constexpr (Recipe::watched) {
+              auto& sums = swept_[std::size_t(sample)];
+              changed = has_avx2() ? measured_sweep_page_avx2(page, k, sums)
+                                   : measured_sweep_page_base(page, k, sums);
+            }
+          } else {
+            changed = has_avx2() ? sweep_page_avx2(page, k) : sweep_page_base(page, k);
+          }
+          if (changed != 0) guarded += changed;
+        });
     if constexpr (Recipe::watched) {
-      memory_.swept =
-          reduction::combine(swept_.data(), std::int64_t(swept_.size()), this->elements());
+      memory_.swept = reduction::combine(swept_.data(), std::int64_t(swept_.size()),
+                                         this->sampled_elements(), guarded);
     }
   }
 
  private:
   struct PageRef {
     std::int32_t tensor;
-    std::int64_t first;  // element
+    std::int32_t sample;  // its number among those that are measured, or -1
+    std::int64_t first;   // element
   };
 
   template <class E>
-  Page<Recipe, E> page(const PageRef& ref) const {
+  Page<Recipe, E> page(const PageRef& ref, int snapshot) const {
     const auto& t = tensors_[std::size_t(ref.tensor)];
     Page<Recipe, E> page{static_cast<E*>(t.param) + ref.first,
                          static_cast<const E*>(t.grad) + ref.first,
                          {},
                          std::min<std::int64_t>(reduction::kPage, t.numel - ref.first),
-                         ref.first};
+                         ref.first,
+                         nullptr,
+                         {}};
+    using Slot = typename Page<Recipe, E>::Slot;
     for (int j = 0; j < Recipe::slot_count; ++j) {
-      using Slot = Stored<typename Recipe::Storage, E>;
       page.slots[j] = t.slots[j] == nullptr ? nullptr : static_cast<Slot*>(t.slots[j]) + ref.first;
+    }
+    if constexpr (Recipe::heals) {
+      if (snapshot < 0) return page;
+      const auto& kept = t.snapshots.at[snapshot];
+      page.kept_param = static_cast<E*>(kept[0]) + ref.first;
+      for (int j = 0; j < Recipe::slot_count; ++j) {
+        if (page.slots[j] == nullptr) continue;
+        page.kept_slots[j] = static_cast<Slot*>(kept[1 + j]) + ref.first;
+      }
     }
     return page;
   }
 
-  enum class Reads { gradients, everything };
+  enum class Reads { nothing, gradients, everything };
 
   /// Asks the memory for a small tensor, since hardware looks ahead within a long stream alone.
   void prefetch(const TensorRef<Recipe>& t, Reads reads) const {
-    if (t.numel > 4096) return;
+    if (t.numel > 4096 || reads == Reads::nothing) return;
     const auto ask = [&t](const void* from, int size) {
       const char* const end = static_cast<const char*>(from) + t.numel * size;
       for (auto at = static_cast<const char*>(from); at < end; at += 64) __builtin_prefetch(at);
@@ -164,24 +202,24 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     }
   }
 
-  /// work(index, Page<Recipe, E>), in parallel.
+  /// work(index, Page<Recipe, E>), in parallel; pages with their part of a snapshot, or -1.
   template <class Work>
-  void for_each_page(Reads reads, const Work& work) const {
+  void for_each_page(Reads reads, int snapshot, const Work& work) const {
     parallel_ranges(std::int64_t(pages_.size()), [&](std::int64_t begin, std::int64_t end) {
       for (auto i = std::size_t(begin); i < std::size_t(end); ++i) {
         if (i + 1 < std::size_t(end)) prefetch(tensors_[std::size_t(pages_[i + 1].tensor)], reads);
         switch (tensors_[std::size_t(pages_[i].tensor)].dtype) {
           case Dtype::f32:
-            work(i, page<float>(pages_[i]));
+            work(i, page<float>(pages_[i], snapshot));
             break;
           case Dtype::f64:
-            work(i, page<double>(pages_[i]));
+            work(i, page<double>(pages_[i], snapshot));
             break;
           case Dtype::bf16:
-            work(i, page<Bf16>(pages_[i]));
+            work(i, page<Bf16>(pages_[i], snapshot));
             break;
           case Dtype::f16:
-            work(i, page<F16>(pages_[i]));
+            work(i, page<F16>(pages_[i], snapshot));
             break;
         }
       }

@@ -100,17 +100,20 @@ V rounded(const V& x, const typename Storage::Key& key, std::int64_t element, in
 /// Everything about a page that the loops need.
 template <class Recipe, class E>
 struct Page {
+  using Slot = Stored<typename Recipe::Storage, E>;
+  static constexpr int kRoom = Recipe::slot_count > 0 ? Recipe::slot_count : 1;
   E* param;
   const E* grad;
-  Stored<typename Recipe::Storage, E>*
-      slots[Recipe::slot_count > 0 ? Recipe::slot_count : 1];  // null: not used
+  Slot* slots[kRoom];  // null: not used
   std::int64_t count;
   std::int64_t first;  // element of the tensor
+  E* kept_param;       // of a snapshot that is to be written, or swapped; null: none
+  Slot* kept_slots[kRoom];
 };
 
-/// `watched`: nothing, or a Recipe::Watched<V> and whether the page is sampled.
+/// `watched`: nothing, or a Recipe::Guarded<V> or Recipe::Watched<V>.
 template <class Recipe, class V, class E, class K, class... Watched>
-void sweep_at(const Page<Recipe, E>& page, std::int64_t i, const K& k, Watched&&... watched) {
+void sweep_at(const Page<Recipe, E>& page, std::int64_t i, const K& k, Watched&... watched) {
   typename Recipe::template Slots<V> s{};
   for_each_slot<Recipe::slot_count>(s, [&](int j, V& slot) {
     if (page.slots[j] != nullptr) slot = load<V>(page.slots[j] + i);
@@ -119,51 +122,94 @@ void sweep_at(const Page<Recipe, E>& page, std::int64_t i, const K& k, Watched&&
   store(page.param + i, p);
   for_each_slot<Recipe::slot_count>(s, [&](int j, V& slot) {
     if (page.slots[j] == nullptr) return;
-    store(page.slots[j] + i, rounded<typename Recipe::Storage>(slot, k.storage, page.first + i, j));
+    slot = rounded<typename Recipe::Storage>(slot, k.storage, page.first + i, j);
+    store(page.slots[j] + i, slot);
   });
+  if constexpr (Recipe::heals) {
+    if (page.kept_param == nullptr) return;
+    store(page.kept_param + i, p);
+    for_each_slot<Recipe::slot_count>(s, [&](int j, V& slot) {
+      if (page.slots[j] != nullptr) store(page.kept_slots[j] + i, slot);
+    });
+  }
 }
 
-/// By value: what is stored to memory could be a part of what a reference names.
+/// Exchanges the page with its snapshot.
+template <class Recipe, class E>
+void swap_page(const Page<Recipe, E>& page) {
+  std::swap_ranges(page.param, page.param + page.count, page.kept_param);
+  for (int j = 0; j < Recipe::slot_count; ++j) {
+    if (page.slots[j] == nullptr) continue;
+    std::swap_ranges(page.slots[j], page.slots[j] + page.count, page.kept_slots[j]);
+  }
+}
+
+/// Returns how many elements the rule's guard changed. By value: what is stored to memory could be
+/// a part of what a reference names.
 template <class Recipe, class E, class K>
-void sweep_page(const Page<Recipe, E> page, const K k) {
-  using V = vec<Compute<E>>;
+std::int64_t sweep_page(const Page<Recipe, E> page, const K k) {
+  using R = Compute<E>;
+  using V = vec<R>;
+  constexpr bool guards = (Recipe::wants & kGuard) != 0;
   std::int64_t i = 0;
-  for (; i + V::size <= page.count; i += V::size) sweep_at<Recipe, V>(page, i, k);
-  for (; i < page.count; ++i) sweep_at<Recipe, Compute<E>>(page, i, k);
+  if constexpr (!guards) {
+    for (; i + V::size <= page.count; i += V::size) sweep_at<Recipe, V>(page, i, k);
+    for (; i < page.count; ++i) sweep_at<Recipe, R>(page, i, k);
+    return 0;
+  } else {
+    const V one = lane_traits<V>::like(V{}, R(1));
+    V guarded{};  // a page's number of elements is exact
+    for (; i + V::size <= page.count; i += V::size) {
+      typename Recipe::template Guarded<V> w;
+      sweep_at<Recipe, V>(page, i, k, w);
+      guarded = guarded + math::select(w.guarded, one, V{});
+    }
+    std::int64_t sum = 0;
+    for (; i < page.count; ++i) {
+      typename Recipe::template Guarded<R> w;
+      sweep_at<Recipe, R>(page, i, k, w);
+      sum += w.guarded ? 1 : 0;
+    }
+    for (int j = 0; j < V::size / 2; ++j) sum += std::int64_t(guarded.lo[j] + guarded.hi[j]);
+    return sum;
+  }
 }
 
-/// sweep_page() with the sums of core/reduction.hpp.
+/// sweep_page() of a sampled page: with the sums of core/reduction.hpp.
 template <class Recipe, class E, class K>
-reduction::SweptPartial watched_page(const Page<Recipe, E> page, const K k) {
+std::int64_t measured_sweep_page(const Page<Recipe, E> page, const K k,
+                                 reduction::SweptPartial& out) {
   using namespace reduction;
   using R = Compute<E>;
   using V = vec<R>;
   constexpr int kGroup = 2 * V::size, kBundle = bundle_size<Recipe, E>;
   constexpr int kOwners = kGroup / kBundle;  // the lanes that own a group
   alignas(16) R lanes[kWatched][kLanes] = {};
-  const bool sampled = reduction::sampled(page.first / kPage);
+  std::int64_t guarded = 0;
   for (std::int64_t i = 0; i < page.count; i += kGroup) {
     V x[kWatched][2];
     for (int h = 0; h < 2; ++h) {
       const std::int64_t at = i + h * V::size;
       if (at + V::size <= page.count) {
         typename Recipe::template Watched<V> w;
-        sweep_at<Recipe, V>(page, at, k, w, sampled);
-        x[0][h] = w.step * w.step;
-        x[1][h] = w.along_previous, x[2][h] = w.along, x[3][h] = w.guarded;
+        sweep_at<Recipe, V>(page, at, k, w);
+        x[0][h] = w.step * w.step, x[1][h] = w.along_previous, x[2][h] = w.along;
+        if constexpr ((Recipe::wants & kGuard) != 0) {
+          for (int j = 0; j < V::size / 2; ++j) guarded -= w.guarded.lo[j] + w.guarded.hi[j];
+        }
         continue;
       }
       R tail[kWatched][V::size] = {};
       for (std::int64_t j = at; j < page.count; ++j) {
         typename Recipe::template Watched<R> w;
-        sweep_at<Recipe, R>(page, j, k, w, sampled);
+        sweep_at<Recipe, R>(page, j, k, w);
         tail[0][j - at] = w.step * w.step;
-        tail[1][j - at] = w.along_previous, tail[2][j - at] = w.along, tail[3][j - at] = w.guarded;
+        tail[1][j - at] = w.along_previous, tail[2][j - at] = w.along;
+        guarded += w.guarded ? 1 : 0;
       }
       for (int w = 0; w < kWatched; ++w) x[w][h] = load<V>(tail[w]);
     }
     for (int w = 0; w < kWatched; ++w) {
-      if ((w == 1 || w == 2) && !sampled) continue;
       const auto quads =
           V::pairs(V::pairs(x[w][0].lo, x[w][0].hi), V::pairs(x[w][1].lo, x[w][1].hi));
       R* const to = lanes[w] + i / kBundle % kLanes;
@@ -172,7 +218,6 @@ reduction::SweptPartial watched_page(const Page<Recipe, E> page, const K k) {
       }
     }
   }
-  SweptPartial out;
   for (int w = 0; w < kWatched; ++w) {
     double warps[kLanes / kWarp];
     for (int l = 0; l < kLanes; l += kWarp) {
@@ -182,7 +227,7 @@ reduction::SweptPartial watched_page(const Page<Recipe, E> page, const K k) {
     fold<kLanes / kWarp / 2>(warps);
     out.sums[w] = warps[0];
   }
-  return out;
+  return guarded;
 }
 
 /// The gradient as it is measured; beyond the page zeros.

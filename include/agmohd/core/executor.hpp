@@ -18,6 +18,14 @@
 
 namespace agmohd {
 
+/// Where the two snapshots of a tensor lie: the parameter, then its slots. Null: nowhere.
+template <class Recipe, bool heals = Recipe::heals>
+struct SnapshotRefs {
+  void* at[2][1 + Recipe::slot_count] = {};
+};
+template <class Recipe>
+struct SnapshotRefs<Recipe, false> {};
+
 /// One tensor of a step, as an executor sees it: memory in the parameter's order, gradient and
 /// state laid out alike.
 template <class Recipe>
@@ -26,6 +34,7 @@ struct TensorRef {
   void* param = nullptr;
   const void* grad = nullptr;
   void* slots[slot_room] = {};  ///< null: these options do not use the slot
+  SnapshotRefs<Recipe> snapshots{};
   std::int64_t numel = 0;
   std::int32_t group = 0;
   std::int32_t record = 0;  ///< of the tensor's memory, from Executor::add_record

@@ -39,9 +39,11 @@ class HostExecutor : public Executor<Recipe> {
 
  protected:
   /// Decides for all of `tensors`: calls use(t, coefficients<R>) for each, R double for float64
-  /// tensors and `Narrow` for the others. False if the step is skipped.
-  template <class Narrow, class Use>
-  bool decide(std::span<const std::shared_ptr<Executor<Recipe>>> all, const Use& use) {
+  /// tensors and `Narrow` for the others, or in a rollback swap(t, snapshot) for those that the
+  /// snapshot has.
+  template <class Narrow, class Use, class Swap>
+  Verdict decide(std::span<const std::shared_ptr<Executor<Recipe>>> all, const Use& use,
+                 const Swap& swap) {
     Signals sums = signals_;
     if (Recipe::wants != 0 && all.size() > 1) {
       sums = Signals{};
@@ -49,24 +51,30 @@ class HostExecutor : public Executor<Recipe> {
       sums.has_loss = signals_.has_loss;
       for (const auto& executor : all) reduction::accumulate(sums, executor->signals());
     }
-    Record record;
-    const Verdict verdict =
-        Recipe::judge(settings_.shared, settings_.groups.front(), sums, memory_, record);
-    if constexpr (Recipe::recorded) {
-      ring_.slots[record.step % RecordRing::kSize] = {record, record.step};
-    }
-    if (verdict.skip) return false;
+    const auto& first = settings_.groups.front();
+    const Verdict verdict = Recipe::judge(settings_.shared, first, sums, memory_);
     for (std::size_t t = 0; t < tensors_.size(); ++t) {
-      const auto& group = settings_.groups[std::size_t(tensors_[t].group)];
       PerTensor& tensor = records_[std::size_t(tensors_[t].record)];
+      if constexpr (Recipe::heals) {
+        if (verdict.swap >= 0 && Recipe::has_kept(memory_, tensor, verdict.swap)) {
+          Recipe::swap(memory_, tensor, verdict.swap);
+          swap(t, verdict.swap);
+        }
+      }
+      if (verdict.skip) continue;
+      const auto& group = settings_.groups[std::size_t(tensors_[t].group)];
       const auto decide_in = [&]<class R>(R) {
         use(t, Recipe::template decide<R>(settings_.shared, group, sums, verdict, memory_, tensor,
                                           tensors_[t].index, tensor_signals_[t]));
       };
       tensors_[t].dtype == Dtype::f64 ? decide_in(double{}) : decide_in(Narrow{});
     }
-    memory_.updates += 1;
-    return true;
+    if (!verdict.skip) memory_.updates += 1;
+    if constexpr (Recipe::recorded) {
+      const Record record = Recipe::remember(settings_.shared, first, sums, verdict, memory_);
+      ring_.slots[record.step % RecordRing::kSize] = {record, record.step};
+    }
+    return verdict;
   }
 
   /// What this device measured, with what its last sweep did.
@@ -77,9 +85,10 @@ class HostExecutor : public Executor<Recipe> {
     signals_.loss = *static_cast<const double*>(loss.at);  // the host's losses are doubles
     signals_.has_loss = true;
   }
-  double elements() const {
+  /// In sampled pages.
+  double sampled_elements() const {
     double sum = 0;
-    for (const auto& tensor : tensors_) sum += double(tensor.numel);
+    for (const auto& tensor : tensors_) sum += double(reduction::sampled_elements(tensor.numel));
     return sum;
   }
 

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <concepts>
+#include <utility>
 
 // Marks what runs on the host and, where nvcc compiles, on the device. Headers test the compiler
 // here and nowhere else, so that they are token-identical in every translation unit.
@@ -44,6 +45,10 @@ concept Lane = requires(const T a, const Real<T> r) {
   { lane_traits<T>::select(a > a, a, a) } -> std::convertible_to<T>;
   { lane_traits<T>::like(a, r) } -> std::convertible_to<T>;
 };
+
+/// What a comparison of lanes returns: a bool, or one for each element. Its default is false.
+template <class T>
+using Mask = decltype(std::declval<const T&>() < std::declval<const T&>());
 
 /// What the equations of policies may call. Every function is exact or correctly rounded, so that
 /// all lanes agree.
@@ -89,10 +94,10 @@ AGMOHD_HD T min(const T& a, const T& b) {
 /// x within [-bound, bound]. NaN stays, and so do the bits of what is in range.
 template <Lane T>
 AGMOHD_HD T clamp(const T& x, const T& bound) {
-  const T low = Real<T>(-1) * bound;
-  if constexpr (requires { lane_traits<T>::min(x, x); }) {
-    return min(max(x, low), bound);
+  if constexpr (requires { lane_traits<T>::clamp(x, bound); }) {
+    return lane_traits<T>::clamp(x, bound);
   } else {
+    const T low = Real<T>(-1) * bound;
     return select(x > bound, bound, select(x < low, low, x));
   }
 }

@@ -66,14 +66,14 @@ enum class OptionPart { group, shared, storage };
 /// Stands for an option that a recipe does not have.
 struct Absent {};
 
-/// The options of a recipe as one list: lr, the rule's, then those of the other families and of
-/// the storage.
+/// The options of a recipe as one list: lr, the rule's, then those of the other families, the
+/// storage last.
 template <class Recipe>
 struct OptionTable {
   static constexpr auto group_fields = std::tuple_cat(LearningRate::fields, Recipe::Rule::fields);
-  static constexpr auto fields =
-      std::tuple_cat(group_fields, Recipe::Hindrance::fields, Recipe::Momentum::fields,
-                     Recipe::Gradient::fields, Recipe::Schedule::fields, Recipe::Storage::fields);
+  static constexpr auto fields = std::tuple_cat(
+      group_fields, Recipe::Hindrance::fields, Recipe::Momentum::fields, Recipe::Gradient::fields,
+      Recipe::Schedule::fields, Recipe::Healing::fields, Recipe::Storage::fields);
   static constexpr std::size_t group_count = std::tuple_size_v<decltype(group_fields)>;
   static constexpr std::size_t count = std::tuple_size_v<decltype(fields)>;
   using Values = decltype(held_values(fields));
@@ -91,7 +91,8 @@ struct OptionTable {
   static constexpr std::size_t momentum = hindrance + size<typename Recipe::Hindrance>;
   static constexpr std::size_t gradient = momentum + size<typename Recipe::Momentum>;
   static constexpr std::size_t schedule = gradient + size<typename Recipe::Gradient>;
-  static constexpr std::size_t storage = schedule + size<typename Recipe::Schedule>;
+  static constexpr std::size_t healing = schedule + size<typename Recipe::Schedule>;
+  static constexpr std::size_t storage = healing + size<typename Recipe::Healing>;
 
   static constexpr OptionPart part(std::size_t i) {
     return i < group_count ? OptionPart::group

@@ -131,4 +131,26 @@ struct CheckStorage {
   static constexpr bool passed = true;
 };
 
+template <class HealingPolicy>
+struct CheckHealing {
+  static_assert(has::Options<HealingPolicy>,
+                "agmohd: the healing policy has no member type Options");
+  static_assert(has::fields<HealingPolicy>,
+                "agmohd: the healing policy has no static member fields");
+  static_assert(has::name<HealingPolicy>,
+                "agmohd: the healing policy has no static function name()");
+  static_assert(has::Memory<HealingPolicy>,
+                "agmohd: the healing policy has no member type Memory, trivially copyable and of "
+                "whole doubles");
+  static_assert(has::keeps<HealingPolicy>, "agmohd: the healing policy has no static member keeps");
+  static_assert(
+      has::plan<HealingPolicy>,
+      "agmohd: the healing policy has no static functions can_roll_back(options, memory), "
+      "plan(options, memory, verdict) and advance(options, verdict, memory)");
+  static_assert(
+      agmohd::Healing<HealingPolicy>,
+      "agmohd: the seventh argument of Recipe is not a healing policy; see core/concepts.hpp");
+  static constexpr bool passed = true;
+};
+
 }  // namespace agmohd::detail

@@ -86,37 +86,46 @@ AGMOHD_HD inline void accumulate(Signals& s, const Signals& other) {
   add_swept(s, other);
 }
 
-// A watched sweep adds in the same spirit. A bundle is 4 neighbours, or 8 where parameter and state
-// have 2 bytes. In a page, lane l of 512 owns the bundles 512 k + l, adds each in pairs, and over k
-// in the parameter's computing type. The lanes of each 32 are added as a butterfly in that type,
-// the 16 results in double. Pages are added as those of the reduce pass.
+// A watched sweep measures what a step does, in a sample of pages. It adds in the same spirit: a
+// bundle is 4 neighbours, or 8 where parameter and state have 2 bytes. In a page, lane l of 512
+// owns the bundles 512 k + l, adds each in pairs, and over k in the parameter's computing type. The
+// lanes of each 32 are added as a butterfly in that type, the 16 results in double. Sampled pages
+// are added as those of the reduce pass.
 
-/// Whether gradients are measured against updates in a page of a tensor: one in eight, and the
-/// first of each tensor. It costs a square root and a division an element, and what is made of it
-/// is a ratio of two sums.
-AGMOHD_HD constexpr bool sampled(std::int64_t page) { return page % 8 == 0; }
+/// Whether a page of a tensor is measured: one in eight, and the first of each tensor. What is made
+/// of the sums are means and ratios, and measuring takes a square root, a division and two waits.
+inline constexpr std::int64_t kSampleEvery = 8;
+AGMOHD_HD constexpr bool sampled(std::int64_t page) { return page % kSampleEvery == 0; }
+AGMOHD_HD constexpr std::int64_t sampled_pages(std::int64_t numel) {
+  return (pages(numel) + kSampleEvery - 1) / kSampleEvery;
+}
+AGMOHD_HD constexpr std::int64_t sampled_elements(std::int64_t numel) {
+  const std::int64_t left = numel % (kSampleEvery * kPage);
+  return numel / (kSampleEvery * kPage) * kPage + (left < kPage ? left : kPage);
+}
 
 /// How many kinds of sums a watched sweep makes; see Recipe::Watched.
-inline constexpr int kWatched = 4;
+inline constexpr int kWatched = 3;
 
 /// Of one page.
 struct SweptPartial {
   double sums[kWatched];
 };
 
-AGMOHD_HD inline Swept swept(const double (&sums)[kWatched], double updated) {
-  return {sums[0], updated, sums[1], sums[2], std::int64_t(sums[3])};
+AGMOHD_HD inline Swept swept(const double (&sums)[kWatched], double updated, std::int64_t guarded) {
+  return {sums[0], updated, sums[1], sums[2], guarded};
 }
 
-/// All pages together, on the host.
-inline Swept combine(const SweptPartial* partial, std::int64_t count, double updated) {
+/// All sampled pages together, on the host.
+inline Swept combine(const SweptPartial* partial, std::int64_t count, double updated,
+                     std::int64_t guarded) {
   double sums[kWatched];
   for (int w = 0; w < kWatched; ++w) {
     double lanes[kLanes] = {};
     for (std::int64_t i = 0; i < count; ++i) lanes[i % kLanes] += partial[i].sums[w];
     sums[w] = butterfly(lanes);
   }
-  return swept(sums, updated);
+  return swept(sums, updated, guarded);
 }
 
 /// The pages of one tensor together, on the host: dealt to 32 lanes round-robin, added in order,

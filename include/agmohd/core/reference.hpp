@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -31,6 +32,8 @@ static_assert(Lane<at::Tensor>);
 struct Handles {
   std::vector<at::Tensor> params, grads;
   std::vector<std::vector<at::Tensor>> slots;  // undefined: not used
+  /// Of each tensor the two snapshots, parameter first; empty: none.
+  std::vector<std::array<std::vector<at::Tensor>, 2>> snapshots;
 };
 
 /// The reference: the step as plain tensor operations. Slow, and where the recipe measures, it
@@ -71,16 +74,30 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
 
   void finish(std::span<const std::shared_ptr<Executor<Recipe>>> all) override {
     double sums[reduction::kWatched] = {};
-    const bool applied = this->template decide<double>(
-        all, [&](std::size_t t, const auto& k) { sweep(t, k, sums); });
+    std::int64_t guarded = 0;
+    const Verdict verdict = this->template decide<double>(
+        all, [&](std::size_t t, const auto& k) { sweep(t, k, sums, guarded); },
+        [&](std::size_t t, int snapshot) {
+          for_each_kept(t, snapshot, [](at::Tensor& tensor, at::Tensor& kept) {
+            const at::Tensor back = kept.clone();
+            kept.copy_(tensor);
+            tensor.copy_(back);
+          });
+        });
+    if (verdict.save >= 0) {
+      for (std::size_t t = 0; t < tensors_.size(); ++t) {
+        for_each_kept(t, verdict.save,
+                      [](at::Tensor& tensor, at::Tensor& kept) { kept.copy_(tensor); });
+      }
+    }
     if constexpr (Recipe::watched) {
-      if (applied) memory_.swept = reduction::swept(sums, this->elements());
+      if (!verdict.skip) memory_.swept = reduction::swept(sums, this->sampled_elements(), guarded);
     }
   }
 
  private:
   void sweep(std::size_t t, const typename Recipe::template Coefficients<double>& k,
-             double (&sums)[reduction::kWatched]) const {
+             double (&sums)[reduction::kWatched], std::int64_t& guarded) const {
     const at::Tensor p = widened(handles_.params[t]), g = widened(handles_.grads[t]);
     typename Recipe::template Slots<at::Tensor> s;
     for_each_slot<Recipe::slot_count>(s, [&](int j, at::Tensor& slot) {
@@ -90,12 +107,12 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
     at::Tensor result;
     if constexpr (Recipe::watched) {
       typename Recipe::template Watched<at::Tensor> w;
-      result = Recipe::sweep(p, g, s, k, w, /*sampled=*/true);
-      const at::Tensor values[] = {w.step.square(), sampled(w.along_previous), sampled(w.along),
-                                   w.guarded};
+      result = Recipe::sweep(p, g, s, k, w);
+      const at::Tensor values[] = {w.step.square(), w.along_previous, w.along};
       for (int i = 0; i < reduction::kWatched; ++i) {
-        sums[i] += values[i].sum(at::kDouble).template item<double>();
+        sums[i] += sampled(values[i]).sum(at::kDouble).template item<double>();
       }
+      if (w.guarded.defined()) guarded += w.guarded.sum().template item<std::int64_t>();
     } else {
       result = Recipe::sweep(p, g, s, k);
     }
@@ -104,6 +121,16 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
       if (to.defined()) to.copy_(rounded(slot, k.storage, j));
     });
     handles_.params[t].copy_(result);
+  }
+
+  /// f(tensor, its place in a snapshot) for the parameter and its slots.
+  template <class F>
+  void for_each_kept(std::size_t t, int snapshot, const F& f) {
+    std::vector<at::Tensor>& kept = handles_.snapshots[t][std::size_t(snapshot)];
+    f(handles_.params[t], kept[0]);
+    for (std::size_t j = 0; j < handles_.slots[t].size(); ++j) {
+      if (handles_.slots[t][j].defined()) f(handles_.slots[t][j], kept[1 + j]);
+    }
   }
 
   /// The elements of sampled pages; `x` is dense, in the parameter's memory order.

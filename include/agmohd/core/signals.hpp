@@ -34,13 +34,15 @@ struct Signals {
       std::numeric_limits<double>::quiet_NaN();  ///< as handed to step(loss); NaN if none was
   bool has_loss = false;                         ///< whether a loss was handed over
   double lr = 0;  ///< of the first parameter group in this step, after the schedule alone
+  bool can_roll_back = false;  ///< there is a snapshot to swap in, or one to swap back
 
-  // Of the last applied step, u being what the rule's `direction` gave
-  double update2 = 0;         ///< sum of squares of lr * u
-  double updated = 0;         ///< number of elements; 0: no step yet
+  // Of the last applied step, u being what the rule's `direction` gave; sums over the pages that
+  // reduction::sampled() takes
+  double update2 = 0;         ///< of squares of lr * u
+  double updated = 0;         ///< number of elements in the sums; 0: no step yet
   double along_previous = 0;  ///< <g_t, u_{t-1}>
   double along = 0;           ///< <g_t, u_t>
-  std::int64_t guarded = 0;   ///< elements that the rule's guard changed
+  std::int64_t guarded = 0;   ///< of all elements, those that the rule's guard changed
 };
 
 /// What a watched sweep measured, over all parameters; see Signals.
@@ -90,9 +92,16 @@ struct Verdict {
   double norm_bound = std::numeric_limits<double>::infinity();  ///< for the global gradient norm
   bool skip =
       false;  ///< leave every bit of parameters and state, every age and the schedule as they are
-  bool rollback = false;  ///< swap in the older snapshot; comes with `skip`
+  bool rollback = false;  ///< swap in the older snapshot, or with Flag::accepted swap back what the
+                          ///< last rollback swapped out; comes with `skip`
   bool hindered = false;  ///< the level has reached the threshold: policies act
   unsigned flags = 0;     ///< of Flag
+
+  double schedule = 1;  ///< the factor of the schedule in this step
+
+  // What the healing policy makes of it; -1: nothing
+  int save = -1;  ///< the snapshot that this step's results are written to
+  int swap = -1;  ///< the snapshot that is exchanged with parameters and state
 };
 
 /// What the hindrance policy concludes about one tensor.

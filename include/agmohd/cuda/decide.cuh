@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "lane.cuh"
+#include "swept.cuh"
 #include "table.cuh"
 
 // Phase 2 of a step: judge once, then a thread a tensor. With thousands of tensors the work is
@@ -45,27 +46,39 @@ __device__ void judge(const View<Recipe>& view, Signals signals) {
     const typename Recipe::Shared shared = core.shared;
     const typename Recipe::Group first_group = *view.first_group;
     typename Recipe::Memory memory = core.memory;
-    Record record;
-    core.verdict = Recipe::judge(shared, first_group, signals, memory, record);
+    core.verdict = Recipe::judge(shared, first_group, signals, memory);
     core.memory = memory;
-    core.record = record;
   } else {
-    core.verdict = Recipe::judge(core.shared, signals, core.memory);
+    core.verdict = Recipe::judge(core.shared, *view.first_group, signals, core.memory);
   }
   core.decided = signals;
   core.apply = core.verdict.skip ? 0 : 1;
+  if (core.apply != 0) core.guarded = 0;  // the last sweep's are in the memory
 }
 
-/// The host gets the record; in one thread.
+/// What is remembered of a step whose decision is complete. The host gets the record. In one
+/// thread, while others sweep: a call, which would take registers from them.
 template <class Recipe>
-__device__ void publish(const View<Recipe>& view) {
-  const Record& record = view.core->record;
+__device__ __noinline__ void remember(const View<Recipe>& view) {
+  Core<Recipe>& core = *view.core;
+  const typename Recipe::Shared shared = core.shared;
+  const typename Recipe::Group first_group = *view.first_group;
+  typename Recipe::Memory memory = core.memory;
+  const Record record = Recipe::remember(shared, first_group, core.decided, core.verdict, memory);
+  core.memory = memory;
+  if (Recipe::watched && core.apply != 0) leave_swept(view);
   RecordRing::Slot& slot = view.ring->slots[record.step % RecordRing::kSize];
   *const_cast<volatile std::int64_t*>(&slot.written) = 0;
   __threadfence_system();
   slot.record = record;
   __threadfence_system();
   *const_cast<volatile std::int64_t*>(&slot.written) = record.step;
+}
+
+/// Whether the step does something to tensors.
+template <class Recipe>
+__device__ bool moves(const Core<Recipe>& core) {
+  return core.apply != 0 || (Recipe::heals && core.verdict.swap >= 0);
 }
 
 /// A tensor's share of the decision.
@@ -75,6 +88,13 @@ __device__ void decide_tensor(const View<Recipe>& view, int t, const TensorSigna
   const DeviceTensor<Recipe>& tensor = view.tensors[t];
   const typename Recipe::Group group = *tensor.group;
   typename Recipe::PerTensor record = *tensor.record;
+  if constexpr (Recipe::heals) {
+    if (core.apply == 0) {
+      Recipe::swap(core.memory, record, core.verdict.swap);
+      *tensor.record = record;
+      return;
+    }
+  }
   const auto decide = [&](auto* to) {
     using R = std::remove_cv_t<decltype(to->lr)>;
     to[t] = Recipe::template decide<R>(core.shared, group, core.decided, core.verdict, core.memory,
@@ -200,7 +220,7 @@ __device__ void decide_together(const View<Recipe>& view, unsigned part) {
   together(
       core, part, unsigned(view.deciders), [&] { judge(view, core.signals[view.parity]); },
       [&] {
-        if (core.apply != 0) decide_tensors(view, int(part), view.deciders);
+        if (moves(core)) decide_tensors(view, int(part), view.deciders);
       },
       [&] {
         if (core.apply != 0) core.memory.updates += 1;
@@ -232,7 +252,8 @@ __device__ void commit_together(const View<Recipe>& view, unsigned part) {
         if (threadIdx.x == 0) {
           memory = core.memory;
           if (apply) memory.updates += 1;
-          next = Recipe::judge(core.shared, Signals{}, memory);
+          Signals none;
+          next = Recipe::judge(core.shared, *view.first_group, none, memory);
         }
         __syncthreads();
         const int stride = int(parts * blockDim.x);
@@ -273,15 +294,17 @@ __global__ void decide_kernel(const __grid_constant__ View<Recipe> view) {
     for (int i = 0; i < view.board_size; ++i) reduction::accumulate(signals, view.board[i]);
     if (view.board_size == 0) Recipe::join(signals, view.core->memory);
     judge(view, signals);
-    if (Recipe::recorded && view.page_count == 0) publish(view);  // no sweep follows
     view.core->ahead = nullptr;
   }
   __syncthreads();
   Core<Recipe>& core = *view.core;
-  if (core.apply == 0) return;
-  decide_tensors(view, 0, 1);
+  if (moves(core)) decide_tensors(view, 0, 1);
   __syncthreads();
-  if (threadIdx.x == 0) core.memory.updates += 1;
+  if (threadIdx.x != 0) return;
+  if (core.apply != 0) core.memory.updates += 1;
+  if constexpr (Recipe::recorded) {
+    if (view.page_count == 0) remember(view);  // no sweep follows
+  }
 }
 
 }  // namespace agmohd::cuda

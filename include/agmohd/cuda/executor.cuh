@@ -96,11 +96,11 @@ class CudaExecutor final : public Executor<Recipe> {
         if (alone) launch_decide(stream);
       }
       for (const Run& run : table.runs()) {
-        launch(run, [&]<class E>(E) {
-          reduce_kernel<Recipe, Tag, E>
-              <<<unsigned(run.reduce_blocks()), unsigned(run.reduce_threads), 0, stream>>>(
-                  view_, run.first_page, run.pages, run.reduce_pages, run.tiny, alone);
-        });
+        const auto kernel = run.dtype == Dtype::f64 ? &reduce_kernel<Recipe, Tag, double>
+                                                    : &reduce_kernel<Recipe, Tag, float>;
+        kernel<<<unsigned(run.reduce_blocks()), unsigned(run.reduce_threads), 0, stream>>>(
+            view_, run.dtype, run.first_page, run.pages, run.reduce_pages, run.tiny, alone);
+        C10_CUDA_KERNEL_LAUNCH_CHECK();
       }
       early_ = alone;
       if (alone) return;
@@ -212,7 +212,8 @@ class CudaExecutor final : public Executor<Recipe> {
     attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
     attribute.val.programmaticStreamSerializationAllowed = 1;
     cudaLaunchConfig_t config{};
-    config.gridDim = dim3(unsigned(run.sweep_blocks()));
+    const int remembers = Recipe::recorded && run.first_page == 0 ? 1 : 0;
+    config.gridDim = dim3(unsigned(run.sweep_blocks() + remembers));
     config.blockDim = dim3(unsigned(run.sweep_threads));
     config.stream = stream;
     config.attrs = &attribute;

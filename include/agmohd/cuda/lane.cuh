@@ -117,6 +117,7 @@ struct lane_traits<cuda::strict<R>> {
 #endif
     return a < b || a != a ? a : b;
   }
+  AGMOHD_HD static T clamp(T x, T bound) { return min(max(x, T{-bound.v}), bound); }
   AGMOHD_HD static T like(T, R r) { return {r}; }
 };
 static_assert(Lane<cuda::strict<float>> && Lane<cuda::strict<double>>);

@@ -218,38 +218,62 @@ struct GradPage {
   }
 };
 
-/// A block measures `pages` pages, one after another by all its warps, each at its own pace; or
-/// where pages are tiny a warp measures a page. The last blocks of all reduce launches of the step
-/// add the pages and, if `alone`, decide.
-template <class Recipe, class Tag, class E>
-__global__ void __launch_bounds__(512, sizeof(E) == 8 ? 1 : 2)
-    reduce_kernel(const __grid_constant__ View<Recipe> view, int first_page, int page_count,
-                  int pages, bool tiny, bool alone) {
+/// The logical warps of a block's pages.
+template <class Bits>
+struct BlockSums {
+  Measured<Bits> of[kMostPages][reduction::kLanes / reduction::kWarp];
+  int counts[kMostPages];  // of warps that have elements; others would add zero
+};
+
+/// The pages of a block, of elements E, one after another by all its warps, each at its own pace;
+/// or where pages are tiny by a warp each.
+template <class Recipe, class E, class Bits>
+__device__ void measure_pages(const View<Recipe>& view, int first, int pages, bool tiny,
+                              BlockSums<Bits>& sums) {
   using namespace reduction;
-  using Bits = decltype(magnitude(Compute<E>()));
-  constexpr int kWarps = kLanes / kWarp;
-  __shared__ Measured<Bits> sums[kMostPages][kWarps];
-  __shared__ int counts[kMostPages];  // logical warps that have elements; others would add zero
-  allow_kernel_after();
-  const int begin = int(blockIdx.x) * pages;
-  const int mine = page_count - begin < pages ? page_count - begin : pages;
   const int lane = int(threadIdx.x) % kWarp, warp = int(threadIdx.x) / kWarp;
   const int stride = int(blockDim.x) / kWarp;
-  for (int p = tiny ? warp : 0; p < mine; p += tiny ? stride : 1) {
-    const GradPage<E> page(view, first_page + begin + p);
+  for (int p = tiny ? warp : 0; p < pages; p += tiny ? stride : 1) {
+    const GradPage<E> page(view, first + p);
     const int active = page.warps();
     for (int w = tiny ? 0 : warp; w < active; w += tiny ? 1 : stride) {
       const auto x = warp_sum(measure_lane<Recipe>(page.grad, page.count, page.vector,
                                                    w * kWarp + lane, view.core->shared),
                               kWarp / 2);
-      if (lane == 0) sums[p][w] = x;
+      if (lane == 0) sums.of[p][w] = x;
     }
-    if (lane == 0 && (tiny || warp == 0)) counts[p] = active;
+    if (lane == 0 && (tiny || warp == 0)) sums.counts[p] = active;
   }
+}
+
+/// A block measures `pages` pages. The last blocks of all reduce launches of the step add the pages
+/// and, if `alone`, decide. One kernel for all dtypes whose sums are made in R: the decision is
+/// large, and would be compiled once for each.
+template <class Recipe, class Tag, class R>
+__global__ void __launch_bounds__(512, sizeof(R) == 8 ? 1 : 2)
+    reduce_kernel(const __grid_constant__ View<Recipe> view, Dtype dtype, int first_page,
+                  int page_count, int pages, bool tiny, bool alone) {
+  using namespace reduction;
+  using Bits = decltype(magnitude(R()));
+  __shared__ BlockSums<Bits> sums;
+  allow_kernel_after();
+  const int begin = int(blockIdx.x) * pages, first = first_page + begin;
+  const int mine = page_count - begin < pages ? page_count - begin : pages;
+  if constexpr (sizeof(R) == 8) {
+    measure_pages<Recipe, double>(view, first, mine, tiny, sums);
+  } else if (dtype == Dtype::f32) {
+    measure_pages<Recipe, float>(view, first, mine, tiny, sums);
+  } else if (dtype == Dtype::bf16) {
+    measure_pages<Recipe, Bf16>(view, first, mine, tiny, sums);
+  } else {
+    measure_pages<Recipe, F16>(view, first, mine, tiny, sums);
+  }
+  const int lane = int(threadIdx.x) % kWarp, warp = int(threadIdx.x) / kWarp;
+  const int stride = int(blockDim.x) / kWarp;
   __syncthreads();
   for (int p = warp; p < mine; p += stride) {
-    const Partial sum = fold_warps(sums[p], counts[p]);
-    if (lane == 0) view.partials[first_page + begin + p] = sum;
+    const Partial sum = fold_warps(sums.of[p], sums.counts[p]);
+    if (lane == 0) view.partials[first + p] = sum;
   }
   if constexpr (Recipe::watched) {
     if (blockIdx.x == 0 && first_page == 0) settle_swept(*view.core);  // most others still work

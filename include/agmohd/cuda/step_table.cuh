@@ -107,12 +107,13 @@ class StepTable {
     view.swept = buffer_.template at<reduction::SweptPartial>(swept_at_);
     view.first_group = first_group;
     view.ring = ring;
-    view.elements = elements_;
+    view.sampled_elements = sampled_elements_;
     view.core = core;
     view.loss = loss.at;
     view.loss_dtype = loss.dtype;
     view.tensor_count = int(shapes_.size());
     view.page_count = int(pages_.size());
+    view.sample_count = samples_;
     view.reduce_blocks = reduce_blocks_;
     view.sweep_blocks = sweep_blocks_;
     view.deciders = deciders_;
@@ -129,7 +130,8 @@ class StepTable {
     shapes_ = refs;
     pages_.clear();
     runs_.clear();
-    elements_ = 0;
+    sampled_elements_ = 0;
+    samples_ = 0;
     std::int64_t elements = 0;
     for (std::size_t t = 0; t < refs.size(); ++t) {
       if (refs[t].numel == 0) continue;
@@ -142,7 +144,8 @@ class StepTable {
                   "agmohd: too many elements on one device for one optimizer");
       for (std::int64_t i = 0; i < count; ++i) pages_.push_back({std::int32_t(t), std::int32_t(i)});
       elements += refs[t].numel;
-      elements_ += double(refs[t].numel);
+      sampled_elements_ += double(reduction::sampled_elements(refs[t].numel));
+      samples_ += int(reduction::sampled_pages(refs[t].numel));
       Run& run = runs_.back();
       run.pages += int(count);
       run.tiny = elements / run.pages < tuning_.tiny_page;
@@ -203,7 +206,7 @@ class StepTable {
   void fill(const Refs& refs, const Groups& groups, const Records& records) {
     image_.resize(tensors_at_ + refs.size() * sizeof(DeviceTensor<Recipe>));
     fill_grads(refs, reinterpret_cast<const void**>(image_.data()));
-    std::int64_t page = 0;
+    std::int64_t page = 0, sample = 0;
     for (std::size_t t = 0; t < refs.size(); ++t) {
       DeviceTensor<Recipe>& to =
           reinterpret_cast<DeviceTensor<Recipe>*>(image_.data() + tensors_at_)[t];
@@ -215,7 +218,10 @@ class StepTable {
       to.is_double = refs[t].dtype == Dtype::f64 ? 1 : 0;
       to.index = refs[t].index;
       to.first_page = int(page);
+      to.first_sample = int(sample);
+      to.snapshots = refs[t].snapshots;
       page += reduction::pages(refs[t].numel);
+      sample += reduction::sampled_pages(refs[t].numel);
     }
   }
 
@@ -235,7 +241,8 @@ class StepTable {
   int multiprocessors_;
   int reduce_blocks_ = 0, sweep_blocks_ = 0, deciders_ = 1;
   Refs shapes_;  // that pages_ and runs_ were made of
-  double elements_ = 0;
+  double sampled_elements_ = 0;
+  int samples_ = 0;
   bool planned_ = false, pages_uploaded_ = false;
   std::vector<Run> runs_;
   std::vector<char> image_;  // of the table's beginning, up to the last tensor

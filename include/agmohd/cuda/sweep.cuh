@@ -40,9 +40,13 @@ struct SweepPage {
   static constexpr int kAhead = kSlots < 2 ? kSlots : 2;
   using State = Bundle<S, kBundle>;
   using States = State[kSlots > kAhead ? kSlots - kAhead : 1];
-  /// What a lane adds of a watched sweep, or nothing.
+  /// What a lane adds of a sampled page.
   struct Sums {
-    R of[Recipe::watched ? reduction::kWatched : 1] = {};
+    R of[reduction::kWatched] = {};
+  };
+  /// A snapshot's part of the page, the parameter first; the first is null where there is none.
+  struct Kept {
+    void* at[1 + kSlots];
   };
   struct Elements {
     Bundle<E, kBundle> param, grad;
@@ -54,12 +58,11 @@ struct SweepPage {
   const E* grad;
   S* slots[kSlots > 0 ? kSlots : 1];  // null: not used
   int count;
-  bool vector, sampled;
+  bool vector;
 
   __device__ SweepPage(const View<Recipe>& view, const PageRef& ref, bool idle) {
     const DeviceTensor<Recipe>& tensor = view.tensors[ref.tensor];
     first = std::int64_t(ref.page) * reduction::kPage;
-    sampled = reduction::sampled(ref.page);
     const std::int64_t left = idle ? 0 : tensor.numel - first;
     count = int(left < reduction::kPage ? left : reduction::kPage);
     param = static_cast<E*>(tensor.param) + first;
@@ -102,25 +105,31 @@ struct SweepPage {
     return x;
   }
 
-  /// What is watched of one element each, in the order of Recipe::Watched.
+  /// What is measured of one element, in the order of Recipe::Watched.
   using Seen = R[reduction::kWatched];
 
   /// One element, as Recipe::sweep.
-  __device__ R sweep_one(const Elements& x, int j, Slots& state, const K& k, bool look,
-                         Seen& seen) const {
+  template <bool kMeasure>
+  __device__ R sweep_one(const Elements& x, int j, Slots& state, const K& k, Seen& seen,
+                         int& guarded) const {
     const T p{x.param.widened(j)}, g{x.grad.widened(j)};
     if constexpr (!Recipe::watched) {
       return Recipe::sweep(p, g, state, k).v;
+    } else if constexpr (!kMeasure) {
+      typename Recipe::template Guarded<T> w;
+      const R out = Recipe::sweep(p, g, state, k, w).v;
+      if (w.guarded) guarded += 1;
+      return out;
     } else {
       typename Recipe::template Watched<T> w;
-      const R out = Recipe::sweep(p, g, state, k, w, look).v;
+      const R out = Recipe::sweep(p, g, state, k, w).v;
+      if (w.guarded) guarded += 1;
       seen[0] = (w.step * w.step).v, seen[1] = w.along_previous.v, seen[2] = w.along.v;
-      seen[3] = w.guarded.v;
       return out;
     }
   }
 
-  /// One kind of what is watched of four elements, elements j to j + 3 of the bundle, goes to the
+  /// One kind of what is measured of four elements, elements j to j + 3 of the bundle, goes to the
   /// sums of its quads: those of a lane's neighbours, or where these are in four lanes the same
   /// sums as the lane would have had them of neighbours.
   template <int kStep>
@@ -148,9 +157,9 @@ struct SweepPage {
   }
 
   /// `x` and `further` are the bundle at `i`.
-  template <int kStep>
-  __device__ void update(Elements& x, States& further, int i, const K& k, bool look,
-                         Sums& sums) const {
+  template <int kStep, bool kMeasure>
+  __device__ void update(Elements& x, States& further, int i, const K& k, Sums& sums,
+                         int& guarded) const {
     const auto at = [&](int s) -> State& { return s < kAhead ? x.slots[s] : further[s - kAhead]; };
     R quads[reduction::kWatched][kBundle / 4];
 #pragma unroll
@@ -161,10 +170,10 @@ struct SweepPage {
       for (int h = 0; h < 4; ++h) {
         Slots state;
         for_each_slot<kSlots>(state, [&](int s, T& slot) { slot = {at(s).widened(j + h)}; });
-        p[h] = sweep_one(x, j + h, state, k, look, seen[h]);
+        p[h] = sweep_one<kMeasure>(x, j + h, state, k, seen[h], guarded);
         for_each_slot<kSlots>(state, [&](int s, T& slot) { stored[s][h] = slot.v; });
       }
-      if constexpr (Recipe::watched) {
+      if constexpr (kMeasure) {
         if (i + (kBundle - 1) * kStep >= count) {
 #pragma unroll
           for (int h = 0; h < 4; ++h) {
@@ -174,12 +183,8 @@ struct SweepPage {
             }
           }
         }
-        add_quads<kStep>(seen, j, 0, quads[0]);
-        add_quads<kStep>(seen, j, 3, quads[3]);
-        if (look) {
-          add_quads<kStep>(seen, j, 1, quads[1]);
-          add_quads<kStep>(seen, j, 2, quads[2]);
-        }
+#pragma unroll
+        for (int w = 0; w < reduction::kWatched; ++w) add_quads<kStep>(seen, j, w, quads[w]);
       }
       if (Recipe::Storage::rounds(k.storage)) {  // one branch for four
 #pragma unroll
@@ -198,10 +203,9 @@ struct SweepPage {
         for (int s = 0; s < kSlots; ++s) at(s).narrow(j + h, stored[s][h], stored[s][h + 1]);
       }
     }
-    if constexpr (Recipe::watched) {
+    if constexpr (kMeasure) {
 #pragma unroll
       for (int w = 0; w < reduction::kWatched; ++w) {
-        if ((w == 1 || w == 2) && !look) continue;
         T sum{quads[w][0]};
         if constexpr (kBundle == 8) sum = sum + T{quads[w][1]};
         sums.of[w] = (T{sums.of[w]} + sum).v;
@@ -209,90 +213,109 @@ struct SweepPage {
     }
   }
 
+  /// Loads what is not loaded ahead, updates the bundle at `i`, and stores it, to a snapshot too.
+  template <int kStep, bool kMeasure>
+  __device__ void step(Elements& x, int i, const K& k, const Kept& kept, Sums& sums,
+                       int& guarded) const {
+    asm volatile("" ::: "memory");  // or all of k moves to registers, and others to the stack
+    States further{};
+#pragma unroll
+    for (int s = kAhead; s < kSlots; ++s) {
+      if (slots[s] != nullptr && i < count) load<kStep>(further[s - kAhead], slots[s], i);
+    }
+    update<kStep, kMeasure>(x, further, i, k, sums, guarded);
+    if (i >= count) return;
+    const auto store_all = [&](E* to, auto slot_at) {
+      store<kStep>(x.param, to, i);
+#pragma unroll
+      for (int s = 0; s < kSlots; ++s) {
+        if (slots[s] == nullptr) continue;
+        store<kStep>(s < kAhead ? x.slots[s] : further[s - kAhead], slot_at(s), i);
+      }
+    };
+    store_all(param, [&](int s) { return slots[s]; });
+    if constexpr (Recipe::heals) {
+      if (kept.at[0] == nullptr) return;
+      store_all(static_cast<E*>(kept.at[0]),
+                [&](int s) { return static_cast<S*>(kept.at[1 + s]); });
+    }
+  }
+
   /// The page by `threads` threads, of which this is `thread`: begin(thread), then sweep() with
-  /// what it returned. A warp takes a chunk at a time: as they lie, or where sums are made those of
-  /// a logical warp one after another, whose sums then go to `warps`.
+  /// what it returned. A warp takes a chunk at a time. Returns how many elements were guarded.
   __device__ Elements begin(int thread) const {
     const int chunk = thread / kWarp, lane = thread % kWarp;
     return vector ? load<1>(chunk * kChunk + kBundle * lane) : load<kWarp>(chunk * kChunk + lane);
   }
-  __device__ void sweep(const Elements& x, int thread, int threads, const K& k, Sums* warps) const {
-    constexpr bool looks = (Recipe::wants & kAlignment) != 0;
-    if (!vector) {
-      sweep<kWarp, looks ? Look::in_samples : Look::never>(x, thread, threads / kWarp, k, warps);
-    } else if (looks && sampled) {  // a loop of its own: it needs more registers
-      sweep<1, looks ? Look::always : Look::never>(x, thread, threads / kWarp, k, warps);
-    } else {
-      sweep<1, Look::never>(x, thread, threads / kWarp, k, warps);
-    }
+  __device__ int sweep(const Elements& x, int thread, int threads, const K& k,
+                       const Kept& kept) const {
+    return vector ? sweep<1>(x, thread, threads / kWarp, k, kept)
+                  : sweep<kWarp>(x, thread, threads / kWarp, k, kept);
+  }
+  /// The same of a sampled page. The sums of logical warps go to `warps`.
+  __device__ int measure(const Elements& x, int thread, int threads, const K& k, const Kept& kept,
+                         Sums* warps) const {
+    return vector ? measure<1>(x, thread, threads / kWarp, k, kept, warps)
+                  : measure<kWarp>(x, thread, threads / kWarp, k, kept, warps);
   }
 
-  /// Where gradients are measured against updates.
-  enum class Look { never, in_samples, always };
+  template <int kStep>
+  static __device__ int offset(int thread) {
+    return (kStep == 1 ? kBundle : 1) * (thread % kWarp);
+  }
+  __device__ int chunks() const { return (count + kChunk - 1) / kChunk; }
 
   /// The next bundle is under way while one is worked on.
-  template <int kStep, Look kLook>
-  __device__ void sweep(Elements x, int thread, int stride, const K& k, Sums* warps) const {
-    const bool look = kLook == Look::always || (kLook == Look::in_samples && sampled);
-    const int lane = thread % kWarp, chunks = (count + kChunk - 1) / kChunk;
-    const int offset = kStep == 1 ? kBundle * lane : lane;
-    Sums sums;
+  template <int kStep>
+  __device__ int sweep(Elements x, int thread, int stride, const K& k, const Kept& kept) const {
+    const int end = chunks(), at = offset<kStep>(thread);
+    int guarded = 0;
+    Sums none;
 #pragma unroll 1
-    for (int chunk = thread / kWarp; chunk < chunks;) {
-      asm volatile("" ::: "memory");  // or all of k moves to registers, and others to the stack
-      int next = chunk + stride;
-      bool complete = false;  // the sums of this logical warp are
-      if constexpr (Recipe::watched) {
-        next = chunk + kLogicalWarps;
-        complete = next >= chunks;
-        if (complete) {
-          next = chunk % kLogicalWarps + stride;
-          if (next >= kLogicalWarps) next = chunks;
-        }
-      }
-      const int i = chunk * kChunk + offset;
-      const Elements ahead = load<kStep>(next * kChunk + offset);
-      States further{};
-#pragma unroll
-      for (int s = kAhead; s < kSlots; ++s) {
-        if (slots[s] != nullptr && i < count) load<kStep>(further[s - kAhead], slots[s], i);
-      }
-      update<kStep>(x, further, i, k, look, sums);
-      if (i < count) {
-        store<kStep>(x.param, param, i);
-#pragma unroll
-        for (int s = 0; s < kSlots; ++s) {
-          if (slots[s] == nullptr) continue;
-          store<kStep>(s < kAhead ? x.slots[s] : further[s - kAhead], slots[s], i);
-        }
-      }
-      if constexpr (Recipe::watched) {
-        if (complete) {
-#pragma unroll
-          for (int w = 0; w < reduction::kWatched; ++w) {
-            T sum{sums.of[w]};
-#pragma unroll
-            for (int d = kWarp / 2; d > 0; d /= 2) {
-              sum = sum + T{__shfl_xor_sync(0xffffffffU, sum.v, d)};
-            }
-            if (lane == 0) warps[chunk % kLogicalWarps].of[w] = sum.v;
-          }
-          sums = Sums{};
-        }
-      }
+    for (int chunk = thread / kWarp; chunk < end; chunk += stride) {
+      const Elements ahead = load<kStep>((chunk + stride) * kChunk + at);
+      step<kStep, false>(x, chunk * kChunk + at, k, kept, none, guarded);
       x = ahead;
-      chunk = next;
     }
+    return guarded;
+  }
+
+  /// A warp takes the chunks of a logical warp one after another. Nothing is loaded ahead, since
+  /// registers are short.
+  template <int kStep>
+  __device__ int measure(Elements x, int thread, int stride, const K& k, const Kept& kept,
+                         Sums* warps) const {
+    const int end = chunks(), at = offset<kStep>(thread);
+    int guarded = 0;
+#pragma unroll 1
+    for (int logical = thread / kWarp; logical < kLogicalWarps && logical < end;
+         logical += stride) {
+      Sums sums;
+#pragma unroll 1
+      for (int chunk = logical; chunk < end; chunk += kLogicalWarps) {
+        if (chunk != thread / kWarp) x = load<kStep>(chunk * kChunk + at);
+        step<kStep, true>(x, chunk * kChunk + at, k, kept, sums, guarded);
+      }
+#pragma unroll
+      for (int w = 0; w < reduction::kWatched; ++w) {
+        T sum{sums.of[w]};
+#pragma unroll
+        for (int d = kWarp / 2; d > 0; d /= 2) {
+          sum = sum + T{__shfl_xor_sync(0xffffffffU, sum.v, d)};
+        }
+        if (thread % kWarp == 0) warps[logical].of[w] = sum.v;
+      }
+    }
+    return guarded;
   }
 
   /// The sums of all logical warps, by one whole warp, in its first lane.
   __device__ reduction::SweptPartial fold(const Sums* warps) const {
-    const int lane = int(threadIdx.x) % kWarp;
-    const int chunks = (count + kChunk - 1) / kChunk;
+    const int lane = int(threadIdx.x) % kWarp, end = chunks();
     reduction::SweptPartial out{};
 #pragma unroll
     for (int w = 0; w < reduction::kWatched; ++w) {
-      double sum = lane < kLogicalWarps && lane < chunks ? double(warps[lane].of[w]) : 0;
+      double sum = lane < kLogicalWarps && lane < end ? double(warps[lane].of[w]) : 0;
 #pragma unroll
       for (int d = kLogicalWarps / 2; d > 0; d /= 2) {
         sum = __dadd_rn(sum, __shfl_xor_sync(0xffffffffU, sum, d));
@@ -300,6 +323,26 @@ struct SweepPage {
       out.sums[w] = sum;
     }
     return out;
+  }
+
+  /// Exchanges the page with its snapshot.
+  __device__ void swap(int thread, int threads, const Kept& kept) const {
+    exchange(param, static_cast<E*>(kept.at[0]), thread, threads);
+#pragma unroll
+    for (int s = 0; s < kSlots; ++s) {
+      if (slots[s] != nullptr) exchange(slots[s], static_cast<S*>(kept.at[1 + s]), thread, threads);
+    }
+  }
+
+ private:
+  template <class X>
+  __device__ void exchange(X* a, X* b, int thread, int threads) const {
+#pragma unroll 1
+    for (int i = thread; i < count; i += threads) {
+      const X x = a[i];
+      a[i] = b[i];
+      b[i] = x;
+    }
   }
 };
 
@@ -324,32 +367,67 @@ __device__ bool coefficients_ahead(const View<Recipe>& view, int t, K& k) {
   const DeviceTensor<Recipe>& tensor = view.tensors[t];
   typename Recipe::Memory memory = core.memory;
   typename Recipe::PerTensor record = *tensor.record;
-  const Verdict verdict = Recipe::judge(core.shared, Signals{}, memory);
+  Signals none;
+  const Verdict verdict = Recipe::judge(core.shared, *view.first_group, none, memory);
   if (verdict.skip) return false;
   k = Recipe::template decide<R>(core.shared, *tensor.group, Signals{}, verdict, memory, record,
                                  tensor.index);
   return true;
 }
 
+/// A page's part of a snapshot, where the step writes or swaps one.
+template <class Page, class Recipe>
+__device__ void find_kept(const View<Recipe>& view, const PageRef& ref, const Page& page,
+                          typename Page::Kept& kept) {
+  kept.at[0] = nullptr;
+  if constexpr (Recipe::heals) {
+    const Core<Recipe>& core = *view.core;
+    const int snapshot = core.apply != 0 ? core.verdict.save : core.verdict.swap;
+    if (snapshot < 0) return;
+    const DeviceTensor<Recipe>& tensor = view.tensors[ref.tensor];
+    if (core.apply == 0 && !Recipe::has_kept(core.memory, *tensor.record, snapshot)) return;
+    const auto& from = tensor.snapshots.at[snapshot];
+    kept.at[0] = static_cast<decltype(page.param)>(from[0]) + page.first;
+    for (int s = 0; s < Recipe::slot_count; ++s) {
+      kept.at[1 + s] = static_cast<typename Page::S*>(from[1 + s]) + page.first;
+    }
+  }
+}
+
 /// A block a page, or where pages are tiny a warp a page, in the reverse order of the reduce pass,
-/// whose end is still in the cache.
+/// whose end is still in the cache. Of a recorded step the first block remembers it instead.
 template <class Recipe, class Tag, class E>
 __global__ void __launch_bounds__(most_sweep_threads<Recipe>, SweepPage<Recipe, E>::kBlocks)
     sweep_kernel(const __grid_constant__ View<Recipe> view, int first_page, int page_count,
                  bool tiny) {
   using R = Compute<E>;
   using K = typename Recipe::template Coefficients<R>;
+  using Page = SweepPage<Recipe, E>;
   constexpr int kWarp = reduction::kWarp;
+  int block = int(blockIdx.x);
+  if constexpr (Recipe::recorded) {
+    if (first_page == 0) {
+      if (block == 0) {
+        wait_for_kernel_before();
+        if (threadIdx.x == 0) remember(view);
+        return;
+      }
+      block -= 1;
+    }
+  }
   const int warp = tiny ? int(threadIdx.x) / kWarp : 0;
-  const int back = tiny ? int(blockIdx.x) * (int(blockDim.x) / kWarp) + warp : int(blockIdx.x);
+  const int back = tiny ? block * (int(blockDim.x) / kWarp) + warp : block;
   const bool idle = back >= page_count;
   const PageRef ref = view.pages[first_page + (idle ? 0 : page_count - 1 - back)];
-  const SweepPage<Recipe, E> page(view, ref, idle);
+  const Page page(view, ref, idle);
   const int thread = int(threadIdx.x) - warp * kWarp, threads = tiny ? kWarp : int(blockDim.x);
   const auto x = page.begin(thread);  // under way while the coefficients are
   // Coefficients stay in shared memory: registers are short. It takes no initialiser.
-  __shared__ alignas(K) unsigned char storage[(reduction::kLanes / kWarp) * sizeof(K)];
+  constexpr int kWarps = most_sweep_threads<Recipe> / kWarp;
+  __shared__ alignas(K) unsigned char storage[kWarps * sizeof(K)];
   K* const k = reinterpret_cast<K*>(storage) + warp;
+  __shared__ typename Page::Kept kept_pages[Recipe::heals ? kWarps : 1];
+  typename Page::Kept& kept = kept_pages[Recipe::heals ? warp : 0];
   if constexpr (Recipe::wants == 0) {
     __shared__ bool apply;  // the same for all tensors
     __shared__ unsigned turn;
@@ -359,34 +437,50 @@ __global__ void __launch_bounds__(most_sweep_threads<Recipe>, SweepPage<Recipe, 
     }
     __syncthreads();
     if (threadIdx.x == 0) turn = atomicAdd(&view.core->arrived, 1U);  // it has read what it needs
-    if (apply && !idle) page.sweep(x, thread, threads, *k, nullptr);
+    if (apply && !idle) page.sweep(x, thread, threads, *k, kept);
     __syncthreads();
     const unsigned part = turn + unsigned(view.deciders) - unsigned(view.sweep_blocks);
     if (part < unsigned(view.deciders)) commit_together(view, part);
   } else {
     wait_for_kernel_before();
-    if (blockIdx.x == 0 && first_page == 0 && threadIdx.x == 0) {
-      if constexpr (Recipe::recorded) publish(view);
-      if (Recipe::watched && view.core->apply != 0) leave_swept(view);
+    if (thread == 0) {
+      *k = coefficients<R>(view, ref.tensor);
+      if constexpr (Recipe::heals) find_kept(view, ref, page, kept);
     }
-    if (thread == 0) *k = coefficients<R>(view, ref.tensor);
     const bool apply = view.core->apply != 0;
     __syncthreads();
-    if constexpr (!Recipe::watched) {
-      if (apply && !idle) page.sweep(x, thread, threads, *k, nullptr);
-    } else {
-      if (!apply) return;
-      using Page = SweepPage<Recipe, E>;
-      constexpr int kMostWarps = most_sweep_threads<Recipe> / kWarp;
-      __shared__ alignas(
-          8) unsigned char sums[kMostWarps * Page::kLogicalWarps * sizeof(typename Page::Sums)];
-      auto* const warps = reinterpret_cast<typename Page::Sums*>(sums) + warp * Page::kLogicalWarps;
-      if (!idle) page.sweep(x, thread, threads, *k, warps);
-      __syncthreads();
-      if (!idle && (tiny || threadIdx.x < kWarp)) {
-        const reduction::SweptPartial sum = page.fold(warps);
-        if (thread == 0) view.swept[first_page + page_count - 1 - back] = sum;
+    if (!apply || idle) {
+      if constexpr (Recipe::heals) {
+        if (!idle && kept.at[0] != nullptr) page.swap(thread, threads, kept);
       }
+      return;
+    }
+    if constexpr (!Recipe::watched) {
+      page.sweep(x, thread, threads, *k, kept);
+    } else {
+      int guarded = 0;
+      if (!reduction::sampled(ref.page)) {
+        guarded = page.sweep(x, thread, threads, *k, kept);
+      } else {
+        __shared__ alignas(
+            8) unsigned char sums[kWarps * Page::kLogicalWarps * sizeof(typename Page::Sums)];
+        auto* const warps =
+            reinterpret_cast<typename Page::Sums*>(sums) + warp * Page::kLogicalWarps;
+        guarded = page.measure(x, thread, threads, *k, kept, warps);
+        if (tiny) {
+          __syncwarp();
+        } else {
+          __syncthreads();
+        }
+        if (tiny || threadIdx.x < kWarp) {
+          const reduction::SweptPartial sum = page.fold(warps);
+          if (thread == 0) {
+            const int sample = ref.page / int(reduction::kSampleEvery);
+            view.swept[view.tensors[ref.tensor].first_sample + sample] = sum;
+          }
+        }
+      }
+      if (guarded != 0) atomicAdd(&view.core->guarded, static_cast<unsigned long long>(guarded));
     }
   }
 }

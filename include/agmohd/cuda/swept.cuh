@@ -13,8 +13,8 @@ namespace agmohd::cuda {
 template <class Recipe>
 __device__ void leave_swept(const View<Recipe>& view) {
   view.core->swept = view.swept;
-  view.core->swept_elements = view.elements;
-  view.core->swept_pages = view.page_count;
+  view.core->swept_elements = view.sampled_elements;
+  view.core->swept_pages = view.sample_count;
 }
 
 /// What the last watched sweep left goes to the memory, added in the order of core/reduction.hpp,
@@ -62,7 +62,7 @@ __device__ __noinline__ void settle_swept(Core<Recipe>& core) {
     }
   }
   if (threadIdx.x != 0) return;
-  core.memory.swept = swept(sums, core.swept_elements);
+  core.memory.swept = swept(sums, core.swept_elements, std::int64_t(core.guarded));
 }
 
 /// Before a table changes that the last sweep left its sums in, and before the memory is read.

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "../core/elements.hpp"
+#include "../core/executor.hpp"
 #include "../core/record.hpp"
 #include "../core/reduction.hpp"
 #include "../core/signals.hpp"
@@ -20,12 +21,13 @@ struct DeviceTensor {
   const typename Recipe::Group* group;
   typename Recipe::PerTensor* record;
   std::int32_t is_double;
-  std::int32_t index;  // the parameter's number over all groups
-  std::int32_t first_page;
+  std::int32_t index;                     // the parameter's number over all groups
+  std::int32_t first_page, first_sample;  // the same of pages that a watched sweep measures
+  SnapshotRefs<Recipe> snapshots;
 };
 
-/// Threads of a block of the sweep at most. A watched sweep needs more registers and waits at a
-/// page's end: smaller blocks, more of them.
+/// Threads of a block of the sweep at most. A watched sweep needs more registers: smaller blocks,
+/// more of them.
 template <class Recipe>
 inline constexpr int most_sweep_threads = Recipe::watched ? 128 : 256;
 
@@ -43,14 +45,14 @@ struct Core {
   Signals signals[2];  // what this device measured; alternating, see CudaExecutor::finish
   Signals decided;     // what was judged, of all devices
   Verdict verdict;
-  Record record;  // of this step
   // What the sweep of the last applied step left; null: it is in the memory.
   const reduction::SweptPartial* swept;
   double swept_elements;
   int swept_pages;
-  double loss;        // of the host
-  int apply;          // the verdict: 0 skips the sweep
-  int next_apply;     // the same of the step after, where it is decided ahead
+  unsigned long long guarded;  // elements of that sweep
+  double loss;                 // of the host
+  int apply;                   // the verdict: 0 skips the sweep
+  int next_apply;              // the same of the step after, where it is decided ahead
   const void* ahead;  // the table that holds the next step's coefficients; see commit_together()
   unsigned arrived, judged, finished;  // blocks; see decide.cuh
 };
@@ -70,10 +72,10 @@ struct View {
   Core<Recipe>* core;
   const Signals* board;  // of all devices, where there are several
   const void* loss;      // null: none
-  double elements;
+  double sampled_elements;
   Dtype loss_dtype;
   int tensor_count;
-  int page_count;
+  int page_count, sample_count;
   int reduce_blocks, sweep_blocks;
   int deciders;  // blocks that share phase 2
   int board_size;

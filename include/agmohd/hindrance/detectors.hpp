@@ -93,8 +93,16 @@ struct Detectors {
   static constexpr unsigned wants = Kinds::wants;
   static std::string name() { return "Detectors<" + Kinds::name() + ">"; }
 
+  AGMOHD_HD static Verdict inspect(const Options& o, const Signals& s, const Memory& m) {
+    return examined<Kinds>(o.kinds, s, m, o.hindrance_threshold);
+  }
+  AGMOHD_HD static void learn(const Options& o, const Signals& s, const Verdict& v, Memory& m) {
+    Kinds::learn(o.kinds, s, v, m);
+  }
   AGMOHD_HD static Verdict judge(const Options& o, const Signals& s, Memory& m) {
-    return conclude<Kinds>(o.kinds, s, m, o.hindrance_threshold);
+    const Verdict v = inspect(o, s, m);
+    learn(o, s, v, m);
+    return v;
   }
   AGMOHD_HD static TensorVerdict judge_tensor(const Options& o, const TensorSignals& s,
                                               const Verdict& v, const Memory& m, TensorMemory& t) {

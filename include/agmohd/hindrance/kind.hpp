@@ -29,14 +29,22 @@ concept Kind = Policy<K> && has::Memory<K> && has::wants<K> &&
 /// The threshold of a kind that is a recipe's hindrance policy by itself; Detectors has an option.
 inline constexpr double kThreshold = 0.1;
 
-/// The verdict of a kind, or of several together.
+/// The verdict of a kind, or of several together, before anything is learnt.
 template <class K>
-AGMOHD_HD Verdict conclude(const typename K::Options& o, const Signals& s,
-                           typename K::Memory& memory, double threshold = kThreshold) {
+AGMOHD_HD Verdict examined(const typename K::Options& o, const Signals& s,
+                           const typename K::Memory& memory, double threshold = kThreshold) {
   Verdict v;
   K::examine(o, s, memory, v);
   v.hindered = v.level > 0 && v.level >= threshold;
   if (!v.hindered) v.norm_bound = Verdict{}.norm_bound;
+  return v;
+}
+
+/// `judge` of a kind that is a hindrance policy by itself.
+template <class K>
+AGMOHD_HD Verdict conclude(const typename K::Options& o, const Signals& s,
+                           typename K::Memory& memory) {
+  const Verdict v = examined<K>(o, s, memory);
   K::learn(o, s, v, memory);
   return v;
 }

@@ -104,14 +104,13 @@ struct Adam {
 
   /// A moment beyond what any gradients lead to (a flipped bit, a bad checkpoint) goes back to
   /// |exp_avg| <= slack sqrt(C_t) (sqrt(exp_avg_sq) + room for where it underflows). The bound is
-  /// attained, by an isolated gradient. AMSGrad's maximum only widens it.
+  /// attained, by an isolated gradient. AMSGrad's maximum only widens it. Returns where it acted.
   template <Lane T>
-  AGMOHD_HD static T guard(Slots<T>& s, const Coefficients<Real<T>>& k) {
+  AGMOHD_HD static Mask<T> guard(Slots<T>& s, const Coefficients<Real<T>>& k) {
     const T before = s.exp_avg;
     s.exp_avg =
         math::clamp(before, T(k.bound * (k.scale2 * math::sqrt(s.max_exp_avg_sq) + k.least)));
-    return math::select((before > s.exp_avg) | (before < s.exp_avg), math::like(before, Real<T>(1)),
-                        math::like(before, Real<T>(0)));
+    return (before > s.exp_avg) | (before < s.exp_avg);
   }
 
  protected:

@@ -92,7 +92,7 @@ struct SPAM : Adam {
     return ratio(g, s, k.adam);
   }
   template <Lane T>
-  AGMOHD_HD static T guard(Slots<T>& s, const Coefficients<Real<T>>& k) {
+  AGMOHD_HD static Mask<T> guard(Slots<T>& s, const Coefficients<Real<T>>& k) {
     return Adam::guard(s, k.adam);
   }
 

@@ -1,0 +1,27 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "../core/concepts.hpp"
+#include "../core/fields.hpp"
+#include "../core/signals.hpp"
+
+namespace agmohd::heal {
+
+/// Keeps nothing to go back to: a rollback becomes a give-up.
+struct None {
+  struct Options {};
+  struct Memory {};
+  static constexpr auto fields = describe();
+  static constexpr bool keeps = false;
+  static std::string name() { return "None"; }
+
+  AGMOHD_HD static bool can_roll_back(const Options&, const Memory&) { return false; }
+  AGMOHD_HD static void plan(const Options&, const Memory&, Verdict&) {}
+  AGMOHD_HD static void advance(const Options&, const Verdict&, Memory&) {}
+};
+static_assert(Healing<None>);
+
+}  // namespace agmohd::heal

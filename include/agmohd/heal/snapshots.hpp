@@ -1,0 +1,95 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "../core/concepts.hpp"
+#include "../core/fields.hpp"
+#include "../core/signals.hpp"
+
+namespace agmohd::heal {
+
+/// Two snapshots of parameters and state, where these lie, each written in turn by the sweep of
+/// every `snapshot_every`-th healthy step. A rollback exchanges the older one with what is there,
+/// and so can be undone: what was swapped out stays until its place is needed. Ages and what rule
+/// and gradient policies remember of a tensor go along; the schedule, the statistics of hindrances
+/// and the data do not go back. A tensor that a snapshot does not have stays as it is.
+///
+/// By option, for the memory: twice that of parameters and state (24 bytes a parameter with Adam in
+/// float32), allocated when `snapshots` is first set, in checkpoints too.
+struct Snapshots {
+  struct Options {
+    bool snapshots = false;
+    std::int64_t snapshot_every = 50;
+  };
+  struct Memory {
+    std::int64_t healthy = 0;     ///< steps in a row since a snapshot was written
+    std::int64_t made = 0;        ///< snapshots so far
+    std::int64_t stamps[2] = {};  ///< `made` when each was written; 0: never; negative: swapped out
+    std::int64_t since_swap = kWatch;  ///< steps, up to kWatch
+  };
+  static constexpr auto fields =
+      describe(field("snapshots", &Options::snapshots),
+               field("snapshot_every", &Options::snapshot_every, between(10, 1e9)));
+  static constexpr bool keeps = true;
+  static std::string name() { return "Snapshots"; }
+
+  AGMOHD_HD static bool can_roll_back(const Options& o, const Memory& m) {
+    if (!o.snapshots) return false;
+    if (m.stamps[0] > 0 || m.stamps[1] > 0) return true;
+    return m.since_swap < kWatch;  // to swap back
+  }
+
+  /// What tells a tensor of this snapshot from one of an earlier; 0: there is none.
+  AGMOHD_HD static std::int64_t stamp(const Memory& m, int snapshot) {
+    return m.stamps[snapshot] < 0 ? -m.stamps[snapshot] : m.stamps[snapshot];
+  }
+  AGMOHD_HD static std::int64_t next_stamp(const Memory& m) { return m.made + 1; }
+
+  AGMOHD_HD static void plan(const Options& o, const Memory& m, Verdict& v) {
+    if (!o.snapshots) return;
+    if (v.rollback) {
+      v.swap = (v.flags & Flag::accepted) != 0 ? swapped_out(m) : older(m);
+    } else if (healthy(v) && m.healthy + 1 >= o.snapshot_every) {
+      v.save = m.stamps[0] <= m.stamps[1] ? 0 : 1;
+    }
+  }
+
+  AGMOHD_HD static void advance(const Options&, const Verdict& v, Memory& m) {
+    if (v.swap >= 0) {
+      m.stamps[v.swap] = -m.stamps[v.swap];
+      m.healthy = 0;
+      m.since_swap = m.stamps[v.swap] < 0 ? 0 : kWatch;
+      return;
+    }
+    if (m.since_swap < kWatch) m.since_swap += 1;
+    if (v.skip) return;
+    m.healthy = healthy(v) && v.save < 0 ? m.healthy + 1 : 0;
+    if (v.save >= 0) m.stamps[v.save] = m.made += 1;
+  }
+
+ private:
+  static constexpr std::int64_t kWatch = 8;  ///< steps in which a rollback may be undone
+  static constexpr unsigned kUnhealthy = Flag::nonfinite | Flag::explosion | Flag::step_too_large |
+                                         Flag::impossible_moment | Flag::loss_spike |
+                                         Flag::accepted;
+
+  AGMOHD_HD static bool healthy(const Verdict& v) {
+    return !v.skip && !v.hindered && (v.flags & kUnhealthy) == 0;
+  }
+  AGMOHD_HD static int older(const Memory& m) {
+    if (m.stamps[0] <= 0) return m.stamps[1] > 0 ? 1 : -1;
+    return m.stamps[1] > 0 && m.stamps[1] < m.stamps[0] ? 1 : 0;
+  }
+  AGMOHD_HD static int swapped_out(const Memory& m) {
+    if (m.since_swap >= kWatch) return -1;
+    return m.stamps[0] < 0 && (m.stamps[1] >= 0 || m.stamps[0] < m.stamps[1]) ? 0
+           : m.stamps[1] < 0                                                  ? 1
+                                                                              : -1;
+  }
+};
+static_assert(Healing<Snapshots>);
+
+}  // namespace agmohd::heal
