@@ -377,7 +377,7 @@ TEST(CudaGraph, ReplaysIncidentsAsEagerSteps) {
     }
     if (t == 75) params[5].grad()[4321].fill_(std::numeric_limits<float>::infinity());
     loss.fill_(t == 85 ? std::numeric_limits<float>::quiet_NaN() : 2.F - 0.001F * float(t));
-    if (t == 110 || t == 500) {
+    if (t == 110 || t == 503) {
       params[5].detach()[4322].fill_(std::numeric_limits<float>::quiet_NaN());
     }
     loss.add_(params[5].detach().sum(), 0);
