@@ -75,32 +75,47 @@ struct SweepPage {
     }
   }
 
-  /// The bundle at `i` of one array: elements i, i + kStep, ..., as far as the page has them.
-  template <int kStep, class T>
+  /// How many chunks the page has, and how many from its beginning are complete and aligned. A lane
+  /// has neighbours of these (`kFull`), and of the others every 32nd element, as far as there is one.
+  __device__ int chunks() const { return (count + kChunk - 1) / kChunk; }
+  __device__ int full_chunks() const { return vector ? count / kChunk : 0; }
+  template <bool kFull>
+  static constexpr int kStep = kFull ? 1 : kWarp;
+  template <bool kFull>
+  static __device__ int first_of(int chunk) {  // a lane's first element
+    return chunk * kChunk + (kFull ? kBundle : 1) * (int(threadIdx.x) % kWarp);
+  }
+
+  /// The bundle at `i` of one array.
+  template <bool kFull, class T>
   __device__ void load(Bundle<T, kBundle>& to, const T* from, int i) const {
-    if (kStep == 1 && i + kBundle <= count) {
+    if constexpr (kFull) {
       to.load(from + i);
     } else {
-      to.load_some(from + i, kStep, (count - i + kStep - 1) / kStep);
+      to.load_some(from + i, kWarp, (count - i + kWarp - 1) / kWarp);
     }
   }
-  template <int kStep, class T>
+  template <bool kFull, class T>
   __device__ void store(const Bundle<T, kBundle>& from, T* to, int i) const {
-    if (kStep == 1 && i + kBundle <= count) {
+    if constexpr (kFull) {
       from.store(to + i);
     } else {
-      from.store_some(to + i, kStep, (count - i + kStep - 1) / kStep);
+      from.store_some(to + i, kWarp, (count - i + kWarp - 1) / kWarp);
     }
   }
-  template <int kStep>
-  __device__ Elements load(int i) const {
-    Elements x{};
-    if (i >= count) return x;
-    load<kStep>(x.param, param, i);
-    load<kStep>(x.grad, grad, i);
+  template <bool kFull>
+  __device__ Elements load(int chunk) const {
+    const int i = first_of<kFull>(chunk);
+    Elements x;
+    load<kFull>(x.param, param, i);
+    load<kFull>(x.grad, grad, i);
 #pragma unroll
     for (int s = 0; s < kAhead; ++s) {
-      if (slots[s] != nullptr) load<kStep>(x.slots[s], slots[s], i);
+      if (slots[s] != nullptr) {
+        load<kFull>(x.slots[s], slots[s], i);
+      } else {
+        x.slots[s] = State{};
+      }
     }
     return x;
   }
@@ -132,9 +147,9 @@ struct SweepPage {
   /// One kind of what is measured of four elements, elements j to j + 3 of the bundle, goes to the
   /// sums of its quads: those of a lane's neighbours, or where these are in four lanes the same
   /// sums as the lane would have had them of neighbours.
-  template <int kStep>
+  template <bool kFull>
   static __device__ void add_quads(const Seen (&four)[4], int j, int w, R (&quads)[kBundle / 4]) {
-    if constexpr (kStep == 1) {
+    if constexpr (kFull) {
       const T a{four[0][w]}, b{four[1][w]}, c{four[2][w]}, d{four[3][w]};
       quads[j / 4] = ((a + b) + (c + d)).v;
     } else {  // lane t has the elements t, t + 32, ... of the chunk
@@ -157,7 +172,7 @@ struct SweepPage {
   }
 
   /// `x` and `further` are the bundle at `i`.
-  template <int kStep, bool kMeasure>
+  template <bool kFull, bool kMeasure>
   __device__ void update(Elements& x, States& further, int i, const K& k, Sums& sums,
                          int& guarded) const {
     const auto at = [&](int s) -> State& { return s < kAhead ? x.slots[s] : further[s - kAhead]; };
@@ -174,22 +189,22 @@ struct SweepPage {
         for_each_slot<kSlots>(state, [&](int s, T& slot) { stored[s][h] = slot.v; });
       }
       if constexpr (kMeasure) {
-        if (i + (kBundle - 1) * kStep >= count) {
 #pragma unroll
-          for (int h = 0; h < 4; ++h) {
+        for (int w = 0; w < reduction::kWatched; ++w) {
+          if constexpr (!kFull) {
 #pragma unroll
-            for (int w = 0; w < reduction::kWatched; ++w) {
-              if (i + (j + h) * kStep >= count) seen[h][w] = 0;
+            for (int h = 0; h < 4; ++h) {
+              if (i + (j + h) * kWarp >= count) seen[h][w] = 0;
             }
           }
+          add_quads<kFull>(seen, j, w, quads[w]);
         }
-#pragma unroll
-        for (int w = 0; w < reduction::kWatched; ++w) add_quads<kStep>(seen, j, w, quads[w]);
       }
       if (Recipe::Storage::rounds(k.storage)) {  // one branch for four
 #pragma unroll
         for (int h = 0; h < 4; ++h) {
-          const std::int64_t element = first | (i + (j + h) * kStep);  // the page's are below kPage
+          const int at_page = i + (j + h) * kStep<kFull>;
+          const std::int64_t element = first | at_page;  // which is below kPage
 #pragma unroll
           for (int s = 0; s < kSlots; ++s) {
             stored[s][h] = Recipe::Storage::rounded(stored[s][h], k.storage, element, s);
@@ -213,88 +228,87 @@ struct SweepPage {
     }
   }
 
-  /// Loads what is not loaded ahead, updates the bundle at `i`, and stores it, to a snapshot too.
-  template <int kStep, bool kMeasure>
-  __device__ void step(Elements& x, int i, const K& k, const Kept& kept, Sums& sums,
+  /// Loads what is not loaded ahead, updates a lane's bundle of a chunk, and stores it, to a
+  /// snapshot too.
+  template <bool kFull, bool kMeasure>
+  __device__ void step(Elements& x, int chunk, const K& k, const Kept& kept, Sums& sums,
                        int& guarded) const {
     asm volatile("" ::: "memory");  // or all of k moves to registers, and others to the stack
+    const int i = first_of<kFull>(chunk);
     States further{};
 #pragma unroll
     for (int s = kAhead; s < kSlots; ++s) {
-      if (slots[s] != nullptr && i < count) load<kStep>(further[s - kAhead], slots[s], i);
+      if (slots[s] != nullptr) load<kFull>(further[s - kAhead], slots[s], i);
     }
-    update<kStep, kMeasure>(x, further, i, k, sums, guarded);
-    if (i >= count) return;
+    update<kFull, kMeasure>(x, further, i, k, sums, guarded);
     const auto store_all = [&](E* to, auto slot_at) {
-      store<kStep>(x.param, to, i);
+      store<kFull>(x.param, to, i);
 #pragma unroll
       for (int s = 0; s < kSlots; ++s) {
         if (slots[s] == nullptr) continue;
-        store<kStep>(s < kAhead ? x.slots[s] : further[s - kAhead], slot_at(s), i);
+        store<kFull>(s < kAhead ? x.slots[s] : further[s - kAhead], slot_at(s), i);
       }
     };
     store_all(param, [&](int s) { return slots[s]; });
     if constexpr (Recipe::heals) {
       if (kept.at[0] == nullptr) return;
-      store_all(static_cast<E*>(kept.at[0]),
-                [&](int s) { return static_cast<S*>(kept.at[1 + s]); });
+      store_all(static_cast<E*>(kept.at[0]), [&](int s) { return static_cast<S*>(kept.at[1 + s]); });
     }
   }
 
   /// The page by `threads` threads, of which this is `thread`: begin(thread), then sweep() with
   /// what it returned. A warp takes a chunk at a time. Returns how many elements were guarded.
   __device__ Elements begin(int thread) const {
-    const int chunk = thread / kWarp, lane = thread % kWarp;
-    return vector ? load<1>(chunk * kChunk + kBundle * lane) : load<kWarp>(chunk * kChunk + lane);
+    const int chunk = thread / kWarp;
+    return chunk < full_chunks() ? load<true>(chunk) : load<false>(chunk);
   }
-  __device__ int sweep(const Elements& x, int thread, int threads, const K& k,
-                       const Kept& kept) const {
-    return vector ? sweep<1>(x, thread, threads / kWarp, k, kept)
-                  : sweep<kWarp>(x, thread, threads / kWarp, k, kept);
-  }
-  /// The same of a sampled page. The sums of logical warps go to `warps`.
-  __device__ int measure(const Elements& x, int thread, int threads, const K& k, const Kept& kept,
-                         Sums* warps) const {
-    return vector ? measure<1>(x, thread, threads / kWarp, k, kept, warps)
-                  : measure<kWarp>(x, thread, threads / kWarp, k, kept, warps);
-  }
-
-  template <int kStep>
-  static __device__ int offset(int thread) {
-    return (kStep == 1 ? kBundle : 1) * (thread % kWarp);
-  }
-  __device__ int chunks() const { return (count + kChunk - 1) / kChunk; }
-
-  /// The next bundle is under way while one is worked on.
-  template <int kStep>
-  __device__ int sweep(Elements x, int thread, int stride, const K& k, const Kept& kept) const {
-    const int end = chunks(), at = offset<kStep>(thread);
-    int guarded = 0;
-    Sums none;
-#pragma unroll 1
-    for (int chunk = thread / kWarp; chunk < end; chunk += stride) {
-      const Elements ahead = load<kStep>((chunk + stride) * kChunk + at);
-      step<kStep, false>(x, chunk * kChunk + at, k, kept, none, guarded);
-      x = ahead;
-    }
+  __device__ int sweep(Elements x, int thread, int threads, const K& k, const Kept& kept) const {
+    const int stride = threads / kWarp, full = full_chunks(), end = chunks();
+    int chunk = thread / kWarp, guarded = 0;
+    const bool some = chunk < full;
+    if (some) sweep<true>(x, chunk, full, stride, k, kept, guarded);
+    if (chunk >= end) return guarded;
+    if (some) x = load<false>(chunk);
+    sweep<false>(x, chunk, end, stride, k, kept, guarded);
     return guarded;
   }
 
-  /// A warp takes the chunks of a logical warp one after another. Nothing is loaded ahead, since
-  /// registers are short.
-  template <int kStep>
-  __device__ int measure(Elements x, int thread, int stride, const K& k, const Kept& kept,
+  /// Chunks up to `end`, of which there are some. The next bundle is under way while one is worked
+  /// on.
+  template <bool kFull>
+  __device__ void sweep(Elements& x, int& chunk, int end, int stride, const K& k, const Kept& kept,
+                        int& guarded) const {
+    Sums none;
+#pragma unroll 1
+    do {
+      Elements ahead = x;
+      const int next = chunk + stride;
+      if (next < end) ahead = load<kFull>(next);
+      step<kFull, false>(x, chunk, k, kept, none, guarded);
+      x = ahead;
+      chunk = next;
+    } while (chunk < end);
+  }
+
+  /// The same of a sampled page: a warp takes the chunks of a logical warp one after another, whose
+  /// sums go to `warps`. Nothing is loaded ahead, since registers are short.
+  __device__ int measure(Elements x, int thread, int threads, const K& k, const Kept& kept,
                          Sums* warps) const {
-    const int end = chunks(), at = offset<kStep>(thread);
+    const int full = full_chunks(), end = chunks();
     int guarded = 0;
 #pragma unroll 1
     for (int logical = thread / kWarp; logical < kLogicalWarps && logical < end;
-         logical += stride) {
+         logical += threads / kWarp) {
       Sums sums;
 #pragma unroll 1
       for (int chunk = logical; chunk < end; chunk += kLogicalWarps) {
-        if (chunk != thread / kWarp) x = load<kStep>(chunk * kChunk + at);
-        step<kStep, true>(x, chunk * kChunk + at, k, kept, sums, guarded);
+        if (chunk < full) {
+          if (chunk != thread / kWarp) x = load<true>(chunk);
+          step<true, true>(x, chunk, k, kept, sums, guarded);
+        } else {
+          if (chunk != thread / kWarp) x = load<false>(chunk);
+          step<false, true>(x, chunk, k, kept, sums, guarded);
+        }
       }
 #pragma unroll
       for (int w = 0; w < reduction::kWatched; ++w) {
