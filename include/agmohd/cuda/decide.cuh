@@ -8,9 +8,8 @@
 #include "swept.cuh"
 #include "table.cuh"
 
-// Phase 2 of a step: judge once, then a thread a tensor. With thousands of tensors the work is
-// shared by the blocks that arrive last: they run anyway, so they may wait for each other as long
-// as they are no more than the multiprocessors (each of these has room for one more block).
+// Phase 2 of a step: judge once, then a thread a tensor, shared by some blocks. These wait for each
+// other, so all of them must have room on the device at once.
 namespace agmohd::cuda {
 
 /// The turn of a block among `blocks`: how many came before. Call it in one thread, after what the
@@ -35,24 +34,24 @@ __device__ double read_loss(const View<Recipe>& view) {
   }
 }
 
+/// In one thread. Unless `real`, nothing comes of it, see decide_ahead().
 template <class Recipe>
-__device__ void judge(const View<Recipe>& view, Signals signals) {
+__device__ void judge(const View<Recipe>& view, Signals signals, bool real = true) {
   Core<Recipe>& core = *view.core;
   if (view.loss != nullptr) {
     signals.loss = read_loss(view);
     signals.has_loss = true;
   }
-  if constexpr (Recipe::recorded) {  // on copies: one round trip to memory, not one for each field
-    const typename Recipe::Shared shared = core.shared;
-    const typename Recipe::Group first_group = *view.first_group;
-    typename Recipe::Memory memory = core.memory;
-    core.verdict = Recipe::judge(shared, first_group, signals, memory);
-    core.memory = memory;
-  } else {
-    core.verdict = Recipe::judge(core.shared, *view.first_group, signals, core.memory);
-  }
+  // On copies: one round trip to memory, not one for each field.
+  const typename Recipe::Shared shared = core.shared;
+  const typename Recipe::Group first_group = *view.first_group;
+  typename Recipe::Memory memory = core.memory;
+  const Verdict verdict = Recipe::judge(shared, first_group, signals, memory);
+  if (!real) return;
+  core.memory = memory;
+  core.verdict = verdict;
   core.decided = signals;
-  core.apply = core.verdict.skip ? 0 : 1;
+  core.apply = verdict.skip ? 0 : 1;
   if (core.apply != 0) core.guarded = 0;  // the last sweep's are in the memory
 }
 
@@ -83,7 +82,8 @@ __device__ bool moves(const Core<Recipe>& core) {
 
 /// A tensor's share of the decision.
 template <class Recipe>
-__device__ void decide_tensor(const View<Recipe>& view, int t, const TensorSignals& signals) {
+__device__ void decide_tensor(const View<Recipe>& view, int t, const TensorSignals& signals,
+                              bool real) {
   const Core<Recipe>& core = *view.core;
   const DeviceTensor<Recipe>& tensor = view.tensors[t];
   const typename Recipe::Group group = *tensor.group;
@@ -91,14 +91,16 @@ __device__ void decide_tensor(const View<Recipe>& view, int t, const TensorSigna
   if constexpr (Recipe::heals) {
     if (core.apply == 0) {
       Recipe::swap(core.memory, record, core.verdict.swap);
-      *tensor.record = record;
+      if (real) *tensor.record = record;
       return;
     }
   }
   const auto decide = [&](auto* to) {
     using R = std::remove_cv_t<decltype(to->lr)>;
-    to[t] = Recipe::template decide<R>(core.shared, group, core.decided, core.verdict, core.memory,
-                                       record, tensor.index, signals);
+    const auto k = Recipe::template decide<R>(core.shared, group, core.decided, core.verdict,
+                                              core.memory, record, tensor.index, signals);
+    if (!real) return;
+    to[t] = k;
     *tensor.record = record;
   };
   if (tensor.is_double != 0) {
@@ -148,11 +150,11 @@ __device__ inline TensorSignals add_tensor(const reduction::Partial* partials, i
 /// each tensor are wanted, a warp takes some neighbours: those of one page a lane each, the others
 /// together.
 template <class Recipe>
-__device__ void decide_tensors(const View<Recipe>& view, int part, int parts) {
+__device__ void decide_tensors(const View<Recipe>& view, int part, int parts, bool real = true) {
   if constexpr ((Recipe::wants & kTensors) == 0) {
     const int stride = parts * int(blockDim.x);
     for (int t = part * int(blockDim.x) + int(threadIdx.x); t < view.tensor_count; t += stride) {
-      decide_tensor(view, t, TensorSignals{});
+      decide_tensor(view, t, TensorSignals{}, real);
     }
   } else {
     constexpr int kWarp = reduction::kWarp;
@@ -177,7 +179,7 @@ __device__ void decide_tensors(const View<Recipe>& view, int part, int parts) {
         if (lane == of) signals = sum;
       }
       signals.numel = numel;
-      if (mine) decide_tensor(view, t, signals);
+      if (mine) decide_tensor(view, t, signals, real);
     }
   }
 }
@@ -210,26 +212,6 @@ __device__ void together(Core<Recipe>& core, unsigned part, unsigned parts, cons
   __threadfence();
   core.arrived = core.judged = core.finished = 0;
   end();
-}
-
-/// Phase 2 by the last `view.deciders` blocks of a reduce pass; `part` is this block's place among
-/// them. The last one has written core.signals.
-template <class Recipe>
-__device__ void decide_together(const View<Recipe>& view, unsigned part) {
-  Core<Recipe>& core = *view.core;
-  together(
-      core, part, unsigned(view.deciders), [&] { judge(view, core.signals[view.parity]); },
-      [&] {
-        if (moves(core)) decide_tensors(view, int(part), view.deciders);
-      },
-      [&] {
-        if (core.apply != 0) core.memory.updates += 1;
-      });
-}
-/// The same as a call: a large decision would take registers from the pass that comes before it.
-template <class Recipe>
-__device__ __noinline__ void decide_apart(const View<Recipe>& view, unsigned part) {
-  decide_together(view, part);
 }
 
 /// Phase 2 of a step that measures nothing, by the last blocks of its sweep, when all have read

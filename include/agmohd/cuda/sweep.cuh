@@ -76,7 +76,8 @@ struct SweepPage {
   }
 
   /// How many chunks the page has, and how many from its beginning are complete and aligned. A lane
-  /// has neighbours of these (`kFull`), and of the others every 32nd element, as far as there is one.
+  /// has neighbours of these (`kFull`), and of the others every 32nd element, as far as there is
+  /// one.
   __device__ int chunks() const { return (count + kChunk - 1) / kChunk; }
   __device__ int full_chunks() const { return vector ? count / kChunk : 0; }
   template <bool kFull>
@@ -252,7 +253,8 @@ struct SweepPage {
     store_all(param, [&](int s) { return slots[s]; });
     if constexpr (Recipe::heals) {
       if (kept.at[0] == nullptr) return;
-      store_all(static_cast<E*>(kept.at[0]), [&](int s) { return static_cast<S*>(kept.at[1 + s]); });
+      store_all(static_cast<E*>(kept.at[0]),
+                [&](int s) { return static_cast<S*>(kept.at[1 + s]); });
     }
   }
 
