@@ -125,7 +125,7 @@ std::string describe(const agmohd::Tally& tally, std::int64_t tensor_clips) {
 std::string Run::key() const {
   std::ostringstream out;
   out << task->name << '|' << method->name << '|' << size << '|' << steps << '|' << lr << '|'
-      << seed << '|';
+      << seed << '|' << device << '|';
   if (fault != nullptr) out << list << ':' << fault->name;
   return out.str();
 }
@@ -189,6 +189,7 @@ std::string execute(const Run& run) {
   out.add("task", run.task->name);
   out.add("method", run.method->name);
   out.add("size", run.size);
+  out.add("device", run.device);
   out.add("steps", run.steps);
   out.add("seed", run.seed);
   out.add("lr", run.lr);
