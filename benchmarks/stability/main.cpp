@@ -17,6 +17,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <fstream>
 #include <functional>
@@ -123,7 +124,8 @@ void run(const Options& options, const Results& results, Shared& shared, Clock::
   at::set_num_threads(1);
   const c10::Device device(options.device);
   if (!device.is_cpu()) {  // or runs on the same batches could differ in more than the method
-    at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+    ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
+    at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
     at::globalContext().setDeterministicFillUninitializedMemory(false);
   }
   const auto tasks = make_tasks(options, device);
