@@ -82,6 +82,7 @@ void execute_all(const std::vector<Run>& runs, const Results& results, std::int6
                  c10::Device device, Shared& shared, Clock::time_point end) {
   std::mutex mutex;
   std::exception_ptr error;
+  std::atomic<bool> failed = false;  // other processes go on
   const auto work = [&] {
     try {
       at::set_num_threads(1);
@@ -90,7 +91,7 @@ void execute_all(const std::vector<Run>& runs, const Results& results, std::int6
         const c10::impl::VirtualGuardImpl guard(device.type());
         stream.emplace(guard.getStreamFromGlobalPool(device));
       }
-      while (Clock::now() < end) {
+      while (!failed && Clock::now() < end) {
         const std::size_t i = shared.next++;
         if (i >= runs.size()) break;
         const std::string line = execute(runs[i]);
@@ -101,7 +102,7 @@ void execute_all(const std::vector<Run>& runs, const Results& results, std::int6
     } catch (...) {
       const std::lock_guard lock(mutex);
       error = std::current_exception();
-      shared.next = runs.size();
+      failed = true;
     }
   };
   std::vector<std::thread> threads;
