@@ -419,8 +419,10 @@ void help() {
       "  steps              timed in a round\n"
       "\n"
       "benchmarks/table.py and chart.py show what --benchmark_out=FILE writes; peers.py times "
-      "PyTorch. Options of Google "
-      "Benchmark:\n");
+      "PyTorch.\n"
+      "agmohd_stability measures what optimizers make of faults and learning rates; it has a "
+      "--help.\n"
+      "Options of Google Benchmark:\n");
   benchmark::PrintDefaultHelp();
 }
 

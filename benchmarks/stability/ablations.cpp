@@ -16,12 +16,12 @@ const std::vector<Entry>& ablations() {
       {"no-impossible-moment", "without ImpossibleMoment", make<NoImpossibleMoment>()},
       {"no-oscillation", "without Oscillation", make<NoOscillation>()},
       {"fixed-momentum", "momentum never lowered",
-       make<Agmohd>([](Options& o) { o.momentum_schedule(agmohd::momentum::Schedule::fixed); })},
-      {"no-tensor-clip", "single tensors never clipped", make<Agmohd>([](Options& o) {
+       make_agmohd([](Options& o) { o.momentum_schedule(agmohd::momentum::Schedule::fixed); })},
+      {"no-tensor-clip", "single tensors never clipped", make_agmohd([](Options& o) {
          o.gradient_clipping(agmohd::gradient::Clipping::global_norm);
        })},
       {"no-clip", "no clipping at all",
-       make<Agmohd>([](Options& o) { o.gradient_clipping(agmohd::gradient::Clipping::none); })},
+       make_agmohd([](Options& o) { o.gradient_clipping(agmohd::gradient::Clipping::none); })},
   };
   return all;
 }

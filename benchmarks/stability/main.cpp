@@ -4,18 +4,26 @@
 // How stable training is: optimizers beside each other on healthy runs, over learning rates, and
 // under faults.
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <set>
 #include <stdexcept>
@@ -62,11 +70,19 @@ class Results {
   std::set<std::string> keys_;
 };
 
-void execute_all(const std::vector<Run>& runs, const Results& results, std::int64_t workers,
-                 c10::Device device) {
+/// What the processes of a command share.
+struct Shared {
   std::atomic<std::size_t> next = 0, done = 0;
+};
+static_assert(std::atomic<std::size_t>::is_always_lock_free);
+
+using Clock = std::chrono::steady_clock;
+
+void execute_all(const std::vector<Run>& runs, const Results& results, std::int64_t workers,
+                 c10::Device device, Shared& shared, Clock::time_point end) {
   std::mutex mutex;
   std::exception_ptr error;
+  std::atomic<bool> failed = false;  // other processes go on
   const auto work = [&] {
     try {
       at::set_num_threads(1);
@@ -75,16 +91,18 @@ void execute_all(const std::vector<Run>& runs, const Results& results, std::int6
         const c10::impl::VirtualGuardImpl guard(device.type());
         stream.emplace(guard.getStreamFromGlobalPool(device));
       }
-      for (std::size_t i = next++; i < runs.size(); i = next++) {
+      while (!failed && Clock::now() < end) {
+        const std::size_t i = shared.next++;
+        if (i >= runs.size()) break;
         const std::string line = execute(runs[i]);
         const std::lock_guard lock(mutex);
         results.write(line);
-        std::fprintf(stderr, "%zu/%zu %s\n", ++done, runs.size(), runs[i].key().c_str());
+        std::fprintf(stderr, "%zu/%zu %s\n", ++shared.done, runs.size(), runs[i].key().c_str());
       }
     } catch (...) {
       const std::lock_guard lock(mutex);
       error = std::current_exception();
-      next = runs.size();
+      failed = true;
     }
   };
   std::vector<std::thread> threads;
@@ -93,40 +111,89 @@ void execute_all(const std::vector<Run>& runs, const Results& results, std::int6
   if (error) std::rethrow_exception(error);
 }
 
-void run(const Options& options) {
-  at::set_num_threads(1);
-  const c10::Device device(options.device);
+std::vector<std::unique_ptr<Task>> make_tasks(const Options& options, c10::Device device) {
   std::vector<std::unique_ptr<Task>> tasks;
   for (const std::string& name : options.tasks) {
     tasks.push_back(make_task(name, options.size, device));
   }
-  std::vector<Run> runs = plan(options, tasks);
-  if (options.list_runs) {
-    for (const Run& run : runs) std::puts(run.key().c_str());
-    return;
+  return tasks;
+}
+
+/// The work of one process. Each plans the same runs and takes the next that is free.
+void run(const Options& options, const Results& results, Shared& shared, Clock::time_point end,
+         bool first) {
+  at::set_num_threads(1);
+  const c10::Device device(options.device);
+  if (!device.is_cpu()) {  // or runs on the same batches could differ in more than the method
+    ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
+    at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
+    at::globalContext().setDeterministicFillUninitializedMemory(false);
   }
-  const Results results(options.out);
+  const auto tasks = make_tasks(options, device);
+  std::vector<Run> runs = plan(options, tasks);
   const std::size_t all = runs.size();
   std::erase_if(runs, [&](const Run& run) { return results.has(run.key()); });
   const std::int64_t cores = std::int64_t(std::max(1U, std::thread::hardware_concurrency()));
-  const std::int64_t workers = options.workers > 0 ? options.workers : device.is_cpu() ? cores : 4;
-  std::fprintf(stderr, "%s%zu runs, %zu of them in '%s', %lld at the same time\n", kProtocol, all,
-               all - runs.size(), options.out.c_str(), static_cast<long long>(workers));
-  execute_all(runs, results, workers, device);
+  const std::int64_t workers = options.workers > 0 ? options.workers : device.is_cpu() ? cores : 2;
+  if (first) {
+    std::fprintf(stderr, "%s%zu runs, %zu of them in '%s', %lld at the same time\n", kProtocol, all,
+                 all - runs.size(), options.out.c_str(),
+                 static_cast<long long>(options.processes * workers));
+  }
+  execute_all(runs, results, workers, device, shared, end);
+}
+
+/// Reports what `work` throws. Returns the exit status.
+int guarded(const std::function<void()>& work) {
+  try {
+    work();
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "agmohd_stability: %s\n", error.what());
+    return 2;
+  }
+}
+
+int run_processes(const Options& options) {
+  auto end = Clock::time_point::max();
+  if (options.minutes >= 0) end = Clock::now() + std::chrono::minutes(options.minutes);
+  const Results results(options.out);
+  void* const memory =
+      ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::runtime_error("no shared memory");
+  Shared& shared = *new (memory) Shared;
+  // Before LibTorch has threads or a GPU.
+  std::vector<pid_t> children;
+  for (std::int64_t i = 1; i < options.processes; ++i) {
+    const pid_t child = ::fork();
+    if (child < 0) throw std::runtime_error("--processes: cannot start so many");
+    if (child == 0) ::_exit(guarded([&] { run(options, results, shared, end, false); }));
+    children.push_back(child);
+  }
+  int worst = guarded([&] { run(options, results, shared, end, true); });
+  for (const pid_t child : children) {
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    worst = std::max(worst, WIFEXITED(status) ? WEXITSTATUS(status) : 2);
+  }
+  return worst;
 }
 
 }  // namespace
 }  // namespace stability
 
-int main(int count, char** arguments) try {
-  const stability::Options options = stability::parse(count, arguments);
-  if (options.help) {
-    std::fputs(stability::usage().c_str(), stdout);
-  } else {
-    stability::run(options);
-  }
-  return 0;
-} catch (const std::exception& error) {
-  std::fprintf(stderr, "agmohd_stability: %s\n", error.what());
-  return 2;
+int main(int count, char** arguments) {
+  int status = 0;
+  const int error = stability::guarded([&] {
+    const stability::Options options = stability::parse(count, arguments);
+    if (options.help) {
+      std::fputs(stability::usage().c_str(), stdout);
+    } else if (options.list_runs) {
+      const auto tasks = stability::make_tasks(options, at::kCPU);
+      for (const auto& run : stability::plan(options, tasks)) std::puts(run.key().c_str());
+    } else {
+      status = stability::run_processes(options);
+    }
+  });
+  return std::max(status, error);
 }

@@ -32,6 +32,8 @@ class Method {
   virtual at::Tensor state(const at::Tensor& parameter, std::string_view name) = 0;
   /// What it did, if it counts that.
   virtual std::optional<agmohd::Tally> tally() const = 0;
+  /// Steps times tensors that were clipped by themselves, as far as it counts them.
+  virtual std::int64_t tensor_clips() const = 0;
 };
 
 using Factory =
@@ -44,6 +46,8 @@ struct Entry {
 
 /// The methods that are compared, in the order of the tables.
 const std::vector<Entry>& methods();
+/// Those of them that others published: as published, and repaired.
+std::vector<Entry> published();
 /// AGMOHD without one of its parts.
 const std::vector<Entry>& ablations();
 

@@ -6,13 +6,22 @@
 
 namespace stability {
 
+Factory make_agmohd(std::function<void(agmohd::AGMOHDOptions&)> change) {
+  return make<Agmohd>(std::move(change));
+}
+
 const std::vector<Entry>& methods() {
-  static const std::vector<Entry> all{
-      {"adamw", "AdamW", make<AdamW>()},
-      {"clip", "AdamW, global norm clipped to 1", make<Clip>()},
-      {"nanskip", "the same, non-finite steps skipped", make<NanSkip>()},
-      {"agmohd", "AGMOHD", make<Agmohd>()},
-  };
+  static const std::vector<Entry> all = [] {
+    std::vector<Entry> table{
+        {"adamw", "AdamW", make<AdamW>()},
+        {"clip", "AdamW with the gradient's norm clipped to 1", make<Clip>()},
+        {"nanskip", "the same, steps with non-finite gradients skipped", make<NanSkip>()},
+    };
+    for (Entry& entry : published()) table.push_back(std::move(entry));
+    table.push_back({"agmohd", "AGMOHD as it is by default", make_agmohd()});
+    table.push_back({"agmohd-stabilize", "the same with gradient::Stabilize", make<Stabilized>()});
+    return table;
+  }();
   return all;
 }
 

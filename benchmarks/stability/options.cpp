@@ -58,8 +58,7 @@ const char* const kProtocol =
 
 std::int64_t Options::seeds_of(const std::string& experiment) const {
   if (seeds > 0) return seeds;
-  if (experiment == "clean") return quick ? 5 : 20;
-  if (experiment == "lr") return quick ? 1 : 3;
+  if (experiment == "clean") return quick ? 5 : 10;
   return quick ? 1 : 3;
 }
 
@@ -76,9 +75,7 @@ Options parse(int count, char** arguments) {
   std::vector<std::string> experiments;
   if (std::find(all.begin(), all.end(), "--quick") != all.end()) {
     o.quick = true;
-    o.size = {48, 2, 4, 32, 8};
     o.steps = 240;
-    o.tasks = {"mlp", "gpt", "vit"};
   }
   for (std::size_t i = 0; i < all.size(); ++i) {
     const std::string& name = all[i];
@@ -123,12 +120,10 @@ Options parse(int count, char** arguments) {
       o.device = value();
     } else if (name == "--out") {
       o.out = value();
-    } else if (name == "--shard") {
-      const std::vector<std::string> parts = split(value(), '/');
-      if (parts.size() != 2) throw std::runtime_error("--shard: give it as 1/4");
-      o.shard = number(name, parts[0]);
-      o.shards = number(name, parts[1]);
-      if (o.shard > o.shards) throw std::runtime_error("--shard: give it as 1/4");
+    } else if (name == "--minutes") {
+      o.minutes = number(name, value(), 0);
+    } else if (name == "--processes") {
+      o.processes = number(name, value());
     } else if (name != "--quick") {
       throw std::runtime_error("there is no argument '" + name + "'; --help lists them");
     }
@@ -154,24 +149,25 @@ std::string usage() {
       "  ablation   the same for AGMOHD without one of its parts, on the first task\n"
       "\n"
       "Arguments\n"
-      "  --quick            small networks, 240 steps, few seeds; other arguments change it\n"
+      "  --quick            240 steps, few seeds; other arguments change it\n"
       "  --faults LIST      tuning (default) or final; see faults.hpp\n"
-      "  --tasks A,B        default: gpt,mlp,vit; quick: mlp,gpt,vit\n"
+      "  --tasks A,B        default: mlp,gpt,vit\n"
       "  --methods A,B      default: all\n"
       "  --only TEXT        runs whose key contains TEXT\n"
       "  --list-runs        print the keys of the runs, do nothing\n"
-      "  --seeds N          of every experiment (default: clean 20, others 3; quick: 5 and 1)\n"
+      "  --seeds N          of every experiment (default: clean 10, others 3; quick: 5 and 1)\n"
       "  --steps N          of a run (1000; quick: 240)\n"
       "  --width N --layers N --heads N --context N --batch N\n"
-      "                     of the networks (96 4 4 128 16; quick: 48 2 4 32 8). The MLP is 4 "
-      "width\n"
-      "                     wide, images come in batches of 2 batch\n"
+      "                     of the networks (48 2 4 32 8). The MLP is 4 width wide, images\n"
+      "                     come in batches of 2 batch\n"
       "  --out FILE         default: stability.jsonl\n"
-      "  --shard I/N        every N-th run, from the I-th on: for several processes or machines\n"
-      "  --workers N        runs at the same time, a thread each (default: cores; on a GPU 4)\n"
-      "  --device D         cpu (default) or cuda, cuda:1, ... On a GPU each worker has a stream, "
-      "but\n"
-      "                     autograd has one thread a process: more processes with --shard help\n"
+      "  --minutes N        begin no run after N minutes; the same command goes on later\n"
+      "  --device D         cpu (default) or cuda, cuda:1, ...\n"
+      "  --workers N        runs at the same time, a thread each (default: cores; on a GPU 2, "
+      "with\n"
+      "                     a stream each)\n"
+      "  --processes N      each with its workers: for a GPU, where autograd has one thread a "
+      "process\n"
       "\nMethods\n";
   for (const auto* table : {&methods(), &ablations()}) {
     for (const Entry& m : *table) {

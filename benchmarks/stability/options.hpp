@@ -15,11 +15,12 @@ struct Options {
   std::vector<std::string> methods;               ///< empty: all
   std::string only;                               ///< a part of a run's key, or nothing
   bool quick = false, final_list = false, list_runs = false, help = false;
-  Size size{96, 4, 4, 128, 16};
+  Size size;
   std::int64_t steps = 1000;
-  std::int64_t seeds = 0;  ///< of every experiment; 0: as the form has it
-  std::int64_t shard = 1, shards = 1;
-  std::int64_t workers = 0;  ///< threads; 0: one for each core, or 4 on a GPU
+  std::int64_t seeds = 0;     ///< of every experiment; 0: as the form has it
+  std::int64_t minutes = -1;  ///< after which no run begins; -1: none
+  std::int64_t processes = 1;
+  std::int64_t workers = 0;  ///< threads of a process; 0: one for each core, or 2 on a GPU
   std::string device = "cpu", out = "stability.jsonl";
 
   std::int64_t seeds_of(const std::string& experiment) const;

@@ -44,6 +44,15 @@ class Ours : public Method {
       return std::nullopt;
     }
   }
+  std::int64_t tensor_clips() const override {
+    std::int64_t sum = 0;
+    if constexpr (agmohd::has::judge_tensor<typename Recipe::Hindrance>) {
+      for (const auto& [parameter, state] : optimizer_.state()) {
+        sum += static_cast<const typename Optimizer::ParamState&>(*state).exploded();
+      }
+    }
+    return sum;
+  }
 
  private:
   static std::vector<torch::optim::OptimizerParamGroup> groups(
@@ -74,5 +83,8 @@ Factory make(std::function<void(typename agmohd::Optimizer<Recipe>::Options&)> c
     return std::make_unique<Ours<Recipe>>(parameters, options);
   };
 }
+
+/// The same of AGMOHD, compiled once.
+Factory make_agmohd(std::function<void(agmohd::AGMOHDOptions&)> change = {});
 
 }  // namespace stability

@@ -28,16 +28,10 @@ class Planner {
             lr,
             fault,
             o_.final_list ? "final" : "tuning",
-            o_.size_text()};
+            o_.size_text(),
+            o_.device.substr(0, o_.device.find(':'))};
     const std::string key = run.key();
-    if (key.find(o_.only) == std::string::npos || !keys_.insert(key).second) return;
-    if (std::int64_t(keys_.size()) % o_.shards == o_.shard % o_.shards) runs.push_back(run);
-  }
-  void add_faults(const Task& task, const std::vector<Entry>& table, std::int64_t seed) {
-    for (const Entry& method : table) {
-      add(task, method, seed, task.lr);
-      for (const Fault& fault : faults(o_.final_list)) add(task, method, seed, task.lr, &fault);
-    }
+    if (key.find(o_.only) != std::string::npos && keys_.insert(key).second) runs.push_back(run);
   }
 
   std::vector<Run> runs;
@@ -51,21 +45,35 @@ class Planner {
 
 std::vector<Run> plan(const Options& options, const std::vector<std::unique_ptr<Task>>& tasks) {
   Planner planner(options);
-  for (const std::string& experiment : options.experiments) {
-    // Seeds outermost: a plan that is cut short still has all methods and faults.
-    for (std::int64_t seed = 0; seed < options.seeds_of(experiment); ++seed) {
-      for (const auto& task : tasks) {
-        if (experiment == "faults") planner.add_faults(*task, methods(), seed);
-        if (experiment == "ablation") {
-          planner.add_faults(*task, ablations(), seed);
-          break;
-        }
-        for (const Entry& method : methods()) {
-          if (experiment == "clean") planner.add(*task, method, seed, task->lr);
-          for (const double lr : kRates) {
-            if (experiment == "lr") planner.add(*task, method, seed, lr);
-          }
-        }
+  const auto add = [&](const std::vector<Entry>& table, std::size_t count, std::int64_t seed,
+                       double lr, const Fault* fault) {
+    for (std::size_t i = 0; i < count; ++i) {
+      for (const Entry& method : table) {
+        planner.add(*tasks[i], method, seed, lr > 0 ? lr : tasks[i]->lr, fault);
+      }
+    }
+  };
+  const auto add_seed = [&](const std::string& experiment, std::int64_t seed) {
+    if (experiment == "lr") {
+      for (const double lr : kRates) add(methods(), tasks.size(), seed, lr, nullptr);
+      return;
+    }
+    const bool ablation = experiment == "ablation";
+    const auto& table = ablation ? ablations() : methods();
+    const std::size_t count = ablation ? 1 : tasks.size();
+    add(table, count, seed, 0, nullptr);
+    if (experiment == "clean") return;
+    for (const Fault& fault : faults(options.final_list)) add(table, count, seed, 0, &fault);
+  };
+  // A share of every experiment's seeds at a time, and of each place all methods: a plan that is
+  // cut short is balanced.
+  const std::int64_t rounds = options.seeds_of("faults");
+  for (std::int64_t round = 0; round < rounds; ++round) {
+    for (const std::string& experiment : options.experiments) {
+      const std::int64_t seeds = options.seeds_of(experiment);
+      const std::int64_t end = seeds * (round + 1) / rounds;
+      for (std::int64_t seed = seeds * round / rounds; seed < end; ++seed) {
+        add_seed(experiment, seed);
       }
     }
   }

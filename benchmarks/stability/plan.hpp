@@ -10,7 +10,7 @@
 
 namespace stability {
 
-/// The runs of the options' experiments and shard, each once.
+/// The runs of the options' experiments, each once.
 std::vector<Run> plan(const Options& options, const std::vector<std::unique_ptr<Task>>& tasks);
 
 }  // namespace stability

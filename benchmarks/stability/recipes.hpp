@@ -5,7 +5,7 @@
 #include <agmohd/recipes.hpp>
 
 // The recipes that the stability benchmark compares. Torch-free: the kernel units include this file
-// too. One more is a line here, one in methods.cpp and one in CMakeLists.txt.
+// too. One more is a line here, one in a table of methods and one in CMakeLists.txt.
 namespace stability {
 
 /// AdamW with a hindrance policy and a clip.
@@ -16,6 +16,33 @@ using AdamW = agmohd::recipe::AdamW;
 using Clip = Guarded<agmohd::hindrance::None>;
 using NanSkip = Guarded<agmohd::hindrance::Nonfinite>;
 using Agmohd = agmohd::recipe::AGMOHD;
+
+/// Nonfinite by a run-time option: for what was published without it.
+struct OptionalSkip {
+  struct Options {
+    bool repaired = true;
+  };
+  using Memory = agmohd::hindrance::Nonfinite::Memory;
+  static constexpr auto fields = agmohd::describe(agmohd::field("repaired", &Options::repaired));
+  static constexpr unsigned wants = agmohd::hindrance::Nonfinite::wants;
+  static std::string name() { return "OptionalSkip"; }
+  AGMOHD_HD static agmohd::Verdict judge(const Options& o, const agmohd::Signals& s, Memory& m) {
+    return o.repaired ? agmohd::hindrance::Nonfinite::judge({}, s, m) : agmohd::Verdict{};
+  }
+};
+
+using Spam = agmohd::Recipe<agmohd::rule::SPAM, OptionalSkip>;
+using StableSpam = agmohd::Recipe<agmohd::rule::SPAM, OptionalSkip, agmohd::momentum::Fixed,
+                                  agmohd::gradient::Stabilize>;
+using ZClip = Guarded<agmohd::hindrance::ZClip>;
+using AdaGC = Guarded<agmohd::hindrance::AdaGC, agmohd::gradient::AdaptiveClip>;
+using SkipStep = Guarded<agmohd::hindrance::SkipStep>;
+
+/// AGMOHD with Stable-SPAM's gradients behind its clip.
+using Stabilized =
+    agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::Detector, agmohd::momentum::Scheduled,
+                   agmohd::gradient::Chain<agmohd::gradient::Selected, agmohd::gradient::Stabilize>,
+                   agmohd::schedule::HindranceAware<agmohd::schedule::Selected>>;
 
 /// AGMOHD with these kinds of hindrance alone.
 template <class... K>

@@ -111,11 +111,12 @@ double mean(const std::vector<double>& x, std::size_t begin, std::size_t end) {
   return sum / double(end - begin);
 }
 
-std::string describe(const agmohd::Tally& tally) {
+std::string describe(const agmohd::Tally& tally, std::int64_t tensor_clips) {
   json::Object out;
   for (int i = 0; i < agmohd::Tally::kinds; ++i) {
     if (tally.count[i] > 0) out.add(agmohd::monitor::kind_names[i], tally.count[i]);
   }
+  if (tensor_clips > 0) out.add("tensor clipped", tensor_clips);
   return out.text();
 }
 
@@ -124,7 +125,7 @@ std::string describe(const agmohd::Tally& tally) {
 std::string Run::key() const {
   std::ostringstream out;
   out << task->name << '|' << method->name << '|' << size << '|' << steps << '|' << lr << '|'
-      << seed << '|';
+      << seed << '|' << device << '|';
   if (fault != nullptr) out << list << ':' << fault->name;
   return out.str();
 }
@@ -188,6 +189,7 @@ std::string execute(const Run& run) {
   out.add("task", run.task->name);
   out.add("method", run.method->name);
   out.add("size", run.size);
+  out.add("device", run.device);
   out.add("steps", run.steps);
   out.add("seed", run.seed);
   out.add("lr", run.lr);
@@ -204,7 +206,9 @@ std::string execute(const Run& run) {
   out.add("held_out", held_out);
   out.add("plateau", run.task->plateau(run.steps));
   if (!gave_up.empty()) out.add("gave_up", gave_up);
-  if (const auto tally = method->tally()) out.add_raw("tally", describe(*tally));
+  if (const auto tally = method->tally()) {
+    out.add_raw("tally", describe(*tally, method->tensor_clips()));
+  }
   out.add("block", std::int64_t(block));
   out.add("curve", curve);
   out.add("seconds", std::chrono::duration<double>(took).count());

@@ -18,7 +18,7 @@ struct Run {
   double lr = 0;
   const Fault* fault = nullptr;  ///< or none
   const char* list = "";         ///< that the fault is of
-  std::string size;              ///< of the network, as text
+  std::string size, device;      ///< of the network, as text
 
   /// Everything that the result depends on, as text: what is not to be done twice.
   std::string key() const;

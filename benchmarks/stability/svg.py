@@ -5,8 +5,9 @@
 import math
 from html import escape
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 420, 64, 150, 36, 48
-COLOURS = ("#a0aec0", "#dd8d3a", "#38a169", "#805ad5", "#d53f8c", "#319795", "#b7791f", "#2b6cb0")
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 800, 420, 64, 190, 36, 48
+COLOURS = ("#a0aec0", "#dd8d3a", "#38a169", "#805ad5", "#d53f8c", "#319795", "#b7791f", "#e53e3e", "#1a202c", "#9ae6b4")
+AGMOHD = ("#2b6cb0", "#63b3ed", "#2c5282")
 
 
 def text(x, y, words, more=""):
@@ -56,8 +57,9 @@ def chart(title, x_name, y_name, lines, log_x=False, mark=None):
     if mark is not None:
         u, _ = at(mark, low)
         parts.append(f'<path d="M{u:.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="#e53e3e" stroke-dasharray="3"/>')
+    ours = [name for name in lines if name.startswith("agmohd")]
     for i, (name, line) in enumerate(lines.items()):
-        colour = COLOURS[-1] if name == "agmohd" else COLOURS[i % (len(COLOURS) - 1)]
+        colour = AGMOHD[ours.index(name) % 3] if name in ours else COLOURS[i % len(COLOURS)]
         points = [(*at(x, y), failed or not math.isfinite(y)) for x, y, failed in line]
         path = "M" + "L".join(f"{u:.1f} {v:.1f}" for u, v, _ in points)
         parts.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.6"/>')

@@ -18,7 +18,7 @@ namespace stability {
 inline constexpr std::array<double, 7> kRates{1e-4, 3.16e-4, 1e-3, 3.16e-3, 1e-2, 3.16e-2, 1e-1};
 
 struct Size {
-  std::int64_t width = 48, layers = 2, heads = 4, context = 64, batch = 8;
+  std::int64_t width = 48, layers = 2, heads = 4, context = 32, batch = 8;
 };
 
 struct Batch {
@@ -60,7 +60,7 @@ class Task {
 };
 
 inline const std::vector<std::string>& task_names() {
-  static const std::vector<std::string> names{"gpt", "mlp", "vit"};
+  static const std::vector<std::string> names{"mlp", "gpt", "vit"};
   return names;
 }
 
