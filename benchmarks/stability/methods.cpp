@@ -20,6 +20,8 @@ const std::vector<Entry>& methods() {
     for (Entry& entry : published()) table.push_back(std::move(entry));
     table.push_back({"agmohd", "AGMOHD as it is by default", make_agmohd()});
     table.push_back({"agmohd-stabilize", "the same with gradient::Stabilize", make<Stabilized>()});
+    table.push_back({"agmohd-snapshots", "AGMOHD with snapshots to roll back to",
+                     make_agmohd([](agmohd::AGMOHDOptions& o) { o.snapshots(true); })});
     return table;
   }();
   return all;

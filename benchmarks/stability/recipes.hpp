@@ -42,13 +42,15 @@ using SkipStep = Guarded<agmohd::hindrance::SkipStep>;
 using Stabilized =
     agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::Detector, agmohd::momentum::Scheduled,
                    agmohd::gradient::Chain<agmohd::gradient::Selected, agmohd::gradient::Stabilize>,
-                   agmohd::schedule::HindranceAware<agmohd::schedule::Selected>>;
+                   agmohd::schedule::HindranceAware<agmohd::schedule::Selected>,
+                   agmohd::storage::Native, agmohd::heal::Snapshots>;
 
 /// AGMOHD with these kinds of hindrance alone.
 template <class... K>
 using Only = agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::Detectors<K...>,
                             agmohd::momentum::Scheduled, agmohd::gradient::Selected,
-                            agmohd::schedule::HindranceAware<agmohd::schedule::Selected>>;
+                            agmohd::schedule::HindranceAware<agmohd::schedule::Selected>,
+                            agmohd::storage::Native, agmohd::heal::Snapshots>;
 
 namespace kinds {
 using namespace agmohd::hindrance;
