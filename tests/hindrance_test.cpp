@@ -411,6 +411,13 @@ TEST(StepTooLarge, ALargeStepMovesTheMeanByALittle) {
   EXPECT_LT(steps.memory.step.mean, 1.025 * 3e-4);
 }
 
+TEST(StepTooLarge, LeavesStepsAloneThatAreUpTo2Point8Means) {
+  Steps steps;
+  for (int t = 0; t < 1000; ++t) {
+    ASSERT_EQ(steps.step(1e-3, t % 20 == 19 ? 0.84 : 0.3).lr_factor, 1) << t;
+  }
+}
+
 TEST(StepTooLarge, SurvivesALearningRateOfZero) {
   Steps steps;
   for (int t = 0; t < 200; ++t) steps.step(1e-3, 0.3);
