@@ -556,6 +556,29 @@ TEST(Plateau, ReportsAMeanLossThatStays) {
   }
 }
 
+TEST(Plateau, LowersTheLearningRateByOption) {
+  using Policy = hindrance::Detectors<hindrance::Plateau, hindrance::StepTooLarge>;
+  for (const double factor : {1.0, 0.5, 1e-6}) {
+    static Policy::Options o;
+    o.kinds.head.plateau_factor = factor;
+    o.kinds.head.plateau_floor = 0.05;
+    Policy::Memory m;
+    Signals s{.loss = 3, .has_loss = true, .lr = 1};
+    double last = 1;
+    for (int t = 0; t < 10000; ++t) {
+      const Verdict v = Policy::judge(o, s, m);
+      EXPECT_EQ(v.flags & ~Flag::plateau, 0U) << t;
+      EXPECT_LE(v.lr_factor, last);
+      EXPECT_FALSE(v.hindered);
+      last = v.lr_factor;
+      const double lowered = std::max(0.05, std::pow(factor, std::max(t / 1000 - 1, 0)));
+      ASSERT_DOUBLE_EQ(last, lowered) << t;
+      s.update2 = last * last;
+      s.updated = 1;
+    }
+  }
+}
+
 // ---- How kinds compose
 
 /// Somebody's own kind: it needs no more than this.
@@ -605,7 +628,8 @@ TEST(Kinds, EachIsAPolicyAndComposes) {
                 (kNorm | kNonfinite | kLoss | kTensors | kUpdate | kAlignment | kGuard));
   std::vector<std::string> names;
   std::apply([&](const auto&... f) { (names.emplace_back(f.name), ...); }, Detector::fields);
-  EXPECT_EQ(names, (std::vector<std::string>{"hindrance_threshold", "vanishing_eps"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"hindrance_threshold", "plateau_factor",
+                                             "plateau_floor", "vanishing_eps"}));
 }
 
 TEST(Kinds, ASkipByOneStopsTheStatisticsOfAll) {
