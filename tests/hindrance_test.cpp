@@ -108,6 +108,27 @@ TEST(HealthyRun, IsLeftAloneToTheBit) {
   EXPECT_LT(clipped, 10 * 5);
 }
 
+TEST(HealthyRun, MomentumIsUntouched) {
+  for (unsigned seed = 1; seed <= 10; ++seed) {
+    Healthy healthy(seed);
+    Driven<recipe::AGMOHD> run;
+    for (int t = 0; t < 10000; ++t) {
+      run.step(healthy.next(t % 200 == 199 ? 2.6 : 1));  // with isolated events
+      ASSERT_EQ(run.memory.momentum.calm, 1) << seed << " " << t;
+    }
+  }
+}
+
+TEST(HealthyRun, SmallNoiseHasNoExplosions) {
+  for (const double sigma : {0.02, 0.05, 0.1, 0.15}) {
+    Healthy healthy(11, sigma);
+    Driven<recipe::AGMOHD> run;
+    for (int t = 0; t < 10000; ++t) {
+      ASSERT_EQ(run.step(healthy.next(t % 100 == 99 ? 1.4 : 1)).flags & ~Flag::plateau, 0U) << t;
+    }
+  }
+}
+
 TEST(HealthyRun, NeedsNoLoss) {
   Healthy healthy(3);
   Driven<recipe::AGMOHD> run;
@@ -245,7 +266,7 @@ TEST(Explosion, ClipsASpikeToThreeSigmaAndSkipsASevereOne) {
   Healthy healthy(2, 0.3);
   hindrance::Explosion::Memory m;
   for (int t = 0; t < 400; ++t) hindrance::Explosion::judge({}, healthy.next(), m);
-  const double sigma = m.norm.sigma(0.05), mean = m.norm.mean;
+  const double sigma = m.norm.sigma(hindrance::kNormSigma), mean = m.norm.mean;
   const auto at = [&](double z) { return Signals{.norm2 = std::exp(2 * (mean + z * sigma))}; };
   auto copy = m;
   EXPECT_EQ(hindrance::Explosion::judge({}, at(3.4), copy).flags, 0U);
@@ -275,7 +296,7 @@ TEST(Explosion, TheThresholdDecidesWhatIsClipped) {
     Policy::Memory m;
     for (int t = 0; t < 300; ++t) Policy::judge(o, healthy.next(), m);
     EXPECT_FALSE(Policy::judge(o, {.norm2 = std::exp(2 * m.norm.mean)}, m).hindered);
-    const double x = m.norm.mean + 4.75 * m.norm.sigma(0.05);  // evidence 0.5
+    const double x = m.norm.mean + 4.75 * m.norm.sigma(hindrance::kNormSigma);  // evidence 0.5
     EXPECT_EQ(Policy::judge(o, {.norm2 = std::exp(2 * x)}, m).hindered, threshold < 0.5);
   }
 }
@@ -341,8 +362,9 @@ TEST(Explosion, OfOneTensorIsClippedThereAlone) {
   s.norm2 = 0.01;
   run.step(s, part(s, 1000));
   EXPECT_NEAR(std::log(run.k.gradient.factor * std::sqrt(part(s, 1000).norm2)),
-              before.mean + 3 * before.sigma(0.05), 1e-9);
-  EXPECT_LT(run.tensor.hindrance.memory.mean, before.mean + 0.1 * before.sigma(0.05));
+              before.mean + 3 * before.sigma(hindrance::kNormSigma), 1e-9);
+  EXPECT_LT(run.tensor.hindrance.memory.mean,
+            before.mean + 0.1 * before.sigma(hindrance::kNormSigma));
   // A change of regime of all: after the acceptance nothing of it is clipped but by the base clip.
   Driven<recipe::AGMOHD> other;
   for (int t = 0; t < 300; ++t) {
