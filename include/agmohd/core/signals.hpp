@@ -34,6 +34,7 @@ struct Signals {
       std::numeric_limits<double>::quiet_NaN();  ///< as handed to step(loss); NaN if none was
   bool has_loss = false;                         ///< whether a loss was handed over
   double lr = 0;  ///< of the first parameter group in this step, after the schedule alone
+  bool can_roll_back = false;  ///< there is a snapshot to swap in, or one to swap back
 
   // Of the last applied step, u being what the rule's `direction` gave
   double update2 = 0;         ///< sum of squares of lr * u

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 
 #include "../core/lane.hpp"
 
@@ -79,6 +80,20 @@ struct Size {
     const double difference = capped(x) - mean;
     mean += detail::observe(unseen) * difference;
   }
+};
+
+/// Skipped steps that are not paid back yet. One costs 10, an applied step pays back, so that of
+/// many steps only a small share can be skipped, however the skips are spread.
+struct SkipBudget {
+  std::int64_t spent = 0;
+
+  /// Whether one more may be skipped, if `most` in a row may.
+  AGMOHD_HD bool allows(std::int64_t most) const { return spent < kCost * most; }
+  AGMOHD_HD void spend() { spent += kCost; }
+  AGMOHD_HD void pay_back(std::int64_t amount) { spent = spent > amount ? spent - amount : 0; }
+
+ private:
+  static constexpr std::int64_t kCost = 10;
 };
 
 /// The sigma that a statistic of ln(norm) has at least: a spike of 3.5 sigma is then twice the
