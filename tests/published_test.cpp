@@ -210,6 +210,7 @@ TEST(ZClip, ANanDisablesItAsPublishedAndIsSkippedRepaired) {
     ASSERT_EQ(w.skip, std::isnan(row[0]));
     if (!w.skip) {
       ASSERT_EQ(w.norm_bound, ZClip::judge({}, s, without).norm_bound);
+      repaired.nonfinite = {};  // applied steps pay for skipped ones little by little
       ASSERT_TRUE(same_bytes(repaired, without));
     }
     clipped += t++ > 180 && w.norm_bound < kInf ? 1 : 0;

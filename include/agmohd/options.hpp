@@ -86,6 +86,8 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   AGMOHD_OPTION(reset_correction)
   AGMOHD_OPTION(spike_repaired)
   AGMOHD_OPTION(hindrance_threshold)
+  AGMOHD_OPTION(plateau_factor)
+  AGMOHD_OPTION(plateau_floor)
   AGMOHD_OPTION(vanishing_eps)
   AGMOHD_OPTION(sigma_factor)
   AGMOHD_OPTION(rolling_interval)

@@ -15,8 +15,8 @@
 namespace agmohd::hindrance {
 
 /// Everything that agmohd can detect.
-using Detector = Detectors<Nonfinite, LossSpike, Explosion, StepTooLarge, ImpossibleMoment,
-                           Oscillation, Vanishing, Plateau>;
+using Detector = Detectors<Nonfinite, LossSpike, Explosion, Plateau, StepTooLarge, ImpossibleMoment,
+                           Oscillation, Vanishing>;
 static_assert(Hindrance<Detector> && has::judge_tensor<Detector>);
 
 }  // namespace agmohd::hindrance

@@ -12,15 +12,17 @@
 namespace agmohd::hindrance {
 
 /// Exploding gradients, by the z-score of ln(norm): ZClip's clip to mean + 3 sigma (Kumar et al.
-/// 2025), and where it is severe OLMo's skipped step, but at most 5 in a row (25 while LossSpike
-/// finds the loss high, which must stand before it in a Detectors). Then it is a change of regime:
-/// the statistics move there, and for 20 steps nothing is skipped. A single tensor is clipped in
-/// the same way, but only from 6 sigma on: a lower bound there gave nearly all false alarms.
+/// 2025), and above 6 sigma OLMo's skipped step, but at most 5 in a row, or 25 while LossSpike,
+/// which must stand before it in a Detectors, finds the loss high; 10 applied steps pay for one
+/// more. Then, or when LossSpike accepts a level of the loss, it is a change of regime: the
+/// statistics move there, and for 20 steps nothing is skipped. A single tensor is
+/// clipped in the same way, but only from 6 sigma on: a lower bound there gave nearly all false
+/// alarms.
 struct Explosion {
   struct Options {};
   struct Memory {
-    Spread norm;                  ///< of ln(norm)
-    std::int64_t skips = 0;       ///< in a row
+    Spread norm;  ///< of ln(norm)
+    SkipBudget skips;
     std::int64_t clips_only = 0;  ///< steps that may not be skipped, after an acceptance
   };
   using TensorMemory = Spread;  ///< of the tensor's ln(norm)
@@ -30,12 +32,12 @@ struct Explosion {
 
   AGMOHD_HD static void examine(const Options&, const Signals& s, const Memory& m, Verdict& v) {
     if (!has_log(s.norm2) || !m.norm.acts()) return;
-    const double x = log_norm(s.norm2), z = m.norm.z(x, kNormSigma);
+    const double z = m.norm.z(log_norm(s.norm2), kNormSigma);
     report(v, Flag::explosion, z, kNotice, kSevere);
-    const bool severe = z > kSevere && x > m.norm.mean + kLogOf3 && m.clips_only == 0;
-    if (!severe) {
-      if (z > 3) lower(v.norm_bound, std::exp(m.norm.upper(kNormSigma)));
-    } else if (m.skips < ((v.flags & Flag::loss_spike) != 0 ? 25 : 5)) {
+    if (!(z > 3) || (v.flags & Flag::accepted) != 0) return;
+    if (z <= kSevere || m.clips_only > 0) {
+      lower(v.norm_bound, std::exp(m.norm.upper(kNormSigma)));
+    } else if (m.skips.allows((v.flags & Flag::loss_spike) != 0 ? 25 : 5)) {
       v.skip = true;
     } else if (!v.skip) {
       v.flags |= Flag::accepted;
@@ -44,14 +46,19 @@ struct Explosion {
 
   AGMOHD_HD static void learn(const Options&, const Signals& s, const Verdict& v, Memory& m) {
     const bool exploded = (v.flags & Flag::explosion) != 0;
+    const bool accepted = (v.flags & Flag::accepted) != 0;
+    if (v.rollback) {  // swapped in: a new beginning; swapped back: the regime is to be accepted
+      m.skips = {};
+      while (accepted && exploded && m.skips.allows(25)) m.skips.spend();
+    }
     if (v.skip) {
-      if (exploded) m.skips += 1;
+      if (exploded) m.skips.spend();
       return;
     }
-    m.skips = 0;
+    m.skips.pay_back(1);
     if (m.clips_only > 0) m.clips_only -= 1;
     if (!has_log(s.norm2)) return;
-    if (exploded && (v.flags & Flag::accepted) != 0) {
+    if (exploded && accepted) {
       m.norm.accept(log_norm(s.norm2), kAcceptedSigma);
       m.clips_only = 20;
     } else {
@@ -81,7 +88,7 @@ struct Explosion {
   }
 
  private:
-  static constexpr double kNotice = 3.5, kSevere = 6, kLogOf3 = 1.0986122886681098;
+  static constexpr double kNotice = 3.5, kSevere = 6;
   static constexpr double kAcceptedSigma = 0.5;
 };
 static_assert(Kind<Explosion> && Hindrance<Explosion> && has::judge_tensor<Explosion>);

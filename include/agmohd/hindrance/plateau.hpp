@@ -11,24 +11,32 @@
 namespace agmohd::hindrance {
 
 /// Reports that the mean loss of 1000 applied steps is less than 0.1 sigma below that of the 1000
-/// before. The report stands until the next 1000 are over.
+/// before. The report stands until the next 1000 are over. Each time, with `plateau_factor` below
+/// 1, it also lowers the learning rate by it for good, to `plateau_floor` of the schedule's.
 struct Plateau {
-  struct Options {};
+  struct Options {
+    double plateau_factor = 1;
+    double plateau_floor = 0.01;
+  };
   struct Memory {
     Spread loss;
     double sum = 0, previous = 0;  ///< of this block; the mean of the last one
     std::int64_t count = 0;        ///< losses
     std::int64_t flat = 0;         ///< whether the last comparison found a plateau
+    double lowered = 1;            ///< what it lowers the learning rate to
   };
-  static constexpr auto fields = describe();
+  static constexpr auto fields =
+      describe(field("plateau_factor", &Options::plateau_factor, Bounds{0, 1, false, true}),
+               field("plateau_floor", &Options::plateau_floor, between(0, 1)));
   static constexpr unsigned wants = kLoss;
   static std::string name() { return "Plateau"; }
 
   AGMOHD_HD static void examine(const Options&, const Signals&, const Memory& m, Verdict& v) {
     if (m.flat != 0) v.flags |= Flag::plateau;
+    v.lr_factor *= m.lowered;
   }
 
-  AGMOHD_HD static void learn(const Options&, const Signals& s, const Verdict& v, Memory& m) {
+  AGMOHD_HD static void learn(const Options& o, const Signals& s, const Verdict& v, Memory& m) {
     if (v.skip || !s.has_loss || !finite(s.loss)) return;
     const double least = loss_sigma(m.loss);
     m.sum += m.loss.winsorized(s.loss, least);
@@ -36,7 +44,10 @@ struct Plateau {
     m.count += 1;
     if (m.count % kBlock != 0) return;
     const double mean = m.sum / double(kBlock);
-    m.flat = m.count > kBlock && m.previous - mean < 0.1 * m.loss.sigma(0) ? 1 : 0;
+    m.flat = m.count > kBlock && m.previous - mean <= 0.1 * m.loss.sigma(0) ? 1 : 0;
+    if (m.flat != 0) {
+      m.lowered = std::fmin(m.lowered, std::fmax(o.plateau_factor * m.lowered, o.plateau_floor));
+    }
     m.previous = mean;
     m.sum = 0;
   }

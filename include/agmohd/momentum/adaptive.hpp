@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "../core/concepts.hpp"
@@ -10,31 +11,39 @@
 
 namespace agmohd::momentum {
 
-/// Momentum between `min_momentum` and the rule's beta1: each hindered step halves the distance to
-/// the lower one, each calm step takes 5 % off the distance to the upper one, which is reached
-/// exactly after at most 135 calm steps. A beta1 below `min_momentum` stays.
+/// Momentum between `min_momentum` and the rule's beta1, for hindrance that lasts: from the third
+/// hindered step on, where 10 calm ones make up for one, each hindered step halves the distance to
+/// the lower one. Each calm step takes 5 % off the distance to the upper one, which is reached
+/// exactly after at most 135. Single events leave it alone; in the design each counted, and lowered
+/// momentum in a third of all steps of healthy runs. A beta1 below `min_momentum` stays.
 struct Adaptive {
   struct Options {
     double min_momentum = 0.5;
   };
   struct Memory {
-    double calm = 1;  ///< 0: min_momentum, 1: beta1
+    double calm = 1;          ///< 0: min_momentum, 1: beta1
+    std::int64_t strain = 0;  ///< 10 for a hindered step, less 1 for a calm one
   };
   static constexpr auto fields = describe(field("min_momentum", &Options::min_momentum, in(0, 1)));
   static constexpr bool needs_first_moment = true;
   static std::string name() { return "Adaptive"; }
 
   AGMOHD_HD static void advance(const Options&, const Verdict& v, Memory& m) {
-    if (v.hindered) {
-      m.calm *= 0.5;
-    } else {
+    m.strain += v.hindered ? 10 : -1;
+    m.strain = m.strain < 0 ? 0 : m.strain > kMost ? kMost : m.strain;
+    if (!v.hindered) {
       m.calm = m.calm > 0.999 ? 1 : m.calm + 0.05 * (1 - m.calm);
+    } else if (m.strain > kLasting) {
+      m.calm *= 0.5;
     }
   }
   AGMOHD_HD static Blend blend(const Options& o, const Memory& m, double beta1) {
     const double low = o.min_momentum;
     return {m.calm == 1 || beta1 <= low ? beta1 : low + (beta1 - low) * m.calm, 0};
   }
+
+ private:
+  static constexpr std::int64_t kLasting = 20, kMost = 30;
 };
 static_assert(Momentum<Adaptive>);
 
