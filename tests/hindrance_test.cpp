@@ -67,6 +67,10 @@ struct Driven {
 
   explicit Driven(double lr = 1e-3) { group.lr = lr; }
   Verdict step(Signals s, TensorSignals ts = {}) {
+    if constexpr (R::heals) {  // to swap in and to swap back
+      shared.healing.snapshots = s.can_roll_back;
+      if (s.can_roll_back) memory.healing = {0, 2, {2, -1}, 0};
+    }
     verdict = R::judge(shared, group, s, memory);
     if (!verdict.skip) {
       k = R::template decide<double>(shared, group, s, verdict, memory, tensor, 0, ts);
@@ -79,7 +83,8 @@ struct Driven {
   }
 };
 template <class H>
-using Watching = Recipe<rule::AdamW, H>;
+using Watching = Recipe<rule::AdamW, H, momentum::Fixed, gradient::None, schedule::Constant,
+                        storage::Native, heal::Snapshots>;
 
 bool clips(const Verdict& v, const Signals& s) { return std::sqrt(s.norm2) > v.norm_bound; }
 
