@@ -184,6 +184,18 @@ std::vector<Contestant> hindrance(at::ScalarType dtype, bool cuda) {
   return all;
 }
 
+/// The same with snapshots, for which a large model may not leave enough memory.
+std::vector<Contestant> hindrance_and_snapshots(at::ScalarType dtype, bool cuda) {
+  std::vector<Contestant> all = hindrance(dtype, cuda);
+  all.push_back({.name = "agmohd_snapshots",
+                 .what = "AGMOHD, a snapshot every 50 steps",
+                 .baseline = "torch_detector",
+                 .bytes_a_parameter = Bytes(dtype).ours(2, 2),
+                 .step = [](Peers& p) { p.step_snapshots(); },
+                 .multiple = 50});
+  return all;
+}
+
 /// A lineup on each of the devices; a variant that measures another optimizer is one more line.
 struct Row {
   const char* name;
@@ -204,7 +216,7 @@ const std::vector<Row>& lineups() {
       {"gpt2_xl_rules", {large}, false, true, false, rules},
       {"gpt2_xl_state", {large}, false, true, false, half_state},
       {"gpt2_xl_bf16_state", {large, at::kBFloat16}, false, true, false, half_state},
-      {"gpt2_124m_agmohd", {small}, true, true, true, hindrance},
+      {"gpt2_124m_agmohd", {small}, true, true, true, hindrance_and_snapshots},
       {"gpt2_xl_agmohd", {large}, false, true, false, hindrance},
       {"2000x1000_agmohd", {equal(2000, 1000)}, true, true, false, hindrance},
       {"10000x64_agmohd", {equal(10000, 64)}, false, true, false, hindrance},

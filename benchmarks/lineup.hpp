@@ -26,6 +26,7 @@ struct Contestant {
   std::function<void(Peers&)> step;
   bool captured = false;
   std::function<void(Peers&)> prepare = [](Peers&) {};  ///< before the capture
+  std::int64_t multiple = 1;                            ///< steps of a sample are a multiple of it
 };
 
 /// Contestants on the same tensors, measured in rounds: each round times every contestant once, for
@@ -109,7 +110,9 @@ class Lineup {
     for (const Step& step : steps_) {
       double once = platform_.time(1, step).whole;
       for (int i = 0; i < 2; ++i) once = std::min(once, platform_.time(1, step).whole);
-      counts_.push_back(std::clamp<std::int64_t>(std::llround(window() / once), 1, 20000));
+      const std::int64_t multiple = contestants_[counts_.size()].multiple;
+      const std::int64_t count = std::clamp<std::int64_t>(std::llround(window() / once), 1, 20000);
+      counts_.push_back((count + multiple - 1) / multiple * multiple);
     }
   }
 

@@ -107,6 +107,11 @@ class Peers {
 
   /// AGMOHD's step with a loss.
   void step_agmohd() { ours<Agmohd>().step(loss_); }
+  /// The same, with a snapshot in every 50th step.
+  void step_snapshots() {
+    if (!snapshots_) snapshots_.emplace(params_, options<Agmohd>().snapshots(true));
+    snapshots_->step(loss_);
+  }
 
   /// A detector as people write one on the host: skip what is not finite or six sigma above the
   /// mean of the last norms, else clip and step.
@@ -198,6 +203,7 @@ class Peers {
   std::optional<torch::optim::AdamW> torch_;
   std::optional<torch::optim::Adam> torch_adam_;
   std::optional<torch::optim::SGD> torch_sgd_;
+  std::optional<agmohd::Optimizer<Agmohd>> snapshots_;
   AdamStates adam_, adamw_;
   std::vector<at::Tensor> buffers_;
   template <class... Recipes>

@@ -77,7 +77,7 @@ struct Snapshots {
                                          Flag::accepted;
 
   AGMOHD_HD static bool healthy(const Verdict& v) {
-    return !v.skip && !v.hindered && (v.flags & kUnhealthy) == 0;
+    return !v.skip && (v.flags & kUnhealthy) == 0;
   }
   AGMOHD_HD static int older(const Memory& m) {
     if (m.stamps[0] <= 0) return m.stamps[1] > 0 ? 1 : -1;
