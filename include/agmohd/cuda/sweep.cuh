@@ -10,6 +10,7 @@
 #include "access.cuh"
 #include "decide.cuh"
 #include "lane.cuh"
+#include "pack.cuh"
 #include "swept.cuh"
 #include "table.cuh"
 
@@ -26,7 +27,8 @@ struct SweepPage {
   using S = Stored<typename Recipe::Storage, E>;
   using K = typename Recipe::template Coefficients<R>;
   using T = strict<R>;
-  using Slots = typename Recipe::template Slots<T>;
+  using Four = pack<R, 4>;
+  using Slots = typename Recipe::template Slots<Four>;
   /// Eight where all elements have 2 bytes: accesses of 16 bytes.
   static constexpr int kBundle = bundle_size<Recipe, E>;
   static constexpr int kChunk = kWarp * kBundle;  // of a warp at a time
@@ -58,7 +60,7 @@ struct SweepPage {
   const E* grad;
   S* slots[kSlots > 0 ? kSlots : 1];  // null: not used
   int count;
-  bool vector;
+  bool plain;
 
   __device__ SweepPage(const View<Recipe>& view, const PageRef& ref, bool idle) {
     const DeviceTensor<Recipe>& tensor = view.tensors[ref.tensor];
@@ -67,19 +69,19 @@ struct SweepPage {
     count = int(left < reduction::kPage ? left : reduction::kPage);
     param = static_cast<E*>(tensor.param) + first;
     grad = static_cast<const E*>(view.grads[ref.tensor]) + first;
-    vector = Bundle<E, kBundle>::aligned(param) && Bundle<E, kBundle>::aligned(grad);
+    plain = Bundle<E, kBundle>::aligned(param) && Bundle<E, kBundle>::aligned(grad);
 #pragma unroll
     for (int s = 0; s < kSlots; ++s) {
       slots[s] = tensor.slots[s] == nullptr ? nullptr : static_cast<S*>(tensor.slots[s]) + first;
-      vector = vector && State::aligned(slots[s]);
+      plain = plain && State::aligned(slots[s]) && (slots[s] != nullptr) == (s < kAhead);
     }
   }
 
-  /// How many chunks the page has, and how many from its beginning are complete and aligned. A lane
-  /// has neighbours of these (`kFull`), and of the others every 32nd element, as far as there is
-  /// one.
+  /// How many chunks the page has, and how many from its beginning are full: complete, aligned, and
+  /// with the states that are loaded ahead alone. A lane has neighbours of a full chunk, and of the
+  /// others every 32nd element, as far as there is one.
   __device__ int chunks() const { return (count + kChunk - 1) / kChunk; }
-  __device__ int full_chunks() const { return vector ? count / kChunk : 0; }
+  __device__ int full_chunks() const { return plain ? count / kChunk : 0; }
   template <bool kFull>
   static constexpr int kStep = kFull ? 1 : kWarp;
   template <bool kFull>
@@ -112,7 +114,7 @@ struct SweepPage {
     load<kFull>(x.grad, grad, i);
 #pragma unroll
     for (int s = 0; s < kAhead; ++s) {
-      if (slots[s] != nullptr) {
+      if (kFull || slots[s] != nullptr) {
         load<kFull>(x.slots[s], slots[s], i);
       } else {
         x.slots[s] = State{};
@@ -124,23 +126,27 @@ struct SweepPage {
   /// What is measured of one element, in the order of Recipe::Watched.
   using Seen = R[reduction::kWatched];
 
-  /// One element, as Recipe::sweep.
+  /// Elements j to j + 3 of the bundle, as Recipe::sweep.
   template <bool kMeasure>
-  __device__ R sweep_one(const Elements& x, int j, Slots& state, const K& k, Seen& seen,
-                         int& guarded) const {
-    const T p{x.param.widened(j)}, g{x.grad.widened(j)};
+  __device__ Four sweep_four(const Elements& x, int j, Slots& state, const K& k, Seen (&seen)[4],
+                             int& guarded) const {
+    const Four p = Four::make([&](int h) { return x.param.widened(j + h); });
+    const Four g = Four::make([&](int h) { return x.grad.widened(j + h); });
     if constexpr (!Recipe::watched) {
-      return Recipe::sweep(p, g, state, k).v;
-    } else if constexpr (!kMeasure) {
-      typename Recipe::template Guarded<T> w;
-      const R out = Recipe::sweep(p, g, state, k, w).v;
-      if (w.guarded) guarded += 1;
-      return out;
+      return Recipe::sweep(p, g, state, k);
     } else {
-      typename Recipe::template Watched<T> w;
-      const R out = Recipe::sweep(p, g, state, k, w).v;
-      if (w.guarded) guarded += 1;
-      seen[0] = (w.step * w.step).v, seen[1] = w.along_previous.v, seen[2] = w.along.v;
+      using W = std::conditional_t<kMeasure, typename Recipe::template Watched<Four>,
+                                   typename Recipe::template Guarded<Four>>;
+      W w;
+      const Four out = Recipe::sweep(p, g, state, k, w);
+#pragma unroll
+      for (int h = 0; h < 4; ++h) {
+        if (w.guarded.v[h]) guarded += 1;
+        if constexpr (kMeasure) {
+          seen[h][0] = (w.step[h] * w.step[h]).v;
+          seen[h][1] = w.along_previous.v[h], seen[h][2] = w.along.v[h];
+        }
+      }
       return out;
     }
   }
@@ -177,18 +183,20 @@ struct SweepPage {
   __device__ void update(Elements& x, States& further, int i, const K& k, Sums& sums,
                          int& guarded) const {
     const auto at = [&](int s) -> State& { return s < kAhead ? x.slots[s] : further[s - kAhead]; };
+    const auto used = [&](int s) { return kFull ? s < kAhead : slots[s] != nullptr; };
     R quads[reduction::kWatched][kBundle / 4];
 #pragma unroll
     for (int j = 0; j < kBundle; j += 4) {
-      R p[4], stored[kSlots > 0 ? kSlots : 1][4];
       Seen seen[4];
-#pragma unroll
-      for (int h = 0; h < 4; ++h) {
-        Slots state;
-        for_each_slot<kSlots>(state, [&](int s, T& slot) { slot = {at(s).widened(j + h)}; });
-        p[h] = sweep_one<kMeasure>(x, j + h, state, k, seen[h], guarded);
-        for_each_slot<kSlots>(state, [&](int s, T& slot) { stored[s][h] = slot.v; });
-      }
+      Slots state;
+      for_each_slot<kSlots>(state, [&](int s, Four& slot) {
+        if (kFull && s >= kAhead) {
+          slot = Four::all(0);
+        } else {
+          slot = Four::make([&](int h) { return at(s).widened(j + h); });
+        }
+      });
+      const Four p = sweep_four<kMeasure>(x, j, state, k, seen, guarded);
       if constexpr (kMeasure) {
 #pragma unroll
         for (int w = 0; w < reduction::kWatched; ++w) {
@@ -202,21 +210,21 @@ struct SweepPage {
         }
       }
       if (Recipe::Storage::rounds(k.storage)) {  // one branch for four
-#pragma unroll
-        for (int h = 0; h < 4; ++h) {
-          const int at_page = i + (j + h) * kStep<kFull>;
-          const std::int64_t element = first | at_page;  // which is below kPage
-#pragma unroll
-          for (int s = 0; s < kSlots; ++s) {
-            stored[s][h] = Recipe::Storage::rounded(stored[s][h], k.storage, element, s);
-          }
-        }
+        for_each_slot<kSlots>(state, [&](int s, Four& slot) {
+          if (!used(s)) return;
+          slot = Four::make([&](int h) {
+            const int at_page = i + (j + h) * kStep<kFull>;
+            const std::int64_t element = first | at_page;  // which is below kPage
+            return Recipe::Storage::rounded(slot.v[h], k.storage, element, s);
+          });
+        });
       }
 #pragma unroll
       for (int h = 0; h < 4; h += 2) {
-        x.param.narrow(j + h, p[h], p[h + 1]);
-#pragma unroll
-        for (int s = 0; s < kSlots; ++s) at(s).narrow(j + h, stored[s][h], stored[s][h + 1]);
+        x.param.narrow(j + h, p.v[h], p.v[h + 1]);
+        for_each_slot<kSlots>(state, [&](int s, Four& slot) {
+          if (!kFull || s < kAhead) at(s).narrow(j + h, slot.v[h], slot.v[h + 1]);
+        });
       }
     }
     if constexpr (kMeasure) {
@@ -239,14 +247,14 @@ struct SweepPage {
     States further{};
 #pragma unroll
     for (int s = kAhead; s < kSlots; ++s) {
-      if (slots[s] != nullptr) load<kFull>(further[s - kAhead], slots[s], i);
+      if (!kFull && slots[s] != nullptr) load<kFull>(further[s - kAhead], slots[s], i);
     }
     update<kFull, kMeasure>(x, further, i, k, sums, guarded);
     const auto store_all = [&](E* to, auto slot_at) {
       store<kFull>(x.param, to, i);
 #pragma unroll
-      for (int s = 0; s < kSlots; ++s) {
-        if (slots[s] == nullptr) continue;
+      for (int s = 0; s < (kFull ? kAhead : kSlots); ++s) {
+        if (!kFull && slots[s] == nullptr) continue;
         store<kFull>(s < kAhead ? x.slots[s] : further[s - kAhead], slot_at(s), i);
       }
     };
@@ -276,20 +284,29 @@ struct SweepPage {
   }
 
   /// Chunks up to `end`, of which there are some. The next bundle is under way while one is worked
-  /// on.
+  /// on, unless registers are short.
   template <bool kFull>
   __device__ void sweep(Elements& x, int& chunk, int end, int stride, const K& k, const Kept& kept,
                         int& guarded) const {
+    constexpr bool ahead = kFull || kBundle == 4 || std::is_same_v<E, F16>;
     Sums none;
+    if constexpr (ahead) {
 #pragma unroll 1
-    do {
-      Elements ahead = x;
-      const int next = chunk + stride;
-      if (next < end) ahead = load<kFull>(next);
-      step<kFull, false>(x, chunk, k, kept, none, guarded);
-      x = ahead;
-      chunk = next;
-    } while (chunk < end);
+      do {
+        const int next = chunk + stride;
+        Elements after = x;
+        if (next < end) after = load<kFull>(next);
+        step<kFull, false>(x, chunk, k, kept, none, guarded);
+        x = after;
+        chunk = next;
+      } while (chunk < end);
+    } else {
+#pragma unroll 1
+      for (; chunk < end; chunk += stride) {
+        Elements now = load<kFull>(chunk);  // x again, at first
+        step<kFull, false>(now, chunk, k, kept, none, guarded);
+      }
+    }
   }
 
   /// The same of a sampled page: a warp takes the chunks of a logical warp one after another, whose
