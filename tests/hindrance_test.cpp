@@ -1014,18 +1014,21 @@ TEST(Choices, AreCheckedByName) {
 struct AdamElement {
   rule::Adam::Options o;
   rule::Adam::Memory memory{};
+  rule::Adam::Guard::Memory guard{};
   rule::Adam::Slots<float> slots{};
-  rule::Adam::Coefficients<float> k{};
+  rule::Adam::Guard::Coefficients<float> k{};
   std::int64_t age = 0;
   bool bf16 = false;  // how the state is stored
 
   /// Whether the guard changed something.
   bool step(float g, double beta1) {
     const double slack = bf16 ? 1.1 : kSlack;
-    k = rule::Adam::at<float>(o, {++age, 1, {beta1, 0}, slack}, memory);
-    rule::Adam::update(0.0F, g, slots, k);
+    const Now now{++age, 1, {beta1, 0}};
+    const auto rule = rule::Adam::at<float>(o, now, memory);
+    k = rule::Adam::Guard::at<float>(o, now, slack, memory, guard);
+    rule::Adam::update(0.0F, g, slots, rule);
     const auto before = slots;
-    const bool guarded = rule::Adam::guard(slots, k);
+    const bool guarded = rule::Adam::Guard::apply(slots, rule, k);
     EXPECT_EQ(guarded, !same_bytes(before, slots));
     if (!o.amsgrad) slots.max_exp_avg_sq = 0;  // it is not stored
     if (bf16) {
@@ -1039,7 +1042,7 @@ struct AdamElement {
     const double c1 = 1 - memory.beta1_product, c2 = 1 - memory.beta2_product;
     const double m = std::abs(double(slots.exp_avg)) / c1;
     const double v = std::sqrt(double(slots.exp_avg_sq) / c2) + std::max(o.eps, 1e-18);
-    return m / v / (std::sqrt(memory.bound2 * c2) / c1);
+    return m / v / (std::sqrt(guard.bound2 * c2) / c1);
   }
 };
 
@@ -1103,17 +1106,29 @@ TEST(ImpossibleMoment, TheBoundIsRestoredFromTheAge) {
   for (const double b1 : {0.0, 0.5, 0.9, 0.95, 0.999}) {
     for (const double b2 : {0.0, 0.25, 0.5, 0.81, 0.9, 0.95, 0.999}) {
       rule::Adam::Options o{.betas = {b1, b2}};
-      rule::Adam::Memory m;
-      EXPECT_EQ(rule::Adam::restore(o, 0).bound2, 0);
+      rule::Adam::Guard::Memory m;
+      EXPECT_EQ(rule::Adam::Guard::restore(o, 0).bound2, 0);
       for (std::int64_t age = 1; age < 2000; ++age) {
-        rule::Adam::at<double>(o, {age, 1, {b1, 0}}, m);
-        const double restored = rule::Adam::restore(o, age).bound2;
+        rule::Adam::Guard::at<double>(o, {age, 1, {b1, 0}}, kSlack, {}, m);
+        const double restored = rule::Adam::Guard::restore(o, age).bound2;
         if (restored < 1e300) {
           ASSERT_NEAR(restored / m.bound2, 1, 1e-11) << b1 << " " << b2 << " " << age;
         }
       }
     }
   }
+}
+
+TEST(ImpossibleMoment, CostsNothingWhereNobodyWantsIt) {
+  using Guarded = Recipe<rule::AdamW, hindrance::ImpossibleMoment>;
+  using Plain = Recipe<rule::AdamW>;
+  using Clipped = Recipe<rule::AdamW, hindrance::None, momentum::Fixed, gradient::ClipByNorm>;
+  using SGD = Recipe<rule::SGD, hindrance::ImpossibleMoment>;
+  static_assert(Guarded::guards && !Plain::guards && !Clipped::guards && !SGD::guards);
+  static_assert(sizeof(Plain::Coefficients<float>) + 8 == sizeof(Guarded::Coefficients<float>));
+  static_assert(sizeof(Plain::Coefficients<double>) + 16 == sizeof(Guarded::Coefficients<double>));
+  static_assert(sizeof(Plain::PerTensor) + 8 == sizeof(Guarded::PerTensor));
+  static_assert(sizeof(Plain::PerTensor) == 32 && sizeof(Clipped::PerTensor) == 32);
 }
 
 TEST(ImpossibleMoment, IsCountedInTheWatchedSweepAlone) {

@@ -49,6 +49,9 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   static constexpr bool watched = has::judge_tensor<typename Recipe::Hindrance>;
   static constexpr bool remembered =
       !std::is_empty_v<typename agmohd::detail::TensorMemory<typename Recipe::Gradient>::type>;
+  /// Whether the rule, its guard, remember something beside the age.
+  static constexpr bool ruled = !std::is_empty_v<typename Recipe::Rule::Memory>;
+  static constexpr bool guarded = !std::is_empty_v<typename Recipe::Guard::Memory>;
 
   using Slots = detail::SlotTable<typename Recipe::Rule>;
   /// A snapshot of the parameter and its slots; undefined: none.
@@ -130,8 +133,11 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
       if (!slots_[i].defined()) continue;
       archive.write(Recipe::Rule::slot_names[i], c10::IValue(compact(slots_[i])));
     }
-    if constexpr (!std::is_empty_v<typename Recipe::Rule::Memory>) {
+    if constexpr (ruled) {
       if (!age_only_) archive.write("agmohd_memory", c10::IValue(to_tensor(record.rule)));
+    }
+    if constexpr (guarded) {
+      if (!age_only_) archive.write("agmohd_guard", c10::IValue(to_tensor(record.guard)));
     }
     if constexpr (watched) {
       archive.write("agmohd_hindrance", c10::IValue(to_tensor(record.hindrance)));
@@ -162,11 +168,16 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     if (archive.try_read("step", value)) record_.age = value.toInt();
     TORCH_CHECK(record_.age >= 0, "agmohd: the checkpoint has a state with step = ", record_.age,
                 ", but it must be at least 0");
-    if constexpr (!std::is_empty_v<typename Recipe::Rule::Memory>) {
+    if constexpr (ruled) {
       if (archive.try_read("agmohd_memory", value)) {
         from_tensor(value.toTensor(), record_.rule);
         age_only_ = false;
       }
+    }
+    if constexpr (guarded) {
+      const bool both = (!ruled || !age_only_) && archive.try_read("agmohd_guard", value);
+      if (both) from_tensor(value.toTensor(), record_.guard);
+      age_only_ = !both;
     }
     if constexpr (watched) {
       if (archive.try_read("agmohd_hindrance", value)) {
@@ -192,9 +203,12 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   void digest(Digest& digest) const {
     const PerTensor record = this->record();
     digest.add(record.age);
-    if constexpr (!std::is_empty_v<typename Recipe::Rule::Memory>) {
-      digest.add(age_only_);
+    if constexpr (ruled || guarded) digest.add(age_only_);
+    if constexpr (ruled) {
       if (!age_only_) digest.add(to_tensor(record.rule));
+    }
+    if constexpr (guarded) {
+      if (!age_only_) digest.add(to_tensor(record.guard));
     }
     if constexpr (watched) digest.add(to_tensor(record.hindrance));
     if constexpr (remembered) digest.add(to_tensor(record.gradient));
@@ -282,7 +296,7 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
 
   bool attached() const { return executor_ != nullptr; }
   PerTensor record() const { return attached() ? executor_->read_record(index_) : record_; }
-  /// The record with the rule's memory filled in where only the age is known.
+  /// The record with the memory of the rule and its guard filled in where only the age is known.
   PerTensor complete_record(const typename Recipe::Rule::Options& options) const {
     PerTensor record = this->record();
     if (attached() || !age_only_) return record;
@@ -291,6 +305,7 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
       if (record.age == 0 && std::any_of(slots_.begin(), slots_.end(), defined)) record.age = 1;
     }
     record.rule = Recipe::Rule::restore(options, record.age);
+    if constexpr (Recipe::guards) record.guard = Recipe::Rule::Guard::restore(options, record.age);
     return record;
   }
   void attach(std::shared_ptr<Executor<Recipe>> executor, std::int32_t position,

@@ -8,10 +8,10 @@
 #include <type_traits>
 
 #include "core/concepts.hpp"
-#include "core/elements.hpp"
 #include "core/note.hpp"
 #include "core/recipe_checks.hpp"
 #include "core/record.hpp"
+#include "core/rule_guard.hpp"
 #include "gradient/chain.hpp"
 #include "heal/none.hpp"
 #include "hindrance/none.hpp"
@@ -50,6 +50,8 @@ struct Recipe {
   static constexpr int slot_count = int(Rule::slot_names.size());
   /// Whether the lanes have to take the watched sweep.
   static constexpr bool watched = (wants & kSweepWants) != 0;
+  /// Whether the sweep guards the rule's slots.
+  static constexpr bool guards = (wants & kGuard) != 0 && has::guard<Rule>;
   /// Whether steps are recorded.
   static constexpr bool recorded = Hindrance::wants != 0;
   static_assert(recorded || !watched, "agmohd: only a hindrance policy may want a watched sweep");
@@ -58,6 +60,7 @@ struct Recipe {
 
   template <class T>
   using Slots = typename Rule::template Slots<T>;
+  using Guard = detail::RuleGuard<Rule, Storage, guards>;
 
   /// What a step computes, without how state is stored.
   static std::string policies() {
@@ -106,6 +109,7 @@ struct Recipe {
     std::int64_t stamp = 0;  ///< of the snapshot; 0: nothing
     std::int64_t age = 0;
     typename Rule::Memory rule{};
+    typename Guard::Memory guard{};
     typename detail::TensorMemory<Gradient>::type gradient{};
   };
   struct Snapshots {
@@ -115,13 +119,14 @@ struct Recipe {
   struct PerTensor {
     std::int64_t age = 0;
     typename Rule::Memory rule{};
+    typename Guard::Memory guard{};
     std::conditional_t<has::judge_tensor<Hindrance>, TensorWatch, detail::NoMemory> hindrance{};
     typename detail::TensorMemory<Gradient>::type gradient{};
     std::conditional_t<heals, Snapshots, detail::NoMemory> snapshots{};
   };
 
   template <class R>
-  struct Coefficients {
+  struct Coefficients : Guard::template Coefficients<R> {
     typename Rule::template Coefficients<R> rule;
     typename Gradient::template Coefficients<R> gradient;
     R lr, decay;
@@ -186,7 +191,7 @@ struct Recipe {
                                           const Verdict& v, const Memory& m, PerTensor& tensor,
                                           std::int32_t index = 0, TensorSignals ts = {}) {
     tensor.age += 1;
-    Now now{tensor.age, v.lr_factor * (group.lr * v.schedule), {0, 0}, slack};
+    Now now{tensor.age, v.lr_factor * (group.lr * v.schedule), {0, 0}};
     if constexpr (has::beta1<Rule>) {
       now.blend = Momentum::blend(o.momentum, m.momentum, Rule::beta1(group.rule));
     }
@@ -200,13 +205,14 @@ struct Recipe {
     }
     const auto gradient = gradient::link_at<R, Gradient>(o.gradient, s, v, ts, tv, tensor.gradient);
     const auto rule = Rule::template at<R>(group.rule, now, tensor.rule);
+    const auto guard = Guard::template at<R>(group.rule, now, tensor.rule, tensor.guard);
     if constexpr (heals) {
       if (v.save >= 0) {
         tensor.snapshots.kept[v.save] = {Healing::next_stamp(m.healing), tensor.age, tensor.rule,
-                                         tensor.gradient};
+                                         tensor.guard, tensor.gradient};
       }
     }
-    return {rule, gradient, R(now.lr), R(decay), Storage::key(o.storage, m.updates, index)};
+    return {guard, rule, gradient, R(now.lr), R(decay), Storage::key(o.storage, m.updates, index)};
   }
 
   /// Whether a snapshot has the tensor.
@@ -221,9 +227,10 @@ struct Recipe {
     if (!has_kept(m, tensor, snapshot)) return;
     Kept& kept = tensor.snapshots.kept[snapshot];
     const Kept back = kept;
-    kept = {back.stamp, tensor.age, tensor.rule, tensor.gradient};
+    kept = {back.stamp, tensor.age, tensor.rule, tensor.guard, tensor.gradient};
     tensor.age = back.age;
     tensor.rule = back.rule;
+    tensor.guard = back.guard;
     tensor.gradient = back.gradient;
   }
 
@@ -278,7 +285,7 @@ struct Recipe {
       }
     }
     Rule::update(p, h, s, k.rule);
-    if constexpr ((wants & kGuard) != 0 && has::guard<Rule>) w.guarded = Rule::guard(s, k.rule);
+    if constexpr (guards) w.guarded = Rule::Guard::apply(s, k.rule, k.guard);
     const T u = Rule::direction(p, h, s, k.rule);
     const T step = k.lr * u;
     if constexpr (measures) {
@@ -287,11 +294,6 @@ struct Recipe {
     }
     return k.decay * p - step;
   }
-
- private:
-  static constexpr double slack = (wants & kGuard) == 0                           ? 0
-                                  : std::is_same_v<typename Storage::Float, Bf16> ? 1.1
-                                                                                  : kSlack;
 };
 
 }  // namespace agmohd

@@ -174,10 +174,28 @@ concept schedule_memory = Memory<S> &&
   { S::factor(o, std::int64_t{}, memory) } -> std::same_as<double>;
 };
 template <class R>
-concept guard = requires(typename R::template Slots<float>& s,
-                         const typename R::template Coefficients<float>& k) {
-  { R::guard(s, k) } -> std::convertible_to<bool>;
+concept Guard = std::is_class_v<typename R::Guard>;
+template <class R>
+concept guard_memory = Memory<typename R::Guard>;
+template <class R>
+concept guard_restore = requires(typename R::Options o) {
+  { R::Guard::restore(o, std::int64_t{}) } -> std::same_as<typename R::Guard::Memory>;
 };
+template <class R>
+concept guard_at = requires(typename R::Options o, const Now& now, const typename R::Memory& rule,
+                            typename R::Guard::Memory& memory) {
+  {
+    R::Guard::template at<float>(o, now, 1.0, rule, memory)
+    } -> std::same_as<typename R::Guard::template Coefficients<float>>;
+};
+template <class R>
+concept guard_apply = requires(typename R::template Slots<float>& s,
+                               const typename R::template Coefficients<float>& rule,
+                               const typename R::Guard::template Coefficients<float>& k) {
+  { R::Guard::apply(s, rule, k) } -> std::convertible_to<bool>;
+};
+template <class R>
+concept guard = Guard<R> && guard_memory<R> && guard_restore<R> && guard_at<R> && guard_apply<R>;
 template <class S>
 concept Float = requires {
   typename S::Float;
@@ -201,9 +219,10 @@ concept rounded = requires(const typename S::Key& k) {
 
 /// An update rule: slots <- gradient (`update`), the update u (`direction`, pure), coefficients
 /// from options
-/// (`at`). Optional: `beta1` (it has a first moment), `decay`, `default_lr`, `check`, and `guard`,
-/// which brings slots that no history of gradients can lead to back to where one can, and returns
-/// the Mask of the elements that it changed.
+/// (`at`). Optional: `beta1` (it has a first moment), `decay`, `default_lr`, `check`, and a type
+/// `Guard`, which brings slots that no history of gradients can lead to back to where one can: its
+/// `apply` returns the Mask of the elements that it changed. It has a memory and coefficients of
+/// its own, of which a recipe whose hindrance policy does not want kGuard has nothing.
 template <class R>
 concept Rule = Policy<R> && has::Memory<R> && has::Slots<R> && has::slot_names<R> &&
     has::slots<R> && has::restore<R> && has::rule_at<R> && has::update<R> && has::direction<R>;

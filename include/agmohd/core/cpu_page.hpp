@@ -150,9 +150,8 @@ template <class Recipe, class E, class K>
 std::int64_t sweep_page(const Page<Recipe, E> page, const K k) {
   using R = Compute<E>;
   using V = vec<R>;
-  constexpr bool guards = (Recipe::wants & kGuard) != 0;
   std::int64_t i = 0;
-  if constexpr (!guards) {
+  if constexpr (!Recipe::guards) {
     for (; i + V::size <= page.count; i += V::size) sweep_at<Recipe, V>(page, i, k);
     for (; i < page.count; ++i) sweep_at<Recipe, R>(page, i, k);
     return 0;
@@ -194,7 +193,7 @@ std::int64_t measured_sweep_page(const Page<Recipe, E> page, const K k,
         typename Recipe::template Watched<V> w;
         sweep_at<Recipe, V>(page, at, k, w);
         x[0][h] = w.step * w.step, x[1][h] = w.along_previous, x[2][h] = w.along;
-        if constexpr ((Recipe::wants & kGuard) != 0) {
+        if constexpr (Recipe::guards) {
           for (int j = 0; j < V::size / 2; ++j) guarded -= w.guarded.lo[j] + w.guarded.hi[j];
         }
         continue;

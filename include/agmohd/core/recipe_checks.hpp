@@ -27,6 +27,17 @@ struct CheckRule {
                 "agmohd: the rule has no static function update(p, g, slots, coefficients)");
   static_assert(has::direction<RulePolicy>,
                 "agmohd: the rule has no static function direction(p, g, slots, coefficients)");
+  static_assert(!has::Guard<RulePolicy> || has::guard_memory<RulePolicy>,
+                "agmohd: the rule's Guard has no member type Memory, trivially copyable and of "
+                "whole doubles");
+  static_assert(!has::Guard<RulePolicy> || has::guard_restore<RulePolicy>,
+                "agmohd: the rule's Guard has no static function restore(options, age)");
+  static_assert(!has::Guard<RulePolicy> || has::guard_at<RulePolicy>,
+                "agmohd: the rule's Guard has no static function at<R>(options, now, slack, rule's "
+                "memory, memory)");
+  static_assert(!has::Guard<RulePolicy> || has::guard_apply<RulePolicy>,
+                "agmohd: the rule's Guard has no static function apply(slots, rule's coefficients, "
+                "coefficients)");
   static_assert(agmohd::Rule<RulePolicy>,
                 "agmohd: the first argument of Recipe is not a rule; see core/concepts.hpp");
   static constexpr bool passed = true;

@@ -125,7 +125,6 @@ struct Now {
       age;    ///< updates of this tensor, this one included: 1 at first (PyTorch's state['step'])
   double lr;  ///< after schedule and verdict
   Blend blend;
-  double slack = kSlack;  ///< the same for state as it is stored; 0: nobody guards it
 };
 
 }  // namespace agmohd

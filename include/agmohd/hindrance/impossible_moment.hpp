@@ -9,8 +9,8 @@
 namespace agmohd::hindrance {
 
 /// Elements of the rule's state that no history of gradients leads to: a flipped bit, a bad
-/// checkpoint. The rule's `guard` has brought them back before the update was taken; here they are
-/// reported, one step later. A rule without a guard has none.
+/// checkpoint. The rule's `Guard` has brought them back before the update was taken; here they are
+/// reported, one step later. A rule without one has none.
 struct ImpossibleMoment {
   struct Options {};
   struct Memory {};

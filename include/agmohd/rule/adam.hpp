@@ -39,27 +39,17 @@ struct Adam {
   static constexpr std::array<const char*, 3> slot_names{"exp_avg", "exp_avg_sq", "max_exp_avg_sq"};
   static unsigned slots(const Options& o) { return o.amsgrad ? 7 : 3; }
 
-  /// Of all steps so far, as a beta may change from step to step: the products of the betas, and
-  /// C_t = b1^2/b2 C_{t-1} + (1-b1)^2/(1-b2). By Cauchy-Schwarz exp_avg^2 <= C_t exp_avg_sq
-  /// whatever the gradients were.
+  /// The products of the betas of all steps so far, as a beta may change from step to step.
   struct Memory {
-    double beta1_product = 1, beta2_product = 1, bound2 = 0;
+    double beta1_product = 1, beta2_product = 1;
   };
   static Memory restore(const Options& o, std::int64_t age) {
-    const double b1 = o.betas.first, b2 = o.betas.second;
-    const double excess = b1 * b1 / b2 - 1;  // C_t is a geometric sum
-    const double terms =
-        excess == 0 ? double(age) : std::expm1(double(age) * std::log1p(excess)) / excess;
-    return {std::pow(b1, double(age)), std::pow(b2, double(age)),
-            age == 0  ? 0
-            : b2 == 0 ? kUnbounded
-                      : (1 - b1) * (1 - b1) / (1 - b2) * terms};
+    return {std::pow(o.betas.first, double(age)), std::pow(o.betas.second, double(age))};
   }
 
   template <class R>
   struct Coefficients {
     R sign, weight_decay, gain1, gain2, mix_moment, mix_gradient, scale1, scale2, eps;
-    R bound, least;  // of the guard
   };
 
   AGMOHD_HD static double beta1(const Options& o) { return o.betas.first; }
@@ -70,14 +60,6 @@ struct Adam {
     m.beta1_product *= b1;
     m.beta2_product *= b2;
     const double correction1 = 1 - m.beta1_product, correction2 = 1 - m.beta2_product;
-    double bound = 0;
-    if (now.slack > 0) {
-      const double carried = b1 == 0 ? 0 : b1 * b1 / b2 * m.bound2;
-      m.bound2 = b2 == 0 ? kUnbounded : carried + (1 - b1) * (1 - b1) / (1 - b2);
-      // Stored in few bits, exp_avg decays more slowly than b1 says; where C_t grows, that adds up.
-      const bool drifts = now.slack > kSlack && b1 * b1 > b2;
-      bound = now.slack * std::sqrt((drifts ? kUnbounded : m.bound2) * correction2);
-    }
     return {R(o.maximize ? -1 : 1),
             R(o.weight_decay),
             R(1 - b1),
@@ -86,9 +68,7 @@ struct Adam {
             R(look * (1 - b1)),
             R(1 / correction1),
             R(1 / std::sqrt(correction2)),
-            R(o.eps),
-            R(bound),
-            R(o.eps > 1e-18 ? o.eps : 1e-18)};
+            R(o.eps)};
   }
 
   template <Lane T>
@@ -103,15 +83,48 @@ struct Adam {
   }
 
   /// A moment beyond what any gradients lead to (a flipped bit, a bad checkpoint) goes back to
-  /// |exp_avg| <= slack sqrt(C_t) (sqrt(exp_avg_sq) + room for where it underflows). The bound is
-  /// attained, by an isolated gradient. AMSGrad's maximum only widens it. Returns where it acted.
-  template <Lane T>
-  AGMOHD_HD static Mask<T> guard(Slots<T>& s, const Coefficients<Real<T>>& k) {
-    const T before = s.exp_avg;
-    s.exp_avg =
-        math::clamp(before, T(k.bound * (k.scale2 * math::sqrt(s.max_exp_avg_sq) + k.least)));
-    return (before > s.exp_avg) | (before < s.exp_avg);
-  }
+  /// |exp_avg| <= slack sqrt(C_t) (sqrt(exp_avg_sq) + room for where it underflows): by
+  /// Cauchy-Schwarz exp_avg^2 <= C_t exp_avg_sq. An isolated gradient attains the bound. AMSGrad's
+  /// maximum only widens it.
+  struct Guard {
+    /// C_t = b1^2/b2 C_{t-1} + (1-b1)^2/(1-b2)
+    struct Memory {
+      double bound2 = 0;
+    };
+    static Memory restore(const Options& o, std::int64_t age) {
+      const double b1 = o.betas.first, b2 = o.betas.second;
+      const double excess = b1 * b1 / b2 - 1;  // C_t is a geometric sum
+      const double terms =
+          excess == 0 ? double(age) : std::expm1(double(age) * std::log1p(excess)) / excess;
+      return {age == 0 ? 0 : b2 == 0 ? kUnbounded : (1 - b1) * (1 - b1) / (1 - b2) * terms};
+    }
+
+    template <class R>
+    struct Coefficients {
+      R bound, least;
+    };
+    template <class R>
+    AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, double slack,
+                                        const Adam::Memory& rule, Memory& m) {
+      const double b1 = now.blend.beta1, b2 = o.betas.second;
+      const double carried = b1 == 0 ? 0 : b1 * b1 / b2 * m.bound2;
+      m.bound2 = b2 == 0 ? kUnbounded : carried + (1 - b1) * (1 - b1) / (1 - b2);
+      // Stored in few bits, exp_avg decays more slowly than b1 says; where C_t grows, that adds up.
+      const bool drifts = slack > kSlack && b1 * b1 > b2;
+      const double correction2 = 1 - rule.beta2_product;
+      return {R(slack * std::sqrt((drifts ? kUnbounded : m.bound2) * correction2)),
+              R(o.eps > 1e-18 ? o.eps : 1e-18)};
+    }
+
+    template <Lane T>
+    AGMOHD_HD static Mask<T> apply(Slots<T>& s, const Adam::Coefficients<Real<T>>& rule,
+                                   const Coefficients<Real<T>>& k) {
+      const T before = s.exp_avg;
+      s.exp_avg =
+          math::clamp(before, T(k.bound * (rule.scale2 * math::sqrt(s.max_exp_avg_sq) + k.least)));
+      return (before > s.exp_avg) | (before < s.exp_avg);
+    }
+  };
 
  protected:
   /// The moments, of a gradient with its sign and decay.
@@ -139,6 +152,6 @@ struct Adam {
     return h + k.weight_decay * p;
   }
 };
-static_assert(Rule<Adam>);
+static_assert(Rule<Adam> && has::guard<Adam>);
 
 }  // namespace agmohd::rule

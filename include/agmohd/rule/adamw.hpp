@@ -49,11 +49,22 @@ struct AdamW : Adam {
     return ratio(T(k.sign * g), s, k);
   }
 
+  struct Guard : Adam::Guard {
+    static Memory restore(const Options& o, std::int64_t age) {
+      return Adam::Guard::restore(moments(o), age);
+    }
+    template <class R>
+    AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, double slack,
+                                        const Adam::Memory& rule, Memory& m) {
+      return Adam::Guard::at<R>(moments(o), now, slack, rule, m);
+    }
+  };
+
  private:
   AGMOHD_HD static Adam::Options moments(const Options& o) {
     return {o.betas, o.eps, 0, o.amsgrad, o.maximize};
   }
 };
-static_assert(Rule<AdamW>);
+static_assert(Rule<AdamW> && has::guard<AdamW>);
 
 }  // namespace agmohd::rule

@@ -43,8 +43,7 @@ struct SPAM : Adam {
   static std::string name() { return "SPAM"; }
   static unsigned slots(const Options& o) { return Adam::slots(moments(o)); }
   static Memory restore(const Options& o, std::int64_t age) {
-    const bool anew = o.reset_correction && has_reset(o, age);
-    return Adam::restore(moments(o), anew ? age % o.reset_interval + 1 : age);
+    return Adam::restore(moments(o), corrected(o, age));
   }
 
   template <class R>
@@ -62,7 +61,7 @@ struct SPAM : Adam {
   AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, Memory& m) {
     const std::int64_t since = o.reset_interval > 0 ? now.age % o.reset_interval : now.age;
     const bool reset = has_reset(o, now.age), at_reset = reset && since == 0;
-    if (at_reset && o.reset_correction) m = Memory{};
+    if (begins_anew(o, now.age)) m = Memory{};
     auto adam = Adam::at<double>(moments(o), now, m);
     adam.eps *= adam.scale2;
     if (reset && since < o.reset_warmup) {
@@ -91,10 +90,23 @@ struct SPAM : Adam {
                                const Coefficients<Real<T>>& k) {
     return ratio(g, s, k.adam);
   }
-  template <Lane T>
-  AGMOHD_HD static Mask<T> guard(Slots<T>& s, const Coefficients<Real<T>>& k) {
-    return Adam::guard(s, k.adam);
-  }
+
+  struct Guard : Adam::Guard {
+    static Memory restore(const Options& o, std::int64_t age) {
+      return Adam::Guard::restore(moments(o), corrected(o, age));
+    }
+    template <class R>
+    AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, double slack,
+                                        const Adam::Memory& rule, Memory& m) {
+      if (begins_anew(o, now.age)) m = Memory{};
+      return Adam::Guard::at<R>(moments(o), now, slack, rule, m);
+    }
+    template <Lane T>
+    AGMOHD_HD static Mask<T> apply(Slots<T>& s, const SPAM::Coefficients<Real<T>>& rule,
+                                   const Coefficients<Real<T>>& k) {
+      return Adam::Guard::apply(s, rule.adam, k);
+    }
+  };
 
  private:
   static constexpr std::int64_t kDelay = 20;
@@ -104,15 +116,22 @@ struct SPAM : Adam {
   AGMOHD_HD static bool has_reset(const Options& o, std::int64_t age) {
     return o.reset_interval > 0 && age >= o.reset_interval;
   }
+  /// Whether the bias correction begins anew.
+  AGMOHD_HD static bool begins_anew(const Options& o, std::int64_t age) {
+    return o.reset_correction && has_reset(o, age) && age % o.reset_interval == 0;
+  }
+  /// The updates that the bias correction knows of.
+  static std::int64_t corrected(const Options& o, std::int64_t age) {
+    return o.reset_correction && has_reset(o, age) ? age % o.reset_interval + 1 : age;
+  }
   AGMOHD_HD static Adam::Options moments(const Options& o) {
     return {o.betas, o.eps, 0, false, false};
   }
 
   template <class R>
   AGMOHD_HD static Adam::Coefficients<R> rounded(const Adam::Coefficients<double>& k) {
-    return {R(k.sign),       R(k.weight_decay), R(k.gain1),  R(k.gain2),
-            R(k.mix_moment), R(k.mix_gradient), R(k.scale1), R(k.scale2),
-            R(k.eps),        R(k.bound),        R(k.least)};
+    return {R(k.sign),         R(k.weight_decay), R(k.gain1),  R(k.gain2), R(k.mix_moment),
+            R(k.mix_gradient), R(k.scale1),       R(k.scale2), R(k.eps)};
   }
 };
 static_assert(Rule<SPAM> && has::guard<SPAM>);
