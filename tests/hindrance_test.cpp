@@ -1125,8 +1125,8 @@ TEST(ImpossibleMoment, CostsNothingWhereNobodyWantsIt) {
   using Clipped = Recipe<rule::AdamW, hindrance::None, momentum::Fixed, gradient::ClipByNorm>;
   using SGD = Recipe<rule::SGD, hindrance::ImpossibleMoment>;
   static_assert(Guarded::guards && !Plain::guards && !Clipped::guards && !SGD::guards);
-  static_assert(sizeof(Plain::Coefficients<float>) + 8 == sizeof(Guarded::Coefficients<float>));
-  static_assert(sizeof(Plain::Coefficients<double>) + 16 == sizeof(Guarded::Coefficients<double>));
+  static_assert(sizeof(Plain::Coefficients<float>) + 12 == sizeof(Guarded::Coefficients<float>));
+  static_assert(sizeof(Plain::Coefficients<double>) + 24 == sizeof(Guarded::Coefficients<double>));
   static_assert(sizeof(Plain::PerTensor) + 8 == sizeof(Guarded::PerTensor));
   static_assert(sizeof(Plain::PerTensor) == 32 && sizeof(Clipped::PerTensor) == 32);
 }

@@ -140,24 +140,28 @@ class Optimizer : public torch::optim::Optimizer {
   std::string summary() const requires(Recipe::recorded) {
     std::string text = monitor::summary(tally());
     if constexpr (has::judge_tensor<typename Recipe::Hindrance>) {
-      std::int64_t most = 0;
-      std::string worst;
-      for (std::size_t g = 0; g < param_groups_.size(); ++g) {
-        for (std::size_t i = 0; i < param_groups_[g].params().size(); ++i) {
-          auto* const param = param_groups_[g].params()[i].unsafeGetTensorImpl();
-          const auto found = state_.find(param);
-          if (found == state_.end()) continue;
-          const std::int64_t times = static_cast<ParamState&>(*found->second).exploded();
-          if (times <= most) continue;
-          most = times;
-          const auto name = names_.find(param);
-          worst = name != names_.end() ? name->second : c10::str(Place{g, i});
+      const auto name_worst = [&](const char* did, std::int64_t (ParamState::*count)() const) {
+        std::int64_t most = 0, tensors = 0;
+        std::string worst;
+        for (std::size_t g = 0; g < param_groups_.size(); ++g) {
+          for (std::size_t i = 0; i < param_groups_[g].params().size(); ++i) {
+            auto* const param = param_groups_[g].params()[i].unsafeGetTensorImpl();
+            const auto found = state_.find(param);
+            if (found == state_.end()) continue;
+            const std::int64_t times = (static_cast<ParamState&>(*found->second).*count)();
+            tensors += times > 0 ? 1 : 0;
+            if (times <= most) continue;
+            most = times;
+            const auto name = names_.find(param);
+            worst = name != names_.end() ? name->second : c10::str(Place{g, i});
+          }
         }
-      }
-      if (most > 0) {
-        text += "  worst tensor: " + worst + ", clipped by itself in " + std::to_string(most) +
-                " steps\n";
-      }
+        if (most == 0) return;
+        text += c10::str("  ", tensors, tensors == 1 ? " tensor" : " tensors", did, worst, ", in ",
+                         most, " steps\n");
+      };
+      name_worst(" clipped by itself; most often ", &ParamState::exploded);
+      name_worst(" with vanishing gradients; most often ", &ParamState::vanished);
     }
     return text;
   }

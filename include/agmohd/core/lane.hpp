@@ -66,6 +66,19 @@ AGMOHD_HD T select(const Mask& mask, const T& a, const T& b) {
   return lane_traits<T>::select(mask, a, b);
 }
 
+/// Whether a mask is known to be true everywhere: a branch for what is rare. A lane that would have
+/// to wait for the answer says no.
+template <Lane T>
+AGMOHD_HD bool all(const Mask<T>& mask) {
+  if constexpr (std::floating_point<T>) {
+    return mask;
+  } else if constexpr (requires { lane_traits<T>::all(mask); }) {
+    return lane_traits<T>::all(mask);
+  } else {
+    return false;
+  }
+}
+
 template <Lane T>
 AGMOHD_HD T like(const T& x, Real<T> r) {
   return lane_traits<T>::like(x, r);

@@ -108,6 +108,16 @@ struct lane_traits<vec<R>> {
   static vec<R> select(const typename vec<R>::mask& m, const vec<R>& a, const vec<R>& b) {
     return {select(m.lo, a.lo, b.lo), select(m.hi, a.hi, b.hi)};
   }
+  static bool all(const typename vec<R>::mask& m) {
+    const mask_half both = m.lo & m.hi;
+#if defined(__SSE2__)
+    return _mm_movemask_epi8(__m128i(both)) == 0xffff;
+#else
+    std::uint64_t words[2];
+    std::memcpy(words, &both, sizeof words);
+    return (words[0] & words[1]) == ~std::uint64_t{0};
+#endif
+  }
   static vec<R> like(const vec<R>&, R r) { return r - vec<R>{half{}, half{}}; }  // keeps -0
 };
 static_assert(Lane<vec<float>> && Lane<vec<double>>);

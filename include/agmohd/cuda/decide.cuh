@@ -56,14 +56,16 @@ __device__ void judge(const View<Recipe>& view, Signals signals, bool real = tru
 }
 
 /// What is remembered of a step whose decision is complete. The host gets the record. In one
-/// thread, while others sweep: a call, which would take registers from them.
+/// thread, while others sweep: a call, which would take registers from them. Unless `real`, nothing
+/// comes of it, see decide_ahead().
 template <class Recipe>
-__device__ __noinline__ void remember(const View<Recipe>& view) {
+__device__ __noinline__ void remember(const View<Recipe>& view, bool real = true) {
   Core<Recipe>& core = *view.core;
   const typename Recipe::Shared shared = core.shared;
   const typename Recipe::Group first_group = *view.first_group;
   typename Recipe::Memory memory = core.memory;
   const Record record = Recipe::remember(shared, first_group, core.decided, core.verdict, memory);
+  if (!real) return;
   core.memory = memory;
   if (Recipe::watched && core.apply != 0) leave_swept(view);
   RecordRing::Slot& slot = view.ring->slots[record.step % RecordRing::kSize];

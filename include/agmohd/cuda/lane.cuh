@@ -118,6 +118,7 @@ struct lane_traits<cuda::strict<R>> {
     return a < b || a != a ? a : b;
   }
   AGMOHD_HD static T clamp(T x, T bound) { return min(max(x, T{-bound.v}), bound); }
+  AGMOHD_HD static bool all(bool mask) { return mask; }
   AGMOHD_HD static T like(T, R r) { return {r}; }
 };
 static_assert(Lane<cuda::strict<float>> && Lane<cuda::strict<double>>);

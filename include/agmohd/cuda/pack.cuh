@@ -91,8 +91,8 @@ __device__ inline float quick_quotient(float a, float b, bool& ordinary) {
   ordinary &= fabsf(a) >= 0x1p-102F;  // its remainders are no multiples of 2^-149 below that
   return out;
 }
-/// The same for square roots, of the compiler's own range: x in [2^-101, inf), where the remainder is
-/// exact.
+/// The same for square roots, of the compiler's own range: x in [2^-101, inf), where the remainder
+/// is exact.
 __device__ inline float quick_root(float x, bool& ordinary) {
   float r;
   asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
@@ -152,6 +152,12 @@ struct lane_traits<cuda::pack<R, N>> {
   }
   AGMOHD_HD static T clamp(const T& a, const T& bound) {
     return T::make([&](int j) { return One::clamp(a[j], bound[j]).v; });
+  }
+  AGMOHD_HD static bool all(const typename T::mask& mask) {
+    bool out = true;
+#pragma unroll
+    for (int j = 0; j < N; ++j) out = out & mask.v[j];
+    return out;
   }
   AGMOHD_HD static T like(const T&, R r) { return T::all(r); }
 };

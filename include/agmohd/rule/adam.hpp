@@ -102,6 +102,7 @@ struct Adam {
     template <class R>
     struct Coefficients {
       R bound, least;
+      R sure;  ///< below this times exp_avg_sq, exp_avg^2 is within the bound whatever rounding did
     };
     template <class R>
     AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, double slack,
@@ -112,14 +113,16 @@ struct Adam {
       // Stored in few bits, exp_avg decays more slowly than b1 says; where C_t grows, that adds up.
       const bool drifts = slack > kSlack && b1 * b1 > b2;
       const double correction2 = 1 - rule.beta2_product;
-      return {R(slack * std::sqrt((drifts ? kUnbounded : m.bound2) * correction2)),
-              R(o.eps > 1e-18 ? o.eps : 1e-18)};
+      const double bound2 = drifts ? kUnbounded : m.bound2;
+      return {R(slack * std::sqrt(bound2 * correction2)), R(o.eps > 1e-18 ? o.eps : 1e-18),
+              R(std::fmin(0.9999 * slack * slack * bound2, 1e38))};
     }
 
     template <Lane T>
     AGMOHD_HD static Mask<T> apply(Slots<T>& s, const Adam::Coefficients<Real<T>>& rule,
                                    const Coefficients<Real<T>>& k) {
       const T before = s.exp_avg;
+      if (math::all<T>(before * before <= k.sure * s.max_exp_avg_sq)) return Mask<T>{};
       s.exp_avg =
           math::clamp(before, T(k.bound * (rule.scale2 * math::sqrt(s.max_exp_avg_sq) + k.least)));
       return (before > s.exp_avg) | (before < s.exp_avg);
