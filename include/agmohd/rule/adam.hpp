@@ -102,7 +102,7 @@ struct Adam {
     template <class R>
     struct Coefficients {
       R bound, least;
-      R sure;  ///< below this times exp_avg_sq, exp_avg^2 is within the bound whatever rounding did
+      R sure;  ///< where exp_avg^2 times this is no more than exp_avg_sq, no rounding matters
     };
     template <class R>
     AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, double slack,
@@ -115,14 +115,14 @@ struct Adam {
       const double correction2 = 1 - rule.beta2_product;
       const double bound2 = drifts ? kUnbounded : m.bound2;
       return {R(slack * std::sqrt(bound2 * correction2)), R(o.eps > 1e-18 ? o.eps : 1e-18),
-              R(std::fmin(0.9999 * slack * slack * bound2, 1e38))};
+              R(bound2 < 1e30 ? 1.0001 / (slack * slack * bound2) : kUnknown)};
     }
 
     template <Lane T>
     AGMOHD_HD static Mask<T> apply(Slots<T>& s, const Adam::Coefficients<Real<T>>& rule,
                                    const Coefficients<Real<T>>& k) {
       const T before = s.exp_avg;
-      if (math::all<T>(before * before <= k.sure * s.max_exp_avg_sq)) return Mask<T>{};
+      if (math::all<T>(k.sure * (before * before) <= s.max_exp_avg_sq)) return Mask<T>{};
       s.exp_avg =
           math::clamp(before, T(k.bound * (rule.scale2 * math::sqrt(s.max_exp_avg_sq) + k.least)));
       return (before > s.exp_avg) | (before < s.exp_avg);
@@ -147,6 +147,7 @@ struct Adam {
 
  private:
   static constexpr double kUnbounded = std::numeric_limits<double>::infinity();
+  static constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
   template <Lane T>
   AGMOHD_HD static T decayed(const T& p, const T& g, const Coefficients<Real<T>>& k) {
