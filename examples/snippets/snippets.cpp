@@ -156,6 +156,21 @@ void hindered_options(Task task) {
   EXPECT(optimizer.options().hindrance_threshold() == 0.05);
 }
 
+void going_back(Task task) {
+  auto& model = task.model;
+  using agmohd::AGMOHDOptions;
+  agmohd::AGMOHD optimizer(model->parameters(), AGMOHDOptions(1e-3).snapshots(true));
+  task.train(optimizer, 60);
+  const Tensor weight = model->parameters()[0];
+  {
+    const torch::NoGradGuard no_grad;
+    weight[0][0] = std::nan("");
+  }
+  task.train(optimizer, 4);
+  EXPECT(torch::isfinite(weight).all().item<bool>());
+  EXPECT(optimizer.tally().count[agmohd::Tally::rollback] == 1);
+}
+
 void sinks(Task task) {
   agmohd::AGMOHD optimizer(task.model->parameters());
   int skipped = 0;
@@ -326,6 +341,7 @@ int main(int argc, char** argv) {
   options_and_groups({});
   hindered({});
   hindered_options({});
+  going_back({});
   sinks({});
   steps({});
   checkpoints({});
