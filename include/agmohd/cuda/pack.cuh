@@ -155,7 +155,6 @@ struct lane_traits<cuda::pack<R, N>> {
   }
   AGMOHD_HD static bool all(const typename T::mask& mask) {
     bool out = true;
-#pragma unroll
     for (int j = 0; j < N; ++j) out = out & mask.v[j];
     return out;
   }
