@@ -8,8 +8,9 @@
 #include "swept.cuh"
 #include "table.cuh"
 
-// Phase 2 of a step: judge once, then a thread a tensor, shared by some blocks. These wait for each
-// other, so all of them must have room on the device at once.
+// Phase 2 of a step: judge once, then a thread a tensor. With thousands of tensors the work is
+// shared by the blocks that arrive last: they run anyway, so they may wait for each other as long
+// as they are no more than the multiprocessors (each of these has room for one more block).
 namespace agmohd::cuda {
 
 /// The turn of a block among `blocks`: how many came before. Call it in one thread, after what the
@@ -34,40 +35,41 @@ __device__ double read_loss(const View<Recipe>& view) {
   }
 }
 
-/// In one thread. Unless `real`, nothing comes of it, see decide_ahead().
+/// Asks for all of what a thread will read field by field, waiting for each.
+template <class T>
+__device__ void prefetch(const T* p) {
+  const char* const at = reinterpret_cast<const char*>(p);
+#pragma unroll
+  for (int i = 0; i < int(sizeof(T)); i += 128) {
+    asm volatile("prefetch.global.L1 [%0];" ::"l"(at + i));
+  }
+}
+
+/// In one thread. On the memory as it lies: a copy of it goes through local memory, and took five
+/// times as long as all that is decided.
 template <class Recipe>
-__device__ void judge(const View<Recipe>& view, Signals signals, bool real = true) {
+__device__ void judge(const View<Recipe>& view, Signals signals) {
   Core<Recipe>& core = *view.core;
+  prefetch(&core);
   if (view.loss != nullptr) {
     signals.loss = read_loss(view);
     signals.has_loss = true;
   }
-  // On copies: one round trip to memory, not one for each field.
-  const typename Recipe::Shared shared = core.shared;
-  const typename Recipe::Group first_group = *view.first_group;
-  typename Recipe::Memory memory = core.memory;
-  const Verdict verdict = Recipe::judge(shared, first_group, signals, memory);
-  if (!real) return;
-  core.memory = memory;
-  core.verdict = verdict;
+  core.verdict = Recipe::judge(core.shared, *view.first_group, signals, core.memory);
   core.decided = signals;
-  core.apply = verdict.skip ? 0 : 1;
+  core.apply = core.verdict.skip ? 0 : 1;
   if (core.apply != 0) core.guarded = 0;  // the last sweep's are in the memory
 }
 
 /// What is remembered of a step whose decision is complete. The host gets the record. In one
-/// thread, while others sweep: a call, which would take registers from them. Unless `real`, nothing
-/// comes of it, see decide_ahead().
+/// thread, while others sweep: a call, which would take registers from them.
 template <class Recipe>
-__device__ __noinline__ void remember(const View<Recipe>& view, bool real = true) {
+__device__ __noinline__ void remember(const View<Recipe>& view) {
   Core<Recipe>& core = *view.core;
-  const typename Recipe::Shared shared = core.shared;
-  const typename Recipe::Group first_group = *view.first_group;
-  typename Recipe::Memory memory = core.memory;
-  const Record record = Recipe::remember(shared, first_group, core.decided, core.verdict, memory);
-  if (!real) return;
-  core.memory = memory;
+  prefetch(&core);
   if (Recipe::watched && core.apply != 0) leave_swept(view);
+  const Record record =
+      Recipe::remember(core.shared, *view.first_group, core.decided, core.verdict, core.memory);
   RecordRing::Slot& slot = view.ring->slots[record.step % RecordRing::kSize];
   *const_cast<volatile std::int64_t*>(&slot.written) = 0;
   __threadfence_system();
@@ -84,26 +86,20 @@ __device__ bool moves(const Core<Recipe>& core) {
 
 /// A tensor's share of the decision.
 template <class Recipe>
-__device__ void decide_tensor(const View<Recipe>& view, int t, const TensorSignals& signals,
-                              bool real) {
+__device__ void decide_tensor(const View<Recipe>& view, int t, const TensorSignals& signals) {
   const Core<Recipe>& core = *view.core;
   const DeviceTensor<Recipe>& tensor = view.tensors[t];
-  const typename Recipe::Group group = *tensor.group;
-  typename Recipe::PerTensor record = *tensor.record;
+  prefetch(tensor.record);
   if constexpr (Recipe::heals) {
     if (core.apply == 0) {
-      Recipe::swap(core.memory, record, core.verdict.swap);
-      if (real) *tensor.record = record;
+      Recipe::swap(core.memory, *tensor.record, core.verdict.swap);
       return;
     }
   }
   const auto decide = [&](auto* to) {
     using R = std::remove_cv_t<decltype(to->lr)>;
-    const auto k = Recipe::template decide<R>(core.shared, group, core.decided, core.verdict,
-                                              core.memory, record, tensor.index, signals);
-    if (!real) return;
-    to[t] = k;
-    *tensor.record = record;
+    to[t] = Recipe::template decide<R>(core.shared, *tensor.group, core.decided, core.verdict,
+                                       core.memory, *tensor.record, tensor.index, signals);
   };
   if (tensor.is_double != 0) {
     decide(view.coefficients64);
@@ -152,11 +148,11 @@ __device__ inline TensorSignals add_tensor(const reduction::Partial* partials, i
 /// each tensor are wanted, a warp takes some neighbours: those of one page a lane each, the others
 /// together.
 template <class Recipe>
-__device__ void decide_tensors(const View<Recipe>& view, int part, int parts, bool real = true) {
+__device__ void decide_tensors(const View<Recipe>& view, int part, int parts) {
   if constexpr ((Recipe::wants & kTensors) == 0) {
     const int stride = parts * int(blockDim.x);
     for (int t = part * int(blockDim.x) + int(threadIdx.x); t < view.tensor_count; t += stride) {
-      decide_tensor(view, t, TensorSignals{}, real);
+      decide_tensor(view, t, TensorSignals{});
     }
   } else {
     constexpr int kWarp = reduction::kWarp;
@@ -181,7 +177,7 @@ __device__ void decide_tensors(const View<Recipe>& view, int part, int parts, bo
         if (lane == of) signals = sum;
       }
       signals.numel = numel;
-      if (mine) decide_tensor(view, t, signals, real);
+      if (mine) decide_tensor(view, t, signals);
     }
   }
 }
@@ -214,6 +210,26 @@ __device__ void together(Core<Recipe>& core, unsigned part, unsigned parts, cons
   __threadfence();
   core.arrived = core.judged = core.finished = 0;
   end();
+}
+
+/// Phase 2 by the last `view.deciders` blocks of a reduce pass; `part` is this block's place among
+/// them. The last one has written core.signals.
+template <class Recipe>
+__device__ void decide_together(const View<Recipe>& view, unsigned part) {
+  Core<Recipe>& core = *view.core;
+  together(
+      core, part, unsigned(view.deciders), [&] { judge(view, core.signals[view.parity]); },
+      [&] {
+        if (moves(core)) decide_tensors(view, int(part), view.deciders);
+      },
+      [&] {
+        if (core.apply != 0) core.memory.updates += 1;
+      });
+}
+/// The same as a call: a large decision would take registers from the pass that comes before it.
+template <class Recipe>
+__device__ __noinline__ void decide_apart(const View<Recipe>& view, unsigned part) {
+  decide_together(view, part);
 }
 
 /// Phase 2 of a step that measures nothing, by the last blocks of its sweep, when all have read

@@ -95,14 +95,11 @@ class CudaExecutor final : public Executor<Recipe> {
         C10_CUDA_CHECK(cudaMemsetAsync(&view_.core->signals[parity_], 0, sizeof(Signals), stream));
         if (alone) launch_decide(stream);
       }
-      if (!alone) view_.deciders = 0;
       for (const Run& run : table.runs()) {
-        const int deciders = &run == &table.runs().back() ? view_.deciders : 0;
         const auto kernel = run.dtype == Dtype::f64 ? &reduce_kernel<Recipe, Tag, double>
                                                     : &reduce_kernel<Recipe, Tag, float>;
-        const auto blocks = unsigned(run.reduce_blocks() + deciders);
-        kernel<<<blocks, unsigned(run.reduce_threads), 0, stream>>>(
-            view_, run.dtype, run.first_page, run.pages, run.reduce_pages, run.tiny, deciders);
+        kernel<<<unsigned(run.reduce_blocks()), unsigned(run.reduce_threads), 0, stream>>>(
+            view_, run.dtype, run.first_page, run.pages, run.reduce_pages, run.tiny, alone);
         C10_CUDA_KERNEL_LAUNCH_CHECK();
       }
       early_ = alone;

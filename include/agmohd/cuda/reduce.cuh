@@ -218,60 +218,6 @@ struct GradPage {
   }
 };
 
-/// Returns when the counter has reached `value`; what came before then is visible. In one thread.
-__device__ inline void wait_until(const unsigned& counter, unsigned value) {
-  const volatile unsigned* const at = &counter;
-  while (*at < value) __nanosleep(50);
-  __threadfence();
-}
-
-/// Phase 2 by the first blocks of the last reduce pass, which measure nothing; this is number
-/// `part` of them. They go through it twice: at first without consequences, while the others
-/// measure, since each decides once a step, and a multiprocessor that has not run some code lately
-/// waits for every line of it; then when all pages are measured.
-template <class Recipe>
-__device__ void decide_ahead(const View<Recipe>& view, unsigned part) {
-  Core<Recipe>& core = *view.core;
-  const unsigned parts = unsigned(view.deciders);
-  if constexpr (Recipe::watched) {
-    if (part == 0) settle_swept(core);
-  }
-#pragma unroll 1
-  for (int pass = 0; pass < 2; ++pass) {
-    const bool real = pass == 1;
-    if (part == 0) {
-      if (real && threadIdx.x == 0) wait_until(core.arrived, unsigned(view.reduce_blocks));
-      __syncthreads();
-      Signals signals = add_pages(view.partials, view.page_count);
-      if (threadIdx.x == 0) {
-        Recipe::join(signals, core.memory);
-        if (real) core.signals[view.parity] = signals;
-        judge(view, real ? signals : core.decided, real);
-        if (real) {
-          __threadfence();
-          *const_cast<volatile unsigned*>(&core.judged) = 1;
-        }
-      }
-    } else if (real && threadIdx.x == 0) {
-      wait_until(core.judged, 1);
-    }
-    __syncthreads();
-    if (moves(core)) decide_tensors(view, int(part), int(parts), real);
-    __syncthreads();
-  }
-  if (threadIdx.x != 0) return;
-  __threadfence();
-  if (atomicAdd(&core.finished, 1U) + 1 < parts) return;
-  __threadfence();
-  core.arrived = core.judged = core.finished = 0;
-  if (core.apply != 0) core.memory.updates += 1;
-}
-/// The same as a call: a large decision would take registers from the pass.
-template <class Recipe>
-__device__ __noinline__ void decide_apart(const View<Recipe>& view, unsigned part) {
-  decide_ahead(view, part);
-}
-
 /// The logical warps of a block's pages.
 template <class Bits>
 struct BlockSums {
@@ -300,26 +246,18 @@ __device__ void measure_pages(const View<Recipe>& view, int first, int pages, bo
   }
 }
 
-/// A block measures `pages` pages, but for the first `deciders` ones. Without deciders in any
-/// reduce launch of the step its last block adds the pages. One kernel for all dtypes whose sums
-/// are made in R: the decision is large, and would be compiled once for each.
+/// A block measures `pages` pages. The last blocks of all reduce launches of the step add the pages
+/// and, if `alone`, decide. One kernel for all dtypes whose sums are made in R: the decision is
+/// large, and would be compiled once for each.
 template <class Recipe, class Tag, class R>
 __global__ void __launch_bounds__(512, sizeof(R) == 8 ? 1 : 2)
     reduce_kernel(const __grid_constant__ View<Recipe> view, Dtype dtype, int first_page,
-                  int page_count, int pages, bool tiny, int deciders) {
+                  int page_count, int pages, bool tiny, bool alone) {
   using namespace reduction;
   using Bits = decltype(magnitude(R()));
   __shared__ BlockSums<Bits> sums;
   allow_kernel_after();
-  if (int(blockIdx.x) < deciders) {
-    if constexpr (Recipe::recorded) {
-      decide_apart(view, blockIdx.x);
-    } else {
-      decide_ahead(view, blockIdx.x);
-    }
-    return;
-  }
-  const int begin = (int(blockIdx.x) - deciders) * pages, first = first_page + begin;
+  const int begin = int(blockIdx.x) * pages, first = first_page + begin;
   const int mine = page_count - begin < pages ? page_count - begin : pages;
   if constexpr (sizeof(R) == 8) {
     measure_pages<Recipe, double>(view, first, mine, tiny, sums);
@@ -337,19 +275,32 @@ __global__ void __launch_bounds__(512, sizeof(R) == 8 ? 1 : 2)
     const Partial sum = fold_warps(sums.of[p], sums.counts[p]);
     if (lane == 0) view.partials[first + p] = sum;
   }
+  if constexpr (Recipe::watched) {
+    if (blockIdx.x == 0 && first_page == 0) settle_swept(*view.core);  // most others still work
+  }
   __syncthreads();
   __shared__ unsigned turn;
   if (threadIdx.x == 0) turn = arrive(*view.core);
-  if (view.deciders > 0) return;
   __syncthreads();
-  if (turn + 1 < unsigned(view.reduce_blocks)) return;
-  __threadfence();
-  if constexpr (Recipe::watched) settle_swept(*view.core);
-  Signals signals = add_pages(view.partials, view.page_count);
-  if (threadIdx.x != 0) return;
-  Recipe::join(signals, view.core->memory);
-  view.core->signals[view.parity] = signals;
-  view.core->arrived = 0;
+  const unsigned part = turn + unsigned(view.deciders) - unsigned(view.reduce_blocks);
+  const bool last = turn + 1 == unsigned(view.reduce_blocks);
+  if (last) {
+    __threadfence();
+    Signals signals = add_pages(view.partials, view.page_count);
+    if (threadIdx.x == 0) {
+      Recipe::join(signals, view.core->memory);
+      view.core->signals[view.parity] = signals;
+    }
+  }
+  if (!alone) {
+    if (last && threadIdx.x == 0) view.core->arrived = 0;
+  } else if (part < unsigned(view.deciders)) {
+    if constexpr (Recipe::recorded) {
+      decide_apart(view, part);
+    } else {
+      decide_together(view, part);
+    }
+  }
 }
 
 }  // namespace agmohd::cuda

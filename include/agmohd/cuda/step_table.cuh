@@ -174,11 +174,10 @@ class StepTable {
     }
     const Run& last = runs_.back();  // those who wait for each other are of one launch
     const int threads = Recipe::wants == 0 ? last.sweep_threads : last.reduce_threads;
-    const int share = (Recipe::wants & kTensors) != 0 ? threads / 8 : threads;
+    const int share = (Recipe::wants & kTensors) != 0 ? threads / reduction::kWarp : threads;
     const int wanted = (int(refs.size()) + share - 1) / share;
-    deciders_ = Recipe::wants == 0
-                    ? std::min({wanted, multiprocessors_, last.sweep_blocks()})
-                    : std::min(wanted, multiprocessors_ / 2);  // beside blocks that measure
+    deciders_ = std::min({wanted, multiprocessors_,
+                          Recipe::wants == 0 ? last.sweep_blocks() : last.reduce_blocks()});
   }
 
   void allocate() {

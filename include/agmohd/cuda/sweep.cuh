@@ -441,13 +441,8 @@ __global__ void __launch_bounds__(most_sweep_threads<Recipe>, SweepPage<Recipe, 
   if constexpr (Recipe::recorded) {
     if (first_page == 0) {
       if (block == 0) {
-        if (threadIdx.x != 0) return;
-#pragma unroll 1
-        for (int pass = 0; pass < 2; ++pass) {  // as in decide_ahead()
-          if (pass == 1) wait_for_kernel_before();
-          __threadfence();
-          remember(view, pass == 1);
-        }
+        wait_for_kernel_before();
+        if (threadIdx.x == 0) remember(view);
         return;
       }
       block -= 1;
