@@ -412,6 +412,35 @@ TEST(CudaGraph, ReplaysIncidentsAsEagerSteps) {
   EXPECT_EQ(graphed.records().back().step, 1003);
 }
 
+TEST(CudaGraph, CapturedWithoutSnapshotsStaysSo) {
+  Tensors params = copies(parameters(torch::kFloat, 44), torch::kCUDA);
+  for (const Tensor& p : params) p.mutable_grad() = torch::full_like(p, 1e-3);
+  const Tensors plain = copies(params, torch::kCUDA);
+  for (const Tensor& p : plain) p.mutable_grad() = torch::full_like(p, 1e-3);
+  agmohd::AGMOHD graphed(params, agmohd::AGMOHDOptions(1e-3)),
+      eager(plain, agmohd::AGMOHDOptions(1e-3));
+  const c10::cuda::CUDAStreamGuard guard(c10::cuda::getStreamFromPool());
+  graphed.step(), eager.step();
+  graphed.prepare();
+  at::cuda::CUDAGraph graph;
+  torch::cuda::synchronize();
+  graph.capture_begin();
+  graphed.step();
+  graph.capture_end();
+  graphed.options().snapshots(true).snapshot_every(10);
+  graphed.prepare();
+  for (int t = 0; t < 35; ++t) {
+    if (t >= 30) {
+      for (const Tensors* all : {&params, &plain}) {
+        (*all)[5].grad()[7].fill_(std::numeric_limits<float>::quiet_NaN());
+      }
+    }
+    graph.replay(), eager.step();
+  }
+  expect_same_bits(params, plain, "parameters");
+  EXPECT_EQ(graphed.updates(), 31);
+}
+
 TYPED_TEST(CudaLane, ReplaysAndEagerStepsMayTakeTurns) {
   Tensors plain = copies(parameters(torch::kFloat, 29), torch::kCUDA),
           mixed = copies(plain, torch::kCUDA);

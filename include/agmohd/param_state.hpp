@@ -39,8 +39,8 @@ struct SlotTable {
 /// The state of one parameter: the rule's tensors under PyTorch's names (exp_avg(),
 /// momentum_buffer(), ...; undefined where the options do not use one) and step(), the number of
 /// applied updates. While the optimizer holds it, step() reads the device's counter and waits for
-/// it. A copy is independent and carries everything, so a program may copy, change and re-key
-/// states as it grows or prunes its parameters.
+/// it. A copy is independent and carries everything but snapshots, so a program may copy, change
+/// and re-key states as it grows or prunes its parameters.
 template <class Recipe>
 class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<Recipe>> {
   static constexpr std::size_t count = Recipe::slot_count;
@@ -62,15 +62,14 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   ParamState(const ParamState& other)
       : torch::optim::OptimizerCloneableParamState<ParamState>(other),
         slots_(other.slots_),
-        snapshots_(other.snapshots_),
-        record_(other.record()),
+        record_(without_snapshots(other.record())),
         age_only_(other.age_only_) {}
   ParamState& operator=(const ParamState& other) {
     if (this == &other) return *this;
-    const PerTensor record = other.record();
+    const PerTensor record = without_snapshots(other.record());
     detach();
     slots_ = other.slots_;
-    snapshots_ = other.snapshots_;
+    snapshots_ = {};
     record_ = record;
     age_only_ = other.age_only_;
     return *this;
@@ -270,6 +269,11 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     return slots_[I];
   }
 
+  /// A copy has none: two parameters must not share their memory.
+  static PerTensor without_snapshots(PerTensor record) {
+    record.snapshots = {};
+    return record;
+  }
   bool has_snapshots() const { return Recipe::heals && snapshots_[0][0].defined(); }
   /// f(key in an archive, tensor)
   template <class F>

@@ -106,7 +106,8 @@ struct Recipe {
   };
   /// What a snapshot has of a tensor, beside its elements.
   struct Kept {
-    std::int64_t stamp = 0;  ///< of the snapshot; 0: nothing
+    std::int64_t stamp = 0;  ///< of the snapshot; 0: nothing; negative: swapped out
+    std::int64_t moved = 0;  ///< 1: in the last step that swapped, elements are swapped too
     std::int64_t age = 0;
     typename Rule::Memory rule{};
     typename Guard::Memory guard{};
@@ -185,11 +186,13 @@ struct Recipe {
   }
 
   /// Once a step and tensor, not called in a skipped step. The caller then adds 1 to `m.updates`.
-  /// `index`: the parameter's number over all groups. `ts`: needed with kTensors alone.
+  /// `index`: the parameter's number over all groups. `ts`: needed with kTensors alone. `room`:
+  /// whether the tensor has snapshots.
   template <class R>
   AGMOHD_HD static Coefficients<R> decide(const Shared& o, const Group& group, Signals s,
                                           const Verdict& v, const Memory& m, PerTensor& tensor,
-                                          std::int32_t index = 0, TensorSignals ts = {}) {
+                                          std::int32_t index = 0, TensorSignals ts = {},
+                                          bool room = false) {
     tensor.age += 1;
     Now now{tensor.age, v.lr_factor * (group.lr * v.schedule), {0, 0}};
     if constexpr (has::beta1<Rule>) {
@@ -207,31 +210,32 @@ struct Recipe {
     const auto rule = Rule::template at<R>(group.rule, now, tensor.rule);
     const auto guard = Guard::template at<R>(group.rule, now, tensor.rule, tensor.guard);
     if constexpr (heals) {
-      if (v.save >= 0) {
-        tensor.snapshots.kept[v.save] = {Healing::next_stamp(m.healing), tensor.age, tensor.rule,
-                                         tensor.guard, tensor.gradient};
+      if (v.save >= 0 && room) {
+        tensor.snapshots.kept[v.save] = {Healing::next_stamp(m.healing),
+                                         0,
+                                         tensor.age,
+                                         tensor.rule,
+                                         tensor.guard,
+                                         tensor.gradient};
       }
     }
     return {guard, rule, gradient, R(now.lr), R(decay), Storage::key(o.storage, m.updates, index)};
   }
 
-  /// Whether a snapshot has the tensor.
-  AGMOHD_HD static bool has_kept(const Memory& m, const PerTensor& tensor,
-                                 int snapshot) requires(heals) {
-    const std::int64_t stamp = Healing::stamp(m.healing, snapshot);
-    return stamp != 0 && tensor.snapshots.kept[snapshot].stamp == stamp;
-  }
-  /// Once a tensor in a step that swaps with a snapshot, instead of decide(); its elements are
-  /// swapped by the caller if has_kept().
-  AGMOHD_HD static void swap(const Memory& m, PerTensor& tensor, int snapshot) requires(heals) {
-    if (!has_kept(m, tensor, snapshot)) return;
+  /// Once a tensor in a step that swaps with a snapshot, instead of decide(): whether the snapshot
+  /// has the tensor, or swapped it out, so that the caller has to swap its elements.
+  AGMOHD_HD static bool swap(const Memory& m, PerTensor& tensor, int snapshot) requires(heals) {
     Kept& kept = tensor.snapshots.kept[snapshot];
+    const std::int64_t stamp = Healing::stamp(m.healing, snapshot);
+    kept.moved = stamp != 0 && kept.stamp == stamp ? 1 : 0;
+    if (kept.moved == 0) return false;
     const Kept back = kept;
-    kept = {back.stamp, tensor.age, tensor.rule, tensor.guard, tensor.gradient};
+    kept = {-stamp, 1, tensor.age, tensor.rule, tensor.guard, tensor.gradient};
     tensor.age = back.age;
     tensor.rule = back.rule;
     tensor.guard = back.guard;
     tensor.gradient = back.gradient;
+    return true;
   }
 
   /// The gradient as the reduce pass measures it: after the element links in front of the first

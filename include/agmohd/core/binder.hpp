@@ -5,8 +5,10 @@
 #include <ATen/ATen.h>
 #include <torch/optim/optimizer.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <unordered_set>
@@ -302,8 +304,13 @@ class Binder {
     }
     if constexpr (Recipe::heals) {
       if (settings.shared.healing.snapshots && make_room(*c.state, c.param, ref, creating)) {
-        if (!record) record = c.state->record();
-        record->snapshots = {};
+        // What snapshots had of it is gone. Captured graphs know the record: only then a new one.
+        const auto has = [](const auto& kept) { return kept.stamp != 0; };
+        typename Recipe::PerTensor now = record ? *record : c.state->record();
+        if (std::any_of(std::begin(now.snapshots.kept), std::end(now.snapshots.kept), has)) {
+          now.snapshots = {};
+          record = now;
+        }
       }
     }
     if (record) {

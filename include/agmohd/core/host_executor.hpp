@@ -56,8 +56,7 @@ class HostExecutor : public Executor<Recipe> {
     for (std::size_t t = 0; t < tensors_.size(); ++t) {
       PerTensor& tensor = records_[std::size_t(tensors_[t].record)];
       if constexpr (Recipe::heals) {
-        if (verdict.swap >= 0 && Recipe::has_kept(memory_, tensor, verdict.swap)) {
-          Recipe::swap(memory_, tensor, verdict.swap);
+        if (verdict.swap >= 0 && has_room(t) && Recipe::swap(memory_, tensor, verdict.swap)) {
           swap(t, verdict.swap);
         }
       }
@@ -65,7 +64,7 @@ class HostExecutor : public Executor<Recipe> {
       const auto& group = settings_.groups[std::size_t(tensors_[t].group)];
       const auto decide_in = [&]<class R>(R) {
         use(t, Recipe::template decide<R>(settings_.shared, group, sums, verdict, memory_, tensor,
-                                          tensors_[t].index, tensor_signals_[t]));
+                                          tensors_[t].index, tensor_signals_[t], has_room(t)));
       };
       tensors_[t].dtype == Dtype::f64 ? decide_in(double{}) : decide_in(Narrow{});
     }
@@ -77,6 +76,11 @@ class HostExecutor : public Executor<Recipe> {
     return verdict;
   }
 
+  /// For snapshots.
+  bool has_room(std::size_t t) const {
+    if constexpr (Recipe::heals) return tensors_[t].snapshots.at[0][0] != nullptr;
+    return false;
+  }
   /// What this device measured, with what its last sweep did.
   void measured(const Signals& sums, const LossRef& loss) {
     signals_ = sums;

@@ -90,16 +90,18 @@ __device__ void decide_tensor(const View<Recipe>& view, int t, const TensorSigna
   const Core<Recipe>& core = *view.core;
   const DeviceTensor<Recipe>& tensor = view.tensors[t];
   prefetch(tensor.record);
+  bool room = false;  // for snapshots: a table that was captured without them has none
   if constexpr (Recipe::heals) {
+    room = tensor.snapshots.at[0][0] != nullptr;
     if (core.apply == 0) {
-      Recipe::swap(core.memory, *tensor.record, core.verdict.swap);
+      if (room) Recipe::swap(core.memory, *tensor.record, core.verdict.swap);
       return;
     }
   }
   const auto decide = [&](auto* to) {
     using R = std::remove_cv_t<decltype(to->lr)>;
     to[t] = Recipe::template decide<R>(core.shared, *tensor.group, core.decided, core.verdict,
-                                       core.memory, *tensor.record, tensor.index, signals);
+                                       core.memory, *tensor.record, tensor.index, signals, room);
   };
   if (tensor.is_double != 0) {
     decide(view.coefficients64);
@@ -197,6 +199,9 @@ __device__ void together(Core<Recipe>& core, unsigned part, unsigned parts, cons
       *judged = 1;
     } else {
       while (*judged == 0) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 700
+        __nanosleep(20);
+#endif
       }
       __threadfence();
     }
@@ -289,6 +294,10 @@ __device__ void commit_together(const View<Recipe>& view, unsigned part) {
 /// Phase 2 by itself: after the sums of several devices came together, or where no block does it.
 template <class Recipe, class Tag>
 __global__ void decide_kernel(const __grid_constant__ View<Recipe> view) {
+  if constexpr (Recipe::watched) {
+    settle_swept(*view.core);
+    __syncthreads();
+  }
   if (threadIdx.x == 0) {
     Signals signals;
     for (int i = 0; i < view.board_size; ++i) reduction::accumulate(signals, view.board[i]);

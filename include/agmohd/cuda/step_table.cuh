@@ -176,7 +176,8 @@ class StepTable {
     const int threads = Recipe::wants == 0 ? last.sweep_threads : last.reduce_threads;
     const int share = (Recipe::wants & kTensors) != 0 ? threads / reduction::kWarp : threads;
     const int wanted = (int(refs.size()) + share - 1) / share;
-    deciders_ = std::min({wanted, multiprocessors_,
+    // So few that blocks of several optimizers, in several streams, can wait at once.
+    deciders_ = std::min({wanted, std::max(1, multiprocessors_ / 8),
                           Recipe::wants == 0 ? last.sweep_blocks() : last.reduce_blocks()});
   }
 

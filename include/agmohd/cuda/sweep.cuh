@@ -418,8 +418,9 @@ __device__ void find_kept(const View<Recipe>& view, const PageRef& ref, const Pa
     const int snapshot = core.apply != 0 ? core.verdict.save : core.verdict.swap;
     if (snapshot < 0) return;
     const DeviceTensor<Recipe>& tensor = view.tensors[ref.tensor];
-    if (core.apply == 0 && !Recipe::has_kept(core.memory, *tensor.record, snapshot)) return;
     const auto& from = tensor.snapshots.at[snapshot];
+    if (from[0] == nullptr) return;
+    if (core.apply == 0 && tensor.record->snapshots.kept[snapshot].moved == 0) return;
     kept.at[0] = static_cast<decltype(page.param)>(from[0]) + page.first;
     for (int s = 0; s < Recipe::slot_count; ++s) {
       kept.at[1 + s] = static_cast<typename Page::S*>(from[1 + s]) + page.first;

@@ -42,10 +42,8 @@ struct Snapshots {
     return m.since_swap < kWatch;  // to swap back
   }
 
-  /// What tells a tensor of this snapshot from one of an earlier; 0: there is none.
-  AGMOHD_HD static std::int64_t stamp(const Memory& m, int snapshot) {
-    return m.stamps[snapshot] < 0 ? -m.stamps[snapshot] : m.stamps[snapshot];
-  }
+  /// What tells a tensor of this snapshot, or swapped out by it (negative), from others; 0: none.
+  AGMOHD_HD static std::int64_t stamp(const Memory& m, int snapshot) { return m.stamps[snapshot]; }
   AGMOHD_HD static std::int64_t next_stamp(const Memory& m) { return m.made + 1; }
 
   AGMOHD_HD static void plan(const Options& o, const Memory& m, Verdict& v) {
@@ -57,7 +55,11 @@ struct Snapshots {
     }
   }
 
-  AGMOHD_HD static void advance(const Options&, const Verdict& v, Memory& m) {
+  AGMOHD_HD static void advance(const Options& o, const Verdict& v, Memory& m) {
+    if (!o.snapshots) {  // turned on again, it does not go back to before
+      m = {0, m.made, {0, 0}, kWatch};
+      return;
+    }
     if (v.swap >= 0) {
       m.stamps[v.swap] = -m.stamps[v.swap];
       m.healthy = 0;
@@ -71,14 +73,12 @@ struct Snapshots {
   }
 
  private:
-  static constexpr std::int64_t kWatch = 8;  ///< steps in which a rollback may be undone
+  static constexpr std::int64_t kWatch = 3;  ///< steps in which LossSpike may undo a rollback
   static constexpr unsigned kUnhealthy = Flag::nonfinite | Flag::explosion | Flag::step_too_large |
                                          Flag::impossible_moment | Flag::loss_spike |
                                          Flag::accepted;
 
-  AGMOHD_HD static bool healthy(const Verdict& v) {
-    return !v.skip && (v.flags & kUnhealthy) == 0;
-  }
+  AGMOHD_HD static bool healthy(const Verdict& v) { return !v.skip && (v.flags & kUnhealthy) == 0; }
   AGMOHD_HD static int older(const Memory& m) {
     if (m.stamps[0] <= 0) return m.stamps[1] > 0 ? 1 : -1;
     return m.stamps[1] > 0 && m.stamps[1] < m.stamps[0] ? 1 : 0;
