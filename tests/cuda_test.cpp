@@ -413,7 +413,7 @@ TEST(CudaGraph, ReplaysIncidentsAsEagerSteps) {
 }
 
 TEST(CudaGraph, CapturedWithoutSnapshotsStaysSo) {
-  Tensors params = copies(parameters(torch::kFloat, 44), torch::kCUDA);
+  const Tensors params = copies(parameters(torch::kFloat, 44), torch::kCUDA);
   for (const Tensor& p : params) p.mutable_grad() = torch::full_like(p, 1e-3);
   const Tensors plain = copies(params, torch::kCUDA);
   for (const Tensor& p : plain) p.mutable_grad() = torch::full_like(p, 1e-3);

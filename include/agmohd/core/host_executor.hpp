@@ -78,7 +78,9 @@ class HostExecutor : public Executor<Recipe> {
 
   /// For snapshots.
   bool has_room(std::size_t t) const {
-    if constexpr (Recipe::heals) return tensors_[t].snapshots.at[0][0] != nullptr;
+    if constexpr (Recipe::heals) {
+      return tensors_[t].numel == 0 || tensors_[t].snapshots.at[0][0] != nullptr;
+    }
     return false;
   }
   /// What this device measured, with what its last sweep did.

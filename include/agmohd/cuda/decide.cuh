@@ -92,7 +92,7 @@ __device__ void decide_tensor(const View<Recipe>& view, int t, const TensorSigna
   prefetch(tensor.record);
   bool room = false;  // for snapshots: a table that was captured without them has none
   if constexpr (Recipe::heals) {
-    room = tensor.snapshots.at[0][0] != nullptr;
+    room = tensor.numel == 0 || tensor.snapshots.at[0][0] != nullptr;
     if (core.apply == 0) {
       if (room) Recipe::swap(core.memory, *tensor.record, core.verdict.swap);
       return;

@@ -176,9 +176,11 @@ class StepTable {
     const int threads = Recipe::wants == 0 ? last.sweep_threads : last.reduce_threads;
     const int share = (Recipe::wants & kTensors) != 0 ? threads / reduction::kWarp : threads;
     const int wanted = (int(refs.size()) + share - 1) / share;
-    // So few that blocks of several optimizers, in several streams, can wait at once.
-    deciders_ = std::min({wanted, std::max(1, multiprocessors_ / 8),
-                          Recipe::wants == 0 ? last.sweep_blocks() : last.reduce_blocks()});
+    // So few that blocks of several optimizers, in several streams, can wait at once: of the one
+    // kernel a multiprocessor holds two blocks, of that for float64 one.
+    const int most = std::max(1, multiprocessors_ / (last.dtype == Dtype::f64 ? 8 : 2));
+    deciders_ =
+        std::min({wanted, most, Recipe::wants == 0 ? last.sweep_blocks() : last.reduce_blocks()});
   }
 
   void allocate() {
