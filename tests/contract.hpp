@@ -931,10 +931,12 @@ TYPED_TEST_P(ScheduleContract, DrivesAStockOptimizerAsItDrivesARecipe) {
     typename Driven::Memory memory{};
     typename Driven::PerTensor tensors[2];
     for (std::int64_t t = 0; t < end; ++t) {
+      agmohd::Signals none;
+      const agmohd::Verdict v = Driven::judge(shared, {0.5, {}}, none, memory);
       for (const std::size_t g : {0U, 1U}) {
         const double base = g == 0 ? 0.5 : 0.01;
         const auto k =
-            Driven::template decide<double>(shared, {base, {}}, {}, {}, memory, tensors[g]);
+            Driven::template decide<double>(shared, {base, {}}, {}, v, memory, tensors[g]);
         EXPECT_EQ(k.lr, base * TypeParam::factor(sample, t)) << t;
         EXPECT_EQ(TestFixture::rate(stock, g), k.lr) << t;
       }
