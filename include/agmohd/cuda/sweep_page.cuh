@@ -1,0 +1,380 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "../core/elements.hpp"
+#include "../core/reduction.hpp"
+#include "access.cuh"
+#include "lane.cuh"
+#include "pack.cuh"
+#include "table.cuh"
+
+// The elements of phase 3: a page, by a block or a warp.
+namespace agmohd::cuda {
+
+/// A page of a tensor in a sweep. A thread works on a bundle of elements at a time: neighbours, or
+/// where an array is misaligned every 32nd element, so that the accesses of a warp coalesce.
+template <class Recipe, class E>
+struct SweepPage {
+  static constexpr int kSlots = Recipe::slot_count;
+  static constexpr int kWarp = reduction::kWarp;
+  using R = Compute<E>;
+  using S = Stored<typename Recipe::Storage, E>;
+  using K = typename Recipe::template Coefficients<R>;
+  using T = strict<R>;
+  using Four = pack<R, 4>;
+  using Slots = typename Recipe::template Slots<Four>;
+  /// Eight where all elements have 2 bytes: accesses of 16 bytes.
+  static constexpr int kBundle = bundle_size<Recipe, E>;
+  static constexpr int kChunk = kWarp * kBundle;  // of a warp at a time
+  static constexpr int kLogicalWarps = reduction::kLanes / kWarp;
+  /// Of a multiprocessor at least, so that their registers suffice without the stack.
+  static constexpr int kBlocks = sizeof(R) == 8                           ? 1
+                                 : Recipe::watched                        ? 5
+                                 : kBundle == 8 && std::is_same_v<E, F16> ? 2
+                                                                          : 3;
+  /// Further states, mostly options, are not loaded ahead: registers are short.
+  static constexpr int kAhead = kSlots < 2 ? kSlots : 2;
+  using State = Bundle<S, kBundle>;
+  using States = State[kSlots > kAhead ? kSlots - kAhead : 1];
+  /// What a lane adds of a sampled page.
+  struct Sums {
+    R of[reduction::kWatched] = {};
+  };
+  /// A snapshot's part of the page, the parameter first; the first is null where there is none.
+  struct Kept {
+    void* at[1 + kSlots];
+  };
+  struct Elements {
+    Bundle<E, kBundle> param, grad;
+    State slots[kAhead > 0 ? kAhead : 1];
+  };
+
+  std::int64_t first;  // element of the tensor
+  E* param;
+  const E* grad;
+  S* slots[kSlots > 0 ? kSlots : 1];  // null: not used
+  int count;
+  bool plain;
+
+  __device__ SweepPage(const View<Recipe>& view, const PageRef& ref, bool idle) {
+    const DeviceTensor<Recipe>& tensor = view.tensors[ref.tensor];
+    first = std::int64_t(ref.page) * reduction::kPage;
+    const std::int64_t left = idle ? 0 : tensor.numel - first;
+    count = int(left < reduction::kPage ? left : reduction::kPage);
+    param = static_cast<E*>(tensor.param) + first;
+    grad = static_cast<const E*>(view.grads[ref.tensor]) + first;
+    plain = Bundle<E, kBundle>::aligned(param) && Bundle<E, kBundle>::aligned(grad);
+#pragma unroll
+    for (int s = 0; s < kSlots; ++s) {
+      slots[s] = tensor.slots[s] == nullptr ? nullptr : static_cast<S*>(tensor.slots[s]) + first;
+      plain = plain && State::aligned(slots[s]) && (slots[s] != nullptr) == (s < kAhead);
+    }
+  }
+
+  /// How many chunks the page has, and how many from its beginning are full: complete, aligned, and
+  /// with the states that are loaded ahead alone. A lane has neighbours of a full chunk, and of the
+  /// others every 32nd element, as far as there is one.
+  __device__ int chunks() const { return (count + kChunk - 1) / kChunk; }
+  __device__ int full_chunks() const { return plain ? count / kChunk : 0; }
+  template <bool kFull>
+  static constexpr int kStep = kFull ? 1 : kWarp;
+  template <bool kFull>
+  static __device__ int first_of(int chunk) {  // a lane's first element
+    return chunk * kChunk + (kFull ? kBundle : 1) * (int(threadIdx.x) % kWarp);
+  }
+
+  /// The bundle at `i` of one array.
+  template <bool kFull, class T>
+  __device__ void load(Bundle<T, kBundle>& to, const T* from, int i) const {
+    if constexpr (kFull) {
+      to.load(from + i);
+    } else {
+      to.load_some(from + i, kWarp, (count - i + kWarp - 1) / kWarp);
+    }
+  }
+  template <bool kFull, class T>
+  __device__ void store(const Bundle<T, kBundle>& from, T* to, int i) const {
+    if constexpr (kFull) {
+      from.store(to + i);
+    } else {
+      from.store_some(to + i, kWarp, (count - i + kWarp - 1) / kWarp);
+    }
+  }
+  template <bool kFull>
+  __device__ Elements load(int chunk) const {
+    const int i = first_of<kFull>(chunk);
+    Elements x;
+    load<kFull>(x.param, param, i);
+    load<kFull>(x.grad, grad, i);
+#pragma unroll
+    for (int s = 0; s < kAhead; ++s) {
+      if (kFull || slots[s] != nullptr) {
+        load<kFull>(x.slots[s], slots[s], i);
+      } else {
+        x.slots[s] = State{};
+      }
+    }
+    return x;
+  }
+
+  /// What is measured of one element, in the order of Recipe::Watched.
+  using Seen = R[reduction::kWatched];
+
+  /// Elements j to j + 3 of the bundle, as Recipe::sweep.
+  template <bool kMeasure>
+  __device__ Four sweep_four(const Elements& x, int j, Slots& state, const K& k, Seen (&seen)[4],
+                             int& guarded) const {
+    const Four p = Four::make([&](int h) { return x.param.widened(j + h); });
+    const Four g = Four::make([&](int h) { return x.grad.widened(j + h); });
+    if constexpr (!Recipe::watched) {
+      return Recipe::sweep(p, g, state, k);
+    } else {
+      using W = std::conditional_t<kMeasure, typename Recipe::template Watched<Four>,
+                                   typename Recipe::template Guarded<Four>>;
+      W w;
+      const Four out = Recipe::sweep(p, g, state, k, w);
+#pragma unroll
+      for (int h = 0; h < 4; ++h) {
+        if (w.guarded.v[h]) guarded += 1;
+        if constexpr (kMeasure) {
+          seen[h][0] = (w.step[h] * w.step[h]).v;
+          seen[h][1] = w.along_previous.v[h], seen[h][2] = w.along.v[h];
+        }
+      }
+      return out;
+    }
+  }
+
+  /// One kind of what is measured of four elements, elements j to j + 3 of the bundle, goes to the
+  /// sums of its quads: those of a lane's neighbours, or where these are in four lanes the same
+  /// sums as the lane would have had them of neighbours.
+  template <bool kFull>
+  static __device__ void add_quads(const Seen (&four)[4], int j, int w, R (&quads)[kBundle / 4]) {
+    if constexpr (kFull) {
+      const T a{four[0][w]}, b{four[1][w]}, c{four[2][w]}, d{four[3][w]};
+      quads[j / 4] = ((a + b) + (c + d)).v;
+    } else {  // lane t has the elements t, t + 32, ... of the chunk
+      constexpr unsigned kAll = 0xffffffffU;
+      const int lane = int(threadIdx.x) % kWarp;
+#pragma unroll
+      for (int h = 0; h < 4; ++h) {
+        T quad{four[h][w]};
+        quad = quad + T{__shfl_xor_sync(kAll, quad.v, 1)};
+        quad = quad + T{__shfl_xor_sync(kAll, quad.v, 2)};
+        // It is quad 8 (j + h) + t / 4 of the chunk.
+#pragma unroll
+        for (int part = 0; part < kBundle / 4; ++part) {
+          const int wanted = lane * (kBundle / 4) + part;
+          const R value = __shfl_sync(kAll, quad.v, 4 * (wanted % 8));
+          if (wanted / 8 == j + h) quads[part] = value;
+        }
+      }
+    }
+  }
+
+  /// `x` and `further` are the bundle at `i`.
+  template <bool kFull, bool kMeasure>
+  __device__ void update(Elements& x, States& further, int i, const K& k, Sums& sums,
+                         int& guarded) const {
+    const auto at = [&](int s) -> State& { return s < kAhead ? x.slots[s] : further[s - kAhead]; };
+    const auto used = [&](int s) { return kFull ? s < kAhead : slots[s] != nullptr; };
+    R quads[reduction::kWatched][kBundle / 4];
+#pragma unroll
+    for (int j = 0; j < kBundle; j += 4) {
+      Seen seen[4];
+      Slots state;
+      for_each_slot<kSlots>(state, [&](int s, Four& slot) {
+        if (kFull && s >= kAhead) {
+          slot = Four::all(0);
+        } else {
+          slot = Four::make([&](int h) { return at(s).widened(j + h); });
+        }
+      });
+      const Four p = sweep_four<kMeasure>(x, j, state, k, seen, guarded);
+      if constexpr (kMeasure) {
+#pragma unroll
+        for (int w = 0; w < reduction::kWatched; ++w) {
+          if constexpr (!kFull) {
+#pragma unroll
+            for (int h = 0; h < 4; ++h) {
+              if (i + (j + h) * kWarp >= count) seen[h][w] = 0;
+            }
+          }
+          add_quads<kFull>(seen, j, w, quads[w]);
+        }
+      }
+      if (Recipe::Storage::rounds(k.storage)) {  // one branch for four
+        for_each_slot<kSlots>(state, [&](int s, Four& slot) {
+          if (!used(s)) return;
+          slot = Four::make([&](int h) {
+            const int at_page = i + (j + h) * kStep<kFull>;
+            const std::int64_t element = first | at_page;  // which is below kPage
+            return Recipe::Storage::rounded(slot.v[h], k.storage, element, s);
+          });
+        });
+      }
+#pragma unroll
+      for (int h = 0; h < 4; h += 2) {
+        x.param.narrow(j + h, p.v[h], p.v[h + 1]);
+        for_each_slot<kSlots>(state, [&](int s, Four& slot) {
+          if (!kFull || s < kAhead) at(s).narrow(j + h, slot.v[h], slot.v[h + 1]);
+        });
+      }
+    }
+    if constexpr (kMeasure) {
+#pragma unroll
+      for (int w = 0; w < reduction::kWatched; ++w) {
+        T sum{quads[w][0]};
+        if constexpr (kBundle == 8) sum = sum + T{quads[w][1]};
+        sums.of[w] = (T{sums.of[w]} + sum).v;
+      }
+    }
+  }
+
+  /// Loads what is not loaded ahead, updates a lane's bundle of a chunk, and stores it, to a
+  /// snapshot too.
+  template <bool kFull, bool kMeasure>
+  __device__ void step(Elements& x, int chunk, const K& k, const Kept& kept, Sums& sums,
+                       int& guarded) const {
+    asm volatile("" ::: "memory");  // or all of k moves to registers, and others to the stack
+    const int i = first_of<kFull>(chunk);
+    States further{};
+#pragma unroll
+    for (int s = kAhead; s < kSlots; ++s) {
+      if (!kFull && slots[s] != nullptr) load<kFull>(further[s - kAhead], slots[s], i);
+    }
+    update<kFull, kMeasure>(x, further, i, k, sums, guarded);
+    const auto store_all = [&](E* to, auto slot_at) {
+      store<kFull>(x.param, to, i);
+#pragma unroll
+      for (int s = 0; s < (kFull ? kAhead : kSlots); ++s) {
+        if (!kFull && slots[s] == nullptr) continue;
+        store<kFull>(s < kAhead ? x.slots[s] : further[s - kAhead], slot_at(s), i);
+      }
+    };
+    store_all(param, [&](int s) { return slots[s]; });
+    if constexpr (Recipe::heals) {
+      if (kept.at[0] == nullptr) return;
+      store_all(static_cast<E*>(kept.at[0]),
+                [&](int s) { return static_cast<S*>(kept.at[1 + s]); });
+    }
+  }
+
+  /// The page by `threads` threads, of which this is `thread`: begin(thread), then sweep() with
+  /// what it returned. A warp takes a chunk at a time. Returns how many elements were guarded.
+  __device__ Elements begin(int thread) const {
+    const int chunk = thread / kWarp;
+    return chunk < full_chunks() ? load<true>(chunk) : load<false>(chunk);
+  }
+  __device__ int sweep(Elements x, int thread, int threads, const K& k, const Kept& kept) const {
+    const int stride = threads / kWarp, full = full_chunks(), end = chunks();
+    int chunk = thread / kWarp, guarded = 0;
+    const bool some = chunk < full;
+    if (some) sweep<true>(x, chunk, full, stride, k, kept, guarded);
+    if (chunk >= end) return guarded;
+    if (some) x = load<false>(chunk);
+    sweep<false>(x, chunk, end, stride, k, kept, guarded);
+    return guarded;
+  }
+
+  /// Chunks up to `end`, of which there are some. The next bundle is under way while one is worked
+  /// on, unless registers are short.
+  template <bool kFull>
+  __device__ void sweep(Elements& x, int& chunk, int end, int stride, const K& k, const Kept& kept,
+                        int& guarded) const {
+    constexpr bool ahead = kFull || kBundle == 4 || std::is_same_v<E, F16>;
+    Sums none;
+    if constexpr (ahead) {
+#pragma unroll 1
+      do {
+        const int next = chunk + stride;
+        Elements after = x;
+        if (next < end) after = load<kFull>(next);
+        step<kFull, false>(x, chunk, k, kept, none, guarded);
+        x = after;
+        chunk = next;
+      } while (chunk < end);
+    } else {
+#pragma unroll 1
+      for (; chunk < end; chunk += stride) {
+        Elements now = load<kFull>(chunk);  // x again, at first
+        step<kFull, false>(now, chunk, k, kept, none, guarded);
+      }
+    }
+  }
+
+  /// The same of a sampled page: a warp takes the chunks of a logical warp one after another, whose
+  /// sums go to `warps`. Nothing is loaded ahead, since registers are short.
+  __device__ int measure(Elements x, int thread, int threads, const K& k, const Kept& kept,
+                         Sums* warps) const {
+    const int full = full_chunks(), end = chunks();
+    int guarded = 0;
+#pragma unroll 1
+    for (int logical = thread / kWarp; logical < kLogicalWarps && logical < end;
+         logical += threads / kWarp) {
+      Sums sums;
+#pragma unroll 1
+      for (int chunk = logical; chunk < end; chunk += kLogicalWarps) {
+        if (chunk < full) {
+          if (chunk != thread / kWarp) x = load<true>(chunk);
+          step<true, true>(x, chunk, k, kept, sums, guarded);
+        } else {
+          if (chunk != thread / kWarp) x = load<false>(chunk);
+          step<false, true>(x, chunk, k, kept, sums, guarded);
+        }
+      }
+#pragma unroll
+      for (int w = 0; w < reduction::kWatched; ++w) {
+        T sum{sums.of[w]};
+#pragma unroll
+        for (int d = kWarp / 2; d > 0; d /= 2) {
+          sum = sum + T{__shfl_xor_sync(0xffffffffU, sum.v, d)};
+        }
+        if (thread % kWarp == 0) warps[logical].of[w] = sum.v;
+      }
+    }
+    return guarded;
+  }
+
+  /// The sums of all logical warps, by one whole warp, in its first lane.
+  __device__ reduction::SweptPartial fold(const Sums* warps) const {
+    const int lane = int(threadIdx.x) % kWarp, end = chunks();
+    reduction::SweptPartial out{};
+#pragma unroll
+    for (int w = 0; w < reduction::kWatched; ++w) {
+      double sum = lane < kLogicalWarps && lane < end ? double(warps[lane].of[w]) : 0;
+#pragma unroll
+      for (int d = kLogicalWarps / 2; d > 0; d /= 2) {
+        sum = __dadd_rn(sum, __shfl_xor_sync(0xffffffffU, sum, d));
+      }
+      out.sums[w] = sum;
+    }
+    return out;
+  }
+
+  /// Exchanges the page with its snapshot.
+  __device__ void swap(int thread, int threads, const Kept& kept) const {
+    exchange(param, static_cast<E*>(kept.at[0]), thread, threads);
+#pragma unroll
+    for (int s = 0; s < kSlots; ++s) {
+      if (slots[s] != nullptr) exchange(slots[s], static_cast<S*>(kept.at[1 + s]), thread, threads);
+    }
+  }
+
+ private:
+  template <class X>
+  __device__ void exchange(X* a, X* b, int thread, int threads) const {
+#pragma unroll 1
+    for (int i = thread; i < count; i += threads) {
+      const X x = a[i];
+      a[i] = b[i];
+      b[i] = x;
+    }
+  }
+};
+
+}  // namespace agmohd::cuda
