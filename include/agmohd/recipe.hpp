@@ -46,7 +46,8 @@ struct Recipe {
                 "beta1(options))");
 
   /// 0: the step has no reduce pass, and its sweep measures nothing.
-  static constexpr unsigned wants = Hindrance::wants | Gradient::wants;
+  static constexpr unsigned wants = Hindrance::wants | Gradient::wants |
+                                    (has::summed<Rule> ? kSums | kTensors : kNothing);
   static constexpr int slot_count = int(Rule::slot_names.size());
   /// Whether the lanes have to take the watched sweep.
   static constexpr bool watched = (wants & kSweepWants) != 0;
@@ -57,6 +58,8 @@ struct Recipe {
   static_assert(recorded || !watched, "agmohd: only a hindrance policy may want a watched sweep");
   /// Whether there may be snapshots to go back to.
   static constexpr bool heals = recorded && Healing::keeps;
+  /// Whether the reduce pass reads state too, for the rule's sums.
+  static constexpr bool sums = has::summed<Rule>;
 
   template <class T>
   using Slots = typename Rule::template Slots<T>;
@@ -198,6 +201,8 @@ struct Recipe {
     if constexpr (has::beta1<Rule>) {
       now.blend = Momentum::blend(o.momentum, m.momentum, Rule::beta1(group.rule));
     }
+    if (ts.numel > 0) now.mean = ts.summed / double(ts.numel);
+    if constexpr (has::lr<Rule>) now.lr = Rule::lr(group.rule, now);
     double decay = 1;
     if constexpr (has::decay<Rule>) decay = Rule::decay(group.rule, now.lr);
     TensorVerdict tv;
@@ -263,14 +268,16 @@ struct Recipe {
   /// What a watched sweep makes of one element, beside the new parameter.
   template <class T>
   struct Guarded {
-    Mask<T> guarded{};  ///< whether the rule's guard changed the slots
+    bool doubted = false;  ///< whether the rule's guard had to look at the slots
+    Mask<T> guarded;       ///< then, whether it changed them
   };
   /// The same in a sampled page, see reduction::sampled(); a lane sums squares of `step`, and the
   /// others. What nobody wants is 0.
   template <class T>
   struct Watched {
     T step, along_previous, along;  ///< lr * u, g * u_{t-1}, g * u_t
-    Mask<T> guarded{};
+    bool doubted = false;
+    Mask<T> guarded;
   };
 
   /// The same sweep, where the hindrance policy wants something of it. W: Guarded or Watched.
@@ -289,7 +296,10 @@ struct Recipe {
       }
     }
     Rule::update(p, h, s, k.rule);
-    if constexpr (guards) w.guarded = Rule::Guard::apply(s, k.rule, k.guard);
+    if constexpr (guards) {
+      w.doubted = !Rule::Guard::sure(s, k.guard);
+      if (w.doubted) w.guarded = Rule::Guard::apply(s, k.rule, k.guard);
+    }
     const T u = Rule::direction(p, h, s, k.rule);
     const T step = k.lr * u;
     if constexpr (measures) {

@@ -23,6 +23,7 @@
 #include "rule/adamw.hpp"
 #include "rule/sgd.hpp"
 #include "rule/spam.hpp"
+#include "rule/stable_adamw.hpp"
 #include "schedule/cosine.hpp"
 #include "schedule/cyclical.hpp"
 #include "schedule/hindrance_aware.hpp"

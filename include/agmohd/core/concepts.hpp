@@ -84,6 +84,17 @@ concept direction = requires(const float& x, const typename R::template Slots<fl
   { R::direction(x, x, s, k) } -> std::convertible_to<float>;
 };
 template <class R>
+concept summed = requires(typename R::Options o, const typename R::Memory& memory, const float& x,
+                          const typename R::template Slots<float>& s,
+                          const typename R::template Summing<float>& k) {
+  { R::template summing<float>(o, memory) } -> std::same_as<typename R::template Summing<float>>;
+  { R::summed(x, s, k) } -> std::convertible_to<float>;
+};
+template <class R>
+concept lr = requires(typename R::Options o, const Now& now) {
+  { R::lr(o, now) } -> std::same_as<double>;
+};
+template <class R>
 concept beta1 = requires(typename R::Options o) {
   { R::beta1(o) } -> std::same_as<double>;
 };
@@ -192,6 +203,7 @@ template <class R>
 concept guard_apply = requires(typename R::template Slots<float>& s,
                                const typename R::template Coefficients<float>& rule,
                                const typename R::Guard::template Coefficients<float>& k) {
+  { R::Guard::sure(s, k) } -> std::same_as<bool>;
   { R::Guard::apply(s, rule, k) } -> std::convertible_to<bool>;
 };
 template <class R>
@@ -219,10 +231,13 @@ concept rounded = requires(const typename S::Key& k) {
 
 /// An update rule: slots <- gradient (`update`), the update u (`direction`, pure), coefficients
 /// from options
-/// (`at`). Optional: `beta1` (it has a first moment), `decay`, `default_lr`, `check`, and a type
-/// `Guard`, which brings slots that no history of gradients can lead to back to where one can: its
-/// `apply` returns the Mask of the elements that it changed. It has a memory and coefficients of
-/// its own, of which a recipe whose hindrance policy does not want kGuard has nothing.
+/// (`at`). Optional: `beta1` (it has a first moment), `decay`, `default_lr`, `check`; `summed`, a
+/// value of each element, with coefficients from `summing`, whose mean over the tensor is in `Now`;
+/// `lr`, what the rule makes of the learning rate, which `decay` gets too; and a type `Guard`,
+/// which brings slots that no history of gradients can lead to back to where one can: its `apply`
+/// returns the Mask of the elements that it changed; where `sure` is true, it would change none and
+/// is not called. It has a memory and coefficients of its own, of which a recipe whose hindrance
+/// policy does not want kGuard has nothing.
 template <class R>
 concept Rule = Policy<R> && has::Memory<R> && has::Slots<R> && has::slot_names<R> &&
     has::slots<R> && has::restore<R> && has::rule_at<R> && has::update<R> && has::direction<R>;

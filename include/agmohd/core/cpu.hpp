@@ -20,36 +20,40 @@ namespace agmohd::cpu {
 
 // The same loops for two instruction sets, chosen when the program runs. AVX2 without FMA:
 // contraction would give the CPU other bits than the other lanes.
-#if defined(__x86_64__) && defined(__GNUC__)
-#define AGMOHD_TARGET_AVX2 __attribute__((target("avx2"), flatten))
+#ifdef AGMOHD_HAS_AVX2
 inline bool has_avx2() { return __builtin_cpu_supports("avx2"); }
+#define AGMOHD_FLAT_AVX2 __attribute__((target("avx2"), flatten))
+template <class R>
+using vec_most = vec_avx2<R>;
 #else
-#define AGMOHD_TARGET_AVX2
 inline bool has_avx2() { return false; }
+#define AGMOHD_FLAT_AVX2
+template <class R>
+using vec_most = vec<R>;
 #endif
 
 template <class Recipe, class E, class K>
-AGMOHD_TARGET_AVX2 std::int64_t sweep_page_avx2(const Page<Recipe, E>& page, const K& k) {
-  return sweep_page(page, k);
+AGMOHD_FLAT_AVX2 std::int64_t sweep_page_avx2(const Page<Recipe, E>& page, const K& k) {
+  return sweep_page<vec_most<Compute<E>>>(page, k);
 }
 template <class Recipe, class E, class K>
 __attribute__((flatten)) std::int64_t sweep_page_base(const Page<Recipe, E>& page, const K& k) {
-  return sweep_page(page, k);
+  return sweep_page<vec<Compute<E>>>(page, k);
 }
 template <class Recipe, class E, class K>
-AGMOHD_TARGET_AVX2 std::int64_t measured_sweep_page_avx2(const Page<Recipe, E>& page, const K& k,
-                                                         reduction::SweptPartial& out) {
-  return measured_sweep_page(page, k, out);
+AGMOHD_FLAT_AVX2 std::int64_t measured_sweep_page_avx2(const Page<Recipe, E>& page, const K& k,
+                                                       reduction::SweptPartial& out) {
+  return measured_sweep_page<vec_most<Compute<E>>>(page, k, out);
 }
 template <class Recipe, class E, class K>
 __attribute__((flatten)) std::int64_t measured_sweep_page_base(const Page<Recipe, E>& page,
                                                                const K& k,
                                                                reduction::SweptPartial& out) {
-  return measured_sweep_page(page, k, out);
+  return measured_sweep_page<vec<Compute<E>>>(page, k, out);
 }
 template <class Recipe, class E>
-AGMOHD_TARGET_AVX2 reduction::Partial measure_page_avx2(const Page<Recipe, E>& page,
-                                                        const typename Recipe::Shared& o) {
+AGMOHD_FLAT_AVX2 reduction::Partial measure_page_avx2(const Page<Recipe, E>& page,
+                                                      const typename Recipe::Shared& o) {
   return measure_page(page, o);
 }
 template <class Recipe, class E>
@@ -57,7 +61,17 @@ __attribute__((flatten)) reduction::Partial measure_page_base(const Page<Recipe,
                                                               const typename Recipe::Shared& o) {
   return measure_page(page, o);
 }
-#undef AGMOHD_TARGET_AVX2
+template <class Recipe, class E, class K>
+AGMOHD_FLAT_AVX2 double sum_page_avx2(const Page<Recipe, E>& page, const typename Recipe::Shared& o,
+                                      const K& k) {
+  return sum_page(page, o, k);
+}
+template <class Recipe, class E, class K>
+__attribute__((flatten)) double sum_page_base(const Page<Recipe, E>& page,
+                                              const typename Recipe::Shared& o, const K& k) {
+  return sum_page(page, o, k);
+}
+#undef AGMOHD_FLAT_AVX2
 
 /// Steps of CPU tensors, in the calling thread and LibTorch's pool.
 template <class Recipe>
@@ -87,24 +101,33 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     coefficients_.resize(tensors_.size());
     coefficients64_.resize(tensors_.size());
     if constexpr (Recipe::wants != 0) partials_.resize(pages_.size());
+    if constexpr (Recipe::sums) summed_.resize(pages_.size());
     if constexpr (Recipe::watched) swept_.resize(std::size_t(samples));
   }
 
   void measure(const LossRef& loss, bool /*alone*/) override {
     Signals sums;
     if constexpr (Recipe::wants != 0) {
-      for_each_page(Reads::gradients, -1, [this](std::size_t i, const auto& page) {
-        partials_[i] = has_avx2() ? measure_page_avx2(page, settings_.shared)
-                                  : measure_page_base(page, settings_.shared);
+      for_each_page(-1, [this]<class E>(std::size_t i, const Page<Recipe, E>& page) {
+        const auto& shared = settings_.shared;
+        partials_[i] =
+            has_avx2() ? measure_page_avx2(page, shared) : measure_page_base(page, shared);
+        if constexpr (Recipe::sums) {
+          const auto k =
+              this->template summing<Compute<E>>(tensors_[std::size_t(pages_[i].tensor)]);
+          summed_[i] = has_avx2() ? sum_page_avx2(page, shared, k) : sum_page_base(page, shared, k);
+        }
       });
       sums = reduction::combine(partials_.data(), std::int64_t(partials_.size()));
     }
     if constexpr ((Recipe::wants & kTensors) != 0) {
-      const reduction::Partial* from = partials_.data();
+      std::int64_t first = 0;
       for (std::size_t t = 0; t < tensors_.size(); ++t) {
         const std::int64_t pages = reduction::pages(tensors_[t].numel);
-        tensor_signals_[t] = reduction::combine_tensor(from, pages, tensors_[t].numel);
-        from += pages;
+        tensor_signals_[t] = reduction::combine_tensor(
+            partials_.data() + first, Recipe::sums ? summed_.data() + first : nullptr, pages,
+            tensors_[t].numel);
+        first += pages;
       }
     }
     this->measured(sums, loss);
@@ -123,28 +146,27 @@ class CpuExecutor final : public HostExecutor<Recipe> {
         });
     if constexpr (Recipe::heals) {
       if (!swaps.empty()) {
-        for_each_page(Reads::nothing, verdict.swap, [&](std::size_t i, const auto& page) {
+        for_each_page(verdict.swap, [&](std::size_t i, const auto& page) {
           if (swaps[std::size_t(pages_[i].tensor)] != 0) swap_page(page);
         });
       }
     }
     if (verdict.skip) return;
     std::atomic<std::int64_t> guarded = 0;
-    for_each_page(
-        Reads::everything, verdict.save, [&]<class E>(std::size_t i, const Page<Recipe, E>& page) {
-          const auto& k = coefficients<Compute<E>>()[std::size_t(pages_[i].tensor)];
-          std::int64_t changed = 0;
-          if (const std::int32_t sample = pages_[i].sample; Recipe::watched && sample >= 0) {
-            if constexpr (Recipe::watched) {
-              auto& sums = swept_[std::size_t(sample)];
-              changed = has_avx2() ? measured_sweep_page_avx2(page, k, sums)
-                                   : measured_sweep_page_base(page, k, sums);
-            }
-          } else {
-            changed = has_avx2() ? sweep_page_avx2(page, k) : sweep_page_base(page, k);
-          }
-          if (changed != 0) guarded += changed;
-        });
+    for_each_page(verdict.save, [&]<class E>(std::size_t i, const Page<Recipe, E>& page) {
+      const auto& k = coefficients<Compute<E>>()[std::size_t(pages_[i].tensor)];
+      std::int64_t changed = 0;
+      if (const std::int32_t sample = pages_[i].sample; Recipe::watched && sample >= 0) {
+        if constexpr (Recipe::watched) {
+          auto& sums = swept_[std::size_t(sample)];
+          changed = has_avx2() ? measured_sweep_page_avx2(page, k, sums)
+                               : measured_sweep_page_base(page, k, sums);
+        }
+      } else {
+        changed = has_avx2() ? sweep_page_avx2(page, k) : sweep_page_base(page, k);
+      }
+      if (changed != 0) guarded += changed;
+    });
     if constexpr (Recipe::watched) {
       memory_.swept = reduction::combine(swept_.data(), std::int64_t(swept_.size()),
                                          this->sampled_elements(), guarded);
@@ -167,7 +189,8 @@ class CpuExecutor final : public HostExecutor<Recipe> {
                          std::min<std::int64_t>(reduction::kPage, t.numel - ref.first),
                          ref.first,
                          nullptr,
-                         {}};
+                         {},
+                         nullptr};
     using Slot = typename Page<Recipe, E>::Slot;
     for (int j = 0; j < Recipe::slot_count; ++j) {
       page.slots[j] = t.slots[j] == nullptr ? nullptr : static_cast<Slot*>(t.slots[j]) + ref.first;
@@ -184,42 +207,39 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     return page;
   }
 
-  enum class Reads { nothing, gradients, everything };
-
-  /// Asks the memory for a small tensor, since hardware looks ahead within a long stream alone.
-  void prefetch(const TensorRef<Recipe>& t, Reads reads) const {
-    if (t.numel > 4096 || reads == Reads::nothing) return;
-    const auto ask = [&t](const void* from, int size) {
-      const char* const end = static_cast<const char*>(from) + t.numel * size;
-      for (auto at = static_cast<const char*>(from); at < end; at += 64) __builtin_prefetch(at);
-    };
-    ask(t.grad, size_of(t.dtype));
-    if (reads == Reads::gradients) return;
-    ask(t.param, size_of(t.dtype));
-    for (int j = 0; j < Recipe::slot_count; ++j) {
-      if (t.slots[j] != nullptr)
-        ask(t.slots[j], t.dtype == Dtype::f64 ? 8 : sizeof(typename Recipe::Storage::Float));
-    }
-  }
-
   /// work(index, Page<Recipe, E>), in parallel; pages with their part of a snapshot, or -1.
   template <class Work>
-  void for_each_page(Reads reads, int snapshot, const Work& work) const {
+  void for_each_page(int snapshot, const Work& work) const {
     parallel_ranges(std::int64_t(pages_.size()), [&](std::int64_t begin, std::int64_t end) {
-      for (auto i = std::size_t(begin); i < std::size_t(end); ++i) {
-        if (i + 1 < std::size_t(end)) prefetch(tensors_[std::size_t(pages_[i + 1].tensor)], reads);
-        switch (tensors_[std::size_t(pages_[i].tensor)].dtype) {
+      std::int64_t i = begin;
+      const auto dtype = [&](std::int64_t at) {
+        return tensors_[std::size_t(pages_[std::size_t(at)].tensor)].dtype;
+      };
+      const auto run = [&]<class E>(E) {  // the pages of one dtype
+        auto now = page<E>(pages_[std::size_t(i)], snapshot);
+        for (const Dtype same = dtype(i);; ++i) {
+          const bool more = i + 1 < end && dtype(i + 1) == same;
+          Page<Recipe, E> next;
+          if (more) next = page<E>(pages_[std::size_t(i + 1)], snapshot);
+          now.next = more ? &next : nullptr;
+          work(std::size_t(i), now);
+          if (!more) break;
+          now = next;
+        }
+      };
+      for (; i < end; ++i) {
+        switch (dtype(i)) {
           case Dtype::f32:
-            work(i, page<float>(pages_[i], snapshot));
+            run(float{});
             break;
           case Dtype::f64:
-            work(i, page<double>(pages_[i], snapshot));
+            run(double{});
             break;
           case Dtype::bf16:
-            work(i, page<Bf16>(pages_[i], snapshot));
+            run(Bf16{});
             break;
           case Dtype::f16:
-            work(i, page<F16>(pages_[i], snapshot));
+            run(F16{});
             break;
         }
       }
@@ -237,6 +257,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
 
   std::vector<PageRef> pages_;
   std::vector<reduction::Partial> partials_;
+  std::vector<double> summed_;  // of the rule, a page each
   std::vector<reduction::SweptPartial> swept_;
   std::vector<typename Recipe::template Coefficients<float>> coefficients_;
   std::vector<typename Recipe::template Coefficients<double>> coefficients64_;

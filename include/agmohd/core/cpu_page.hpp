@@ -14,6 +14,7 @@
 #include "elements.hpp"
 #include "reduction.hpp"
 #include "vec.hpp"
+#include "vec_avx2.hpp"
 
 // The CPU's inner loops over one page: measure and sweep, vectorised with a scalar tail of the same
 // arithmetic.
@@ -38,25 +39,37 @@ inline DoubleWords narrow(vec<float>::half x) {
   return DoubleWords((nan & 0x7fc0) | (~nan & vec<float>::mask_half(even)));
 }
 
-/// V: a vec or a scalar of E's computing type.
+/// Whether V is two vec<real> side by side.
+template <class V>
+inline constexpr bool is_wide = sizeof(V) == 64;
+
+/// V: a scalar of E's computing type, or a vector lane of it.
 template <class V, class E>
 V load(const E* from) {
   V x;
   if constexpr (std::is_same_v<V, E>) {
     x = *from;
+  } else if constexpr (std::is_floating_point_v<V>) {
+    x = widen(*from);
+  } else if constexpr (is_wide<V> && std::is_floating_point_v<E>) {
+    x = V::load(from);
+  } else if constexpr (is_wide<V>) {
+    using Narrow = vec<typename V::real>;
+    const Narrow parts[] = {load<Narrow>(from), load<Narrow>(from + Narrow::size)};
+    std::memcpy(static_cast<void*>(&x), parts, sizeof x);
   } else if constexpr (std::is_floating_point_v<E>) {  // by halves: GCC keeps those in registers
     std::memcpy(&x.lo, from, sizeof x.lo);
     std::memcpy(&x.hi, from + V::size / 2, sizeof x.hi);
-  } else if constexpr (std::is_same_v<E, Bf16> && std::is_same_v<V, vec<float>>) {
+  } else if constexpr (std::is_same_v<E, Bf16>) {
     Words bits;
     std::memcpy(&bits, from, sizeof bits);
     const Words none{};  // the 16 low bits
     x.lo = vec<float>::half(__builtin_shufflevector(none, bits, 0, 8, 1, 9, 2, 10, 3, 11));
     x.hi = vec<float>::half(__builtin_shufflevector(none, bits, 4, 12, 5, 13, 6, 14, 7, 15));
   } else {
-    float wide[sizeof(V) / sizeof(float)];
-    for (std::size_t i = 0; i < sizeof(V) / sizeof(float); ++i) wide[i] = widen(from[i]);
-    std::memcpy(&x, wide, sizeof x);
+    float wide[V::size];
+    for (int i = 0; i < V::size; ++i) wide[i] = widen(from[i]);
+    std::memcpy(static_cast<void*>(&x), wide, sizeof x);
   }
   return x;
 }
@@ -65,17 +78,26 @@ template <class V, class E>
 void store(E* to, const V& x) {
   if constexpr (std::is_same_v<V, E>) {
     *to = x;
+  } else if constexpr (std::is_floating_point_v<V>) {
+    narrow(x, *to);
+  } else if constexpr (is_wide<V> && std::is_floating_point_v<E>) {
+    x.store(to);
+  } else if constexpr (is_wide<V>) {
+    vec<typename V::real> parts[2];
+    std::memcpy(parts, &x, sizeof x);
+    store(to, parts[0]);
+    store(to + V::size / 2, parts[1]);
   } else if constexpr (std::is_floating_point_v<E>) {
     std::memcpy(to, &x.lo, sizeof x.lo);
     std::memcpy(to + V::size / 2, &x.hi, sizeof x.hi);
-  } else if constexpr (std::is_same_v<E, Bf16> && std::is_same_v<V, vec<float>>) {
+  } else if constexpr (std::is_same_v<E, Bf16>) {
     const Words bits = __builtin_shufflevector(Words(narrow(x.lo)), Words(narrow(x.hi)), 0, 2, 4, 6,
                                                8, 10, 12, 14);
     std::memcpy(to, &bits, sizeof bits);
   } else {
-    float wide[sizeof(V) / sizeof(float)];
+    float wide[V::size];
     std::memcpy(wide, &x, sizeof x);
-    for (std::size_t i = 0; i < sizeof(V) / sizeof(float); ++i) narrow(wide[i], to[i]);
+    for (int i = 0; i < V::size; ++i) narrow(wide[i], to[i]);
   }
 }
 
@@ -86,6 +108,15 @@ V rounded(const V& x, const typename Storage::Key& key, std::int64_t element, in
     return Storage::rounds(key) ? Storage::rounded(x, key, element, slot) : x;
   } else if constexpr (std::is_same_v<Stored<Storage, typename V::real>, typename V::real>) {
     return x;
+  } else if constexpr (is_wide<V>) {
+    if (!Storage::rounds(key)) return x;
+    vec<float> parts[2];
+    std::memcpy(parts, &x, sizeof x);
+    parts[0] = rounded<Storage>(parts[0], key, element, slot);
+    parts[1] = rounded<Storage>(parts[1], key, element + vec<float>::size, slot);
+    V out;
+    std::memcpy(static_cast<void*>(&out), parts, sizeof out);
+    return out;
   } else {
     if (!Storage::rounds(key)) return x;
     const auto low = std::uint32_t(element);  // a multiple of V::size: no carry within x
@@ -109,6 +140,21 @@ struct Page {
   std::int64_t first;  // element of the tensor
   E* kept_param;       // of a snapshot that is to be written, or swapped; null: none
   Slot* kept_slots[kRoom];
+  const Page* next;  // this thread's page after this one; null: unknown
+
+  /// Asks the memory for the next page while this one is worked on: hardware looks ahead within a
+  /// long stream alone, and all at once would be more than it takes.
+  void ask_grad(std::int64_t i) const {
+    if (next != nullptr && i < next->count) __builtin_prefetch(next->grad + i);
+  }
+  void ask(std::int64_t i) const {
+    if (next == nullptr || i >= next->count) return;
+    __builtin_prefetch(next->grad + i);
+    __builtin_prefetch(next->param + i);
+    for (int j = 0; j < Recipe::slot_count; ++j) {
+      if (next->slots[j] != nullptr) __builtin_prefetch(next->slots[j] + i);
+    }
+  }
 };
 
 /// `watched`: nothing, or a Recipe::Guarded<V> or Recipe::Watched<V>.
@@ -144,73 +190,76 @@ void swap_page(const Page<Recipe, E>& page) {
   }
 }
 
-/// Returns how many elements the rule's guard changed. By value: what is stored to memory could be
-/// a part of what a reference names.
-template <class Recipe, class E, class K>
-std::int64_t sweep_page(const Page<Recipe, E> page, const K k) {
-  using R = Compute<E>;
-  using V = vec<R>;
-  std::int64_t i = 0;
-  if constexpr (!Recipe::guards) {
-    for (; i + V::size <= page.count; i += V::size) sweep_at<Recipe, V>(page, i, k);
-    for (; i < page.count; ++i) sweep_at<Recipe, R>(page, i, k);
+/// How many elements of a vector the rule's guard changed.
+template <class W>
+std::int64_t changed(const W& watched) {
+  if (!watched.doubted) [[likely]]
     return 0;
-  } else {
-    const V one = lane_traits<V>::like(V{}, R(1));
-    V guarded{};  // a page's number of elements is exact
-    for (; i + V::size <= page.count; i += V::size) {
-      typename Recipe::template Guarded<V> w;
-      sweep_at<Recipe, V>(page, i, k, w);
-      guarded = guarded + math::select(w.guarded, one, V{});
-    }
+  if constexpr (requires { watched.guarded.lo; }) {
+    constexpr int size = sizeof watched.guarded.lo / sizeof watched.guarded.lo[0];
     std::int64_t sum = 0;
-    for (; i < page.count; ++i) {
-      typename Recipe::template Guarded<R> w;
-      sweep_at<Recipe, R>(page, i, k, w);
-      sum += w.guarded ? 1 : 0;
-    }
-    for (int j = 0; j < V::size / 2; ++j) sum += std::int64_t(guarded.lo[j] + guarded.hi[j]);
+    for (int j = 0; j < size; ++j) sum -= watched.guarded.lo[j] + watched.guarded.hi[j];
     return sum;
+  } else {
+    return watched.guarded ? 1 : 0;
   }
 }
 
+/// By vectors V and a scalar tail. Returns how many elements the rule's guard changed. By value:
+/// what is stored to memory could be a part of what a reference names.
+template <class V, class Recipe, class E, class K>
+std::int64_t sweep_page(const Page<Recipe, E> page, const K k) {
+  std::int64_t guarded = 0;
+  const auto sweep = [&]<class T>(std::int64_t i, T) {
+    if constexpr (Recipe::guards) {
+      typename Recipe::template Guarded<T> w;
+      sweep_at<Recipe, T>(page, i, k, w);
+      guarded += changed(w);
+    } else {
+      sweep_at<Recipe, T>(page, i, k);
+    }
+  };
+  std::int64_t i = 0;
+  for (; i + V::size <= page.count; i += V::size) {
+    page.ask(i);
+    sweep(i, V{});
+  }
+  for (; i < page.count; ++i) sweep(i, typename V::real{});
+  return guarded;
+}
+
 /// sweep_page() of a sampled page: with the sums of core/reduction.hpp.
-template <class Recipe, class E, class K>
+template <class V, class Recipe, class E, class K>
 std::int64_t measured_sweep_page(const Page<Recipe, E> page, const K k,
                                  reduction::SweptPartial& out) {
   using namespace reduction;
   using R = Compute<E>;
-  using V = vec<R>;
-  constexpr int kGroup = 2 * V::size, kBundle = bundle_size<Recipe, E>;
+  using Narrow = vec<R>;
+  constexpr int kGroup = 2 * Narrow::size, kBundle = bundle_size<Recipe, E>;
   constexpr int kOwners = kGroup / kBundle;  // the lanes that own a group
-  alignas(16) R lanes[kWatched][kLanes] = {};
+  static_assert(kGroup % V::size == 0);
+  alignas(32) R lanes[kWatched][kLanes] = {};
   std::int64_t guarded = 0;
   for (std::int64_t i = 0; i < page.count; i += kGroup) {
-    V x[kWatched][2];
-    for (int h = 0; h < 2; ++h) {
-      const std::int64_t at = i + h * V::size;
-      if (at + V::size <= page.count) {
-        typename Recipe::template Watched<V> w;
-        sweep_at<Recipe, V>(page, at, k, w);
-        x[0][h] = w.step * w.step, x[1][h] = w.along_previous, x[2][h] = w.along;
-        if constexpr (Recipe::guards) {
-          for (int j = 0; j < V::size / 2; ++j) guarded -= w.guarded.lo[j] + w.guarded.hi[j];
-        }
-        continue;
-      }
-      R tail[kWatched][V::size] = {};
-      for (std::int64_t j = at; j < page.count; ++j) {
-        typename Recipe::template Watched<R> w;
-        sweep_at<Recipe, R>(page, j, k, w);
-        tail[0][j - at] = w.step * w.step;
-        tail[1][j - at] = w.along_previous, tail[2][j - at] = w.along;
-        guarded += w.guarded ? 1 : 0;
-      }
-      for (int w = 0; w < kWatched; ++w) x[w][h] = load<V>(tail[w]);
+    page.ask(i);
+    alignas(32) R seen[kWatched][kGroup];
+    const auto sweep = [&]<class T>(int j, T) {
+      typename Recipe::template Watched<T> w;
+      sweep_at<Recipe, T>(page, i + j, k, w);
+      store(seen[0] + j, T(w.step * w.step));
+      store(seen[1] + j, w.along_previous);
+      store(seen[2] + j, w.along);
+      guarded += changed(w);
+    };
+    if (i + kGroup <= page.count) {
+      for (int j = 0; j < kGroup; j += V::size) sweep(j, V{});
+    } else {
+      std::memset(seen, 0, sizeof seen);
+      for (int j = 0; i + j < page.count; ++j) sweep(j, R{});
     }
     for (int w = 0; w < kWatched; ++w) {
-      const auto quads =
-          V::pairs(V::pairs(x[w][0].lo, x[w][0].hi), V::pairs(x[w][1].lo, x[w][1].hi));
+      const auto a = load<Narrow>(seen[w]), b = load<Narrow>(seen[w] + Narrow::size);
+      const auto quads = Narrow::pairs(Narrow::pairs(a.lo, a.hi), Narrow::pairs(b.lo, b.hi));
       R* const to = lanes[w] + i / kBundle % kLanes;
       for (int l = 0; l < kOwners; ++l) {
         to[l] += kBundle == 4 ? quads[l] : quads[2 * l] + quads[2 * l + 1];
@@ -257,6 +306,46 @@ __attribute__((noinline)) void rescue(const Page<Recipe, E>& page, int lane,
   if constexpr (sizeof(Compute<E>) == 4) sum = rescued;
 }
 
+/// The elements from `i` on of a slot; beyond the page, or where the slot is not used, zeros.
+template <class Recipe, class V, class E>
+V slot_at(const Page<Recipe, E>& page, int slot, std::int64_t i) {
+  const auto* const from = page.slots[slot];
+  if (from == nullptr) return V{};
+  if (i + V::size <= page.count) return load<V>(from + i);
+  Compute<E> x[V::size] = {};
+  for (std::int64_t j = i; j < page.count; ++j) x[j - i] = load<Compute<E>>(from + j);
+  return load<V>(x);
+}
+
+/// What a page contributes to the sums of its recipe's rule.
+template <class Recipe, class E, class K>
+double sum_page(const Page<Recipe, E> page, const typename Recipe::Shared o, const K k) {
+  using namespace reduction;
+  using V = vec<Compute<E>>;
+  constexpr int kGroup = 2 * V::size, kOwners = kGroup / 4;
+  alignas(16) double lanes[kLanes];
+  const std::int64_t columns = std::min<std::int64_t>(page.count, kRow);
+  int lane = 0;
+  for (std::int64_t c = 0; c < columns; c += kGroup, lane += kOwners) {
+    V sums[2] = {};
+    for (std::int64_t row = c; row < page.count; row += kRow) {
+      for (int h = 0; h < 2; ++h) {
+        const std::int64_t i = row + h * V::size;
+        if (i >= page.count) continue;
+        typename Recipe::template Slots<V> s{};
+        for_each_slot<Recipe::slot_count>(
+            s, [&](int j, V& slot) { slot = slot_at<Recipe, V>(page, j, i); });
+        const V x = Recipe::Rule::summed(measured_at<Recipe, V>(page, i, o), s, k);
+        sums[h] = sums[h] + x;
+      }
+    }
+    const auto quads = V::pairs(V::pairs(sums[0].lo, sums[0].hi), V::pairs(sums[1].lo, sums[1].hi));
+    for (int l = 0; l < kOwners; ++l) lanes[lane + l] = double(quads[l]);
+  }
+  for (int l = lane; l % kWarp != 0; ++l) lanes[l] = 0;
+  return butterfly(lanes, lane);
+}
+
 template <class Recipe, class E>
 reduction::Partial measure_page(const Page<Recipe, E> page, const typename Recipe::Shared o) {
   using namespace reduction;
@@ -276,6 +365,7 @@ reduction::Partial measure_page(const Page<Recipe, E> page, const typename Recip
   const std::int64_t columns = std::min<std::int64_t>(page.count, kRow);
   int lane = 0;
   for (std::int64_t c = 0; c < columns; c += kGroup, lane += kOwners) {
+    page.ask_grad(c);
     V s0{}, s1{};
     Bits m0{}, m1{}, m2{}, m3{};
     for (std::int64_t i = c; i < page.count; i += kRow) {

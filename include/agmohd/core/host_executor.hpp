@@ -76,6 +76,12 @@ class HostExecutor : public Executor<Recipe> {
     return verdict;
   }
 
+  /// The coefficients of what the rule sums of a tensor.
+  template <class R>
+  auto summing(const TensorRef<Recipe>& tensor) const requires(Recipe::sums) {
+    return Recipe::Rule::template summing<R>(settings_.groups[std::size_t(tensor.group)].rule,
+                                             records_[std::size_t(tensor.record)].rule);
+  }
   /// For snapshots.
   bool has_room(std::size_t t) const {
     if constexpr (Recipe::heals) {

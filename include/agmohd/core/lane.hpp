@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <concepts>
+#include <limits>
 #include <utility>
 
 // Marks what runs on the host and, where nvcc compiles, on the device. Headers test the compiler
@@ -116,6 +117,9 @@ AGMOHD_HD T clamp(const T& x, const T& bound) {
 }
 template <Lane T>
 AGMOHD_HD T clamp(const T& x, Real<T> bound) requires(!std::same_as<T, Real<T>>) {
+  if constexpr (!requires { lane_traits<T>::clamp(x, x); }) {  // the others do it in no time
+    if (bound == std::numeric_limits<Real<T>>::infinity()) return x;
+  }
   return clamp(x, like(x, bound));
 }
 

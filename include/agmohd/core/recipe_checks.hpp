@@ -27,6 +27,10 @@ struct CheckRule {
                 "agmohd: the rule has no static function update(p, g, slots, coefficients)");
   static_assert(has::direction<RulePolicy>,
                 "agmohd: the rule has no static function direction(p, g, slots, coefficients)");
+  static_assert(
+      has::summed<RulePolicy> || !requires { &RulePolicy::template summed<float>; },
+      "agmohd: the rule has summed(g, slots, coefficients), but no member template "
+      "Summing<R>, or no static function summing<R>(options, memory)");
   static_assert(!has::Guard<RulePolicy> || has::guard_memory<RulePolicy>,
                 "agmohd: the rule's Guard has no member type Memory, trivially copyable and of "
                 "whole doubles");

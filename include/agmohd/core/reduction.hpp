@@ -16,7 +16,8 @@
 // squares would overflow, vanish or are not finite, the lane's sum is formed in double instead,
 // over k and then j. The 512 lanes are added as a butterfly: within 32 at distances 16, 8, 4, 2, 1,
 // then the 16 results at 8, 4, 2, 1. Pages are dealt to 512 lanes round-robin, added in order, and
-// combined by the same butterfly. float64 gradients do the same in double throughout.
+// combined by the same butterfly. float64 gradients do the same in double throughout. What a rule
+// sums goes the same way, but without a second sum in double.
 namespace agmohd::reduction {
 
 inline constexpr int kPage = 16384;
@@ -128,20 +129,27 @@ inline Swept combine(const SweptPartial* partial, std::int64_t count, double upd
   return swept(sums, updated, guarded);
 }
 
-/// The pages of one tensor together, on the host: dealt to 32 lanes round-robin, added in order,
-/// combined by a butterfly.
-inline TensorSignals combine_tensor(const Partial* partial, std::int64_t pages,
-                                    std::int64_t numel) {
+/// The pages of one tensor are dealt to 32 lanes, or where they are many to 512, as all pages are.
+inline constexpr std::int64_t kManyPages = 1024;
+AGMOHD_HD constexpr int tensor_lanes(std::int64_t pages) {
+  return pages > kManyPages ? kLanes : kWarp;
+}
+
+/// The pages of one tensor together, on the host. `summed`: of the rule, a value a page, or null.
+inline TensorSignals combine_tensor(const Partial* partial, const double* summed,
+                                    std::int64_t pages, std::int64_t numel) {
   TensorSignals s;
   s.numel = numel;
-  double lanes[kWarp] = {};
+  const int count = tensor_lanes(pages);
+  double lanes[kLanes] = {}, others[kLanes] = {};
   for (std::int64_t i = 0; i < pages; ++i) {
-    lanes[i % kWarp] += partial[i].norm2;
+    lanes[i % count] += partial[i].norm2;
+    if (summed != nullptr) others[i % count] += summed[i];
     s.max_abs = larger(s.max_abs, partial[i].max_abs);
     s.nonfinite += partial[i].nonfinite;
   }
-  fold<kWarp / 2>(lanes);
-  s.norm2 = lanes[0];
+  s.norm2 = butterfly(lanes, count);
+  s.summed = summed == nullptr ? 0 : butterfly(others, count);
   return s;
 }
 

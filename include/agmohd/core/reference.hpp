@@ -67,6 +67,12 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
         one.nonfinite = g.isfinite().logical_not().sum().template item<std::int64_t>();
         reduction::accumulate(sums, one);
         tensor_signals_[t] = {one.norm2, one.max_abs, one.nonfinite, grad.numel()};
+        if constexpr (Recipe::sums) {
+          const at::Tensor x =
+              Recipe::Rule::summed(Recipe::measured(widened(grad), settings_.shared),
+                                   widened_slots(t), this->template summing<double>(tensors_[t]));
+          tensor_signals_[t].summed = x.sum(at::kDouble).template item<double>();
+        }
       }
     }
     this->measured(sums, loss);
@@ -96,14 +102,19 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
   }
 
  private:
-  void sweep(std::size_t t, const typename Recipe::template Coefficients<double>& k,
-             double (&sums)[reduction::kWatched], std::int64_t& guarded) const {
-    const at::Tensor p = widened(handles_.params[t]), g = widened(handles_.grads[t]);
+  typename Recipe::template Slots<at::Tensor> widened_slots(std::size_t t) const {
     typename Recipe::template Slots<at::Tensor> s;
     for_each_slot<Recipe::slot_count>(s, [&](int j, at::Tensor& slot) {
       const at::Tensor& from = handles_.slots[t][std::size_t(j)];
-      slot = from.defined() ? widened(from) : at::zeros_like(p);
+      slot = from.defined() ? widened(from) : at::zeros_like(widened(handles_.params[t]));
     });
+    return s;
+  }
+
+  void sweep(std::size_t t, const typename Recipe::template Coefficients<double>& k,
+             double (&sums)[reduction::kWatched], std::int64_t& guarded) const {
+    const at::Tensor p = widened(handles_.params[t]), g = widened(handles_.grads[t]);
+    typename Recipe::template Slots<at::Tensor> s = widened_slots(t);
     at::Tensor result;
     if constexpr (Recipe::watched) {
       typename Recipe::template Watched<at::Tensor> w;
@@ -112,7 +123,7 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
       for (int i = 0; i < reduction::kWatched; ++i) {
         sums[i] += sampled(values[i]).sum(at::kDouble).template item<double>();
       }
-      if (w.guarded.defined()) guarded += w.guarded.sum().template item<std::int64_t>();
+      if (w.doubted) guarded += w.guarded.sum().template item<std::int64_t>();
     } else {
       result = Recipe::sweep(p, g, s, k);
     }

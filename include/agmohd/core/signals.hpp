@@ -20,6 +20,7 @@ enum Want : unsigned {
   kUpdate = 32,     ///< the sweep measures what it subtracts
   kAlignment = 64,  ///< the sweep measures gradients against updates
   kGuard = 128,     ///< the sweep guards the rule's slots and counts what it changed
+  kSums = 256,      ///< the rule's sums; a rule that has some asks itself
 };
 /// Those of a Want that the sweep measures; they are used one step later.
 inline constexpr unsigned kSweepWants = kUpdate | kAlignment | kGuard;
@@ -67,6 +68,7 @@ struct TensorSignals {
   double max_abs = 0;
   std::int64_t nonfinite = 0;
   std::int64_t numel = 0;  ///< 0: not measured
+  double summed = 0;       ///< of what the rule's `summed` gave
 };
 
 /// What a verdict may report, a bit for each kind of hindrance.
@@ -125,6 +127,7 @@ struct Now {
       age;    ///< updates of this tensor, this one included: 1 at first (PyTorch's state['step'])
   double lr;  ///< after schedule and verdict
   Blend blend;
+  double mean = 0;  ///< over the tensor's elements, of what the rule's `summed` gave
 };
 
 }  // namespace agmohd

@@ -4,6 +4,7 @@
 
 #include <type_traits>
 
+#include "add.cuh"
 #include "lane.cuh"
 #include "swept.cuh"
 #include "table.cuh"
@@ -110,45 +111,9 @@ __device__ void decide_tensor(const View<Recipe>& view, int t, const TensorSigna
   }
 }
 
-/// What another block measured of a page.
-__device__ inline reduction::Partial load_partial(const reduction::Partial* from) {
-  return {__ldcg(&from->norm2), __ldcg(&from->max_abs),
-          __ldcg(reinterpret_cast<const long long*>(&from->nonfinite))};
-}
-
-/// The pages from `first` on together, in the order of combine_tensor(), by a whole warp; in every
-/// lane.
-__device__ inline TensorSignals add_tensor(const reduction::Partial* partials, int first,
-                                           int pages) {
-  using namespace reduction;
-  constexpr int kBatch = 8;  // loads in flight
-  const int lane = int(threadIdx.x) % kWarp;
-  TensorSignals s;
-  for (int i = lane; i < pages; i += kBatch * kWarp) {
-    Partial part[kBatch];
-#pragma unroll
-    for (int j = 0; j < kBatch; ++j) {
-      part[j] = load_partial(partials + first + (i + j * kWarp < pages ? i + j * kWarp : i));
-    }
-#pragma unroll
-    for (int j = 0; j < kBatch; ++j) {
-      if (i + j * kWarp >= pages) break;
-      s.norm2 = __dadd_rn(s.norm2, part[j].norm2);
-      s.max_abs = larger(s.max_abs, part[j].max_abs);
-      s.nonfinite += part[j].nonfinite;
-    }
-  }
-  for (int d = kWarp / 2; d > 0; d /= 2) {
-    s.norm2 = __dadd_rn(s.norm2, __shfl_xor_sync(0xffffffffU, s.norm2, d));
-    s.max_abs = larger(s.max_abs, __shfl_xor_sync(0xffffffffU, s.max_abs, d));
-    s.nonfinite += __shfl_xor_sync(0xffffffffU, static_cast<long long>(s.nonfinite), d);
-  }
-  return s;
-}
-
 /// The tensors' share of the decision, by block `part` of `parts`, after judge(). Where sums of
-/// each tensor are wanted, a warp takes some neighbours: those of one page a lane each, the others
-/// together.
+/// each tensor are wanted, a block adds those of many pages, and a warp takes some neighbours:
+/// those of one page a lane each, the others together.
 template <class Recipe>
 __device__ void decide_tensors(const View<Recipe>& view, int part, int parts) {
   if constexpr ((Recipe::wants & kTensors) == 0) {
@@ -158,6 +123,18 @@ __device__ void decide_tensors(const View<Recipe>& view, int part, int parts) {
     }
   } else {
     constexpr int kWarp = reduction::kWarp;
+    for (int m = part; m < view.many_count; m += parts) {
+      const int t = view.many[m], first = view.tensors[t].first_page;
+      const std::int64_t numel = view.tensors[t].numel;
+      const int pages = int(reduction::pages(numel));
+      const reduction::Partial sum = add_pages(view, first, pages);
+      double summed = 0;
+      if constexpr (Recipe::sums) summed = add_summed(view, first, pages);
+      if (threadIdx.x == 0) {
+        decide_tensor(view, t, {sum.norm2, sum.max_abs, sum.nonfinite, numel, summed});
+      }
+      __syncthreads();
+    }
     const int lane = int(threadIdx.x) % kWarp, warps = parts * int(blockDim.x) / kWarp;
     const int warp = (part * int(blockDim.x) + int(threadIdx.x)) / kWarp;
     const int share = min((view.tensor_count + warps - 1) / warps, kWarp);
@@ -167,19 +144,21 @@ __device__ void decide_tensors(const View<Recipe>& view, int part, int parts) {
       const std::int64_t numel = mine ? view.tensors[t].numel : 0;
       const int first = mine ? view.tensors[t].first_page : 0;
       const int pages = int(reduction::pages(numel));
+      const bool many = pages > int(reduction::kManyPages), several = pages > 1 && !many;
       TensorSignals signals;
       if (pages == 1) {
         const reduction::Partial page = load_partial(view.partials + first);
-        signals = {page.norm2, page.max_abs, page.nonfinite, 0};
+        signals = {page.norm2, page.max_abs, page.nonfinite};
+        if constexpr (Recipe::sums) signals.summed = __ldcg(view.summed + first);
       }
-      for (unsigned more = __ballot_sync(0xffffffffU, pages > 1); more != 0; more &= more - 1) {
+      for (unsigned more = __ballot_sync(0xffffffffU, several); more != 0; more &= more - 1) {
         const int of = __ffs(int(more)) - 1;
-        const TensorSignals sum = add_tensor(view.partials, __shfl_sync(0xffffffffU, first, of),
+        const TensorSignals sum = add_tensor(view, __shfl_sync(0xffffffffU, first, of),
                                              __shfl_sync(0xffffffffU, pages, of));
         if (lane == of) signals = sum;
       }
       signals.numel = numel;
-      if (mine) decide_tensor(view, t, signals);
+      if (mine && !many) decide_tensor(view, t, signals);
     }
   }
 }

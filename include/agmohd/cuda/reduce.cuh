@@ -6,6 +6,7 @@
 
 #include "../core/reduction.hpp"
 #include "access.cuh"
+#include "add.cuh"
 #include "decide.cuh"
 #include "lane.cuh"
 #include "swept.cuh"
@@ -15,65 +16,6 @@
 // Phase 1 of a step. `Tag` is a type of the including unit's own, so that two units never share a
 // kernel.
 namespace agmohd::cuda {
-
-__device__ inline std::uint32_t magnitude(float x) { return __float_as_uint(x) & 0x7fffffffU; }
-__device__ inline std::uint64_t magnitude(double x) {
-  return static_cast<std::uint64_t>(__double_as_longlong(x)) & 0x7fffffffffffffffULL;
-}
-__device__ inline double magnitude_value(std::uint32_t bits) {
-  return double(__uint_as_float(bits));
-}
-__device__ inline double magnitude_value(std::uint64_t bits) {
-  return __longlong_as_double(static_cast<long long>(bits));
-}
-
-/// A Partial on its way; magnitudes compare as integers, NaN above all.
-template <class Bits>
-struct Measured {
-  double norm2;
-  Bits most;
-  long long nonfinite;
-};
-
-__device__ inline std::uint32_t warp_max(std::uint32_t x) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
-  return __reduce_max_sync(0xffffffffU, x);
-#else
-  for (int d = 16; d > 0; d /= 2) x = max(x, __shfl_xor_sync(0xffffffffU, x, d));
-  return x;
-#endif
-}
-__device__ inline std::uint64_t warp_max(std::uint64_t x) {
-  for (int d = 16; d > 0; d /= 2) {
-    const std::uint64_t other = __shfl_xor_sync(0xffffffffU, static_cast<unsigned long long>(x), d);
-    x = other > x ? other : x;
-  }
-  return x;
-}
-
-/// The butterfly of core/reduction.hpp within a warp, from distance `d` on.
-template <class Bits>
-__device__ Measured<Bits> warp_sum(Measured<Bits> x, int d) {
-  x.most = warp_max(x.most);
-  const bool rare = __any_sync(0xffffffffU, x.nonfinite != 0) != 0;
-#pragma unroll
-  for (; d > 0; d /= 2) {
-    x.norm2 = __dadd_rn(x.norm2, __shfl_xor_sync(0xffffffffU, x.norm2, d));
-    if (rare) x.nonfinite += __shfl_xor_sync(0xffffffffU, x.nonfinite, d);
-  }
-  return x;
-}
-
-/// The same over the sums of the first `count` warps, the others being zero; by one whole warp, in
-/// its first lane.
-template <class Bits>
-__device__ reduction::Partial fold_warps(const Measured<Bits>* warps, int count) {
-  using namespace reduction;
-  const int lane = int(threadIdx.x) % kWarp;
-  const Measured<Bits> x =
-      warp_sum(lane < count ? warps[lane] : Measured<Bits>{}, kLanes / kWarp / 2);
-  return {x.norm2, magnitude_value(x.most), x.nonfinite};
-}
 
 /// What one lane owns of a page.
 template <class Recipe, class E>
@@ -140,71 +82,19 @@ __device__ auto measure_lane(const E* grad, int count, bool vector, int lane,
   return out;
 }
 
-/// What a thread adds of the pages: lanes threadIdx.x, threadIdx.x + blockDim.x, ..., of which it
-/// has kOwn.
-template <int kOwn>
-__device__ void add_lanes(const reduction::Partial* partials, int pages,
-                          Measured<std::uint64_t>* warps) {
-  using namespace reduction;
-  constexpr int kBatch = 8;  // loads in flight
-  const int threads = int(blockDim.x), thread = int(threadIdx.x);
-  Measured<std::uint64_t> x[kOwn] = {};
-  for (int i = thread; i < pages; i += kBatch * threads) {
-    Partial part[kBatch];
-#pragma unroll
-    for (int j = 0; j < kBatch; ++j) {
-      part[j] = load_partial(partials + (i + j * threads < pages ? i + j * threads : i));
-    }
-#pragma unroll
-    for (int j = 0; j < kBatch; ++j) {
-      if (i + j * threads >= pages) break;
-      Measured<std::uint64_t>& to = x[j % kOwn];
-      const std::uint64_t m = magnitude(part[j].max_abs);
-      to.norm2 = __dadd_rn(to.norm2, part[j].norm2);
-      to.most = m > to.most ? m : to.most;
-      to.nonfinite += part[j].nonfinite;
-    }
-  }
-#pragma unroll
-  for (int own = 0; own < kOwn; ++own) {
-    const auto sum = warp_sum(x[own], kWarp / 2);
-    if (thread % kWarp == 0) warps[(thread + own * threads) / kWarp] = sum;
-  }
-}
-
-/// All pages together, in the order of core/reduction.hpp; in the first thread.
-__device__ inline Signals add_pages(const reduction::Partial* partials, int pages) {
-  using namespace reduction;
-  __shared__ Measured<std::uint64_t> warps[kLanes / kWarp];
-  if (blockDim.x == kLanes) {
-    add_lanes<1>(partials, pages, warps);
-  } else if (blockDim.x == kLanes / 2) {
-    add_lanes<2>(partials, pages, warps);
-  } else {
-    add_lanes<4>(partials, pages, warps);
-  }
-  __syncthreads();
-  Signals signals;
-  if (threadIdx.x < kWarp) {
-    const Partial sum = fold_warps(warps, kLanes / kWarp);
-    signals.norm2 = sum.norm2;
-    signals.max_abs = sum.max_abs;
-    signals.nonfinite = sum.nonfinite;
-  }
-  return signals;
-}
-
 /// A page of gradients.
 template <class E>
 struct GradPage {
   const E* grad;
-  int count;
+  std::int64_t first;  // element of the tensor
+  int tensor, count;
   bool vector;
 
   template <class Recipe>
   __device__ GradPage(const View<Recipe>& view, int index) {
     const PageRef ref = view.pages[index];
-    const std::int64_t first = std::int64_t(ref.page) * reduction::kPage;
+    tensor = ref.tensor;
+    first = std::int64_t(ref.page) * reduction::kPage;
     const std::int64_t left = view.tensors[ref.tensor].numel - first;
     grad = static_cast<const E*>(view.grads[ref.tensor]) + first;
     count = int(left < reduction::kPage ? left : reduction::kPage);
@@ -218,10 +108,58 @@ struct GradPage {
   }
 };
 
+/// What one lane owns of a page of the rule's sums.
+template <class Recipe, class E>
+__device__ double sum_lane(const View<Recipe>& view, const GradPage<E>& page, int lane) {
+  using R = Compute<E>;
+  using T = strict<R>;
+  using S = Stored<typename Recipe::Storage, E>;
+  constexpr int kSlots = Recipe::slot_count;
+  const DeviceTensor<Recipe>& tensor = view.tensors[page.tensor];
+  const auto k = Recipe::Rule::template summing<R>(tensor.group->rule, tensor.record->rule);
+  const S* slots[kSlots > 0 ? kSlots : 1];
+  bool vector = page.vector;
+#pragma unroll
+  for (int s = 0; s < kSlots; ++s) {
+    slots[s] =
+        tensor.slots[s] == nullptr ? nullptr : static_cast<const S*>(tensor.slots[s]) + page.first;
+    vector = vector && Bundle<S, 4>::aligned(slots[s]);
+  }
+  T a[4] = {};
+  for (int i = 4 * lane; i < page.count; i += reduction::kRow) {
+    const int left = page.count - i;
+    Bundle<E, 4> grad;
+    Bundle<S, 4> state[kSlots > 0 ? kSlots : 1] = {};
+    const auto load = [&](auto& to, const auto* from) {
+      if (vector && left >= 4) {
+        to.load(from + i);
+      } else {
+        to.load_some(from + i, 1, left);
+      }
+    };
+    load(grad, page.grad);
+#pragma unroll
+    for (int s = 0; s < kSlots; ++s) {
+      if (slots[s] != nullptr) load(state[s], slots[s]);
+    }
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      if (j >= left) continue;
+      typename Recipe::template Slots<T> of;
+      for_each_slot<kSlots>(of, [&](int s, T& slot) { slot = T{state[s].widened(j)}; });
+      const T g = Recipe::measured(T{grad.widened(j)}, view.core->shared);
+      a[j] = a[j] + Recipe::Rule::summed(g, of, k);
+    }
+  }
+  return double(((a[0] + a[1]) + (a[2] + a[3])).v);
+}
+
 /// The logical warps of a block's pages.
-template <class Bits>
+template <class Recipe, class Bits>
 struct BlockSums {
-  Measured<Bits> of[kMostPages][reduction::kLanes / reduction::kWarp];
+  static constexpr int kWarps = reduction::kLanes / reduction::kWarp;
+  Measured<Bits> of[kMostPages][kWarps];
+  double summed[Recipe::sums ? kMostPages : 1][kWarps];  // of the rule
   int counts[kMostPages];  // of warps that have elements; others would add zero
 };
 
@@ -229,7 +167,7 @@ struct BlockSums {
 /// or where pages are tiny by a warp each.
 template <class Recipe, class E, class Bits>
 __device__ void measure_pages(const View<Recipe>& view, int first, int pages, bool tiny,
-                              BlockSums<Bits>& sums) {
+                              BlockSums<Recipe, Bits>& sums) {
   using namespace reduction;
   const int lane = int(threadIdx.x) % kWarp, warp = int(threadIdx.x) / kWarp;
   const int stride = int(blockDim.x) / kWarp;
@@ -241,6 +179,10 @@ __device__ void measure_pages(const View<Recipe>& view, int first, int pages, bo
                                                    w * kWarp + lane, view.core->shared),
                               kWarp / 2);
       if (lane == 0) sums.of[p][w] = x;
+      if constexpr (Recipe::sums) {
+        const double y = warp_sum(sum_lane(view, page, w * kWarp + lane), kWarp / 2);
+        if (lane == 0) sums.summed[p][w] = y;
+      }
     }
     if (lane == 0 && (tiny || warp == 0)) sums.counts[p] = active;
   }
@@ -255,7 +197,7 @@ __global__ void __launch_bounds__(512, sizeof(R) == 8 ? 1 : 2)
                   int page_count, int pages, bool tiny, bool alone) {
   using namespace reduction;
   using Bits = decltype(magnitude(R()));
-  __shared__ BlockSums<Bits> sums;
+  __shared__ BlockSums<Recipe, Bits> sums;
   allow_kernel_after();
   const int begin = int(blockIdx.x) * pages, first = first_page + begin;
   const int mine = page_count - begin < pages ? page_count - begin : pages;
@@ -274,6 +216,10 @@ __global__ void __launch_bounds__(512, sizeof(R) == 8 ? 1 : 2)
   for (int p = warp; p < mine; p += stride) {
     const Partial sum = fold_warps(sums.of[p], sums.counts[p]);
     if (lane == 0) view.partials[first + p] = sum;
+    if constexpr (Recipe::sums) {
+      const double y = warp_sum(lane < sums.counts[p] ? sums.summed[p][lane] : 0.0, kWarp / 2);
+      if (lane == 0) view.summed[first + p] = y;
+    }
   }
   if constexpr (Recipe::watched) {
     if (blockIdx.x == 0 && first_page == 0) settle_swept(*view.core);  // most others still work
@@ -286,8 +232,12 @@ __global__ void __launch_bounds__(512, sizeof(R) == 8 ? 1 : 2)
   const bool last = turn + 1 == unsigned(view.reduce_blocks);
   if (last) {
     __threadfence();
-    Signals signals = add_pages(view.partials, view.page_count);
+    const Partial sum = add_pages(view, 0, view.page_count);
     if (threadIdx.x == 0) {
+      Signals signals;
+      signals.norm2 = sum.norm2;
+      signals.max_abs = sum.max_abs;
+      signals.nonfinite = sum.nonfinite;
       Recipe::join(signals, view.core->memory);
       view.core->signals[view.parity] = signals;
     }

@@ -100,11 +100,13 @@ class StepTable {
     view.tensors = buffer_.template at<DeviceTensor<Recipe>>(tensors_at_);
     view.pages = buffer_.template at<PageRef>(pages_at_);
     view.partials = buffer_.template at<reduction::Partial>(partials_at_);
+    if constexpr (Recipe::sums) view.summed = buffer_.template at<double>(summed_at_);
     view.coefficients =
         buffer_.template at<typename Recipe::template Coefficients<float>>(coefficients_at_);
     view.coefficients64 =
         buffer_.template at<typename Recipe::template Coefficients<double>>(coefficients64_at_);
     view.swept = buffer_.template at<reduction::SweptPartial>(swept_at_);
+    view.many = buffer_.template at<std::int32_t>(many_at_);
     view.first_group = first_group;
     view.ring = ring;
     view.sampled_elements = sampled_elements_;
@@ -114,6 +116,7 @@ class StepTable {
     view.tensor_count = int(shapes_.size());
     view.page_count = int(pages_.size());
     view.sample_count = samples_;
+    view.many_count = int(many_.size());
     view.reduce_blocks = reduce_blocks_;
     view.sweep_blocks = sweep_blocks_;
     view.deciders = deciders_;
@@ -132,6 +135,7 @@ class StepTable {
     runs_.clear();
     sampled_elements_ = 0;
     samples_ = 0;
+    many_.clear();
     std::int64_t elements = 0;
     for (std::size_t t = 0; t < refs.size(); ++t) {
       if (refs[t].numel == 0) continue;
@@ -143,6 +147,7 @@ class StepTable {
       TORCH_CHECK(std::int64_t(pages_.size()) + count < (std::int64_t{1} << 31),
                   "agmohd: too many elements on one device for one optimizer");
       for (std::int64_t i = 0; i < count; ++i) pages_.push_back({std::int32_t(t), std::int32_t(i)});
+      if (count > reduction::kManyPages) many_.push_back(std::int32_t(t));
       elements += refs[t].numel;
       sampled_elements_ += double(reduction::sampled_elements(refs[t].numel));
       samples_ += int(reduction::sampled_pages(refs[t].numel));
@@ -197,8 +202,10 @@ class StepTable {
     };
     place(tensor_room_ * sizeof(void*));
     tensors_at_ = place(tensor_room_ * sizeof(DeviceTensor<Recipe>));
+    many_at_ = place(page_room_ / reduction::kManyPages * sizeof(std::int32_t));
     pages_at_ = place(page_room_ * sizeof(PageRef));
     partials_at_ = place(Recipe::wants == 0 ? 0 : page_room_ * sizeof(reduction::Partial));
+    summed_at_ = place(Recipe::sums ? page_room_ * sizeof(double) : 0);
     swept_at_ = place(Recipe::watched ? page_room_ * sizeof(reduction::SweptPartial) : 0);
     coefficients_at_ = place(tensor_room_ * sizeof(typename Recipe::template Coefficients<float>));
     coefficients64_at_ =
@@ -207,7 +214,10 @@ class StepTable {
   }
 
   void fill(const Refs& refs, const Groups& groups, const Records& records) {
-    image_.resize(tensors_at_ + refs.size() * sizeof(DeviceTensor<Recipe>));
+    image_.resize(many_at_ + many_.size() * sizeof(std::int32_t));
+    if (!many_.empty()) {
+      std::memcpy(image_.data() + many_at_, many_.data(), many_.size() * sizeof(std::int32_t));
+    }
     fill_grads(refs, reinterpret_cast<const void**>(image_.data()));
     std::int64_t page = 0, sample = 0;
     for (std::size_t t = 0; t < refs.size(); ++t) {
@@ -248,11 +258,12 @@ class StepTable {
   int samples_ = 0;
   bool planned_ = false, pages_uploaded_ = false;
   std::vector<Run> runs_;
-  std::vector<char> image_;  // of the table's beginning, up to the last tensor
+  std::vector<char> image_;  // of the table's beginning, up to the pages
   std::vector<PageRef> pages_;
+  std::vector<std::int32_t> many_;
   std::size_t tensor_room_ = 0, page_room_ = 0;
-  std::size_t tensors_at_ = 0, pages_at_ = 0, partials_at_ = 0, swept_at_ = 0, coefficients_at_ = 0,
-              coefficients64_at_ = 0;
+  std::size_t tensors_at_ = 0, many_at_ = 0, pages_at_ = 0, partials_at_ = 0, summed_at_ = 0,
+              swept_at_ = 0, coefficients_at_ = 0, coefficients64_at_ = 0;
   DeviceBuffer buffer_;
   std::optional<PinnedBuffer> pinned_;
 };

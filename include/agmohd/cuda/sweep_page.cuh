@@ -139,7 +139,7 @@ struct SweepPage {
       const Four out = Recipe::sweep(p, g, state, k, w);
 #pragma unroll
       for (int h = 0; h < 4; ++h) {
-        if (w.guarded.v[h]) guarded += 1;
+        if (w.doubted && w.guarded.v[h]) guarded += 1;
         if constexpr (kMeasure) {
           seen[h][0] = (w.step[h] * w.step[h]).v;
           seen[h][1] = w.along_previous.v[h], seen[h][2] = w.along.v[h];

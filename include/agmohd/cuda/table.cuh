@@ -64,7 +64,9 @@ struct View {
   const DeviceTensor<Recipe>* tensors;
   const PageRef* pages;
   reduction::Partial* partials;
+  double* summed;                  // of the rule, a page each; null: it sums nothing
   reduction::SweptPartial* swept;  // null: the sweep is not watched
+  const std::int32_t* many;        // tensors of more than reduction::kManyPages pages
   const typename Recipe::Group* first_group;
   RecordRing* ring;  // of the host; null: nothing is recorded
   typename Recipe::template Coefficients<float>* coefficients;
@@ -75,7 +77,7 @@ struct View {
   double sampled_elements;
   Dtype loss_dtype;
   int tensor_count;
-  int page_count, sample_count;
+  int page_count, sample_count, many_count;
   int reduce_blocks, sweep_blocks;
   int deciders;  // blocks that share phase 2
   int board_size;

@@ -119,10 +119,13 @@ struct Adam {
     }
 
     template <Lane T>
+    AGMOHD_HD static bool sure(const Slots<T>& s, const Coefficients<Real<T>>& k) {
+      return math::all<T>(k.sure * (s.exp_avg * s.exp_avg) <= s.max_exp_avg_sq);
+    }
+    template <Lane T>
     AGMOHD_HD static Mask<T> apply(Slots<T>& s, const Adam::Coefficients<Real<T>>& rule,
                                    const Coefficients<Real<T>>& k) {
       const T before = s.exp_avg;
-      if (math::all<T>(k.sure * (before * before) <= s.max_exp_avg_sq)) return Mask<T>{};
       s.exp_avg =
           math::clamp(before, T(k.bound * (rule.scale2 * math::sqrt(s.max_exp_avg_sq) + k.least)));
       return (before > s.exp_avg) | (before < s.exp_avg);

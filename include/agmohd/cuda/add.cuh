@@ -1,0 +1,191 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "../core/reduction.hpp"
+#include "lane.cuh"
+#include "table.cuh"
+
+// What was measured, added in the order of core/reduction.hpp.
+namespace agmohd::cuda {
+
+__device__ inline std::uint32_t magnitude(float x) { return __float_as_uint(x) & 0x7fffffffU; }
+__device__ inline std::uint64_t magnitude(double x) {
+  return static_cast<std::uint64_t>(__double_as_longlong(x)) & 0x7fffffffffffffffULL;
+}
+__device__ inline double magnitude_value(std::uint32_t bits) {
+  return double(__uint_as_float(bits));
+}
+__device__ inline double magnitude_value(std::uint64_t bits) {
+  return __longlong_as_double(static_cast<long long>(bits));
+}
+
+/// A Partial on its way; magnitudes compare as integers, NaN above all.
+template <class Bits>
+struct Measured {
+  double norm2;
+  Bits most;
+  long long nonfinite;
+};
+
+__device__ inline std::uint32_t warp_max(std::uint32_t x) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  return __reduce_max_sync(0xffffffffU, x);
+#else
+  for (int d = 16; d > 0; d /= 2) x = max(x, __shfl_xor_sync(0xffffffffU, x, d));
+  return x;
+#endif
+}
+__device__ inline std::uint64_t warp_max(std::uint64_t x) {
+  for (int d = 16; d > 0; d /= 2) {
+    const std::uint64_t other = __shfl_xor_sync(0xffffffffU, static_cast<unsigned long long>(x), d);
+    x = other > x ? other : x;
+  }
+  return x;
+}
+
+/// The butterfly of core/reduction.hpp within a warp, from distance `d` on.
+template <class Bits>
+__device__ Measured<Bits> warp_sum(Measured<Bits> x, int d) {
+  x.most = warp_max(x.most);
+  const bool rare = __any_sync(0xffffffffU, x.nonfinite != 0) != 0;
+#pragma unroll
+  for (; d > 0; d /= 2) {
+    x.norm2 = __dadd_rn(x.norm2, __shfl_xor_sync(0xffffffffU, x.norm2, d));
+    if (rare) x.nonfinite += __shfl_xor_sync(0xffffffffU, x.nonfinite, d);
+  }
+  return x;
+}
+
+__device__ inline double warp_sum(double x, int d) {
+#pragma unroll
+  for (; d > 0; d /= 2) x = __dadd_rn(x, __shfl_xor_sync(0xffffffffU, x, d));
+  return x;
+}
+
+/// The same over the sums of the first `count` warps, the others being zero; by one whole warp, in
+/// its first lane.
+template <class Bits>
+__device__ reduction::Partial fold_warps(const Measured<Bits>* warps, int count) {
+  using namespace reduction;
+  const int lane = int(threadIdx.x) % kWarp;
+  const Measured<Bits> x =
+      warp_sum(lane < count ? warps[lane] : Measured<Bits>{}, kLanes / kWarp / 2);
+  return {x.norm2, magnitude_value(x.most), x.nonfinite};
+}
+
+/// What another block measured of a page.
+__device__ inline reduction::Partial load_partial(const reduction::Partial* from) {
+  return {__ldcg(&from->norm2), __ldcg(&from->max_abs),
+          __ldcg(reinterpret_cast<const long long*>(&from->nonfinite))};
+}
+
+/// What a thread adds of the pages: lanes threadIdx.x, threadIdx.x + blockDim.x, ..., of which it
+/// has kOwn.
+template <int kOwn>
+__device__ void add_lanes(const reduction::Partial* partials, int pages,
+                          Measured<std::uint64_t>* warps) {
+  using namespace reduction;
+  constexpr int kBatch = 8;  // loads in flight
+  const int threads = int(blockDim.x), thread = int(threadIdx.x);
+  Measured<std::uint64_t> x[kOwn] = {};
+  for (int i = thread; i < pages; i += kBatch * threads) {
+    Partial part[kBatch];
+#pragma unroll
+    for (int j = 0; j < kBatch; ++j) {
+      part[j] = load_partial(partials + (i + j * threads < pages ? i + j * threads : i));
+    }
+#pragma unroll
+    for (int j = 0; j < kBatch; ++j) {
+      if (i + j * threads >= pages) break;
+      Measured<std::uint64_t>& to = x[j % kOwn];
+      const std::uint64_t m = magnitude(part[j].max_abs);
+      to.norm2 = __dadd_rn(to.norm2, part[j].norm2);
+      to.most = m > to.most ? m : to.most;
+      to.nonfinite += part[j].nonfinite;
+    }
+  }
+#pragma unroll
+  for (int own = 0; own < kOwn; ++own) {
+    const auto sum = warp_sum(x[own], kWarp / 2);
+    if (thread % kWarp == 0) warps[(thread + own * threads) / kWarp] = sum;
+  }
+}
+
+/// Pages from `first` on together, by a whole block; in its first thread. A call: two places need
+/// it.
+template <class Recipe>
+__device__ __noinline__ reduction::Partial add_pages(const View<Recipe>& view, int first,
+                                                     int pages) {
+  using namespace reduction;
+  const Partial* const partials = view.partials + first;
+  __shared__ Measured<std::uint64_t> warps[kLanes / kWarp];
+  if (blockDim.x == kLanes) {
+    add_lanes<1>(partials, pages, warps);
+  } else if (blockDim.x == kLanes / 2) {
+    add_lanes<2>(partials, pages, warps);
+  } else {
+    add_lanes<4>(partials, pages, warps);
+  }
+  __syncthreads();
+  Partial sum{};
+  if (threadIdx.x < kWarp) sum = fold_warps(warps, kLanes / kWarp);
+  return sum;
+}
+
+/// The same of what the rule summed.
+template <class Recipe>
+__device__ double add_summed(const View<Recipe>& view, int first, int pages) {
+  using namespace reduction;
+  __shared__ double warps[kLanes / kWarp];
+  const int threads = int(blockDim.x), thread = int(threadIdx.x);
+  for (int l = thread; l < kLanes; l += threads) {
+    double sum = 0;
+    for (int i = l; i < pages; i += kLanes) sum = __dadd_rn(sum, __ldcg(view.summed + first + i));
+    sum = warp_sum(sum, kWarp / 2);
+    if (l % kWarp == 0) warps[l / kWarp] = sum;
+  }
+  __syncthreads();
+  return thread < kWarp
+             ? warp_sum(thread < kLanes / kWarp ? warps[thread] : 0.0, kLanes / kWarp / 2)
+             : 0;
+}
+
+/// The pages from `first` on together, not many, in the order of combine_tensor(), by a whole warp;
+/// in every lane.
+template <class Recipe>
+__device__ TensorSignals add_tensor(const View<Recipe>& view, int first, int pages) {
+  using namespace reduction;
+  constexpr int kBatch = 8;  // loads in flight
+  const int lane = int(threadIdx.x) % kWarp;
+  TensorSignals s;
+  for (int i = lane; i < pages; i += kBatch * kWarp) {
+    Partial part[kBatch];
+#pragma unroll
+    for (int j = 0; j < kBatch; ++j) {
+      part[j] = load_partial(view.partials + first + (i + j * kWarp < pages ? i + j * kWarp : i));
+    }
+#pragma unroll
+    for (int j = 0; j < kBatch; ++j) {
+      if (i + j * kWarp >= pages) break;
+      s.norm2 = __dadd_rn(s.norm2, part[j].norm2);
+      s.max_abs = larger(s.max_abs, part[j].max_abs);
+      s.nonfinite += part[j].nonfinite;
+    }
+  }
+  for (int d = kWarp / 2; d > 0; d /= 2) {
+    s.norm2 = __dadd_rn(s.norm2, __shfl_xor_sync(0xffffffffU, s.norm2, d));
+    s.max_abs = larger(s.max_abs, __shfl_xor_sync(0xffffffffU, s.max_abs, d));
+    s.nonfinite += __shfl_xor_sync(0xffffffffU, static_cast<long long>(s.nonfinite), d);
+  }
+  if constexpr (Recipe::sums) {
+    double sum = 0;
+    for (int i = lane; i < pages; i += kWarp) sum = __dadd_rn(sum, __ldcg(view.summed + first + i));
+    s.summed = warp_sum(sum, kWarp / 2);
+  }
+  return s;
+}
+
+}  // namespace agmohd::cuda
