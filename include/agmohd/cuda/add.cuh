@@ -76,37 +76,58 @@ __device__ reduction::Partial fold_warps(const Measured<Bits>* warps, int count)
   return {x.norm2, magnitude_value(x.most), x.nonfinite};
 }
 
-/// What another block measured of a page.
-__device__ inline reduction::Partial load_partial(const reduction::Partial* from) {
-  return {__ldcg(&from->norm2), __ldcg(&from->max_abs),
-          __ldcg(reinterpret_cast<const long long*>(&from->nonfinite))};
+__device__ inline void store_partial(const Partials& to, int page, const reduction::Partial& x) {
+  to.norm2[page] = x.norm2;
+  to.max_abs[page] = x.max_abs;
+  to.nonfinite[page] = x.nonfinite;
+}
+/// What another block measured of a page, but for the count of what is not finite, which is in the
+/// way of nobody where all is: count_of() is for later.
+struct Sums {
+  double norm2, max_abs;
+  __device__ void load(const Partials& from, int page) {
+    norm2 = __ldcg(from.norm2 + page);
+    max_abs = __ldcg(from.max_abs + page);
+  }
+  __device__ std::int64_t count_of(const Partials& from, int page) const {
+    if (magnitude(max_abs) < 0x7ff0000000000000ULL) return 0;
+    return __ldcg(reinterpret_cast<const long long*>(from.nonfinite + page));
+  }
+};
+
+/// Adds the pages `at`, `at` + step, ... below `end` to x, x being added to in turn.
+template <int kOwn>
+__device__ void add_strided(const Partials& partials, int at, int end, int step,
+                            Measured<std::uint64_t> (&x)[kOwn]) {
+  constexpr int kBatch = 8;  // loads in flight
+  static_assert(kBatch % kOwn == 0);
+  for (; at < end; at += kBatch * step) {
+    Sums part[kBatch];
+#pragma unroll
+    for (int j = 0; j < kBatch; ++j) {
+      part[j].load(partials, at + j * step < end ? at + j * step : at);
+    }
+#pragma unroll
+    for (int j = 0; j < kBatch; ++j) {
+      if (at + j * step >= end) break;
+      Measured<std::uint64_t>& to = x[j % kOwn];
+      const std::uint64_t m = magnitude(part[j].max_abs);
+      to.norm2 = __dadd_rn(to.norm2, part[j].norm2);
+      to.most = m > to.most ? m : to.most;
+      to.nonfinite += part[j].count_of(partials, at + j * step);
+    }
+  }
 }
 
 /// What a thread adds of the pages: lanes threadIdx.x, threadIdx.x + blockDim.x, ..., of which it
 /// has kOwn.
 template <int kOwn>
-__device__ void add_lanes(const reduction::Partial* partials, int pages,
+__device__ void add_lanes(const Partials& partials, int first, int pages,
                           Measured<std::uint64_t>* warps) {
   using namespace reduction;
-  constexpr int kBatch = 8;  // loads in flight
   const int threads = int(blockDim.x), thread = int(threadIdx.x);
   Measured<std::uint64_t> x[kOwn] = {};
-  for (int i = thread; i < pages; i += kBatch * threads) {
-    Partial part[kBatch];
-#pragma unroll
-    for (int j = 0; j < kBatch; ++j) {
-      part[j] = load_partial(partials + (i + j * threads < pages ? i + j * threads : i));
-    }
-#pragma unroll
-    for (int j = 0; j < kBatch; ++j) {
-      if (i + j * threads >= pages) break;
-      Measured<std::uint64_t>& to = x[j % kOwn];
-      const std::uint64_t m = magnitude(part[j].max_abs);
-      to.norm2 = __dadd_rn(to.norm2, part[j].norm2);
-      to.most = m > to.most ? m : to.most;
-      to.nonfinite += part[j].nonfinite;
-    }
-  }
+  add_strided(partials, first + thread, first + pages, threads, x);
 #pragma unroll
   for (int own = 0; own < kOwn; ++own) {
     const auto sum = warp_sum(x[own], kWarp / 2);
@@ -114,20 +135,17 @@ __device__ void add_lanes(const reduction::Partial* partials, int pages,
   }
 }
 
-/// Pages from `first` on together, by a whole block; in its first thread. A call: two places need
-/// it.
+/// Pages from `first` on together, by a whole block; in its first thread.
 template <class Recipe>
-__device__ __noinline__ reduction::Partial add_pages(const View<Recipe>& view, int first,
-                                                     int pages) {
+__device__ reduction::Partial add_pages(const View<Recipe>& view, int first, int pages) {
   using namespace reduction;
-  const Partial* const partials = view.partials + first;
   __shared__ Measured<std::uint64_t> warps[kLanes / kWarp];
   if (blockDim.x == kLanes) {
-    add_lanes<1>(partials, pages, warps);
+    add_lanes<1>(view.partials, first, pages, warps);
   } else if (blockDim.x == kLanes / 2) {
-    add_lanes<2>(partials, pages, warps);
+    add_lanes<2>(view.partials, first, pages, warps);
   } else {
-    add_lanes<4>(partials, pages, warps);
+    add_lanes<4>(view.partials, first, pages, warps);
   }
   __syncthreads();
   Partial sum{};
@@ -153,33 +171,16 @@ __device__ double add_summed(const View<Recipe>& view, int first, int pages) {
              : 0;
 }
 
-/// The pages from `first` on together, not many, in the order of combine_tensor(), by a whole warp;
-/// in every lane.
+/// Pages from `first` on together, not many, in the order of combine_tensor(), by a whole warp; in
+/// every lane.
 template <class Recipe>
 __device__ TensorSignals add_tensor(const View<Recipe>& view, int first, int pages) {
   using namespace reduction;
-  constexpr int kBatch = 8;  // loads in flight
   const int lane = int(threadIdx.x) % kWarp;
-  TensorSignals s;
-  for (int i = lane; i < pages; i += kBatch * kWarp) {
-    Partial part[kBatch];
-#pragma unroll
-    for (int j = 0; j < kBatch; ++j) {
-      part[j] = load_partial(view.partials + first + (i + j * kWarp < pages ? i + j * kWarp : i));
-    }
-#pragma unroll
-    for (int j = 0; j < kBatch; ++j) {
-      if (i + j * kWarp >= pages) break;
-      s.norm2 = __dadd_rn(s.norm2, part[j].norm2);
-      s.max_abs = larger(s.max_abs, part[j].max_abs);
-      s.nonfinite += part[j].nonfinite;
-    }
-  }
-  for (int d = kWarp / 2; d > 0; d /= 2) {
-    s.norm2 = __dadd_rn(s.norm2, __shfl_xor_sync(0xffffffffU, s.norm2, d));
-    s.max_abs = larger(s.max_abs, __shfl_xor_sync(0xffffffffU, s.max_abs, d));
-    s.nonfinite += __shfl_xor_sync(0xffffffffU, static_cast<long long>(s.nonfinite), d);
-  }
+  Measured<std::uint64_t> x[1] = {};
+  add_strided(view.partials, first + lane, first + pages, kWarp, x);
+  x[0] = warp_sum(x[0], kWarp / 2);
+  TensorSignals s{x[0].norm2, magnitude_value(x[0].most), x[0].nonfinite};
   if constexpr (Recipe::sums) {
     double sum = 0;
     for (int i = lane; i < pages; i += kWarp) sum = __dadd_rn(sum, __ldcg(view.summed + first + i));

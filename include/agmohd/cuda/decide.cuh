@@ -15,11 +15,26 @@
 namespace agmohd::cuda {
 
 /// The turn of a block among `blocks`: how many came before. Call it in one thread, after what the
-/// others are to see of this block.
+/// others are to see of this block; the last one sees all of theirs.
 template <class Recipe>
-__device__ unsigned arrive(Core<Recipe>& core) {
+__device__ unsigned arrive(Core<Recipe>& core, unsigned blocks) {
   __threadfence();
-  return atomicAdd(&core.arrived, 1U);
+  const unsigned turn = atomicAdd(&core.arrived, 1U);
+  if (turn + 1 == blocks) __threadfence();
+  return turn;
+}
+
+/// Waits until a counter has a value, and for what was done before; all threads of a block.
+__device__ inline void await(const unsigned& counter, unsigned value) {
+  if (threadIdx.x == 0) {
+    while (*static_cast<const volatile unsigned*>(&counter) != value) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 700
+      __nanosleep(20);
+#endif
+    }
+    __threadfence();
+  }
+  __syncthreads();
 }
 
 template <class Recipe>
@@ -111,9 +126,73 @@ __device__ void decide_tensor(const View<Recipe>& view, int t, const TensorSigna
   }
 }
 
-/// The tensors' share of the decision, by block `part` of `parts`, after judge(). Where sums of
-/// each tensor are wanted, a block adds those of many pages, and a warp takes some neighbours:
-/// those of one page a lane each, the others together.
+/// What a thread decides: a tensor and what was measured of it, or none. In shared memory, since
+/// registers are short; a launch brings it along.
+struct Mine {
+  int tensor;
+  TensorSignals signals;
+};
+template <class Recipe>
+inline constexpr int mine_bytes = (Recipe::wants & kTensors) != 0 ? int(sizeof(Mine)) : 0;
+
+__device__ inline Mine& mine() {
+  extern __shared__ Mine of_threads[];
+  return of_threads[threadIdx.x];
+}
+
+/// How many neighbours a warp takes in a round: not all of its lanes.
+template <class Recipe>
+__device__ int share_of_warp(const View<Recipe>& view, int parts) {
+  const int warps = parts * int(blockDim.x) / reduction::kWarp;
+  return min((view.tensor_count + warps - 1) / warps, reduction::kWarp - 1);
+}
+/// Finds out what the threads of block `part` of `parts` decide in a round, by the whole block,
+/// when all pages are measured. A warp has some neighbours: those of one page are read by a lane
+/// each, the others added together. Those of many pages are dealt to the blocks, which add one in a
+/// round, for a lane of the first warp that has no neighbour. A call, to be compiled once.
+template <class Recipe>
+__device__ __noinline__ void gather(const View<Recipe>& view, int part, int parts, int round) {
+  constexpr int kWarp = reduction::kWarp;
+  const int lane = int(threadIdx.x) % kWarp, share = share_of_warp(view, parts);
+  const int warps = parts * int(blockDim.x) / kWarp;
+  const int warp = (part * int(blockDim.x) + int(threadIdx.x)) / kWarp;
+  const int t = (round * warps + warp) * share + lane;
+  const bool neighbour = lane < share && t < view.tensor_count;
+  const std::int64_t numel = neighbour ? view.tensors[t].numel : 0;
+  const int first = neighbour ? view.tensors[t].first_page : 0;
+  const int pages = int(reduction::pages(numel));
+  const bool many = pages > int(reduction::kManyPages);
+  TensorSignals signals;
+  if (pages == 1) {
+    Sums page;
+    page.load(view.partials, first);
+    signals = {page.norm2, page.max_abs, page.count_of(view.partials, first)};
+    if constexpr (Recipe::sums) signals.summed = __ldcg(view.summed + first);
+  }
+  for (unsigned more = __ballot_sync(0xffffffffU, pages > 1 && !many); more != 0;
+       more &= more - 1) {
+    const int of = __ffs(int(more)) - 1;
+    const TensorSignals sum =
+        add_tensor(view, __shfl_sync(0xffffffffU, first, of), __shfl_sync(0xffffffffU, pages, of));
+    if (lane == of) signals = sum;
+  }
+  signals.numel = numel;
+  mine() = {neighbour && !many ? t : -1, signals};
+  const int m = round * parts + part;
+  if (m >= view.many_count) return;
+  const DeviceTensor<Recipe>& tensor = view.tensors[view.many[m]];
+  const int its_pages = int(reduction::pages(tensor.numel));
+  const reduction::Partial sum = add_pages(view, tensor.first_page, its_pages);
+  double summed = 0;
+  if constexpr (Recipe::sums) summed = add_summed(view, tensor.first_page, its_pages);
+  __shared__ TensorSignals whole;
+  if (threadIdx.x == 0) whole = {sum.norm2, sum.max_abs, sum.nonfinite, tensor.numel, summed};
+  __syncthreads();
+  if (int(threadIdx.x) == share) mine() = {view.many[m], whole};
+}
+
+/// The tensors' share of the decision, by block `part` of `parts`, after judge() and, where sums of
+/// each tensor are wanted, gather() for the first round.
 template <class Recipe>
 __device__ void decide_tensors(const View<Recipe>& view, int part, int parts) {
   if constexpr ((Recipe::wants & kTensors) == 0) {
@@ -122,70 +201,37 @@ __device__ void decide_tensors(const View<Recipe>& view, int part, int parts) {
       decide_tensor(view, t, TensorSignals{});
     }
   } else {
-    constexpr int kWarp = reduction::kWarp;
-    for (int m = part; m < view.many_count; m += parts) {
-      const int t = view.many[m], first = view.tensors[t].first_page;
-      const std::int64_t numel = view.tensors[t].numel;
-      const int pages = int(reduction::pages(numel));
-      const reduction::Partial sum = add_pages(view, first, pages);
-      double summed = 0;
-      if constexpr (Recipe::sums) summed = add_summed(view, first, pages);
-      if (threadIdx.x == 0) {
-        decide_tensor(view, t, {sum.norm2, sum.max_abs, sum.nonfinite, numel, summed});
-      }
-      __syncthreads();
-    }
-    const int lane = int(threadIdx.x) % kWarp, warps = parts * int(blockDim.x) / kWarp;
-    const int warp = (part * int(blockDim.x) + int(threadIdx.x)) / kWarp;
-    const int share = min((view.tensor_count + warps - 1) / warps, kWarp);
-    for (int begin = warp * share; begin < view.tensor_count; begin += warps * share) {
-      const int t = begin + lane;
-      const bool mine = lane < share && t < view.tensor_count;
-      const std::int64_t numel = mine ? view.tensors[t].numel : 0;
-      const int first = mine ? view.tensors[t].first_page : 0;
-      const int pages = int(reduction::pages(numel));
-      const bool many = pages > int(reduction::kManyPages), several = pages > 1 && !many;
-      TensorSignals signals;
-      if (pages == 1) {
-        const reduction::Partial page = load_partial(view.partials + first);
-        signals = {page.norm2, page.max_abs, page.nonfinite};
-        if constexpr (Recipe::sums) signals.summed = __ldcg(view.summed + first);
-      }
-      for (unsigned more = __ballot_sync(0xffffffffU, several); more != 0; more &= more - 1) {
-        const int of = __ffs(int(more)) - 1;
-        const TensorSignals sum = add_tensor(view, __shfl_sync(0xffffffffU, first, of),
-                                             __shfl_sync(0xffffffffU, pages, of));
-        if (lane == of) signals = sum;
-      }
-      signals.numel = numel;
-      if (mine && !many) decide_tensor(view, t, signals);
+    const int in_round = parts * int(blockDim.x) / reduction::kWarp * share_of_warp(view, parts);
+    for (int round = 0;;) {
+      if (mine().tensor >= 0) decide_tensor(view, mine().tensor, mine().signals);
+      ++round;
+      if (round * in_round >= view.tensor_count && round * parts >= view.many_count) return;
+      gather(view, part, parts, round);
     }
   }
 }
 
-/// `parts` blocks work together, of which this is number `part`: the last one does first() in one
-/// thread, then all do work(part), then whoever is last does end() in one thread. Every thread of
-/// the blocks calls it.
-template <class Recipe, class First, class Work, class End>
-__device__ void together(Core<Recipe>& core, unsigned part, unsigned parts, const First& first,
-                         const Work& work, const End& end) {
-  if (threadIdx.x == 0) {
-    volatile unsigned* const judged = &core.judged;
-    if (part + 1 == parts) {
-      __threadfence();
+/// `parts` blocks of the `blocks` that arrive work together, of which this is number `part`: when
+/// everybody arrived, the last one does first() in one thread and the others, or if it is alone it
+/// too, prepare(). Then all do work(), and whoever is last does end() in one thread. Every thread
+/// of the blocks calls it.
+template <class Recipe, class Prepare, class First, class Work, class End>
+__device__ void together(Core<Recipe>& core, unsigned part, unsigned parts, unsigned blocks,
+                         const Prepare& prepare, const First& first, const Work& work,
+                         const End& end) {
+  const bool is_first = part + 1 == parts;
+  if (!is_first) await(core.arrived, blocks);
+  if (!is_first || parts == 1) prepare();
+  if (is_first) {
+    if (threadIdx.x == 0) {
       first();
       __threadfence();
-      *judged = 1;
-    } else {
-      while (*judged == 0) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 700
-        __nanosleep(20);
-#endif
-      }
-      __threadfence();
+      *static_cast<volatile unsigned*>(&core.judged) = 1;
     }
+    __syncthreads();
+  } else {
+    await(core.judged, 1);
   }
-  __syncthreads();
   work();
   __syncthreads();
   if (threadIdx.x != 0) return;
@@ -197,14 +243,20 @@ __device__ void together(Core<Recipe>& core, unsigned part, unsigned parts, cons
 }
 
 /// Phase 2 by the last `view.deciders` blocks of a reduce pass; `part` is this block's place among
-/// them. The last one has written core.signals.
+/// them. The last one has written core.signals, and judges; the others have the tensors.
 template <class Recipe>
 __device__ void decide_together(const View<Recipe>& view, unsigned part) {
   Core<Recipe>& core = *view.core;
+  const unsigned parts = unsigned(view.deciders);
+  const int sharing = parts > 1 ? int(parts) - 1 : 1;
   together(
-      core, part, unsigned(view.deciders), [&] { judge(view, core.signals[view.parity]); },
+      core, part, parts, unsigned(view.reduce_blocks),
       [&] {
-        if (moves(core)) decide_tensors(view, int(part), view.deciders);
+        if constexpr ((Recipe::wants & kTensors) != 0) gather(view, int(part), sharing, 0);
+      },
+      [&] { judge(view, core.signals[view.parity]); },
+      [&] {
+        if (int(part) < sharing && moves(core)) decide_tensors(view, int(part), sharing);
       },
       [&] {
         if (core.apply != 0) core.memory.updates += 1;
@@ -228,7 +280,7 @@ __device__ void commit_together(const View<Recipe>& view, unsigned part) {
       typename Recipe::Memory) unsigned char storage[sizeof(typename Recipe::Memory)];
   auto& memory = *reinterpret_cast<typename Recipe::Memory*>(storage);
   together(
-      core, part, parts, [&] { judge(view, Signals{}); },
+      core, part, parts, unsigned(view.sweep_blocks), [] {}, [&] { judge(view, Signals{}); },
       [&] {
         const bool apply = core.apply != 0;
         __shared__ alignas(Verdict) unsigned char verdict_storage[sizeof(Verdict)];
@@ -286,7 +338,10 @@ __global__ void decide_kernel(const __grid_constant__ View<Recipe> view) {
   }
   __syncthreads();
   Core<Recipe>& core = *view.core;
-  if (moves(core)) decide_tensors(view, 0, 1);
+  if (moves(core)) {
+    if constexpr ((Recipe::wants & kTensors) != 0) gather(view, 0, 1, 0);
+    decide_tensors(view, 0, 1);
+  }
   __syncthreads();
   if (threadIdx.x != 0) return;
   if (core.apply != 0) core.memory.updates += 1;

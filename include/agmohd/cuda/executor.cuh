@@ -98,8 +98,10 @@ class CudaExecutor final : public Executor<Recipe> {
       for (const Run& run : table.runs()) {
         const auto kernel = run.dtype == Dtype::f64 ? &reduce_kernel<Recipe, Tag, double>
                                                     : &reduce_kernel<Recipe, Tag, float>;
-        kernel<<<unsigned(run.reduce_blocks()), unsigned(run.reduce_threads), 0, stream>>>(
-            view_, run.dtype, run.first_page, run.pages, run.reduce_pages, run.tiny, alone);
+        const int shared = run.reduce_threads * mine_bytes<Recipe>;
+        kernel<<<unsigned(run.reduce_blocks()), unsigned(run.reduce_threads), std::size_t(shared),
+                 stream>>>(view_, run.dtype, run.first_page, run.pages, run.reduce_pages, run.tiny,
+                           alone);
         C10_CUDA_KERNEL_LAUNCH_CHECK();
       }
       early_ = alone;
@@ -359,7 +361,7 @@ class CudaExecutor final : public Executor<Recipe> {
 
   void launch_decide(cudaStream_t stream) {
     const unsigned threads = view_.tensor_count > 128 ? 512 : 128;
-    decide_kernel<Recipe, Tag><<<1, threads, 0, stream>>>(view_);
+    decide_kernel<Recipe, Tag><<<1, threads, threads * mine_bytes<Recipe>, stream>>>(view_);
     C10_CUDA_KERNEL_LAUNCH_CHECK();
   }
 

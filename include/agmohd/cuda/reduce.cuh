@@ -215,7 +215,7 @@ __global__ void __launch_bounds__(512, sizeof(R) == 8 ? 1 : 2)
   __syncthreads();
   for (int p = warp; p < mine; p += stride) {
     const Partial sum = fold_warps(sums.of[p], sums.counts[p]);
-    if (lane == 0) view.partials[first + p] = sum;
+    if (lane == 0) store_partial(view.partials, first + p, sum);
     if constexpr (Recipe::sums) {
       const double y = warp_sum(lane < sums.counts[p] ? sums.summed[p][lane] : 0.0, kWarp / 2);
       if (lane == 0) view.summed[first + p] = y;
@@ -226,12 +226,11 @@ __global__ void __launch_bounds__(512, sizeof(R) == 8 ? 1 : 2)
   }
   __syncthreads();
   __shared__ unsigned turn;
-  if (threadIdx.x == 0) turn = arrive(*view.core);
+  if (threadIdx.x == 0) turn = arrive(*view.core, unsigned(view.reduce_blocks));
   __syncthreads();
   const unsigned part = turn + unsigned(view.deciders) - unsigned(view.reduce_blocks);
   const bool last = turn + 1 == unsigned(view.reduce_blocks);
   if (last) {
-    __threadfence();
     const Partial sum = add_pages(view, 0, view.page_count);
     if (threadIdx.x == 0) {
       Signals signals;

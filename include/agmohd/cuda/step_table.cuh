@@ -99,7 +99,7 @@ class StepTable {
     view.grads = buffer_.template at<const void*>(0);
     view.tensors = buffer_.template at<DeviceTensor<Recipe>>(tensors_at_);
     view.pages = buffer_.template at<PageRef>(pages_at_);
-    view.partials = buffer_.template at<reduction::Partial>(partials_at_);
+    view.partials = Partials(buffer_.template at<char>(partials_at_), page_room_);
     if constexpr (Recipe::sums) view.summed = buffer_.template at<double>(summed_at_);
     view.coefficients =
         buffer_.template at<typename Recipe::template Coefficients<float>>(coefficients_at_);
@@ -180,7 +180,8 @@ class StepTable {
     const Run& last = runs_.back();  // those who wait for each other are of one launch
     const int threads = Recipe::wants == 0 ? last.sweep_threads : last.reduce_threads;
     const int share = (Recipe::wants & kTensors) != 0 ? threads / reduction::kWarp : threads;
-    const int wanted = (int(refs.size()) + share - 1) / share;
+    // One more, which judges.
+    const int wanted = (int(refs.size()) + share - 1) / share + (Recipe::wants == 0 ? 0 : 1);
     // So few that blocks of several optimizers, in several streams, can wait at once: of the one
     // kernel a multiprocessor holds two blocks, of that for float64 one.
     const int most = std::max(1, multiprocessors_ / (last.dtype == Dtype::f64 ? 8 : 2));
@@ -204,7 +205,7 @@ class StepTable {
     tensors_at_ = place(tensor_room_ * sizeof(DeviceTensor<Recipe>));
     many_at_ = place(page_room_ / reduction::kManyPages * sizeof(std::int32_t));
     pages_at_ = place(page_room_ * sizeof(PageRef));
-    partials_at_ = place(Recipe::wants == 0 ? 0 : page_room_ * sizeof(reduction::Partial));
+    partials_at_ = place(Recipe::wants == 0 ? 0 : page_room_ * Partials::kBytes);
     summed_at_ = place(Recipe::sums ? page_room_ * sizeof(double) : 0);
     swept_at_ = place(Recipe::watched ? page_room_ * sizeof(reduction::SweptPartial) : 0);
     coefficients_at_ = place(tensor_room_ * sizeof(typename Recipe::template Coefficients<float>));

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "../core/elements.hpp"
@@ -37,6 +38,21 @@ struct PageRef {
   std::int32_t page;
 };
 
+/// reduction::Partial of each page, field by field: whoever adds them reads neighbours.
+struct Partials {
+  double* norm2;
+  double* max_abs;
+  std::int64_t* nonfinite;
+
+  static constexpr std::size_t kBytes = sizeof *norm2 + sizeof *max_abs + sizeof *nonfinite;
+  /// In `pages` * kBytes at `buffer`.
+  Partials(void* buffer, std::size_t pages)
+      : norm2(static_cast<double*>(buffer)),
+        max_abs(norm2 + pages),
+        nonfinite(reinterpret_cast<std::int64_t*>(max_abs + pages)) {}
+  Partials() = default;
+};
+
 /// What a device has once for each optimizer.
 template <class Recipe>
 struct Core {
@@ -63,7 +79,7 @@ struct View {
   const void* const* grads;
   const DeviceTensor<Recipe>* tensors;
   const PageRef* pages;
-  reduction::Partial* partials;
+  Partials partials;
   double* summed;                  // of the rule, a page each; null: it sums nothing
   reduction::SweptPartial* swept;  // null: the sweep is not watched
   const std::int32_t* many;        // tensors of more than reduction::kManyPages pages
