@@ -81,41 +81,40 @@ __device__ inline void store_partial(const Partials& to, int page, const reducti
   to.max_abs[page] = x.max_abs;
   to.nonfinite[page] = x.nonfinite;
 }
-/// What another block measured of a page, but for the count of what is not finite, which is in the
-/// way of nobody where all is: count_of() is for later.
-struct Sums {
-  double norm2, max_abs;
-  __device__ void load(const Partials& from, int page) {
-    norm2 = __ldcg(from.norm2 + page);
-    max_abs = __ldcg(from.max_abs + page);
-  }
-  __device__ std::int64_t count_of(const Partials& from, int page) const {
-    if (magnitude(max_abs) < 0x7ff0000000000000ULL) return 0;
-    return __ldcg(reinterpret_cast<const long long*>(from.nonfinite + page));
-  }
-};
+/// What another block wrote in this kernel. Volatile keeps the loads of a batch together.
+__device__ inline double load_fresh(const double* from) {
+  double x;
+  asm volatile("ld.global.cg.f64 %0, [%1];" : "=d"(x) : "l"(from));
+  return x;
+}
 
-/// Adds the pages `at`, `at` + step, ... below `end` to x, x being added to in turn.
+/// Adds the pages `begin`, `begin` + step, ... below `end` to x, x being added to in turn.
 template <int kOwn>
-__device__ void add_strided(const Partials& partials, int at, int end, int step,
+__device__ void add_strided(const Partials& from, int begin, int end, int step,
                             Measured<std::uint64_t> (&x)[kOwn]) {
   constexpr int kBatch = 8;  // loads in flight
   static_assert(kBatch % kOwn == 0);
-  for (; at < end; at += kBatch * step) {
-    Sums part[kBatch];
+  std::uint64_t most = 0;
+  for (int at = begin; at < end; at += kBatch * step) {
+    double norm2[kBatch], max_abs[kBatch];
 #pragma unroll
     for (int j = 0; j < kBatch; ++j) {
-      part[j].load(partials, at + j * step < end ? at + j * step : at);
+      const int page = at + j * step < end ? at + j * step : at;
+      norm2[j] = load_fresh(from.norm2 + page);
+      max_abs[j] = load_fresh(from.max_abs + page);
     }
 #pragma unroll
-    for (int j = 0; j < kBatch; ++j) {
-      if (at + j * step >= end) break;
-      Measured<std::uint64_t>& to = x[j % kOwn];
-      const std::uint64_t m = magnitude(part[j].max_abs);
-      to.norm2 = __dadd_rn(to.norm2, part[j].norm2);
-      to.most = m > to.most ? m : to.most;
-      to.nonfinite += part[j].count_of(partials, at + j * step);
+    for (int j = 0; j < kBatch; ++j) {  // without a branch, or loads and additions take turns
+      const std::uint64_t m = magnitude(max_abs[j]);
+      const double next = at + j * step < end ? norm2[j] : 0;
+      x[j % kOwn].norm2 = __dadd_rn(x[j % kOwn].norm2, next);
+      most = m > most ? m : most;
     }
+  }
+  x[0].most = most;
+  if (most < 0x7ff0000000000000ULL) return;  // all is finite
+  for (int at = begin; at < end; at += step) {
+    x[0].nonfinite += __ldcg(reinterpret_cast<const long long*>(from.nonfinite + at));
   }
 }
 

@@ -10,18 +10,16 @@
 #include "table.cuh"
 
 // Phase 2 of a step: judge once, then a thread a tensor. With thousands of tensors the work is
-// shared by the blocks that arrive last: they run anyway, so they may wait for each other as long
-// as they are no more than the multiprocessors (each of these has room for one more block).
+// shared by some blocks, which run anyway and so may wait for each other, as long as they are no
+// more than the multiprocessors (each of these has room for one more block).
 namespace agmohd::cuda {
 
-/// The turn of a block among `blocks`: how many came before. Call it in one thread, after what the
-/// others are to see of this block; the last one sees all of theirs.
+/// The turn of a block: how many came before. Call it in one thread, after what the others are to
+/// see of this block.
 template <class Recipe>
-__device__ unsigned arrive(Core<Recipe>& core, unsigned blocks) {
+__device__ unsigned arrive(Core<Recipe>& core) {
   __threadfence();
-  const unsigned turn = atomicAdd(&core.arrived, 1U);
-  if (turn + 1 == blocks) __threadfence();
-  return turn;
+  return atomicAdd(&core.arrived, 1U);
 }
 
 /// Waits until a counter has a value, and for what was done before; all threads of a block.
@@ -61,17 +59,20 @@ __device__ void prefetch(const T* p) {
   }
 }
 
-/// In one thread. On the memory as it lies: a copy of it goes through local memory, and took five
-/// times as long as all that is decided.
+/// In one thread; `real` or a rehearsal, on spare memory. On the memory as it lies: a copy of it
+/// goes through local memory, and took five times as long as all that is decided.
 template <class Recipe>
-__device__ void judge(const View<Recipe>& view, Signals signals) {
+__device__ void judge(const View<Recipe>& view, Signals signals, bool real = true) {
   Core<Recipe>& core = *view.core;
   prefetch(&core);
   if (view.loss != nullptr) {
     signals.loss = read_loss(view);
     signals.has_loss = true;
   }
-  core.verdict = Recipe::judge(core.shared, *view.first_group, signals, core.memory);
+  Verdict& verdict = real ? core.verdict : core.spare_verdict;
+  verdict = Recipe::judge(core.shared, *view.first_group, signals,
+                          real ? core.memory : core.spare_memory);
+  if (!real) return;
   core.decided = signals;
   core.apply = core.verdict.skip ? 0 : 1;
   if (core.apply != 0) core.guarded = 0;  // the last sweep's are in the memory
@@ -100,29 +101,31 @@ __device__ bool moves(const Core<Recipe>& core) {
   return core.apply != 0 || (Recipe::heals && core.verdict.swap >= 0);
 }
 
-/// A tensor's share of the decision.
+/// A tensor's share of the decision, or a rehearsal of it on spare memory.
 template <class Recipe>
-__device__ void decide_tensor(const View<Recipe>& view, int t, const TensorSignals& signals) {
+__device__ void decide_tensor(const View<Recipe>& view, int t, const TensorSignals& signals,
+                              Spare<Recipe>* spare = nullptr) {
   const Core<Recipe>& core = *view.core;
   const DeviceTensor<Recipe>& tensor = view.tensors[t];
-  prefetch(tensor.record);
+  typename Recipe::PerTensor& record = spare != nullptr ? spare->record : *tensor.record;
+  prefetch(&record);
   bool room = false;  // for snapshots: a table that was captured without them has none
   if constexpr (Recipe::heals) {
     room = tensor.numel == 0 || tensor.snapshots.at[0][0] != nullptr;
-    if (core.apply == 0) {
-      if (room) Recipe::swap(core.memory, *tensor.record, core.verdict.swap);
+    if (core.apply == 0 && spare == nullptr) {
+      if (room) Recipe::swap(core.memory, record, core.verdict.swap);
       return;
     }
   }
-  const auto decide = [&](auto* to) {
-    using R = std::remove_cv_t<decltype(to->lr)>;
-    to[t] = Recipe::template decide<R>(core.shared, *tensor.group, core.decided, core.verdict,
-                                       core.memory, *tensor.record, tensor.index, signals, room);
+  const auto decide = [&](auto& to) {
+    using R = std::remove_cv_t<decltype(to.lr)>;
+    to = Recipe::template decide<R>(core.shared, *tensor.group, core.decided, core.verdict,
+                                    core.memory, record, tensor.index, signals, room);
   };
   if (tensor.is_double != 0) {
-    decide(view.coefficients64);
+    decide(spare != nullptr ? spare->coefficients64 : view.coefficients64[t]);
   } else {
-    decide(view.coefficients);
+    decide(spare != nullptr ? spare->coefficients : view.coefficients[t]);
   }
 }
 
@@ -164,9 +167,9 @@ __device__ __noinline__ void gather(const View<Recipe>& view, int part, int part
   const bool many = pages > int(reduction::kManyPages);
   TensorSignals signals;
   if (pages == 1) {
-    Sums page;
-    page.load(view.partials, first);
-    signals = {page.norm2, page.max_abs, page.count_of(view.partials, first)};
+    Measured<std::uint64_t> x[1] = {};
+    add_strided(view.partials, first, first + 1, 1, x);
+    signals = {x[0].norm2, magnitude_value(x[0].most), x[0].nonfinite};
     if constexpr (Recipe::sums) signals.summed = __ldcg(view.summed + first);
   }
   for (unsigned more = __ballot_sync(0xffffffffU, pages > 1 && !many); more != 0;
@@ -192,46 +195,97 @@ __device__ __noinline__ void gather(const View<Recipe>& view, int part, int part
 }
 
 /// The tensors' share of the decision, by block `part` of `parts`, after judge() and, where sums of
-/// each tensor are wanted, gather() for the first round.
+/// each tensor are wanted, gather() for the first round. With `spare` a rehearsal.
 template <class Recipe>
-__device__ void decide_tensors(const View<Recipe>& view, int part, int parts) {
-  if constexpr ((Recipe::wants & kTensors) == 0) {
-    const int stride = parts * int(blockDim.x);
-    for (int t = part * int(blockDim.x) + int(threadIdx.x); t < view.tensor_count; t += stride) {
-      decide_tensor(view, t, TensorSignals{});
-    }
-  } else {
-    const int in_round = parts * int(blockDim.x) / reduction::kWarp * share_of_warp(view, parts);
-    for (int round = 0;;) {
-      if (mine().tensor >= 0) decide_tensor(view, mine().tensor, mine().signals);
-      ++round;
-      if (round * in_round >= view.tensor_count && round * parts >= view.many_count) return;
-      gather(view, part, parts, round);
-    }
+__device__ void decide_tensors(const View<Recipe>& view, int part, int parts,
+                               Spare<Recipe>* spare = nullptr) {
+  constexpr bool gathered = (Recipe::wants & kTensors) != 0;
+  int in_round = parts * int(blockDim.x);
+  if constexpr (gathered) in_round = in_round / reduction::kWarp * share_of_warp(view, parts);
+  for (int round = 0;;) {
+    int t = (round * parts + part) * int(blockDim.x) + int(threadIdx.x);
+    if (t >= view.tensor_count) t = -1;
+    TensorSignals signals;
+    if constexpr (gathered) t = mine().tensor, signals = mine().signals;
+    if (spare != nullptr) t = threadIdx.x == 0 ? max(t, 0) : -1;
+    if (t >= 0) decide_tensor(view, t, signals, spare);
+    ++round;
+    const bool more =
+        round * in_round < view.tensor_count || (gathered && round * parts < view.many_count);
+    if (spare != nullptr || !more) return;
+    if constexpr (gathered) gather(view, part, parts, round);
   }
 }
 
-/// `parts` blocks of the `blocks` that arrive work together, of which this is number `part`: when
-/// everybody arrived, the last one does first() in one thread and the others, or if it is alone it
-/// too, prepare(). Then all do work(), and whoever is last does end() in one thread. Every thread
-/// of the blocks calls it.
-template <class Recipe, class Prepare, class First, class Work, class End>
-__device__ void together(Core<Recipe>& core, unsigned part, unsigned parts, unsigned blocks,
-                         const Prepare& prepare, const First& first, const Work& work,
-                         const End& end) {
-  const bool is_first = part + 1 == parts;
-  if (!is_first) await(core.arrived, blocks);
-  if (!is_first || parts == 1) prepare();
-  if (is_first) {
-    if (threadIdx.x == 0) {
-      first();
-      __threadfence();
-      *static_cast<volatile unsigned*>(&core.judged) = 1;
+/// Phase 2 by `view.deciders` blocks of a reduce pass, of which this is number `part`, when all
+/// blocks have arrived. Number 0 adds all pages and judges, if `alone`; the others have the
+/// tensors, or if there is no other it has. In a long pass each rehearses before what it will do:
+/// code that a multiprocessor has not run lately comes from memory, since the pass went through the
+/// caches, and takes several times as long.
+template <class Recipe>
+__device__ void decide_together(const View<Recipe>& view, int part, bool alone) {
+  Core<Recipe>& core = *view.core;
+  const unsigned blocks = unsigned(view.reduce_blocks);
+  const int parts = view.deciders, sharing = parts > 1 ? parts - 1 : 1;
+  const int share = parts > 1 ? part - 1 : 0;  // of the tensors; -1: none
+#pragma unroll 1
+  for (int real = view.rehearse ? 0 : 1; real < 2; ++real) {
+    if (real != 0) await(core.arrived, blocks);
+    if (part == 0) {
+      const reduction::Partial sum =
+          add_pages(view, 0, real != 0 ? view.page_count : min(view.page_count, 1));
+      if (threadIdx.x == 0) {
+        Signals signals;
+        signals.norm2 = sum.norm2;
+        signals.max_abs = sum.max_abs;
+        signals.nonfinite = sum.nonfinite;
+        Recipe::join(signals, core.memory);
+        if (real != 0) {
+          core.signals[view.parity] = signals;
+        } else {
+          core.spare_memory = core.memory;
+        }
+        if (alone) judge(view, signals, real != 0);
+        __threadfence();
+        if (real != 0 && alone) *static_cast<volatile unsigned*>(&core.judged) = 1;
+      }
+    }
+    if (!alone) continue;
+    if (share >= 0) {
+      if constexpr ((Recipe::wants & kTensors) != 0) gather(view, share, sharing, 0);
+      if (real != 0) await(core.judged, 1);
+      Spare<Recipe>* const spare = real != 0 ? nullptr : view.spares + part;
+      if (spare != nullptr && threadIdx.x == 0) spare->record = *view.tensors[0].record;
+      if (spare != nullptr || moves(core)) decide_tensors(view, share, sharing, spare);
     }
     __syncthreads();
-  } else {
-    await(core.judged, 1);
   }
+  if (threadIdx.x != 0) return;
+  __threadfence();
+  if (alone && atomicAdd(&core.finished, 1U) + 1 < unsigned(parts)) return;
+  __threadfence();
+  core.arrived = core.judged = core.finished = 0;
+  if (alone && core.apply != 0) core.memory.updates += 1;
+}
+/// The same as a call: a large decision would take registers from the pass that comes before it.
+template <class Recipe>
+__device__ __noinline__ void decide_apart(const View<Recipe>& view, int part, bool alone) {
+  decide_together(view, part, alone);
+}
+
+/// `parts` blocks work together, of which this is number `part`: the last one does first() in one
+/// thread, then all do work(), then whoever is last does end() in one thread. Every thread of the
+/// blocks calls it.
+template <class Recipe, class First, class Work, class End>
+__device__ void together(Core<Recipe>& core, unsigned part, unsigned parts, const First& first,
+                         const Work& work, const End& end) {
+  if (part + 1 == parts && threadIdx.x == 0) {
+    __threadfence();
+    first();
+    __threadfence();
+    *static_cast<volatile unsigned*>(&core.judged) = 1;
+  }
+  await(core.judged, 1);
   work();
   __syncthreads();
   if (threadIdx.x != 0) return;
@@ -240,32 +294,6 @@ __device__ void together(Core<Recipe>& core, unsigned part, unsigned parts, unsi
   __threadfence();
   core.arrived = core.judged = core.finished = 0;
   end();
-}
-
-/// Phase 2 by the last `view.deciders` blocks of a reduce pass; `part` is this block's place among
-/// them. The last one has written core.signals, and judges; the others have the tensors.
-template <class Recipe>
-__device__ void decide_together(const View<Recipe>& view, unsigned part) {
-  Core<Recipe>& core = *view.core;
-  const unsigned parts = unsigned(view.deciders);
-  const int sharing = parts > 1 ? int(parts) - 1 : 1;
-  together(
-      core, part, parts, unsigned(view.reduce_blocks),
-      [&] {
-        if constexpr ((Recipe::wants & kTensors) != 0) gather(view, int(part), sharing, 0);
-      },
-      [&] { judge(view, core.signals[view.parity]); },
-      [&] {
-        if (int(part) < sharing && moves(core)) decide_tensors(view, int(part), sharing);
-      },
-      [&] {
-        if (core.apply != 0) core.memory.updates += 1;
-      });
-}
-/// The same as a call: a large decision would take registers from the pass that comes before it.
-template <class Recipe>
-__device__ __noinline__ void decide_apart(const View<Recipe>& view, unsigned part) {
-  decide_together(view, part);
 }
 
 /// Phase 2 of a step that measures nothing, by the last blocks of its sweep, when all have read
@@ -280,7 +308,7 @@ __device__ void commit_together(const View<Recipe>& view, unsigned part) {
       typename Recipe::Memory) unsigned char storage[sizeof(typename Recipe::Memory)];
   auto& memory = *reinterpret_cast<typename Recipe::Memory*>(storage);
   together(
-      core, part, parts, unsigned(view.sweep_blocks), [] {}, [&] { judge(view, Signals{}); },
+      core, part, parts, [&] { judge(view, Signals{}); },
       [&] {
         const bool apply = core.apply != 0;
         __shared__ alignas(Verdict) unsigned char verdict_storage[sizeof(Verdict)];

@@ -188,8 +188,8 @@ __device__ void measure_pages(const View<Recipe>& view, int first, int pages, bo
   }
 }
 
-/// A block measures `pages` pages. The last blocks of all reduce launches of the step add the pages
-/// and, if `alone`, decide. One kernel for all dtypes whose sums are made in R: the decision is
+/// A block measures `pages` pages. Some of the last launch of the step add the pages and, if
+/// `alone`, decide. One kernel for all dtypes whose sums are made in R: the decision is
 /// large, and would be compiled once for each.
 template <class Recipe, class Tag, class R>
 __global__ void __launch_bounds__(512, sizeof(R) == 8 ? 1 : 2)
@@ -226,29 +226,14 @@ __global__ void __launch_bounds__(512, sizeof(R) == 8 ? 1 : 2)
   }
   __syncthreads();
   __shared__ unsigned turn;
-  if (threadIdx.x == 0) turn = arrive(*view.core, unsigned(view.reduce_blocks));
+  if (threadIdx.x == 0) turn = arrive(*view.core);
   __syncthreads();
-  const unsigned part = turn + unsigned(view.deciders) - unsigned(view.reduce_blocks);
-  const bool last = turn + 1 == unsigned(view.reduce_blocks);
-  if (last) {
-    const Partial sum = add_pages(view, 0, view.page_count);
-    if (threadIdx.x == 0) {
-      Signals signals;
-      signals.norm2 = sum.norm2;
-      signals.max_abs = sum.max_abs;
-      signals.nonfinite = sum.nonfinite;
-      Recipe::join(signals, view.core->memory);
-      view.core->signals[view.parity] = signals;
-    }
-  }
-  if (!alone) {
-    if (last && threadIdx.x == 0) view.core->arrived = 0;
-  } else if (part < unsigned(view.deciders)) {
-    if constexpr (Recipe::recorded) {
-      decide_apart(view, part);
-    } else {
-      decide_together(view, part);
-    }
+  const int part = int(turn) - view.first_decider;
+  if (part < 0 || part >= (alone ? view.deciders : 1)) return;
+  if constexpr (Recipe::recorded) {
+    decide_apart(view, part, alone);
+  } else {
+    decide_together(view, part, alone);
   }
 }
 

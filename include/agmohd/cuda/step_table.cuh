@@ -120,6 +120,9 @@ class StepTable {
     view.reduce_blocks = reduce_blocks_;
     view.sweep_blocks = sweep_blocks_;
     view.deciders = deciders_;
+    view.first_decider = first_decider_;
+    view.rehearse = rehearse_;
+    view.spares = buffer_.template at<Spare<Recipe>>(spares_at_);
     view.parity = parity;
     return view;
   }
@@ -182,11 +185,20 @@ class StepTable {
     const int share = (Recipe::wants & kTensors) != 0 ? threads / reduction::kWarp : threads;
     // One more, which judges.
     const int wanted = (int(refs.size()) + share - 1) / share + (Recipe::wants == 0 ? 0 : 1);
-    // So few that blocks of several optimizers, in several streams, can wait at once: of the one
-    // kernel a multiprocessor holds two blocks, of that for float64 one.
-    const int most = std::max(1, multiprocessors_ / (last.dtype == Dtype::f64 ? 8 : 2));
-    deciders_ =
-        std::min({wanted, most, Recipe::wants == 0 ? last.sweep_blocks() : last.reduce_blocks()});
+    const int blocks = Recipe::wants == 0 ? last.sweep_blocks() : last.reduce_blocks();
+    deciders_ = std::min({wanted, most_deciders(last.dtype), blocks});
+    // In a long pass they rehearse, for which they arrive in time. Then they take places that
+    // others could have, but they are few, and it is for as long as two blocks take.
+    const int registers = last.dtype == Dtype::f64 ? 512 : 1024;  // for so many threads at least
+    const int running = multiprocessors_ * std::max(1, registers / threads);
+    rehearse_ = blocks >= 4 * running;
+    first_decider_ = reduce_blocks_ - (rehearse_ ? 2 * running : deciders_);
+  }
+
+  /// So few that blocks of several optimizers, in several streams, can wait at once: of the one
+  /// kernel a multiprocessor holds two blocks, of that for float64 one.
+  int most_deciders(Dtype dtype) const {
+    return std::max(1, multiprocessors_ / (dtype == Dtype::f64 ? 8 : 2));
   }
 
   void allocate() {
@@ -207,6 +219,8 @@ class StepTable {
     pages_at_ = place(page_room_ * sizeof(PageRef));
     partials_at_ = place(Recipe::wants == 0 ? 0 : page_room_ * Partials::kBytes);
     summed_at_ = place(Recipe::sums ? page_room_ * sizeof(double) : 0);
+    spares_at_ = place(
+        Recipe::wants == 0 ? 0 : std::size_t(most_deciders(Dtype::f32)) * sizeof(Spare<Recipe>));
     swept_at_ = place(Recipe::watched ? page_room_ * sizeof(reduction::SweptPartial) : 0);
     coefficients_at_ = place(tensor_room_ * sizeof(typename Recipe::template Coefficients<float>));
     coefficients64_at_ =
@@ -253,18 +267,18 @@ class StepTable {
 
   Tuning tuning_;
   int multiprocessors_;
-  int reduce_blocks_ = 0, sweep_blocks_ = 0, deciders_ = 1;
+  int reduce_blocks_ = 0, sweep_blocks_ = 0, deciders_ = 1, first_decider_ = 0;
   Refs shapes_;  // that pages_ and runs_ were made of
   double sampled_elements_ = 0;
   int samples_ = 0;
-  bool planned_ = false, pages_uploaded_ = false;
+  bool planned_ = false, pages_uploaded_ = false, rehearse_ = false;
   std::vector<Run> runs_;
   std::vector<char> image_;  // of the table's beginning, up to the pages
   std::vector<PageRef> pages_;
   std::vector<std::int32_t> many_;
   std::size_t tensor_room_ = 0, page_room_ = 0;
   std::size_t tensors_at_ = 0, many_at_ = 0, pages_at_ = 0, partials_at_ = 0, summed_at_ = 0,
-              swept_at_ = 0, coefficients_at_ = 0, coefficients64_at_ = 0;
+              spares_at_ = 0, swept_at_ = 0, coefficients_at_ = 0, coefficients64_at_ = 0;
   DeviceBuffer buffer_;
   std::optional<PinnedBuffer> pinned_;
 };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../core/reduction.hpp"
+#include "add.cuh"
 #include "table.cuh"
 
 // What a watched sweep measured, on its way to the memory.
@@ -34,13 +35,14 @@ __device__ __noinline__ void settle_swept(Core<Recipe>& core) {
       for (int j = 0; j < kBatch; ++j) {
         const int from = i + j * kLanes < pages ? i + j * kLanes : i;
 #pragma unroll
-        for (int w = 0; w < kWatched; ++w) part[j].sums[w] = __ldcg(&core.swept[from].sums[w]);
+        for (int w = 0; w < kWatched; ++w) part[j].sums[w] = load_fresh(&core.swept[from].sums[w]);
       }
 #pragma unroll
       for (int j = 0; j < kBatch; ++j) {
-        if (i + j * kLanes >= pages) break;
 #pragma unroll
-        for (int w = 0; w < kWatched; ++w) sums[w] = __dadd_rn(sums[w], part[j].sums[w]);
+        for (int w = 0; w < kWatched; ++w) {
+          sums[w] = __dadd_rn(sums[w], i + j * kLanes < pages ? part[j].sums[w] : 0);
+        }
       }
     }
 #pragma unroll

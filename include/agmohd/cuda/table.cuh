@@ -71,6 +71,16 @@ struct Core {
   int next_apply;              // the same of the step after, where it is decided ahead
   const void* ahead;  // the table that holds the next step's coefficients; see commit_together()
   unsigned arrived, judged, finished;  // blocks; see decide.cuh
+  // What is rehearsed goes here.
+  alignas(128) typename Recipe::Memory spare_memory;
+  Verdict spare_verdict;
+};
+/// The same, for tensors; of a block.
+template <class Recipe>
+struct Spare {
+  typename Recipe::PerTensor record;
+  typename Recipe::template Coefficients<float> coefficients;
+  typename Recipe::template Coefficients<double> coefficients64;
 };
 
 /// Everything that a step's kernels need, by value.
@@ -88,14 +98,17 @@ struct View {
   typename Recipe::template Coefficients<float>* coefficients;
   typename Recipe::template Coefficients<double>* coefficients64;
   Core<Recipe>* core;
-  const Signals* board;  // of all devices, where there are several
-  const void* loss;      // null: none
+  Spare<Recipe>* spares;  // of the deciders
+  const Signals* board;   // of all devices, where there are several
+  const void* loss;       // null: none
   double sampled_elements;
   Dtype loss_dtype;
   int tensor_count;
   int page_count, sample_count, many_count;
   int reduce_blocks, sweep_blocks;
-  int deciders;  // blocks that share phase 2
+  int deciders;       // blocks that share phase 2
+  int first_decider;  // its turn
+  bool rehearse;
   int board_size;
   int parity;
 };
