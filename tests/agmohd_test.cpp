@@ -311,15 +311,17 @@ Tensor loss_of(std::uint64_t t, const Tensors& params) {
   return loss;
 }
 
-AGMOHDOptions with_snapshots() {
-  return AGMOHDOptions(1e-3).weight_decay(0.1).snapshots(true).snapshot_every(10);
+AGMOHDOptions with_snapshots(bool on_host = false) {
+  return AGMOHDOptions(1e-3).weight_decay(0.1).snapshots(true).snapshot_every(10).snapshots_on_host(
+      on_host);
 }
 
 /// A NaN weight: the third bad loss brings the older snapshot back, with state and ages, and
 /// training goes on as if what came after that snapshot had not been.
-void rolls_back(at::Device device, at::ScalarType dtype = at::kFloat, bool reference = false) {
+void rolls_back(at::Device device, at::ScalarType dtype = at::kFloat, bool reference = false,
+                bool on_host = false) {
   const Tensors a = parameters(device, dtype), b = parameters(device, dtype);
-  AGMOHD hit(a, with_snapshots()), spared(b, with_snapshots());
+  AGMOHD hit(a, with_snapshots(on_host)), spared(b, with_snapshots());
   if (reference) hit.use_reference_lane(), spared.use_reference_lane();
   for (std::uint64_t t = 0; t < 80; ++t) {
     if (t == 45) {
@@ -368,10 +370,10 @@ void swaps_back(at::Device device) {
 }
 
 /// Saved before, between and after the swaps of a rollback that is undone, and in one that heals.
-void snapshots_survive_a_checkpoint(at::Device device) {
+void snapshots_survive_a_checkpoint(at::Device device, bool on_host = false) {
   for (const std::uint64_t when : {44ULL, 46ULL, 47ULL, 48ULL, 49ULL, 60ULL, 72ULL}) {
     const Tensors a = parameters(device), b = parameters(device);
-    AGMOHD through(a, with_snapshots());
+    AGMOHD through(a, with_snapshots(on_host));
     const auto run = [&](AGMOHD& optimizer, const Tensors& params, std::uint64_t from,
                          std::uint64_t to) {
       for (std::uint64_t t = from; t < to; ++t) {
@@ -617,11 +619,65 @@ TEST_F(AgmohdCuda, RecordsSayWhatHappened) { records_say_what_happened(at::kCUDA
 TEST_F(AgmohdCuda, RollsBack) {
   for (const auto dtype : {at::kFloat, at::kDouble, at::kBFloat16, at::kHalf}) {
     rolls_back(at::kCUDA, dtype);
+    rolls_back(at::kCUDA, dtype, /*reference=*/false, /*on_host=*/true);
   }
 }
+/// The option may change while snapshots exist: they move.
+TEST_F(AgmohdCuda, SnapshotsMoveBetweenHostAndDevice) {
+  const Tensors a = parameters(at::kCUDA), b = parameters(at::kCUDA);
+  AGMOHD moved(a, with_snapshots()), stayed(b, with_snapshots());
+  for (std::uint64_t t = 0; t < 60; ++t) {
+    if (t % 7 == 3) {
+      auto& options = moved.options();
+      options.snapshots_on_host(!options.snapshots_on_host());
+    }
+    for (const Tensors* p : {&a, &b}) {
+      if (t == 45) {
+        const at::NoGradGuard no_grad;
+        (*p)[4][39000] = kNan;
+      }
+      set_gradients(*p, t);
+      (p == &a ? moved : stayed).step(loss_of(t, *p));
+    }
+  }
+  EXPECT_EQ(moved.tally().count[Tally::rollback], 1);
+  expect_same_bits(a, b, "parameters");
+  expect_same_bits(states(moved, a), states(stayed, b), "states");
+}
 TEST_F(AgmohdCuda, SwapsBack) { swaps_back(at::kCUDA); }
-TEST_F(AgmohdCuda, SnapshotsSurviveACheckpoint) { snapshots_survive_a_checkpoint(at::kCUDA); }
+TEST_F(AgmohdCuda, SnapshotsSurviveACheckpoint) {
+  snapshots_survive_a_checkpoint(at::kCUDA);
+  snapshots_survive_a_checkpoint(at::kCUDA, /*on_host=*/true);
+}
 TEST_F(AgmohdCuda, SnapshotsFollowTheParameters) { snapshots_follow_the_parameters(at::kCUDA); }
+
+/// A tensor of more pages than a warp adds, in a pass so long that decisions are rehearsed.
+TEST_F(AgmohdCuda, ALargeModelHasTheBitsOfTheCpu) {
+  const auto large = [](at::Device device) {
+    torch::manual_seed(3);
+    Tensors out{torch::randn({33}), torch::randn({1300 * 16384 + 5}), torch::randn({3, 20000})};
+    for (Tensor& t : out) t = (t * 0.1).to(device).detach().requires_grad_();
+    return out;
+  };
+  const Tensors a = large(at::kCPU), b = large(at::kCUDA);
+  const Tensors gradients = large(at::kCPU);
+  AGMOHD cpu(a, with_snapshots()), cuda(b, with_snapshots());
+  for (std::uint64_t t = 0; t < 40; ++t) {
+    const double scale = t == 25 ? 3000 : t == 30 || t == 31 ? kNan : 1 + 0.2 * double(t % 3);
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      a[i].mutable_grad() = gradients[i].detach() * scale;
+      b[i].mutable_grad() = a[i].grad().to(at::kCUDA);
+    }
+    cpu.step(loss_of(t, at::kCPU));
+    cuda.step(loss_of(t, at::kCUDA));
+  }
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    EXPECT_TRUE(torch::equal(a[i].detach(), b[i].detach().cpu())) << i;
+  }
+  EXPECT_EQ(cpu.tally().count[Tally::skip], cuda.tally().count[Tally::skip]);
+  EXPECT_GE(cuda.tally().count[Tally::skip], 2);
+  EXPECT_EQ(cpu.signals().update2, cuda.signals().update2);
+}
 
 TEST_F(AgmohdCuda, HasTheSignalsOfTheCpu) {
   for (const auto dtype : {at::kFloat, at::kDouble, at::kBFloat16, at::kHalf}) {

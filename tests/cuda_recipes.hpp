@@ -37,6 +37,10 @@ using ClippedSGD = agmohd::Recipe<agmohd::rule::SGD, agmohd::hindrance::None,
 using HalfState = agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::None,
                                  agmohd::momentum::Fixed, agmohd::gradient::ClipByNorm,
                                  agmohd::schedule::Constant, agmohd::storage::BFloat16>;
+/// With sums of a rule, of state in bfloat16.
+using StableHalf =
+    agmohd::Recipe<agmohd::rule::StableAdamW, SkipAbove, agmohd::momentum::Fixed,
+                   agmohd::gradient::None, agmohd::schedule::Constant, agmohd::storage::BFloat16>;
 /// What AGMOHD is while it detects nothing.
 using Calm = agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::None, agmohd::momentum::Fixed,
                             agmohd::gradient::ClipByNorm>;

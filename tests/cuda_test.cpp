@@ -26,6 +26,7 @@ using agmohd::Optimizer;
 using testing_recipes::ClippedSGD;
 using testing_recipes::Everything;
 using testing_recipes::HalfState;
+using testing_recipes::StableHalf;
 using torch::Tensor;
 using Tensors = std::vector<Tensor>;
 
@@ -138,7 +139,7 @@ Tensors states(Optimizer<Recipe>& optimizer, const Tensors& params) {
 template <class Recipe>
 class CudaLane : public ::testing::Test {};
 using Recipes = ::testing::Types<agmohd::recipe::SGD, agmohd::recipe::Adam, agmohd::recipe::AdamW,
-                                 ClippedSGD, Everything, HalfState>;
+                                 ClippedSGD, Everything, HalfState, StableHalf>;
 TYPED_TEST_SUITE(CudaLane, Recipes);
 
 TYPED_TEST(CudaLane, HasTheBitsOfTheCpu) {
@@ -245,6 +246,24 @@ TYPED_TEST(CudaLane, LaunchesTwoKernelsAtMostForAnyNumberOfTensors) {
     EXPECT_EQ(kernels, TypeParam::wants == 0 ? 1 : 2) << count << " tensors";
     EXPECT_EQ(others, 0) << count << " tensors";
   }
+}
+
+TEST(CudaSnapshots, OnTheHostTakeNoneOfTheDevice) {
+  const auto used = [](bool on_host) {
+    const auto bytes = [] {
+      return c10::cuda::CUDACachingAllocator::getDeviceStats(0).allocated_bytes[0].current;
+    };
+    const Tensors params = copies(parameters(torch::kFloat, 3), torch::kCUDA);
+    for (const Tensor& p : params) p.mutable_grad() = torch::randn_like(p);
+    agmohd::AGMOHD optimizer(
+        params, agmohd::AGMOHDOptions(1e-3).snapshots(true).snapshots_on_host(on_host));
+    const auto before = bytes();
+    optimizer.step();
+    return bytes() - before;
+  };
+  std::int64_t expected = 0;
+  for (const Tensor& p : parameters(torch::kFloat, 3)) expected += 2 * 3 * 4 * p.numel();
+  EXPECT_GE(used(false) - used(true), expected);
 }
 
 TYPED_TEST(CudaLane, AllocatesNothingAfterTheFirstStep) {

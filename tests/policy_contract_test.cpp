@@ -122,11 +122,23 @@ struct contract::Sample<rule::SPAM> {
     return p * (1 - lr * o.weight_decay) - lr * root * g / (root * std::fabs(g) + o.eps);
   }
 };
+template <>
+struct contract::Sample<rule::StableAdamW> {
+  static std::vector<rule::StableAdamW::Options> options() {
+    return {{},
+            {.betas = {0.8, 0.999}, .eps = 1e-8, .weight_decay = 0.3},
+            {.betas = {0.0, 0.9}, .weight_decay = 0, .maximize = true, .rms_repaired = false}};
+  }
+  static double first(const rule::StableAdamW::Options& o, double lr, double p, double g) {
+    return p * (1 - lr * o.weight_decay) - lr * adam_direction(o.maximize ? -g : g, o.eps);
+  }
+};
 INSTANTIATE_TYPED_TEST_SUITE_P(SGD, RuleContract, rule::SGD);
 INSTANTIATE_TYPED_TEST_SUITE_P(Adam, RuleContract, rule::Adam);
 INSTANTIATE_TYPED_TEST_SUITE_P(AdamW, RuleContract, rule::AdamW);
 INSTANTIATE_TYPED_TEST_SUITE_P(Signum, RuleContract, own::Signum);
 INSTANTIATE_TYPED_TEST_SUITE_P(SPAM, RuleContract, rule::SPAM);
+INSTANTIATE_TYPED_TEST_SUITE_P(StableAdamW, RuleContract, rule::StableAdamW);
 
 template <>
 struct contract::Sample<gradient::None> {

@@ -13,6 +13,7 @@ void repair(Options& o, bool on) {
   if constexpr (requires { o.repaired(on); }) o.repaired(on);
   if constexpr (requires { o.spike_repaired(on); }) o.spike_repaired(on);
   if constexpr (requires { o.stabilize_repaired(on); }) o.stabilize_repaired(on);
+  if constexpr (requires { o.rms_repaired(on); }) o.rms_repaired(on);
 }
 
 /// NAME as published, and NAME-repaired.
@@ -40,6 +41,7 @@ std::vector<Entry> published() {
   add<StableSpam>(table, "stablespam", "Stable-SPAM", [](auto& o) {
     o.spike_threshold(0).reset_warmup(0).reset_correction(true).reset_interval(1000);
   });
+  add<StableAdamW>(table, "stableadamw", "StableAdamW");
   add<ZClip>(table, "zclip", "AdamW with ZClip");
   add<AdaGC>(table, "adagc", "AdamW with AdaGC", [](auto& o) { o.max_norm(1e30); });
   add<SkipStep>(table, "skipstep", "clip with OLMo's SkipStep");

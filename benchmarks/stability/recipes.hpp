@@ -34,6 +34,7 @@ struct OptionalSkip {
 using Spam = agmohd::Recipe<agmohd::rule::SPAM, OptionalSkip>;
 using StableSpam = agmohd::Recipe<agmohd::rule::SPAM, OptionalSkip, agmohd::momentum::Fixed,
                                   agmohd::gradient::Stabilize>;
+using StableAdamW = agmohd::Recipe<agmohd::rule::StableAdamW, OptionalSkip>;
 using ZClip = Guarded<agmohd::hindrance::ZClip>;
 using AdaGC = Guarded<agmohd::hindrance::AdaGC, agmohd::gradient::AdaptiveClip>;
 using SkipStep = Guarded<agmohd::hindrance::SkipStep>;

@@ -293,8 +293,9 @@ class Optimizer : public torch::optim::Optimizer {
                    Recipe::Rule::slots(settings_.groups[g].rule);
     }
     if constexpr (Recipe::heals) {
-      same_slots =
-          same_slots && scratch_.shared.healing.snapshots == settings_.shared.healing.snapshots;
+      const auto &now = scratch_.shared.healing, &before = settings_.shared.healing;
+      same_slots = same_slots && now.snapshots == before.snapshots &&
+                   now.snapshots_on_host == before.snapshots_on_host;
     }
     if (!same_slots) binder_.invalidate();
     std::swap(settings_, scratch_);

@@ -85,6 +85,7 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   AGMOHD_OPTION(reset_warmup)
   AGMOHD_OPTION(reset_correction)
   AGMOHD_OPTION(spike_repaired)
+  AGMOHD_OPTION(rms_repaired)
   AGMOHD_OPTION(hindrance_threshold)
   AGMOHD_OPTION(plateau_factor)
   AGMOHD_OPTION(plateau_floor)
@@ -119,6 +120,7 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   AGMOHD_OPTION(gamma)
   AGMOHD_OPTION(snapshots)
   AGMOHD_OPTION(snapshot_every)
+  AGMOHD_OPTION(snapshots_on_host)
   AGMOHD_OPTION(stochastic_rounding)
   AGMOHD_OPTION(seed)
 // clang-format on

@@ -11,6 +11,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -74,7 +75,10 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     age_only_ = other.age_only_;
     return *this;
   }
-  ~ParamState() override { touch(); }
+  ~ParamState() override {
+    wait_for_snapshots();
+    touch();
+  }
 
   std::int64_t step() const { return record().age; }
   /// Sets the number of updates; what else the rule remembers of them follows from it and the
@@ -274,7 +278,10 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     record.snapshots = {};
     return record;
   }
-  bool has_snapshots() const { return Recipe::heals && snapshots_[0][0].defined(); }
+  bool has_snapshots() const {
+    if constexpr (Recipe::heals) return snapshots_[0][0].defined();
+    return false;
+  }
   /// f(key in an archive, tensor)
   template <class F>
   void for_each_snapshot(const F& f) {
@@ -319,7 +326,17 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     changed_ = std::move(changed);
     age_only_ = false;
   }
+  /// Before snapshots in the host's memory go: unlike the device's, others may get it at once,
+  /// while steps that write it are under way.
+  void wait_for_snapshots() const {
+    if (!attached() || !has_snapshots() || snapshots_[0][0].is_cuda()) return;
+    try {
+      executor_->wait();
+    } catch (const std::exception&) {  // the device is broken, and writes nothing any more
+    }
+  }
   void detach() {
+    wait_for_snapshots();
     touch();
     executor_.reset();
     changed_.reset();

@@ -46,8 +46,8 @@ struct Recipe {
                 "beta1(options))");
 
   /// 0: the step has no reduce pass, and its sweep measures nothing.
-  static constexpr unsigned wants = Hindrance::wants | Gradient::wants |
-                                    (has::summed<Rule> ? kSums | kTensors : kNothing);
+  static constexpr unsigned wants =
+      Hindrance::wants | Gradient::wants | (has::summed<Rule> ? kSums | kTensors : kNothing);
   static constexpr int slot_count = int(Rule::slot_names.size());
   /// Whether the lanes have to take the watched sweep.
   static constexpr bool watched = (wants & kSweepWants) != 0;

@@ -129,6 +129,23 @@ def spam(gradients, lr=0.01, b1=0.9, b2=0.999, eps=1e-6, threshold=20.0, interva
     return rows  # gradient of a tensor, the parameters after the step
 
 
+# --- StableAdamW, algorithm 2: debiased betas, per tensor ---
+
+
+def stable_adamw(gradients, lr=0.01, b1=0.9, b2=0.99, eps=1e-6, decay=0.1):
+    size = len(gradients[0])
+    rows, p, v, u = [], [0.5] * size, [0.0] * size, [0.0] * size
+    for t, g in enumerate(gradients, start=1):
+        c1, c2 = (b * (1 - b ** (t - 1)) / (1 - b**t) for b in (b1, b2))
+        v = [c1 * y + (1 - c1) * x for x, y in zip(g, v)]
+        u = [c2 * y + (1 - c2) * x * x for x, y in zip(g, u)]
+        rms = math.sqrt(math.fsum(x * x / max(y, eps**2) for x, y in zip(g, u)) / size)
+        rate = lr / (rms if not rms <= 1 else 1)
+        p = [x * (1 - rate * decay) - rate * y / (math.sqrt(z) + eps) for x, y, z in zip(p, v, u)]
+        rows.append([*g, rms, *p])
+    return rows  # gradient of a tensor, its RMS, the parameters after the step
+
+
 # --- Sequences ---
 
 
@@ -182,6 +199,8 @@ def make():
         "stabilize_burst": stabilize(burst),
         "spam": spam(few),
         "spam_stable": spam(few, threshold=0, interval=50, warmup=0, anew=True),
+        "stable_adamw": stable_adamw(few),
+        "stable_adamw_nan": stable_adamw([[NAN, *row[1:]] if t == 60 else row for t, row in enumerate(few[:80])]),
         "adagc_zero": adagc([tensors[0], broken(tensors[1], 20, 0.0), tensors[2]]),
     }
 
@@ -197,6 +216,8 @@ def make():
     for column in (3, 4, 5):
         assert 20 < count("adagc", column, lambda x: x < 1) < 380
     assert all(row[4] == 0 for row in sections["adagc_zero"][100:])
+    assert 10 < count("stable_adamw", 4, lambda x: x > 1) < len(few) - 10
+    assert all(map(math.isnan, sections["stable_adamw_nan"][-1][5:]))
     return sections
 
 

@@ -178,20 +178,20 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
       auto state = std::make_unique<ParamState<Recipe>>();
       state->serialize(saved);
       state->digest(digest);
+      // Storage of its own: what was read may be shared, or used for another load.
+      const auto adopt = [&](at::Tensor& x, const char* name, at::Device device) {
+        validate_slot(x, params[i], name, place);
+        if (x.defined()) x = x.detach().to(device, /*non_blocking=*/false, /*copy=*/true);
+      };
       state->for_each_slot([&](std::size_t j, at::Tensor& slot) {
         const char* const name = Recipe::Rule::slot_names[j];
         TORCH_CHECK(slot.defined() || (used >> j & 1U) == 0,
                     "agmohd: the checkpoint lacks the state ", name, " of ", place);
-        validate_slot(slot, params[i], name, place);
-        // Storage of its own: what was read may be shared, or used for another load.
-        if (slot.defined())
-          slot = slot.detach().to(params[i].device(), /*non_blocking=*/false, /*copy=*/true);
+        adopt(slot, name, params[i].device());
       });
       state->for_each_kept([&](std::size_t j, at::Tensor& kept) {
-        const char* const name = j == 0 ? "snapshot" : Recipe::Rule::slot_names[j - 1];
-        validate_slot(kept, params[i], name, place);
-        if (kept.defined())
-          kept = kept.detach().to(params[i].device(), /*non_blocking=*/false, /*copy=*/true);
+        if (!kept.defined()) return;
+        adopt(kept, j == 0 ? "snapshot" : Recipe::Rule::slot_names[j - 1], kept.device());
       });
       if (!ours) out.memory.updates = std::max(out.memory.updates, state->step());
       out.states.emplace_back(params[i].unsafeGetTensorImpl(), std::move(state));

@@ -303,7 +303,9 @@ class Binder {
       ref.slots[j] = slot.mutable_data_ptr();
     }
     if constexpr (Recipe::heals) {
-      if (settings.shared.healing.snapshots && make_room(*c.state, c.param, ref, creating)) {
+      const auto& healing = settings.shared.healing;
+      if (healing.snapshots &&
+          make_room(*c.state, c.param, ref, healing.snapshots_on_host, creating)) {
         // What snapshots had of it is gone. Captured graphs know the record: only then a new one.
         const auto has = [](const auto& kept) { return kept.stamp != 0; };
         typename Recipe::PerTensor now = record ? *record : c.state->record();
@@ -325,21 +327,35 @@ class Binder {
     return ref;
   }
 
-  /// Gives the state of a parameter room for snapshots. True: some of it is new, so it has none.
+  /// Gives the state of a parameter room for snapshots, on its device or in pinned memory of the
+  /// host; what lies elsewhere is moved. True: some of it is new, so it has none.
   template <class Creating>
   static bool make_room(ParamState<Recipe>& state, const at::Tensor& param, TensorRef<Recipe>& ref,
-                        const Creating& creating) {
+                        bool on_host, const Creating& creating) {
     bool fresh = false;
+    const bool pinned = on_host && !param.is_cpu();
     for (int i = 0; i < 2; ++i) {
       for (std::size_t j = 0; j <= Recipe::slot_count; ++j) {
         if (j > 0 && ref.slots[j - 1] == nullptr) continue;
         at::Tensor& kept = state.snapshots_[std::size_t(i)][j];
         const at::ScalarType type =
             j == 0 ? param.scalar_type() : state_type<typename Recipe::Storage>(param);
-        if (!kept.defined() || kept.sizes() != param.sizes() || !fits(kept, param, type)) {
+        const bool same =
+            kept.defined() && kept.sizes() == param.sizes() && ordered_as(kept, param, type);
+        if (!same || (pinned ? !kept.is_pinned() : kept.device() != param.device())) {
           creating();
-          kept = layout_of(param, type);
-          fresh = true;
+          at::Tensor to = pinned ? at::empty_like(param,
+                                                  param.options()
+                                                      .requires_grad(false)
+                                                      .dtype(type)
+                                                      .device(at::kCPU)
+                                                      .pinned_memory(true),
+                                                  at::MemoryFormat::Preserve)
+                                 : layout_of(param, type);
+          if (same) to.copy_(kept);
+          state.wait_for_snapshots();
+          kept = to;
+          fresh = fresh || !same;
         }
         ref.snapshots.at[i][j] = kept.mutable_data_ptr();
       }

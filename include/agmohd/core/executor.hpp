@@ -22,9 +22,14 @@ namespace agmohd {
 template <class Recipe, bool heals = Recipe::heals>
 struct SnapshotRefs {
   void* at[2][1 + Recipe::slot_count] = {};
+
+  /// Of a tensor of `numel` elements: whether it has room for snapshots.
+  AGMOHD_HD bool room(std::int64_t numel) const { return numel == 0 || at[0][0] != nullptr; }
 };
 template <class Recipe>
-struct SnapshotRefs<Recipe, false> {};
+struct SnapshotRefs<Recipe, false> {
+  AGMOHD_HD bool room(std::int64_t) const { return false; }
+};
 
 /// One tensor of a step, as an executor sees it: memory in the parameter's order, gradient and
 /// state laid out alike.
@@ -118,6 +123,7 @@ class Executor {
   virtual void forget_records() {}
 
   // The rest waits for the device.
+  virtual void wait() {}  ///< for all steps so far
   virtual std::int32_t add_record(const PerTensor& value) = 0;
   virtual PerTensor read_record(std::int32_t record) = 0;
   virtual Memory read_memory() = 0;

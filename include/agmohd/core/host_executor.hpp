@@ -82,13 +82,7 @@ class HostExecutor : public Executor<Recipe> {
     return Recipe::Rule::template summing<R>(settings_.groups[std::size_t(tensor.group)].rule,
                                              records_[std::size_t(tensor.record)].rule);
   }
-  /// For snapshots.
-  bool has_room(std::size_t t) const {
-    if constexpr (Recipe::heals) {
-      return tensors_[t].numel == 0 || tensors_[t].snapshots.at[0][0] != nullptr;
-    }
-    return false;
-  }
+  bool has_room(std::size_t t) const { return tensors_[t].snapshots.room(tensors_[t].numel); }
   /// What this device measured, with what its last sweep did.
   void measured(const Signals& sums, const LossRef& loss) {
     signals_ = sums;

@@ -93,9 +93,9 @@ AGMOHD_HD inline void accumulate(Signals& s, const Signals& other) {
 // lanes of each 32 are added as a butterfly in that type, the 16 results in double. Sampled pages
 // are added as those of the reduce pass.
 
-/// Whether a page of a tensor is measured: one in 16, and the first of each tensor. What is made
+/// Whether a page of a tensor is measured: one in 32, and the first of each tensor. What is made
 /// of the sums are means and ratios, and measuring takes a square root, a division and two waits.
-inline constexpr std::int64_t kSampleEvery = 16;
+inline constexpr std::int64_t kSampleEvery = 32;
 AGMOHD_HD constexpr bool sampled(std::int64_t page) { return page % kSampleEvery == 0; }
 AGMOHD_HD constexpr std::int64_t sampled_pages(std::int64_t numel) {
   return (pages(numel) + kSampleEvery - 1) / kSampleEvery;

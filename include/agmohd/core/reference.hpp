@@ -149,8 +149,9 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
     if (x.numel() <= reduction::kPage) return x;
     const at::Tensor pages =
         at::arange(x.numel(), x.options().dtype(at::kLong)).div(reduction::kPage, "floor");
-    static_assert(reduction::sampled(8) && !reduction::sampled(1));
-    return x.as_strided({x.numel()}, {1}).masked_select(pages.remainder(8) == 0);
+    static_assert(reduction::sampled(reduction::kSampleEvery) && !reduction::sampled(1));
+    return x.as_strided({x.numel()}, {1})
+        .masked_select(pages.remainder(reduction::kSampleEvery) == 0);
   }
 
   /// What the storage makes of a slot, element by element in memory order.

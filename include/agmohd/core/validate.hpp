@@ -125,11 +125,13 @@ inline at::Tensor layout_of(const at::Tensor& param, std::optional<at::ScalarTyp
   return at::empty_like(param, type ? options.dtype(*type) : options, at::MemoryFormat::Preserve);
 }
 
-/// Whether `slot` lies in memory as the lanes expect the state of `param`.
-inline bool fits(const at::Tensor& slot, const at::Tensor& param, at::ScalarType type) {
-  if (slot.scalar_type() != type || slot.device() != param.device() || !is_dense(slot))
-    return false;
+/// Whether `slot` lies in memory as the lanes expect the state of `param`, but for the device.
+inline bool ordered_as(const at::Tensor& slot, const at::Tensor& param, at::ScalarType type) {
+  if (slot.scalar_type() != type || !is_dense(slot)) return false;
   return is_dense(param) ? same_order(slot, param) : same_order(slot, layout_of(param, type));
+}
+inline bool fits(const at::Tensor& slot, const at::Tensor& param, at::ScalarType type) {
+  return slot.device() == param.device() && ordered_as(slot, param, type);
 }
 
 }  // namespace agmohd

@@ -109,9 +109,9 @@ __device__ void decide_tensor(const View<Recipe>& view, int t, const TensorSigna
   const DeviceTensor<Recipe>& tensor = view.tensors[t];
   typename Recipe::PerTensor& record = spare != nullptr ? spare->record : *tensor.record;
   prefetch(&record);
-  bool room = false;  // for snapshots: a table that was captured without them has none
+  // For snapshots: a table that was captured without them has none.
+  const bool room = tensor.snapshots.room(tensor.numel);
   if constexpr (Recipe::heals) {
-    room = tensor.numel == 0 || tensor.snapshots.at[0][0] != nullptr;
     if (core.apply == 0 && spare == nullptr) {
       if (room) Recipe::swap(core.memory, record, core.verdict.swap);
       return;

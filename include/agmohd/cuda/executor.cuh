@@ -127,8 +127,7 @@ class CudaExecutor final : public Executor<Recipe> {
 
   void forget_records() override {
     if (!ring_) return;
-    const c10::cuda::CUDAGuard guard(device_);
-    C10_CUDA_CHECK(cudaStreamSynchronize(ordered_stream()));
+    wait();
     new (ring_->data()) RecordRing{};
   }
   const RecordRing* records() const override {
@@ -139,6 +138,10 @@ class CudaExecutor final : public Executor<Recipe> {
     return read<Signals>(&core_.template at<Core<Recipe>>(0)->signals[parity_]);
   }
 
+  void wait() override {
+    const c10::cuda::CUDAGuard guard(device_);
+    C10_CUDA_CHECK(cudaStreamSynchronize(ordered_stream()));
+  }
   std::int32_t add_record(const PerTensor& value) override {
     fresh_records_.push_back(value);
     return std::int32_t(record_count_ + fresh_records_.size() - 1);

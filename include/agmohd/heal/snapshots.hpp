@@ -18,11 +18,14 @@ namespace agmohd::heal {
 /// and the data do not go back. A tensor that a snapshot does not have stays as it is.
 ///
 /// By option, for the memory: twice that of parameters and state (24 bytes a parameter with Adam in
-/// float32), allocated when `snapshots` is first set, in checkpoints too.
+/// float32), allocated when `snapshots` is first set, in checkpoints too. With `snapshots_on_host`
+/// those of CUDA parameters are in pinned memory of the host, which the device writes and reads
+/// over the bus.
 struct Snapshots {
   struct Options {
     bool snapshots = false;
     std::int64_t snapshot_every = 50;
+    bool snapshots_on_host = false;
   };
   struct Memory {
     std::int64_t healthy = 0;     ///< steps in a row since a snapshot was written
@@ -32,7 +35,8 @@ struct Snapshots {
   };
   static constexpr auto fields =
       describe(field("snapshots", &Options::snapshots),
-               field("snapshot_every", &Options::snapshot_every, between(10, 1e9)));
+               field("snapshot_every", &Options::snapshot_every, between(10, 1e9)),
+               field("snapshots_on_host", &Options::snapshots_on_host));
   static constexpr bool keeps = true;
   static std::string name() { return "Snapshots"; }
 
