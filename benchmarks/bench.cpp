@@ -187,12 +187,16 @@ std::vector<Contestant> hindrance(at::ScalarType dtype, bool cuda) {
 /// The same with snapshots, for which a large model may not leave enough memory.
 std::vector<Contestant> hindrance_and_snapshots(at::ScalarType dtype, bool cuda) {
   std::vector<Contestant> all = hindrance(dtype, cuda);
-  all.push_back({.name = "agmohd_snapshots",
-                 .what = "AGMOHD, a snapshot every 50 steps",
-                 .baseline = "torch_detector",
-                 .bytes_a_parameter = Bytes(dtype).ours(2, 2),
-                 .step = [](Peers& p) { p.step_snapshots(); },
-                 .multiple = 50});
+  const auto add = [&](const char* name, const char* what, bool on_host) {
+    all.push_back({.name = name,
+                   .what = what,
+                   .baseline = "torch_detector",
+                   .bytes_a_parameter = Bytes(dtype).ours(2, 2),
+                   .step = [on_host](Peers& p) { p.step_snapshots(on_host); },
+                   .multiple = 50});
+  };
+  add("agmohd_snapshots", "AGMOHD, a snapshot every 50 steps", false);
+  if (cuda) add("agmohd_host_snapshots", "the same, in the host's memory", true);
   return all;
 }
 

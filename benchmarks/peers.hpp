@@ -108,9 +108,12 @@ class Peers {
   /// AGMOHD's step with a loss.
   void step_agmohd() { ours<Agmohd>().step(loss_); }
   /// The same, with a snapshot in every 50th step.
-  void step_snapshots() {
-    if (!snapshots_) snapshots_.emplace(params_, options<Agmohd>().snapshots(true));
-    snapshots_->step(loss_);
+  void step_snapshots(bool on_host) {
+    auto& optimizer = on_host ? host_snapshots_ : snapshots_;
+    if (!optimizer) {
+      optimizer.emplace(params_, options<Agmohd>().snapshots(true).snapshots_on_host(on_host));
+    }
+    optimizer->step(loss_);
   }
 
   /// A detector as people write one on the host: skip what is not finite or six sigma above the
@@ -203,7 +206,7 @@ class Peers {
   std::optional<torch::optim::AdamW> torch_;
   std::optional<torch::optim::Adam> torch_adam_;
   std::optional<torch::optim::SGD> torch_sgd_;
-  std::optional<agmohd::Optimizer<Agmohd>> snapshots_;
+  std::optional<agmohd::Optimizer<Agmohd>> snapshots_, host_snapshots_;
   AdamStates adam_, adamw_;
   std::vector<at::Tensor> buffers_;
   template <class... Recipes>

@@ -25,11 +25,16 @@ inline bool has_avx2() { return __builtin_cpu_supports("avx2"); }
 #define AGMOHD_FLAT_AVX2 __attribute__((target("avx2"), flatten))
 template <class R>
 using vec_most = vec_avx2<R>;
+/// Without AVX2, which few processors lack, float32 alone has vectors: it saves compile time.
+template <class E>
+using vec_base = std::conditional_t<std::is_same_v<E, float>, vec<float>, Compute<E>>;
 #else
 inline bool has_avx2() { return false; }
 #define AGMOHD_FLAT_AVX2
 template <class R>
 using vec_most = vec<R>;
+template <class E>
+using vec_base = vec<Compute<E>>;
 #endif
 
 template <class Recipe, class E, class K>
@@ -38,7 +43,7 @@ AGMOHD_FLAT_AVX2 std::int64_t sweep_page_avx2(const Page<Recipe, E>& page, const
 }
 template <class Recipe, class E, class K>
 __attribute__((flatten)) std::int64_t sweep_page_base(const Page<Recipe, E>& page, const K& k) {
-  return sweep_page<vec<Compute<E>>>(page, k);
+  return sweep_page<vec_base<E>>(page, k);
 }
 template <class Recipe, class E, class K>
 AGMOHD_FLAT_AVX2 std::int64_t measured_sweep_page_avx2(const Page<Recipe, E>& page, const K& k,
@@ -49,7 +54,7 @@ template <class Recipe, class E, class K>
 __attribute__((flatten)) std::int64_t measured_sweep_page_base(const Page<Recipe, E>& page,
                                                                const K& k,
                                                                reduction::SweptPartial& out) {
-  return measured_sweep_page<vec<Compute<E>>>(page, k, out);
+  return measured_sweep_page<vec_base<E>>(page, k, out);
 }
 template <class Recipe, class E>
 AGMOHD_FLAT_AVX2 reduction::Partial measure_page_avx2(const Page<Recipe, E>& page,

@@ -205,8 +205,8 @@ std::int64_t changed(const W& watched) {
   }
 }
 
-/// By vectors V and a scalar tail. Returns how many elements the rule's guard changed. By value:
-/// what is stored to memory could be a part of what a reference names.
+/// By vectors V, or scalars, and a scalar tail. Returns how many elements the rule's guard changed.
+/// By value: what is stored to memory could be a part of what a reference names.
 template <class V, class Recipe, class E, class K>
 std::int64_t sweep_page(const Page<Recipe, E> page, const K k) {
   std::int64_t guarded = 0;
@@ -220,11 +220,13 @@ std::int64_t sweep_page(const Page<Recipe, E> page, const K k) {
     }
   };
   std::int64_t i = 0;
-  for (; i + V::size <= page.count; i += V::size) {
-    page.ask(i);
-    sweep(i, V{});
+  if constexpr (!std::is_floating_point_v<V>) {
+    for (; i + V::size <= page.count; i += V::size) {
+      page.ask(i);
+      sweep(i, V{});
+    }
   }
-  for (; i < page.count; ++i) sweep(i, typename V::real{});
+  for (; i < page.count; ++i) sweep(i, Compute<E>{});
   return guarded;
 }
 
@@ -237,7 +239,8 @@ std::int64_t measured_sweep_page(const Page<Recipe, E> page, const K k,
   using Narrow = vec<R>;
   constexpr int kGroup = 2 * Narrow::size, kBundle = bundle_size<Recipe, E>;
   constexpr int kOwners = kGroup / kBundle;  // the lanes that own a group
-  static_assert(kGroup % V::size == 0);
+  constexpr int kStep = int(sizeof(V) / sizeof(R));
+  static_assert(kGroup % kStep == 0);
   alignas(32) R lanes[kWatched][kLanes] = {};
   std::int64_t guarded = 0;
   for (std::int64_t i = 0; i < page.count; i += kGroup) {
@@ -252,7 +255,7 @@ std::int64_t measured_sweep_page(const Page<Recipe, E> page, const K k,
       guarded += changed(w);
     };
     if (i + kGroup <= page.count) {
-      for (int j = 0; j < kGroup; j += V::size) sweep(j, V{});
+      for (int j = 0; j < kGroup; j += kStep) sweep(j, V{});
     } else {
       std::memset(seen, 0, sizeof seen);
       for (int j = 0; i + j < page.count; ++j) sweep(j, R{});
