@@ -14,6 +14,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <random>
@@ -430,6 +431,89 @@ TYPED_TEST(Reduction, IsTheSameForAnyNumberOfThreads) {
     }
   }
   at::set_num_threads(before);
+}
+
+// ---- The sweep
+
+using Watched = recipe::AGMOHD;
+
+/// A page of elements E swept by vectors V, or by scalars, and what its sums are.
+template <class E>
+struct SweptPage {
+  using R = cpu::Compute<E>;
+  using Slot = Stored<Watched::Storage, E>;
+  std::vector<E> param, grad;
+  std::vector<Slot> exp_avg, exp_avg_sq;
+  std::int64_t guarded = 0;
+  reduction::SweptPartial sums{};
+
+  explicit SweptPage(std::size_t size) {
+    std::mt19937 random(unsigned(size) + 1);
+    param = normal<E>(size, random), grad = normal<E>(size, random);
+    exp_avg = normal<Slot>(size, random, 0.1), exp_avg_sq = normal<Slot>(size, random, 0.1);
+    for (Slot& x : exp_avg_sq) x = x * x;
+  }
+
+  template <class V>
+  void sweep(const Watched::Coefficients<R>& k, bool measured) {
+    cpu::Page<Watched, E> page{param.data(),
+                               grad.data(),
+                               {exp_avg.data(), exp_avg_sq.data()},
+                               std::int64_t(param.size()),
+                               0,
+                               nullptr,
+                               {},
+                               nullptr};
+    guarded += measured ? cpu::measured_sweep_page<V>(page, k, sums) : cpu::sweep_page<V>(page, k);
+  }
+
+  bool operator==(const SweptPage& other) const {
+    const auto same = [](const auto& a, const auto& b) {
+      return std::memcmp(a.data(), b.data(), a.size() * sizeof a[0]) == 0;
+    };
+    return same(param, other.param) && same(exp_avg, other.exp_avg) &&
+           same(exp_avg_sq, other.exp_avg_sq) && guarded == other.guarded &&
+           std::memcmp(&sums, &other.sums, sizeof sums) == 0;
+  }
+};
+
+#ifdef AGMOHD_HAS_AVX2
+template <class E>
+AGMOHD_AVX2 void sweep_avx2(SweptPage<E>& page, const Watched::Coefficients<cpu::Compute<E>>& k,
+                            bool measured) {
+  page.template sweep<vec_avx2<cpu::Compute<E>>>(k, measured);
+}
+#endif
+
+TYPED_TEST(Reduction, EveryVectorHasTheBitsOfScalars) {
+  using E = TypeParam;
+  using R = cpu::Compute<E>;
+  for (const bool clipped : {false, true}) {
+    Watched::Shared shared;
+    shared.gradient.gradient_clipping =
+        clipped ? gradient::Clipping::value : gradient::Clipping::adaptive;
+    shared.gradient.max_value = 0.5;
+    Watched::Memory memory;
+    Watched::PerTensor tensor;
+    const auto k = Watched::decide<R>(shared, {1e-2, {}}, Signals{}, Verdict{}, memory, tensor, 0,
+                                      {1, 1, 0, 100});
+    for (const std::size_t size : {1U, 7U, 8U, 16U, 31U, 100U, 4097U, 16384U}) {
+      for (const bool measured : {false, true}) {
+        SweptPage<E> scalar(size), narrow(size), wide(size);
+        scalar.template sweep<R>(k, measured);
+        narrow.template sweep<vec<R>>(k, measured);
+        EXPECT_TRUE(scalar == narrow) << size << measured;
+#ifdef AGMOHD_HAS_AVX2
+        if (!cpu::has_avx2()) continue;
+        sweep_avx2(wide, k, measured);
+        EXPECT_TRUE(scalar == wide) << size << measured;
+        if (size > 1000) {
+          EXPECT_GT(wide.guarded, 0);
+        }
+#endif
+      }
+    }
+  }
 }
 
 // ---- The pool

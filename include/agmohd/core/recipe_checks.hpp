@@ -40,8 +40,8 @@ struct CheckRule {
                 "agmohd: the rule's Guard has no static function at<R>(options, now, slack, rule's "
                 "memory, memory)");
   static_assert(!has::Guard<RulePolicy> || has::guard_apply<RulePolicy>,
-                "agmohd: the rule's Guard has no static function apply(slots, rule's coefficients, "
-                "coefficients)");
+                "agmohd: the rule's Guard has no static functions sure(slots, coefficients) and "
+                "apply(slots, rule's coefficients, coefficients)");
   static_assert(agmohd::Rule<RulePolicy>,
                 "agmohd: the first argument of Recipe is not a rule; see core/concepts.hpp");
   static constexpr bool passed = true;

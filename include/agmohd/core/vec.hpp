@@ -20,8 +20,7 @@ namespace agmohd {
 
 /// The CPU's lane: 32 bytes of floats or doubles as two 16-byte vectors. Halves of 16 bytes,
 /// because a function that returns a 32-byte vector has one ABI with AVX and another without, and
-/// an unoptimised build does not inline. GCC and Clang merge or pair the halves; measured against
-/// one 32-byte vector there is no difference in memory.
+/// an unoptimised build does not inline. Where there is AVX2, vec_avx2 is used.
 template <std::floating_point R>
 struct vec {
   using real = R;

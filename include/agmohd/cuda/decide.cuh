@@ -249,6 +249,7 @@ __device__ void decide_together(const View<Recipe>& view, int part, bool alone) 
         __threadfence();
         if (real != 0 && alone) *static_cast<volatile unsigned*>(&core.judged) = 1;
       }
+      __syncthreads();  // what adds uses shared memory
     }
     if (!alone) continue;
     if (share >= 0) {
