@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 
 METHODS = ["adamw", "clip", "nanskip"]
-METHODS += [m + form for m in ("spam", "stablespam", "zclip", "adagc", "skipstep") for form in ("", "-repaired")]
+METHODS += [m + form for m in ("spam", "stablespam", "stableadamw", "zclip", "adagc", "skipstep") for form in ("", "-repaired")]
 METHODS += ["agmohd", "agmohd-stabilize", "agmohd-snapshots"]
 FEW = ["adamw", "clip", "nanskip", "skipstep-repaired"]  # beside AGMOHD where there is no room for all
 
