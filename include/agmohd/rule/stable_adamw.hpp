@@ -11,9 +11,9 @@
 namespace agmohd::rule {
 
 /// StableAdamW (Wortsman et al. 2023, algorithm 2): AdamW whose learning rate is divided, tensor by
-/// tensor, by the root mean square of g^2 / max(v, eps^2), where that is above 1; v is the corrected
-/// second moment that includes g. So a second moment that lags behind the gradients does not make
-/// the step too large. The reduce pass reads exp_avg_sq for it: 4 bytes a parameter more.
+/// tensor, by the root mean square of g^2 / max(v, eps^2), where that is above 1; v is the
+/// corrected second moment that includes g. So a second moment that lags behind the gradients does
+/// not make the step too large. The reduce pass reads exp_avg_sq for it: 4 bytes a parameter more.
 ///
 /// g is the gradient as the reduce pass measures it: clips by norm are not in it, so that with one
 /// in front the division is by too much where both act. As published there is none. As published,
