@@ -268,6 +268,33 @@ void expect_lanes_agree(const typename Trained<Recipe>::Options& options, double
   }
 }
 
+/// What the reduce pass sums for a rule, of one row of a page at most.
+template <class Recipe, class T>
+agmohd::TensorSignals summed(const typename Recipe::Group& group,
+                             const typename Recipe::PerTensor& tensor, const std::vector<T>& g,
+                             const std::vector<typename Recipe::template Slots<T>>& slots,
+                             std::size_t size) {
+  agmohd::TensorSignals out;
+  if constexpr (Recipe::sums) {
+    using namespace agmohd::reduction;
+    using R = agmohd::Real<T>;
+    const auto k = Recipe::Rule::template summing<R>(group.rule, tensor.rule);
+    std::vector<T> of_blocks(g.size());
+    for (std::size_t b = 0; b < g.size(); ++b) {
+      of_blocks[b] = Recipe::Rule::summed(g[b], slots[b], k);
+    }
+    std::vector<R> x(kRow, R(0));
+    std::memcpy(x.data(), of_blocks.data(), size * sizeof(R));
+    double lanes[kLanes];
+    for (std::size_t l = 0; l < kLanes; ++l) {
+      lanes[l] = double((x[4 * l] + x[4 * l + 1]) + (x[4 * l + 2] + x[4 * l + 3]));
+    }
+    out.summed = butterfly(lanes);
+    out.numel = std::int64_t(size);
+  }
+  return out;
+}
+
 /// The arithmetic of a recipe alone, on lane T: what becomes of `p`, then of each used slot.
 template <class Recipe, class T>
 std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
@@ -288,7 +315,8 @@ std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
   const unsigned used = Recipe::Rule::slots(group.rule);
   for (const auto& gradient : gradients) {
     const std::vector<T> g = packed(gradient);
-    const auto k = Recipe::template decide<R>({}, group, {}, {}, memory, tensor);
+    const auto k = Recipe::template decide<R>({}, group, {}, {}, memory, tensor, 0,
+                                              summed<Recipe, T>(group, tensor, g, slots, p.size()));
     memory.updates += 1;
     for (std::size_t b = 0; b < blocks; ++b) {
       x[b] = Recipe::sweep(x[b], g[b], slots[b], k);
