@@ -80,7 +80,7 @@ void store(E* to, const V& x) {
     x.store(to);
   } else if constexpr (is_wide<V>) {
     vec<typename V::real> parts[2];
-    std::memcpy(parts, &x, sizeof x);
+    std::memcpy(parts, static_cast<const void*>(&x), sizeof x);
     store(to, parts[0]);
     store(to + V::size / 2, parts[1]);
   } else if constexpr (std::is_floating_point_v<E>) {
@@ -92,7 +92,7 @@ void store(E* to, const V& x) {
     std::memcpy(to, &bits, sizeof bits);
   } else {
     float wide[V::size];
-    std::memcpy(wide, &x, sizeof x);
+    std::memcpy(wide, static_cast<const void*>(&x), sizeof x);
     for (int i = 0; i < V::size; ++i) narrow(wide[i], to[i]);
   }
 }
@@ -107,7 +107,7 @@ V rounded(const V& x, const typename Storage::Key& key, std::int64_t element, in
   } else if constexpr (is_wide<V>) {
     if (!Storage::rounds(key)) return x;
     vec<float> parts[2];
-    std::memcpy(parts, &x, sizeof x);
+    std::memcpy(parts, static_cast<const void*>(&x), sizeof x);
     parts[0] = rounded<Storage>(parts[0], key, element, slot);
     parts[1] = rounded<Storage>(parts[1], key, element + vec<float>::size, slot);
     V out;
