@@ -430,7 +430,7 @@ void expect_bounds() {
   EXPECT_FALSE(Sample<Policy>::options().empty());
   for (const auto& sample : Sample<Policy>::options()) {
     EXPECT_EQ(message<Policy>(sample), "");
-    agmohd::detail::for_each_field(Policy::fields, [&](const auto& f, auto) {
+    Policy::fields.each([&](const auto& f, auto) {
       for_each_number<Policy>(sample, f, [&]<class V>(const std::string& name, V, auto with) {
         for (const V x : outside<V>(f.bounds)) {
           std::ostringstream value;
@@ -455,8 +455,7 @@ void expect_bounds() {
 template <class Fields>
 void expect_unique_names(const Fields& fields) {
   std::set<std::string> names;
-  agmohd::detail::for_each_field(
-      fields, [&](const auto& f, auto) { EXPECT_TRUE(names.insert(f.name).second) << f.name; });
+  fields.each([&](const auto& f, auto) { EXPECT_TRUE(names.insert(f.name).second) << f.name; });
   EXPECT_EQ(names.count("lr"), 0U);
 }
 

@@ -172,7 +172,7 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   void inherit(const Options& defaults) {
     require_no_shared(defaults);
     inherited_ = true;
-    detail::for_each_field(Table::fields, [&](const auto&, auto i) {
+    Table::fields.each([&](const auto&, auto i) {
       if (i >= group_count) {
         std::get<i>(values_) = std::get<i>(fresh());
         given_.reset(i);
@@ -188,7 +188,7 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   /// Whether this group's options set what belongs to the optimizer as a whole, to another value.
   bool has_shared_but(const Options& defaults) const {
     bool any = false;
-    detail::for_each_field(Table::fields, [&](const auto&, auto i) {
+    Table::fields.each([&](const auto&, auto i) {
       any = any || (i >= group_count && is_set<i>() &&
                     std::get<i>(values_) != std::get<i>(defaults.values_));
     });
@@ -197,7 +197,7 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
 
   /// Throws std::invalid_argument if has_shared_but(defaults).
   void require_no_shared(const Options& defaults) const {
-    detail::for_each_field(Table::fields, [&](const auto& f, auto i) {
+    Table::fields.each([&](const auto& f, auto i) {
       if (i >= group_count && is_set<i>() &&
           std::get<i>(values_) != std::get<i>(defaults.values_)) {
         throw std::invalid_argument(
@@ -227,7 +227,7 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   /// Adds a part of the options to a digest.
   template <class Digest>
   void digest(Digest& digest, detail::OptionPart part) const {
-    detail::for_each_field(Table::fields, [&](const auto&, auto i) {
+    Table::fields.each([&](const auto&, auto i) {
       if (Table::part(i) != part) return;
       const auto value = detail::unheld(std::get<i>(values_));
       if constexpr (std::is_same_v<decltype(value), const Pair>) {
@@ -273,9 +273,8 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
     std::get<0>(values) = default_lr();
     const auto fill = [&]<std::size_t At, class Policy>() {
       const typename Policy::Options o{};
-      detail::for_each_field(Policy::fields, [&](const auto& f, auto i) {
-        std::get<At + i>(values) = detail::held(f(o));
-      });
+      Policy::fields.each(
+          [&](const auto& f, auto i) { std::get<At + i>(values) = detail::held(f(o)); });
     };
     fill.template operator()<Table::rule, typename Recipe::Rule>();
     fill.template operator()<Table::hindrance, typename Recipe::Hindrance>();
@@ -289,16 +288,15 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
 
   template <std::size_t At, class O, class Fields>
   Options& assign(const O& o, const Fields& fields) {
-    detail::for_each_field(fields, [&](const auto& f, auto i) { put<At + i>(detail::held(f(o))); });
+    fields.each([&](const auto& f, auto i) { put<At + i>(detail::held(f(o))); });
     return *this;
   }
 
   template <std::size_t At, class Policy>
   typename Policy::Options extract() const {
     typename Policy::Options o{};
-    detail::for_each_field(Policy::fields, [&](const auto& f, auto i) {
-      f(o) = detail::unheld(std::get<At + i>(values_));
-    });
+    Policy::fields.each(
+        [&](const auto& f, auto i) { f(o) = detail::unheld(std::get<At + i>(values_)); });
     return o;
   }
 
@@ -310,14 +308,14 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   }
 
   void write(torch::serialize::OutputArchive& archive, std::size_t begin, std::size_t end) const {
-    detail::for_each_field(Table::fields, [&](const auto& f, auto i) {
+    Table::fields.each([&](const auto& f, auto i) {
       if (i >= begin && i < end) {
         archive.write(key<i>(f.name), c10::IValue(detail::stored(std::get<i>(values_))));
       }
     });
   }
   void read(torch::serialize::InputArchive& archive, std::size_t begin, std::size_t end) {
-    detail::for_each_field(Table::fields, [&](const auto& f, auto i) {
+    Table::fields.each([&](const auto& f, auto i) {
       c10::IValue value;
       if (i < begin || i >= end || !archive.try_read(key<i>(f.name), value)) return;
       using V = std::tuple_element_t<i, Values>;
@@ -330,5 +328,19 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   std::bitset<count> given_;
   bool inherited_ = false;
 };
+
+/// The options of group number `g`. A group that came through the base class may have any.
+template <class Recipe>
+const Options<Recipe>& options_of(const torch::optim::OptimizerParamGroup& group, std::size_t g) {
+  const auto* const found =
+      group.has_options() ? dynamic_cast<const Options<Recipe>*>(&group.options()) : nullptr;
+  TORCH_CHECK(found != nullptr, "agmohd: the options of group ", g,
+              " are not the Options of this optimizer, ", Recipe::name());
+  return *found;
+}
+template <class Recipe>
+Options<Recipe>& options_of(torch::optim::OptimizerParamGroup& group, std::size_t g) {
+  return const_cast<Options<Recipe>&>(options_of<Recipe>(std::as_const(group), g));
+}
 
 }  // namespace agmohd

@@ -10,8 +10,8 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
-#include <tuple>
 #include <type_traits>
+#include <utility>
 
 namespace agmohd {
 
@@ -70,6 +70,10 @@ struct Field {
   }
 };
 
+/// The fields of a policy, in order. Much cheaper to compile than a std::tuple.
+template <class... F>
+struct FieldList;
+
 namespace detail {
 
 template <class Owner, class Value>
@@ -87,36 +91,72 @@ struct Nested {
   constexpr auto& operator()(Owner& owner) const { return path(owner.*member); }
 };
 
+template <std::size_t I, class F>
+struct FieldLeaf {
+  F field;
+};
+template <class Positions, class... F>
+struct FieldLeaves;
+template <std::size_t... I, class... F>
+struct FieldLeaves<std::index_sequence<I...>, F...> : FieldLeaf<I, F>... {
+  template <class Call>
+  constexpr decltype(auto) apply(Call&& call) const {
+    return call(static_cast<const FieldLeaf<I, F>&>(*this).field...);
+  }
+  /// Calls f(field, position) for each field, with the position as an integral constant.
+  template <class Call>
+  constexpr void each(Call&& call) const {
+    (call(static_cast<const FieldLeaf<I, F>&>(*this).field,
+          std::integral_constant<std::size_t, I>{}),
+     ...);
+  }
+};
+
 }  // namespace detail
+
+template <class... F>
+struct FieldList : detail::FieldLeaves<std::index_sequence_for<F...>, F...> {
+  static constexpr std::size_t size = sizeof...(F);
+};
 
 template <class Owner, class Value>
 requires(!std::is_enum_v<Value>) constexpr auto field(const char* name, Value Owner::*member,
                                                       Bounds bounds = any()) {
-  return std::make_tuple(Field<Owner, Value, detail::Member<Owner, Value>>{name, {member}, bounds});
+  using F = Field<Owner, Value, detail::Member<Owner, Value>>;
+  return FieldList<F>{{{F{name, {member}, bounds}}}};
 }
 
 template <class Owner, class Enum>
 requires std::is_enum_v<Enum>
 constexpr auto field(const char* name, Enum Owner::*member, Choices allowed) {
   static_assert(std::is_same_v<std::underlying_type_t<Enum>, std::int64_t>);
-  return std::make_tuple(Field<Owner, Enum, detail::Member<Owner, Enum>>{name, {member}, allowed});
+  using F = Field<Owner, Enum, detail::Member<Owner, Enum>>;
+  return FieldList<F>{{{F{name, {member}, allowed}}}};
 }
 
 /// The fields of a policy inside this one (a schedule inside Warmup, a link inside a Chain).
 template <class Owner, class Inner, class... F>
-constexpr auto nested(Inner Owner::*member, const std::tuple<F...>& fields) {
-  return std::apply(
-      [member](const auto&... f) {
-        return std::make_tuple(Field<Owner, typename std::decay_t<decltype(f)>::value_type,
-                                     detail::Nested<Owner, Inner, decltype(f.path)>>{
-            f.name, {member, f.path}, f.bounds}...);
-      },
-      fields);
+constexpr auto nested(Inner Owner::*member, const FieldList<F...>& fields) {
+  return fields.apply([member](const F&... f) {
+    return FieldList<
+        Field<Owner, typename F::value_type, detail::Nested<Owner, Inner, decltype(F::path)>>...>{
+        {{{f.name, {member, f.path}, f.bounds}}...}};
+  });
 }
 
-template <class... Tuples>
-constexpr auto describe(const Tuples&... fields) {
-  return std::tuple_cat(fields...);
+/// Lists of fields as one.
+constexpr FieldList<> describe() { return {}; }
+template <class... F>
+constexpr FieldList<F...> describe(const FieldList<F...>& fields) {
+  return fields;
+}
+template <class... A, class... B, class... Lists>
+constexpr auto describe(const FieldList<A...>& a, const FieldList<B...>& b,
+                        const Lists&... others) {
+  return describe(a.apply([&b](const A&... x) {
+    return b.apply([&x...](const B&... y) { return FieldList<A..., B...>{{{x}..., {y}...}}; });
+  }),
+                  others...);
 }
 
 namespace detail {
@@ -181,15 +221,15 @@ void check_value(const std::string& name, Enum value, const Choices& choices) {
 /// std::invalid_argument that names the field, the value and what is allowed.
 template <class Policy>
 void check(const typename Policy::Options& options) {
-  std::apply([&](const auto&... f) { (detail::check_value(f.name, f(options), f.bounds), ...); },
-             Policy::fields);
+  Policy::fields.each(
+      [&](const auto& f, auto) { detail::check_value(f.name, f(options), f.bounds); });
   if constexpr (requires { Policy::check(options); }) Policy::check(options);
 }
 
 /// Whether all fields of two options of `Policy` are equal.
 template <class Policy>
 bool same(const typename Policy::Options& a, const typename Policy::Options& b) {
-  return std::apply([&](const auto&... f) { return ((f(a) == f(b)) && ...); }, Policy::fields);
+  return Policy::fields.apply([&](const auto&... f) { return ((f(a) == f(b)) && ...); });
 }
 
 }  // namespace agmohd

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <string_view>
-#include <tuple>
-#include <type_traits>
+
+#include "fields.hpp"
 
 namespace agmohd {
 
@@ -24,24 +24,12 @@ namespace detail {
 
 /// The position of the first field called `name` in a field list, or its size.
 template <class... F>
-constexpr std::size_t position(const std::tuple<F...>& fields, std::string_view name) {
-  return std::apply(
-      [name](const auto&... f) {
-        std::size_t at = 0;
-        bool found = false;
-        ((found = found || name == f.name, at += found ? 0 : 1), ...);
-        return at;
-      },
-      fields);
-}
-
-/// Calls f(field, index) for every field of a list, with the index as an integral constant.
-template <class Fields, class F>
-constexpr void for_each_field(const Fields& fields, F&& f) {
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    (f(std::get<I>(fields), std::integral_constant<std::size_t, I>{}), ...);
-  }
-  (std::make_index_sequence<std::tuple_size_v<Fields>>{});
+constexpr std::size_t position(const FieldList<F...>& fields, std::string_view name) {
+  std::size_t at = sizeof...(F);
+  fields.each([&](const auto& f, auto i) {
+    if (at == sizeof...(F) && name == f.name) at = i;
+  });
+  return at;
 }
 
 }  // namespace detail

@@ -50,7 +50,7 @@ auto stored(const V& value) {
 }
 
 template <class... F>
-std::tuple<typename Held<typename F::value_type>::type...> held_values(const std::tuple<F...>&);
+std::tuple<typename Held<typename F::value_type>::type...> held_values(const FieldList<F...>&);
 
 struct LearningRate {
   struct Options {
@@ -70,12 +70,12 @@ struct Absent {};
 /// storage last.
 template <class Recipe>
 struct OptionTable {
-  static constexpr auto group_fields = std::tuple_cat(LearningRate::fields, Recipe::Rule::fields);
-  static constexpr auto fields = std::tuple_cat(
+  static constexpr auto group_fields = describe(LearningRate::fields, Recipe::Rule::fields);
+  static constexpr auto fields = describe(
       group_fields, Recipe::Hindrance::fields, Recipe::Momentum::fields, Recipe::Gradient::fields,
       Recipe::Schedule::fields, Recipe::Healing::fields, Recipe::Storage::fields);
-  static constexpr std::size_t group_count = std::tuple_size_v<decltype(group_fields)>;
-  static constexpr std::size_t count = std::tuple_size_v<decltype(fields)>;
+  static constexpr std::size_t group_count = group_fields.size;
+  static constexpr std::size_t count = fields.size;
   using Values = decltype(held_values(fields));
 
   static constexpr std::size_t find(std::string_view name) { return position(fields, name); }
@@ -84,8 +84,7 @@ struct OptionTable {
                                             std::type_identity<Absent>>::type;
 
   template <class Policy>
-  static constexpr std::size_t size =
-      std::tuple_size_v<std::remove_cvref_t<decltype(Policy::fields)>>;
+  static constexpr std::size_t size = Policy::fields.size;
   static constexpr std::size_t rule = 1;
   static constexpr std::size_t hindrance = group_count;
   static constexpr std::size_t momentum = hindrance + size<typename Recipe::Hindrance>;
