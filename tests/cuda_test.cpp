@@ -266,6 +266,28 @@ TEST(CudaSnapshots, OnTheHostTakeNoneOfTheDevice) {
   EXPECT_GE(used(false) - used(true), expected);
 }
 
+TEST(CudaSnapshots, OfACapturedStepStayWhereTheyAre) {
+  const Tensors params = copies(parameters(torch::kFloat, 3), torch::kCUDA);
+  for (const Tensor& p : params) p.mutable_grad() = torch::randn_like(p);
+  agmohd::AGMOHD optimizer(params, agmohd::AGMOHDOptions(1e-3).snapshots(true));
+  torch::cuda::synchronize();
+  const c10::cuda::CUDAStreamGuard guard(c10::cuda::getStreamFromPool());
+  optimizer.step();
+  optimizer.prepare();
+  at::cuda::CUDAGraph graph;
+  graph.capture_begin();
+  optimizer.step();
+  graph.capture_end();
+  graph.replay();
+  optimizer.options().snapshots_on_host(true);
+  EXPECT_THROW(optimizer.step(), c10::Error);
+  EXPECT_THROW(optimizer.prepare(), c10::Error);
+  optimizer.options().snapshots_on_host(false);
+  optimizer.step();
+  graph.replay();
+  EXPECT_EQ(optimizer.tally().steps, 4);
+}
+
 TYPED_TEST(CudaLane, AllocatesNothingAfterTheFirstStep) {
   const Tensors params = copies(parameters(torch::kFloat, 3), torch::kCUDA);
   auto optimizer = two_groups<TypeParam>(params);
@@ -502,6 +524,33 @@ TYPED_TEST(CudaLane, ReplaysAndEagerStepsMayTakeTurns) {
   expect_same_bits(plain, mixed, TypeParam::name());
   expect_same_bits(states(*a, plain), states(*b, mixed), "states of " + TypeParam::name());
   EXPECT_EQ(a->updates(), b->updates());
+}
+
+/// Nothing waits between prepare() and the capture, and there are more captures than LibTorch has
+/// streams.
+TEST(CudaGraph, IsCapturedWhileTheDeviceIsBehind) {
+  using Recipe = agmohd::recipe::Adam;
+  Tensors plain = copies(parameters(torch::kFloat, 37), torch::kCUDA),
+          graphed = copies(plain, torch::kCUDA);
+  Optimizer<Recipe> a(plain, options<Recipe>()), b(graphed, options<Recipe>());
+  const c10::cuda::CUDAStream side = c10::cuda::getStreamFromPool();
+  const c10::cuda::CUDAStreamGuard guard(side);
+  set_gradients(plain, 0, 1), set_gradients(graphed, 0, 1);
+  torch::cuda::synchronize();
+  a.step(), b.step();
+  const Tensor work = torch::zeros({4096, 4096}, torch::kCUDA);
+  for (int i = 0; i < 40; ++i) {
+    for (int k = 0; k < 3; ++k) torch::mm(work, work);
+    b.prepare();
+    at::cuda::CUDAGraph graph;
+    graph.capture_begin();
+    b.step();
+    graph.capture_end();
+    graph.replay(), a.step();
+    side.synchronize();
+  }
+  expect_same_bits(plain, graphed, "parameters");
+  EXPECT_EQ(b.updates(), 41);
 }
 
 TYPED_TEST(CudaLane, BitsDoNotDependOnTuning) {

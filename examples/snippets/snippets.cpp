@@ -311,7 +311,6 @@ void graph(Task task) {
 
   optimizer.zero_grad();
   optimizer.prepare();
-  torch::cuda::synchronize();
   at::cuda::CUDAGraph graph;
   graph.capture_begin();
   train_step();

@@ -92,22 +92,26 @@ class CpuExecutor final : public HostExecutor<Recipe> {
   void bind(std::span<const TensorRef<Recipe>> tensors, const Handles*) override {
     std::vector<TensorRef<Recipe>> sorted = sorted_by_dtype(tensors);
     const bool same = same_pages<Recipe>(sorted, tensors_);
-    tensors_ = std::move(sorted);
-    if (same) return;
+    if (same) {
+      tensors_ = std::move(sorted);
+      return;
+    }
+    tensors_.clear();  // until there is room for all
     pages_.clear();
     std::int32_t samples = 0;
-    for (std::size_t t = 0; t < tensors_.size(); ++t) {
-      for (std::int64_t first = 0; first < tensors_[t].numel; first += reduction::kPage) {
+    for (std::size_t t = 0; t < sorted.size(); ++t) {
+      for (std::int64_t first = 0; first < sorted[t].numel; first += reduction::kPage) {
         const bool sampled = reduction::sampled(first / reduction::kPage);
         pages_.push_back({std::int32_t(t), Recipe::watched && sampled ? samples++ : -1, first});
       }
     }
-    tensor_signals_.assign(tensors_.size(), TensorSignals{});
-    coefficients_.resize(tensors_.size());
-    coefficients64_.resize(tensors_.size());
+    tensor_signals_.assign(sorted.size(), TensorSignals{});
+    coefficients_.resize(sorted.size());
+    coefficients64_.resize(sorted.size());
     if constexpr (Recipe::wants != 0) partials_.resize(pages_.size());
     if constexpr (Recipe::sums) summed_.resize(pages_.size());
     if constexpr (Recipe::watched) swept_.resize(std::size_t(samples));
+    tensors_ = std::move(sorted);
   }
 
   void measure(const LossRef& loss, bool /*alone*/) override {

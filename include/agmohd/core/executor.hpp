@@ -12,6 +12,8 @@
 #include <typeinfo>
 #include <vector>
 
+#include "../version.hpp"
+#include "device_host.hpp"
 #include "elements.hpp"
 #include "record.hpp"
 #include "signals.hpp"
@@ -97,6 +99,8 @@ class Executor {
   /// Whether the device records a graph: nothing may then be created, and `bind` uses a table that
   /// `reserve` made.
   virtual bool capturing() const { return false; }
+  /// Whether one was recorded: what it points to is not moved any more.
+  virtual bool captured() const { return false; }
   /// Makes room for a later capture of a step over these tensors.
   virtual void reserve(std::span<const TensorRef<Recipe>> /*tensors*/) {}
 
@@ -131,15 +135,15 @@ class Executor {
 };
 
 /// Where kernel units register. One for a program and the libraries it links: visible whatever the
-/// flags, and keyed by name, since the visibility of a template is that of its arguments.
+/// flags, and keyed by text, since the visibility of a template is that of its arguments.
 class __attribute__((visibility("default"))) KernelRegistry {
  public:
   using Function = void (*)();
-  static void put(const char* recipe, Function make) {
+  static void put(const std::string& recipe, Function make) {
     const std::lock_guard lock(instance().mutex_);
     instance().makers_[recipe] = make;
   }
-  static Function find(const char* recipe) {
+  static Function find(const std::string& recipe) {
     const std::lock_guard lock(instance().mutex_);
     const auto found = instance().makers_.find(recipe);
     return found == instance().makers_.end() ? nullptr : found->second;
@@ -157,12 +161,27 @@ class __attribute__((visibility("default"))) KernelRegistry {
 /// The makers of CUDA executors in the registry.
 template <class Recipe>
 struct CudaKernels {
-  using Make = std::shared_ptr<Executor<Recipe>> (*)(int device);
+  using Make = std::shared_ptr<Executor<Recipe>> (*)(int device, const DeviceHost& host);
   static void put(Make make) {
-    KernelRegistry::put(typeid(Recipe).name(), reinterpret_cast<KernelRegistry::Function>(make));
+    KernelRegistry::put(key(), reinterpret_cast<KernelRegistry::Function>(make));
   }
   /// Null: no kernels were compiled for the recipe.
-  static Make find() { return reinterpret_cast<Make>(KernelRegistry::find(typeid(Recipe).name())); }
+  static Make find() { return reinterpret_cast<Make>(KernelRegistry::find(key())); }
+
+ private:
+  /// With version and sizes: libraries of one program may have been built with several versions.
+  static std::string key() {
+    std::string out = typeid(Recipe).name();
+    for (const std::size_t part :
+         {std::size_t{AGMOHD_VERSION_MAJOR}, std::size_t{AGMOHD_VERSION_MINOR},
+          std::size_t{AGMOHD_VERSION_PATCH}, sizeof(typename Recipe::Memory),
+          sizeof(typename Recipe::PerTensor), sizeof(typename Recipe::Shared),
+          sizeof(typename Recipe::Group), sizeof(TensorRef<Recipe>)}) {
+      out += ' ';
+      out += std::to_string(part);
+    }
+    return out;
+  }
 };
 
 }  // namespace agmohd

@@ -13,6 +13,7 @@
 
 #include "cpu.hpp"
 #include "executor.hpp"
+#include "libtorch_device.hpp"
 #include "reference.hpp"
 
 namespace agmohd {
@@ -124,7 +125,7 @@ class Lanes {
   static ExecutorPtr fast_executor(c10::Device device) {
     if (device.is_cpu()) return std::make_shared<cpu::CpuExecutor<Recipe>>();
     if (!device.is_cuda()) return nullptr;
-    if (const auto make = CudaKernels<Recipe>::find()) return make(device.index());
+    if (const auto make = CudaKernels<Recipe>::find()) return make(device.index(), libtorch_cuda());
     TORCH_WARN_ONCE("agmohd: no CUDA kernels were compiled for the recipe ", Recipe::name(),
                     "; its tensors take the slow reference lane. Add to CMakeLists.txt: "
                     "agmohd_add_kernels(<target> HEADER <header of the recipe> RECIPES <recipe>)");

@@ -241,7 +241,7 @@ __device__ void decide_together(const View<Recipe>& view, int part, bool alone) 
         signals.nonfinite = sum.nonfinite;
         Recipe::join(signals, core.memory);
         if (real != 0) {
-          core.signals[view.parity] = signals;
+          core.signals = signals;
         } else {
           core.spare_memory = core.memory;
         }

@@ -2,12 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <c10/cuda/CUDAGraphsC10Utils.h>
-
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -31,18 +30,19 @@ class CudaExecutor final : public Executor<Recipe> {
 
   explicit CudaExecutor(int device) : CudaExecutor(device, properties(device)) {}
 
+  bool captured() const override { return !captured_.empty(); }
   bool capturing() const override {
-    const c10::cuda::CUDAGuard guard(device_);
-    return cuda::capturing(c10::cuda::getCurrentCUDAStream());
+    const OnDevice guard(device_);
+    return cuda::capturing(current_stream(device_));
   }
 
   void begin() override {
-    const c10::cuda::CUDAGuard guard(device_);
+    const OnDevice guard(device_);
     ordered_stream();
   }
   void end() override {
-    const c10::cuda::CUDAGuard guard(device_);
-    mark(c10::cuda::getCurrentCUDAStream());
+    const OnDevice guard(device_);
+    mark(current_stream(device_));
   }
 
   void bind(std::span<const TensorRef<Recipe>> tensors, const Handles*) override {
@@ -66,43 +66,45 @@ class CudaExecutor final : public Executor<Recipe> {
   }
 
   void reserve(std::span<const TensorRef<Recipe>> tensors) override {
-    const c10::cuda::CUDAGuard guard(device_);
+    const OnDevice guard(device_);
     const cudaStream_t stream = ordered_stream();
+    require(!capturing_,
+            "agmohd: prepare() was called while a CUDA graph is captured; call it before");
     flush(stream);
     const std::vector<TensorRef<Recipe>> all = sorted_by_dtype(tensors);
-    if (spare_ && spare_->planned_for(all)) return mark(stream);
-    if (!spare_) spare_ = std::make_unique<StepTable<Recipe>>(tuning_, multiprocessors_);
+    if (!side_) side_.emplace();
+    if (spare_ && spare_->planned_for(all) && spare_->holds(all)) return mark(stream);
+    if (!spare_) spare_ = std::make_unique<StepTable<Recipe>>(device_, tuning_, multiprocessors_);
     spare_->reserve(all);
     spare_->write(all, groups_, records_, uploader_, stream);
     mark(stream);
   }
 
   void measure(const LossRef& loss, bool alone) override {
-    const c10::cuda::CUDAGuard guard(device_);
+    const OnDevice guard(device_);
     const cudaStream_t stream = ordered_stream();
     flush(stream);
+    if (unfinished_) forget_unfinished(stream);
     StepTable<Recipe>& table = current_table(stream);
-    parity_ = alone ? 0 : parity_ ^ 1;
     view_ = table.view(core_.template at<Core<Recipe>>(0), groups_.at(0), ring(),
-                       on_device(loss, stream), parity_);
+                       on_device(loss, stream));
     early_ = false;
+    unfinished_ = true;
     if constexpr (Recipe::wants == 0) {
       if (view_.page_count == 0) launch_decide(stream);
     } else {
-      TORCH_CHECK(alone || !capturing_,
-                  "agmohd: a step over several devices cannot be captured in a CUDA graph");
+      require(alone || !capturing_,
+              "agmohd: a step over several devices cannot be captured in a CUDA graph");
       if (view_.page_count == 0) {  // no elements, or no gradient on this device
-        C10_CUDA_CHECK(cudaMemsetAsync(&view_.core->signals[parity_], 0, sizeof(Signals), stream));
+        check(cudaMemsetAsync(&view_.core->signals, 0, sizeof(Signals), stream));
         if (alone) launch_decide(stream);
       }
       for (const Run& run : table.runs()) {
         const auto kernel = run.dtype == Dtype::f64 ? &reduce_kernel<Recipe, Tag, double>
                                                     : &reduce_kernel<Recipe, Tag, float>;
         const int shared = run.reduce_threads * mine_bytes<Recipe>;
-        kernel<<<unsigned(run.reduce_blocks()), unsigned(run.reduce_threads), std::size_t(shared),
-                 stream>>>(view_, run.dtype, run.first_page, run.pages, run.reduce_pages, run.tiny,
-                           alone);
-        C10_CUDA_KERNEL_LAUNCH_CHECK();
+        launch(kernel, run.reduce_blocks(), run.reduce_threads, shared, stream, false, view_,
+               run.dtype, run.first_page, run.pages, run.reduce_pages, run.tiny, alone);
       }
       early_ = alone;
       if (alone) return;
@@ -112,16 +114,21 @@ class CudaExecutor final : public Executor<Recipe> {
   }
 
   void finish(std::span<const std::shared_ptr<Executor<Recipe>>> all) override {
-    const c10::cuda::CUDAGuard guard(device_);
-    const cudaStream_t stream = c10::cuda::getCurrentCUDAStream();
+    const OnDevice guard(device_);
+    const cudaStream_t stream = current_stream(device_);
     if (Recipe::wants != 0 && all.size() > 1) {
       gather(all, stream);
       launch_decide(stream);
     }
     for (const Run& run : active_->runs()) {
-      launch(run, [&]<class E>(E) { launch_sweep<E>(run, stream); });
+      const int remembers = Recipe::recorded && run.first_page == 0 ? 1 : 0;
+      // The sweep that follows the reduce kernel of the same step is launched while that still
+      // runs, where device and code know how to wait for it (programmatic dependent launch).
+      launch(sweep(run.dtype), run.sweep_blocks() + remembers, run.sweep_threads, 0, stream,
+             early_ && waits_, view_, run.first_page, run.pages, run.tiny);
       early_ = false;
     }
+    unfinished_ = false;
     mark(stream);
   }
 
@@ -135,12 +142,12 @@ class CudaExecutor final : public Executor<Recipe> {
   }
   Signals signals() override {
     if (core_.data() == nullptr) return {};
-    return read<Signals>(&core_.template at<Core<Recipe>>(0)->signals[parity_]);
+    return read<Signals>(&core_.template at<Core<Recipe>>(0)->signals);
   }
 
   void wait() override {
-    const c10::cuda::CUDAGuard guard(device_);
-    C10_CUDA_CHECK(cudaStreamSynchronize(ordered_stream()));
+    const OnDevice guard(device_);
+    check(cudaStreamSynchronize(ordered_stream()));
   }
   std::int32_t add_record(const PerTensor& value) override {
     fresh_records_.push_back(value);
@@ -160,8 +167,10 @@ class CudaExecutor final : public Executor<Recipe> {
     initial_memory_ = memory;
     if (core_.data() == nullptr) return;
     settle();
-    const c10::cuda::CUDAGuard guard(device_);
+    const OnDevice guard(device_);
     const cudaStream_t stream = ordered_stream();
+    require(!capturing_,
+            "agmohd: the state was changed while a CUDA graph is captured; change it before");
     uploader_.upload(&core_.template at<Core<Recipe>>(0)->memory, &memory, sizeof memory, stream);
     forget_ahead(stream);
     mark(stream);
@@ -170,74 +179,111 @@ class CudaExecutor final : public Executor<Recipe> {
  private:
   static cudaDeviceProp properties(int device) {
     cudaDeviceProp found{};
-    C10_CUDA_CHECK(cudaGetDeviceProperties(&found, device));
+    check(cudaGetDeviceProperties(&found, device));
     return found;
   }
   CudaExecutor(int device, const cudaDeviceProp& found)
-      : device_(static_cast<c10::DeviceIndex>(device)),
+      : device_(device),
         tuning_(tuning_for(found.name)),
-        multiprocessors_(found.multiProcessorCount) {}
+        multiprocessors_(found.multiProcessorCount),
+        can_wait_(found.major >= 9) {}
 
   /// What the last sweep measured goes from its table to the memory.
   void settle() {
     if constexpr (Recipe::watched) {
-      const c10::cuda::CUDAGuard guard(device_);
+      const OnDevice guard(device_);
       const cudaStream_t stream = ordered_stream();
-      TORCH_CHECK(!capturing_,
-                  "agmohd: a value cannot be read back while a CUDA graph is captured");
-      settle_kernel<Recipe, Tag>
-          <<<1, reduction::kLanes, 0, stream>>>(core_.template at<Core<Recipe>>(0));
-      C10_CUDA_KERNEL_LAUNCH_CHECK();
+      require(!capturing_, "agmohd: a value cannot be read back while a CUDA graph is captured");
+      launch(&settle_kernel<Recipe, Tag>, 1, reduction::kLanes, 0, stream, false,
+             core_.template at<Core<Recipe>>(0));
       mark(stream);
     }
   }
   /// Where kernels read the loss.
   LossRef on_device(const LossRef& loss, cudaStream_t stream) {
     if (!loss.on_host) return loss;
-    TORCH_CHECK(!capturing_,
-                "agmohd: the loss of a step that is captured in a CUDA graph is on the host, where "
-                "replays cannot see it change; hand over a tensor on the device");
+    require(!capturing_,
+            "agmohd: the loss of a step that is captured in a CUDA graph is on the host, where "
+            "replays cannot see it change; hand over a tensor on the device");
     double* const to = &core_.template at<Core<Recipe>>(0)->loss;
     uploader_.upload(to, loss.at, sizeof *to, stream);
     return {to, Dtype::f64, false};
   }
   RecordRing* ring() const { return ring_ ? static_cast<RecordRing*>(ring_->data()) : nullptr; }
 
-  /// The sweep that follows the reduce kernel of the same step is launched while that still runs,
-  /// where device and code know how to wait for it (programmatic dependent launch).
-  template <class E>
-  void launch_sweep(const Run& run, cudaStream_t stream) {
-    const auto kernel = &sweep_kernel<Recipe, Tag, E>;
-    static const bool waits = [&] {
-      cudaFuncAttributes attributes{};
-      C10_CUDA_CHECK(cudaFuncGetAttributes(&attributes, kernel));
-      return attributes.ptxVersion >= 90;
-    }();
+  template <class... P>
+  static void launch(void (*kernel)(P...), int blocks, int threads, int shared, cudaStream_t stream,
+                     bool early, std::type_identity_t<P>... arguments) {
     cudaLaunchAttribute attribute{};
     attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
     attribute.val.programmaticStreamSerializationAllowed = 1;
     cudaLaunchConfig_t config{};
-    const int remembers = Recipe::recorded && run.first_page == 0 ? 1 : 0;
-    config.gridDim = dim3(unsigned(run.sweep_blocks() + remembers));
-    config.blockDim = dim3(unsigned(run.sweep_threads));
+    config.gridDim = dim3(unsigned(blocks));
+    config.blockDim = dim3(unsigned(threads));
+    config.dynamicSmemBytes = std::size_t(shared);
     config.stream = stream;
     config.attrs = &attribute;
-    config.numAttrs = early_ && waits ? 1 : 0;
-    C10_CUDA_CHECK(cudaLaunchKernelEx(&config, kernel, view_, run.first_page, run.pages, run.tiny));
+    config.numAttrs = early ? 1 : 0;
+    check(cudaLaunchKernelEx(&config, kernel, arguments...));
+  }
+
+  using Reduce = void (*)(View<Recipe>, Dtype, int, int, int, bool, bool);
+  using Sweep = void (*)(View<Recipe>, int, int, bool);
+  static Reduce reduce(Dtype dtype) {
+    return dtype == Dtype::f64 ? &reduce_kernel<Recipe, Tag, double>
+                               : &reduce_kernel<Recipe, Tag, float>;
+  }
+  static Sweep sweep(Dtype dtype) {
+    switch (dtype) {
+      case Dtype::f64:
+        return &sweep_kernel<Recipe, Tag, double>;
+      case Dtype::bf16:
+        return &sweep_kernel<Recipe, Tag, Bf16>;
+      case Dtype::f16:
+        return &sweep_kernel<Recipe, Tag, F16>;
+      default:
+        return &sweep_kernel<Recipe, Tag, float>;
+    }
+  }
+  /// Loads the kernels of a table, so that a launch does not fail for want of memory for code.
+  void load(const std::vector<Run>& runs) {
+    waits_ = can_wait_;
+    for (const Run& run : runs) {
+      cudaFuncAttributes attributes{};
+      if constexpr (Recipe::wants != 0)
+        check(cudaFuncGetAttributes(&attributes, reduce(run.dtype)));
+      check(cudaFuncGetAttributes(&attributes, sweep(run.dtype)));
+      waits_ = waits_ && attributes.ptxVersion >= 90;
+    }
+  }
+
+  /// After a step of which only a part was launched: blocks were counted that nobody waits for.
+  void forget_unfinished(cudaStream_t stream) {
+    require(!capturing_,
+            "agmohd: the step before failed; make one outside of a capture before the next graph");
+    check(cudaDeviceSynchronize());
+    Core<Recipe>& core = *core_.template at<Core<Recipe>>(0);
+    for (unsigned* const count : {&core.arrived, &core.judged, &core.finished}) {
+      check(cudaMemsetAsync(count, 0, sizeof *count, stream));
+    }
+    forget_ahead(stream);
+    unfinished_ = false;
   }
 
   /// The current stream, after all that this executor enqueued on another before.
   cudaStream_t ordered_stream() {
-    const c10::cuda::CUDAStream stream = c10::cuda::getCurrentCUDAStream();
+    const cudaStream_t stream = current_stream(device_);
     capturing_ = cuda::capturing(stream);
     if (capturing_) return stream;  // whoever captures orders the capture itself
+    for (const auto& reader : readers_) reader->block(stream);
+    readers_.clear();
     if (last_stream_ && *last_stream_ != stream) {
-      done_->block(stream);
-      for (const DeviceBuffer* buffer : {&core_, &board_}) buffer->record(stream);
-      groups_.record(stream);
-      records_.record(stream);
-      eager_.record(stream);
-      if (spare_) spare_->record(stream);
+      if (done_) done_->block(stream);
+      for (const DeviceBuffer* buffer : {&core_, &board_}) buffer->used_on_current_stream();
+      groups_.used_on_current_stream();
+      records_.used_on_current_stream();
+      eager_.used_on_current_stream();
+      if (spare_) spare_->used_on_current_stream();
     }
     last_stream_ = stream;
     return stream;
@@ -252,30 +298,30 @@ class CudaExecutor final : public Executor<Recipe> {
   /// Uploads what the host changed: options, and the records of tensors that are new.
   void flush(cudaStream_t stream) {
     if (!settings_fresh_ && fresh_records_.empty()) return;
-    TORCH_CHECK(!capturing_,
-                "agmohd: options or parameters changed after prepare(), and a CUDA graph is being "
-                "captured; call "
-                "prepare() again before the capture");
+    require(!capturing_,
+            "agmohd: options or parameters changed after prepare(), and a CUDA graph is being "
+            "captured; call "
+            "prepare() again before the capture");
     if (core_.data() == nullptr) {
       if constexpr (Recipe::recorded) {
         if (!ring_) ring_.emplace(sizeof(RecordRing));
         new (ring_->data()) RecordRing{};
       }
-      DeviceBuffer made(sizeof(Core<Recipe>));
+      DeviceBuffer made(device_, sizeof(Core<Recipe>));
       Core<Recipe> core{};
       core.memory = initial_memory_;
       uploader_.upload(made.data(), &core, sizeof core, stream);
       core_ = std::move(made);
     }
     if (settings_fresh_) {
-      groups_.reserve(settings_.groups.size());
+      groups_.reserve(device_, settings_.groups.size());
       groups_.upload(uploader_, 0, settings_.groups.data(), settings_.groups.size(), stream);
       uploader_.upload(&core_.template at<Core<Recipe>>(0)->shared, &settings_.shared,
                        sizeof settings_.shared, stream);
       forget_ahead(stream);
       settings_fresh_ = false;
     }
-    records_.reserve(record_count_ + fresh_records_.size());
+    records_.reserve(device_, record_count_ + fresh_records_.size());
     records_.upload(uploader_, record_count_, fresh_records_.data(), fresh_records_.size(), stream);
     record_count_ += fresh_records_.size();
     fresh_records_.clear();
@@ -294,6 +340,7 @@ class CudaExecutor final : public Executor<Recipe> {
       if (dirty_ || active_ != &eager_) {
         settle();
         eager_.write(refs_, groups_, records_, uploader_, stream);
+        load(eager_.runs());
         forget_ahead(stream);
         active_ = &eager_;
       } else if (moved_) {
@@ -304,16 +351,18 @@ class CudaExecutor final : public Executor<Recipe> {
     }
     unsigned long long capture = 0;
     cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-    C10_CUDA_CHECK(cudaStreamGetCaptureInfo(stream, &status, &capture));
+    check(cudaStreamGetCaptureInfo(stream, &status, &capture));
     const bool same_capture = active_ != &eager_ && capture_ == capture;
     if (!same_capture || dirty_ || moved_) {
-      TORCH_CHECK(spare_ != nullptr && spare_->holds(refs_),
-                  "agmohd: this optimizer step is captured in a CUDA graph, but no table was "
-                  "prepared for it; call "
-                  "prepare() before each capture, after the last change of parameters");
-      {  // relaxed for the other stream's sake
-        const c10::cuda::CUDAStreamCaptureModeGuard relaxed(cudaStreamCaptureModeRelaxed);
-        spare_->write_captured(refs_, groups_, records_, c10::cuda::getStreamFromPool());
+      require(spare_ != nullptr && spare_->holds(refs_),
+              "agmohd: this optimizer step is captured in a CUDA graph, but no table was "
+              "prepared for it; call "
+              "prepare() before each capture, after the last change of parameters");
+      {
+        const RelaxedCapture relaxed;
+        done_->block(*side_);  // what prepare() wrote
+        spare_->write_captured(refs_, groups_, records_, *side_);
+        load(spare_->runs());
       }
       captured_.push_back(std::move(spare_));
       active_ = captured_.back().get();
@@ -323,66 +372,52 @@ class CudaExecutor final : public Executor<Recipe> {
     return *active_;
   }
 
-  /// Collects what all executors measured. Signals alternate between two places: a device may be a
-  /// step ahead of one that still reads, but not two, since it waits for the other's next sums.
+  /// Collects what all executors measured. None of them measures again before all have read.
   void gather(std::span<const std::shared_ptr<Executor<Recipe>>> all, cudaStream_t stream) {
     if (board_.bytes() < all.size() * sizeof(Signals))
-      board_ = DeviceBuffer(all.size() * sizeof(Signals));
+      board_ = DeviceBuffer(device_, all.size() * sizeof(Signals));
     for (std::size_t i = 0; i < all.size(); ++i) {
       Signals* const to = board_.template at<Signals>(i * sizeof(Signals));
       if (const auto* other = dynamic_cast<const CudaExecutor*>(all[i].get())) {
         other->measured_->block(stream);
-        C10_CUDA_CHECK(cudaMemcpyPeerAsync(to, device_, &other->view_.core->signals[other->parity_],
-                                           other->device_, sizeof(Signals), stream));
+        check(cudaMemcpyPeerAsync(to, device_, &other->view_.core->signals, other->device_,
+                                  sizeof(Signals), stream));
       } else {
         const Signals host = all[i]->signals();
         uploader_.upload(to, &host, sizeof host, stream);
       }
     }
+    if (!gathered_) gathered_ = std::make_shared<Event>();
+    gathered_->record(stream);
+    for (const auto& one : all) {
+      auto* const other = dynamic_cast<CudaExecutor*>(one.get());
+      if (other != nullptr && other != this) other->readers_.push_back(gathered_);
+    }
     view_.board = board_.template at<Signals>(0);
     view_.board_size = int(all.size());
   }
 
-  template <class Launch>
-  void launch(const Run& run, const Launch& kernel) {
-    switch (run.dtype) {
-      case Dtype::f32:
-        kernel(float{});
-        break;
-      case Dtype::f64:
-        kernel(double{});
-        break;
-      case Dtype::bf16:
-        kernel(Bf16{});
-        break;
-      case Dtype::f16:
-        kernel(F16{});
-        break;
-    }
-    C10_CUDA_KERNEL_LAUNCH_CHECK();
-  }
-
   void launch_decide(cudaStream_t stream) {
-    const unsigned threads = view_.tensor_count > 128 ? 512 : 128;
-    decide_kernel<Recipe, Tag><<<1, threads, threads * mine_bytes<Recipe>, stream>>>(view_);
-    C10_CUDA_KERNEL_LAUNCH_CHECK();
+    const int threads = view_.tensor_count > 128 ? 512 : 128;
+    launch(&decide_kernel<Recipe, Tag>, 1, threads, threads * mine_bytes<Recipe>, stream, false,
+           view_);
   }
 
   /// Waits for the device: a person asked for the value.
   template <class T>
   T read(const T* from) {
-    const c10::cuda::CUDAGuard guard(device_);
+    const OnDevice guard(device_);
     const cudaStream_t stream = ordered_stream();
-    TORCH_CHECK(!cuda::capturing(stream),
-                "agmohd: a value cannot be read back while a CUDA graph is captured");
+    require(!cuda::capturing(stream),
+            "agmohd: a value cannot be read back while a CUDA graph is captured");
     T value;
-    C10_CUDA_CHECK(cudaMemcpyAsync(&value, from, sizeof value, cudaMemcpyDeviceToHost, stream));
-    C10_CUDA_CHECK(cudaStreamSynchronize(stream));
+    check(cudaMemcpyAsync(&value, from, sizeof value, cudaMemcpyDeviceToHost, stream));
+    check(cudaStreamSynchronize(stream));
     mark(stream);
     return value;
   }
 
-  c10::DeviceIndex device_;
+  int device_;
   Tuning tuning_;
   int multiprocessors_;
   Settings<Recipe> settings_;
@@ -400,16 +435,20 @@ class CudaExecutor final : public Executor<Recipe> {
   std::optional<PinnedBuffer> ring_;
   StableArray<typename Recipe::Group> groups_;
   StableArray<PerTensor> records_;
-  StepTable<Recipe> eager_{tuning_, multiprocessors_};
+  StepTable<Recipe> eager_{device_, tuning_, multiprocessors_};
   StepTable<Recipe>* active_ = &eager_;
   std::unique_ptr<StepTable<Recipe>> spare_;                  // for the next capture
   std::vector<std::unique_ptr<StepTable<Recipe>>> captured_;  // while the optimizer lives
   unsigned long long capture_ = 0;
   View<Recipe> view_{};
-  int parity_ = 0;
-  bool early_ = false;  // the kernel before in the stream is this step's last reduce
-  std::optional<c10::cuda::CUDAStream> last_stream_;
+  bool can_wait_, waits_ = false;  // for a kernel that a launch does not wait for
+  bool early_ = false;             // the kernel before in the stream is this step's last reduce
+  bool unfinished_ = false;        // the last step's launches are not complete
+  std::optional<cudaStream_t> last_stream_;
   std::optional<Event> done_, measured_;
+  std::shared_ptr<Event> gathered_;
+  std::vector<std::shared_ptr<Event>> readers_;  // of what this device measured
+  std::optional<OwnStream> side_;                // for tables of captured steps
   bool capturing_ = false;
 };
 

@@ -17,9 +17,11 @@ namespace agmohd::cuda {
 template <class Recipe, class Tag>
 struct Register {
   Register() {
-    CudaKernels<Recipe>::put([](int device) -> std::shared_ptr<Executor<Recipe>> {
-      return std::make_shared<CudaExecutor<Recipe, Tag>>(device);
-    });
+    CudaKernels<Recipe>::put(
+        [](int device, const DeviceHost& host) -> std::shared_ptr<Executor<Recipe>> {
+          libtorch_of_program.store(&host, std::memory_order_release);
+          return std::make_shared<CudaExecutor<Recipe, Tag>>(device);
+        });
   }
 };
 

@@ -41,8 +41,8 @@ class StepTable {
   using Groups = StableArray<typename Recipe::Group>;
   using Records = StableArray<typename Recipe::PerTensor>;
 
-  StepTable(const Tuning& tuning, int multiprocessors)
-      : tuning_(tuning), multiprocessors_(multiprocessors) {}
+  StepTable(int device, const Tuning& tuning, int multiprocessors)
+      : device_(device), tuning_(tuning), multiprocessors_(multiprocessors) {}
 
   /// Room for `refs`, in pinned memory too, so that a capture can write the table.
   void reserve(const Refs& refs) {
@@ -55,7 +55,7 @@ class StepTable {
   bool holds(const Refs& refs) const {
     std::int64_t pages = 0;
     for (const auto& ref : refs) pages += reduction::pages(ref.numel);
-    return pinned_ && refs.size() <= tensor_room_ && std::size_t(pages) <= page_room_;
+    return pinned_ && refs.size() <= at_.tensor_room && std::size_t(pages) <= at_.page_room;
   }
 
   void write(const Refs& refs, const Groups& groups, const Records& records, Uploader& uploader,
@@ -65,7 +65,7 @@ class StepTable {
     fill(refs, groups, records);
     uploader.upload(buffer_.data(), image_.data(), image_.size(), stream);
     if (!pages_uploaded_) {
-      uploader.upload(buffer_.template at<char>(pages_at_), pages_.data(),
+      uploader.upload(buffer_.template at<char>(at_.pages), pages_.data(),
                       pages_.size() * sizeof(PageRef), stream);
     }
     pages_uploaded_ = true;
@@ -85,28 +85,28 @@ class StepTable {
     plan(refs);
     fill(refs, groups, records);
     copy_now(0, image_.data(), image_.size(), side);
-    if (!pages_uploaded_) copy_now(pages_at_, pages_.data(), pages_.size() * sizeof(PageRef), side);
-    C10_CUDA_CHECK(cudaStreamSynchronize(side));
+    if (!pages_uploaded_) copy_now(at_.pages, pages_.data(), pages_.size() * sizeof(PageRef), side);
+    check(cudaStreamSynchronize(side));
     pages_uploaded_ = true;
   }
 
-  void record(c10::cuda::CUDAStream stream) const { buffer_.record(stream); }
+  void used_on_current_stream() const { buffer_.used_on_current_stream(); }
   const std::vector<Run>& runs() const { return runs_; }
 
   View<Recipe> view(Core<Recipe>* core, const typename Recipe::Group* first_group, RecordRing* ring,
-                    const LossRef& loss, int parity) const {
+                    const LossRef& loss) const {
     View<Recipe> view{};
     view.grads = buffer_.template at<const void*>(0);
-    view.tensors = buffer_.template at<DeviceTensor<Recipe>>(tensors_at_);
-    view.pages = buffer_.template at<PageRef>(pages_at_);
-    view.partials = Partials(buffer_.template at<char>(partials_at_), page_room_);
-    if constexpr (Recipe::sums) view.summed = buffer_.template at<double>(summed_at_);
+    view.tensors = buffer_.template at<DeviceTensor<Recipe>>(at_.tensors);
+    view.pages = buffer_.template at<PageRef>(at_.pages);
+    view.partials = Partials(buffer_.template at<char>(at_.partials), at_.page_room);
+    if constexpr (Recipe::sums) view.summed = buffer_.template at<double>(at_.summed);
     view.coefficients =
-        buffer_.template at<typename Recipe::template Coefficients<float>>(coefficients_at_);
+        buffer_.template at<typename Recipe::template Coefficients<float>>(at_.coefficients);
     view.coefficients64 =
-        buffer_.template at<typename Recipe::template Coefficients<double>>(coefficients64_at_);
-    view.swept = buffer_.template at<reduction::SweptPartial>(swept_at_);
-    view.many = buffer_.template at<std::int32_t>(many_at_);
+        buffer_.template at<typename Recipe::template Coefficients<double>>(at_.coefficients64);
+    view.swept = buffer_.template at<reduction::SweptPartial>(at_.swept);
+    view.many = buffer_.template at<std::int32_t>(at_.many);
     view.first_group = first_group;
     view.ring = ring;
     view.sampled_elements = sampled_elements_;
@@ -122,8 +122,7 @@ class StepTable {
     view.deciders = deciders_;
     view.first_decider = first_decider_;
     view.rehearse = rehearse_;
-    view.spares = buffer_.template at<Spare<Recipe>>(spares_at_);
-    view.parity = parity;
+    view.spares = buffer_.template at<Spare<Recipe>>(at_.spares);
     return view;
   }
 
@@ -131,8 +130,7 @@ class StepTable {
   /// Pages and launches follow from shapes alone.
   void plan(const Refs& refs) {
     if (planned_for(refs)) return;
-    planned_ = true;
-    pages_uploaded_ = false;
+    planned_ = pages_uploaded_ = false;
     shapes_ = refs;
     pages_.clear();
     runs_.clear();
@@ -147,8 +145,8 @@ class StepTable {
         elements = 0;
       }
       const std::int64_t count = reduction::pages(refs[t].numel);
-      TORCH_CHECK(std::int64_t(pages_.size()) + count < (std::int64_t{1} << 31),
-                  "agmohd: too many elements on one device for one optimizer");
+      require(std::int64_t(pages_.size()) + count < (std::int64_t{1} << 31),
+              "agmohd: too many elements on one device for one optimizer");
       for (std::int64_t i = 0; i < count; ++i) pages_.push_back({std::int32_t(t), std::int32_t(i)});
       if (count > reduction::kManyPages) many_.push_back(std::int32_t(t));
       elements += refs[t].numel;
@@ -175,6 +173,7 @@ class StepTable {
     }
     reduce_blocks_ = sweep_blocks_ = 0;
     deciders_ = 1;
+    planned_ = true;
     if (runs_.empty()) return;
     for (const Run& run : runs_) {
       reduce_blocks_ += run.reduce_blocks();
@@ -201,43 +200,56 @@ class StepTable {
     return std::max(1, multiprocessors_ / (dtype == Dtype::f64 ? 8 : 2));
   }
 
-  void allocate() {
-    if (buffer_.data() != nullptr && shapes_.size() <= tensor_room_ && pages_.size() <= page_room_)
-      return;
-    pages_uploaded_ = false;
-    tensor_room_ = shapes_.size() + shapes_.size() / 8;
-    page_room_ = pages_.size() + pages_.size() / 8;
+  /// Where the parts of the table lie, for so many tensors and pages.
+  struct Layout {
+    std::size_t tensor_room = 0, page_room = 0;
+    std::size_t tensors = 0, many = 0, pages = 0, partials = 0, summed = 0, spares = 0, swept = 0,
+                coefficients = 0, coefficients64 = 0;
     std::size_t end = 0;
-    const auto place = [&end](std::size_t bytes) {
+
+    std::size_t place(std::size_t bytes) {
       const std::size_t at = (end + 255) / 256 * 256;
       end = at + bytes;
       return at;
-    };
-    place(tensor_room_ * sizeof(void*));
-    tensors_at_ = place(tensor_room_ * sizeof(DeviceTensor<Recipe>));
-    many_at_ = place(page_room_ / reduction::kManyPages * sizeof(std::int32_t));
-    pages_at_ = place(page_room_ * sizeof(PageRef));
-    partials_at_ = place(Recipe::wants == 0 ? 0 : page_room_ * Partials::kBytes);
-    summed_at_ = place(Recipe::sums ? page_room_ * sizeof(double) : 0);
-    spares_at_ = place(
+    }
+  };
+
+  void allocate() {
+    if (buffer_.data() != nullptr && shapes_.size() <= at_.tensor_room &&
+        pages_.size() <= at_.page_room) {
+      return;
+    }
+    Layout to;
+    to.tensor_room = shapes_.size() + shapes_.size() / 8;
+    to.page_room = pages_.size() + pages_.size() / 8;
+    to.place(to.tensor_room * sizeof(void*));
+    to.tensors = to.place(to.tensor_room * sizeof(DeviceTensor<Recipe>));
+    to.many = to.place(to.page_room / reduction::kManyPages * sizeof(std::int32_t));
+    to.pages = to.place(to.page_room * sizeof(PageRef));
+    to.partials = to.place(Recipe::wants == 0 ? 0 : to.page_room * Partials::kBytes);
+    to.summed = to.place(Recipe::sums ? to.page_room * sizeof(double) : 0);
+    to.spares = to.place(
         Recipe::wants == 0 ? 0 : std::size_t(most_deciders(Dtype::f32)) * sizeof(Spare<Recipe>));
-    swept_at_ = place(Recipe::watched ? page_room_ * sizeof(reduction::SweptPartial) : 0);
-    coefficients_at_ = place(tensor_room_ * sizeof(typename Recipe::template Coefficients<float>));
-    coefficients64_at_ =
-        place(tensor_room_ * sizeof(typename Recipe::template Coefficients<double>));
-    buffer_ = DeviceBuffer(end);
+    to.swept = to.place(Recipe::watched ? to.page_room * sizeof(reduction::SweptPartial) : 0);
+    to.coefficients =
+        to.place(to.tensor_room * sizeof(typename Recipe::template Coefficients<float>));
+    to.coefficients64 =
+        to.place(to.tensor_room * sizeof(typename Recipe::template Coefficients<double>));
+    buffer_ = DeviceBuffer(device_, to.end);
+    at_ = to;
+    pages_uploaded_ = false;
   }
 
   void fill(const Refs& refs, const Groups& groups, const Records& records) {
-    image_.resize(many_at_ + many_.size() * sizeof(std::int32_t));
+    image_.resize(at_.many + many_.size() * sizeof(std::int32_t));
     if (!many_.empty()) {
-      std::memcpy(image_.data() + many_at_, many_.data(), many_.size() * sizeof(std::int32_t));
+      std::memcpy(image_.data() + at_.many, many_.data(), many_.size() * sizeof(std::int32_t));
     }
     fill_grads(refs, reinterpret_cast<const void**>(image_.data()));
     std::int64_t page = 0, sample = 0;
     for (std::size_t t = 0; t < refs.size(); ++t) {
       DeviceTensor<Recipe>& to =
-          reinterpret_cast<DeviceTensor<Recipe>*>(image_.data() + tensors_at_)[t];
+          reinterpret_cast<DeviceTensor<Recipe>*>(image_.data() + at_.tensors)[t];
       to.param = refs[t].param;
       std::copy(std::begin(refs[t].slots), std::end(refs[t].slots), std::begin(to.slots));
       to.numel = refs[t].numel;
@@ -261,10 +273,11 @@ class StepTable {
     if (bytes == 0) return;
     char* const pinned = static_cast<char*>(pinned_->data()) + at;
     std::memcpy(pinned, from, bytes);
-    C10_CUDA_CHECK(cudaMemcpyAsync(buffer_.template at<char>(at), pinned, bytes,
-                                   cudaMemcpyHostToDevice, side));
+    check(cudaMemcpyAsync(buffer_.template at<char>(at), pinned, bytes, cudaMemcpyHostToDevice,
+                          side));
   }
 
+  int device_;
   Tuning tuning_;
   int multiprocessors_;
   int reduce_blocks_ = 0, sweep_blocks_ = 0, deciders_ = 1, first_decider_ = 0;
@@ -276,9 +289,7 @@ class StepTable {
   std::vector<char> image_;  // of the table's beginning, up to the pages
   std::vector<PageRef> pages_;
   std::vector<std::int32_t> many_;
-  std::size_t tensor_room_ = 0, page_room_ = 0;
-  std::size_t tensors_at_ = 0, many_at_ = 0, pages_at_ = 0, partials_at_ = 0, summed_at_ = 0,
-              spares_at_ = 0, swept_at_ = 0, coefficients_at_ = 0, coefficients64_at_ = 0;
+  Layout at_;
   DeviceBuffer buffer_;
   std::optional<PinnedBuffer> pinned_;
 };

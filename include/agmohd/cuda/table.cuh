@@ -58,8 +58,8 @@ template <class Recipe>
 struct Core {
   typename Recipe::Shared shared;
   alignas(128) typename Recipe::Memory memory;  // no cache line with what other blocks read
-  Signals signals[2];  // what this device measured; alternating, see CudaExecutor::finish
-  Signals decided;     // what was judged, of all devices
+  Signals signals;                              // what this device measured
+  Signals decided;                              // what was judged, of all devices
   Verdict verdict;
   // What the sweep of the last applied step left; null: it is in the memory.
   const reduction::SweptPartial* swept;
@@ -110,7 +110,6 @@ struct View {
   int first_decider;  // its turn
   bool rehearse;
   int board_size;
-  int parity;
 };
 
 }  // namespace agmohd::cuda
