@@ -521,6 +521,49 @@ TEST(Agmohd, TheLossArrivesInThreeWays) {
   }
 }
 
+TEST(Agmohd, AnObservedLossWaitsForAStepThatNeedsIt) {
+  const Tensors p = parameters(at::kCPU);
+  AGMOHD optimizer(p, AGMOHDOptions(1e-3));
+  optimizer.observe_loss(torch::tensor(2.5));
+  optimizer.step();  // no gradients: not a step
+  set_gradients(p, 0);
+  optimizer.step(torch::tensor(1.5));
+  optimizer.step();
+  optimizer.step();
+  const auto records = optimizer.records();
+  ASSERT_EQ(records.size(), 3U);
+  EXPECT_EQ(records[0].loss, 1.5);
+  EXPECT_EQ(records[1].loss, 2.5);
+  EXPECT_TRUE(std::isnan(records[2].loss));
+}
+
+TEST(Agmohd, PrepareSaysThatItGaveUp) {
+  const Tensors p = parameters(at::kCPU);
+  AGMOHD optimizer(p, AGMOHDOptions(1e-3));
+  set_gradients(p, 0);
+  optimizer.step();
+  p[1].mutable_grad().fill_(kNan);
+  for (int i = 0; i < 25; ++i) optimizer.step();
+  EXPECT_THROW(optimizer.prepare(), c10::Error);
+  optimizer.prepare();  // said once
+}
+
+TEST(Agmohd, OptionsOfAnotherOptimizerAreRefusedEverywhere) {
+  const Tensors p = parameters(at::kCPU);
+  AGMOHD optimizer(Tensors(p.begin(), p.end() - 1), AGMOHDOptions(1e-3));
+  torch::optim::OptimizerParamGroup group({p.back()},
+                                          std::make_unique<torch::optim::SGDOptions>(0.1));
+  static_cast<torch::optim::Optimizer&>(optimizer).add_param_group(group);
+  set_gradients(p, 0);
+  std::ostringstream out;
+  if (dynamic_cast<torch::optim::SGDOptions*>(&optimizer.param_groups()[1].options()) != nullptr) {
+    EXPECT_THROW(optimizer.step(), c10::Error);
+    EXPECT_THROW(torch::save(optimizer, out), c10::Error);
+  } else {  // LibTorch 2.15 replaced them
+    optimizer.step();
+  }
+}
+
 TEST(Agmohd, TheReferenceLaneAgrees) {
   const Tensors a = parameters(at::kCPU), b = parameters(at::kCPU);
   AGMOHD lane(a, AGMOHDOptions(1e-3)), reference(b, AGMOHDOptions(1e-3));
@@ -568,7 +611,7 @@ TEST(Agmohd, TheSummaryNamesTheWorstTensor) {
     optimizer.step();
   }
   EXPECT_NE(optimizer.summary().find(
-                "1 tensor clipped by itself; most often parameter 0 of group 0, in 2 steps"),
+                "1 tensor exploded by itself; most often parameter 0 of group 0, in 2 steps"),
             std::string::npos)
       << optimizer.summary();
   torch::OrderedDict<std::string, Tensor> named;

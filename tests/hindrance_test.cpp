@@ -563,6 +563,16 @@ TEST(StepTooLarge, SurvivesALearningRateOfZero) {
 
 // ---- The loss
 
+TEST(StepTooLarge, WatchesSizesWhereTheFirstGroupIsFrozen) {
+  hindrance::StepTooLarge::Memory m;
+  Signals s{.update2 = 1, .updated = 1};  // lr = 0
+  for (int t = 0; t < 200; ++t) {
+    ASSERT_EQ(hindrance::StepTooLarge::judge({}, s, m).lr_factor, 1);
+  }
+  s.update2 = 100;
+  EXPECT_DOUBLE_EQ(hindrance::StepTooLarge::judge({}, s, m).lr_factor, 0.2);
+}
+
 TEST(LossSpike, AcceptsAnotherScaleOfTheLossWithinTenSteps) {
   for (const double sigma : {0.05, 0.15, 0.3}) {
     for (const double scale : {0.1, 5.0, 20.0, 500.0}) {
@@ -627,6 +637,27 @@ TEST(LossSpike, WithoutASnapshotIsAcceptedAfter20HighLosses) {
     if (factor > 2) {  // the statistics follow a smaller change by themselves
       EXPECT_GE(accepted, 19) << factor;
       EXPECT_LE(accepted, 25) << factor;
+    }
+  }
+}
+
+TEST(LossSpike, ThatLastsDoesNotBlindItsOwnDetector) {
+  // 8 to 25 sigma: had they been learnt, sigma would have grown so far within 20 steps.
+  for (const double sd : {0.06, 0.15}) {
+    for (const double level : {4.5, 6.0}) {
+      std::mt19937_64 random(25);
+      std::normal_distribution<double> normal;
+      Driven<Watching<hindrance::LossSpike>> run;
+      const auto step = [&](double mean) {
+        return run.step({.norm2 = 1,
+                         .loss = mean + sd * normal(random),
+                         .has_loss = true,
+                         .can_roll_back = true});
+      };
+      for (int t = 0; t < 1000; ++t) ASSERT_EQ(step(3).flags, 0U);
+      int high = 1;
+      while (high < 100 && !step(level).rollback) ++high;
+      EXPECT_EQ(high, 20) << sd << " " << level;
     }
   }
 }
@@ -704,6 +735,29 @@ TEST(LossSpike, IsAcceptedAfterThreeRollbacksIn1000Steps) {
 
 // ---- Reports
 
+TEST(Spread, ABadFirstValueIsForgotten) {
+  for (const double first : {1e6, 1e30, 1e150}) {
+    hindrance::LossSpike::Memory m;
+    std::mt19937_64 random(26);
+    std::normal_distribution<double> normal;
+    const auto judge = [&](double loss) {
+      return hindrance::LossSpike::judge({}, {.loss = loss, .has_loss = true}, m);
+    };
+    judge(first);
+    for (int t = 0; t < 100; ++t) judge(3 + 0.1 * normal(random));
+    EXPECT_NEAR(m.loss.mean, 3, 0.2) << first;
+    EXPECT_EQ(judge(30).flags, unsigned(Flag::loss_spike)) << first;
+  }
+}
+
+TEST(Spread, AcceptsNoLevelThatLeavesItBlind) {
+  hindrance::Spread spread;
+  for (int t = 0; t < 100; ++t) spread.learn(3, 0.1);
+  spread.accept(1e200, 1e199);
+  EXPECT_EQ(spread.mean, 3);
+  EXPECT_TRUE(std::isfinite(spread.variance));
+}
+
 TEST(Oscillation, NeedsTheProductsAndALossThatDoesNotFall) {
   const auto flagged = [](double ratio, double slope, bool has_loss) {
     hindrance::Oscillation::Memory m;
@@ -762,6 +816,18 @@ TEST(Plateau, ReportsAMeanLossThatStays) {
         ASSERT_EQ(v.flags, slope == 0 ? unsigned(Flag::plateau) : 0U) << t;
       }
     }
+  }
+}
+
+TEST(Plateau, BeginsAnewWithALevelThatWasAccepted) {
+  hindrance::Plateau::Memory m;
+  for (int t = 0; t < 6000; ++t) {  // it falls all the time, but for a jump of its scale
+    Signals s{.loss = (t < 2500 ? 1 : 5) * (9 - 1e-3 * t), .has_loss = true};
+    Verdict v;
+    hindrance::Plateau::examine({}, s, m, v);
+    ASSERT_EQ(v.flags, 0U) << t;
+    if (t == 2503) v.flags = Flag::loss_spike | Flag::accepted;
+    hindrance::Plateau::learn({}, s, v, m);
   }
 }
 
@@ -836,7 +902,7 @@ TEST(Kinds, EachIsAPolicyAndComposes) {
   static_assert(Detector::wants ==
                 (kNorm | kNonfinite | kLoss | kTensors | kUpdate | kAlignment | kGuard));
   std::vector<std::string> names;
-  std::apply([&](const auto&... f) { (names.emplace_back(f.name), ...); }, Detector::fields);
+  Detector::fields.each([&](const auto& f, auto) { names.emplace_back(f.name); });
   EXPECT_EQ(names, (std::vector<std::string>{"hindrance_threshold", "plateau_factor",
                                              "plateau_floor", "vanishing_eps"}));
 }
@@ -969,6 +1035,15 @@ TEST(Schedules, ByHand) {
   EXPECT_EQ(Selected::factor(o, 7), schedule::Cosine::factor({20, 0.2}, 7));
   o.lr_schedule = Shape::none;
   EXPECT_EQ(Selected::factor(o, 7), 1);
+
+  using Warm = schedule::HindranceAware<schedule::Warmup<Selected>>;
+  agmohd::check<Warm>({});  // total_steps is cosine's alone
+  const Warm::Options step{false, {2, {.lr_schedule = Shape::step, .step_size = 4, .gamma = 0.5}}};
+  agmohd::check<Warm>(step);
+  EXPECT_EQ(Warm::factor(step, 0), 0.5);
+  EXPECT_EQ(Warm::factor(step, 7), 0.5);
+  EXPECT_THROW(agmohd::check<Warm>({false, {5, {.lr_schedule = Shape::cosine, .total_steps = 5}}}),
+               std::invalid_argument);
 }
 
 TEST(HindranceAware, HoldsTheScheduleBackAndNeverRaisesIt) {
@@ -1100,6 +1175,22 @@ TEST(ImpossibleMoment, NeverFiresOnASoundStateAndAlwaysBoundsACorruptOne) {
     }
   }
   EXPECT_GT(attained, 1000);  // otherwise the test says nothing about the bound
+}
+
+TEST(ImpossibleMoment, HealsWhatIsNotANumber) {
+  for (const bool amsgrad : {false, true}) {
+    for (float rule::Adam::Slots<float>::*const moment :
+         {&rule::Adam::Slots<float>::exp_avg, &rule::Adam::Slots<float>::exp_avg_sq}) {
+      AdamElement x{.o = {.amsgrad = amsgrad}};
+      for (int t = 0; t < 100; ++t) ASSERT_FALSE(x.step(t % 3 == 0 ? 1.0F : -0.2F, 0.9));
+      x.slots.*moment = std::numeric_limits<float>::quiet_NaN();
+      EXPECT_TRUE(x.step(0.3F, 0.9));
+      EXPECT_EQ(x.slots.exp_avg, 0);
+      EXPECT_EQ(x.slots.exp_avg_sq, 0);
+      for (int t = 0; t < 100; ++t) EXPECT_FALSE(x.step(0.3F, 0.9)) << t;
+      EXPECT_GT(x.slots.exp_avg, 0.29F);
+    }
+  }
 }
 
 TEST(ImpossibleMoment, TheBoundIsRestoredFromTheAge) {

@@ -69,6 +69,31 @@ std::string error_on_full_disk(rlim_t bytes, const std::function<void()>& f) {
   return error;
 }
 
+TEST(GaveUp, IsFoundThoughItsRecordWasOverwritten) {
+  agmohd::RecordRing ring;
+  const auto write = [&](std::int64_t step, std::int64_t gave_up) {
+    Record record;
+    record.step = step;
+    record.gave_up = gave_up;
+    record.loss = double(step);
+    if (step == gave_up) record.flags = agmohd::Flag::give_up;
+    ring.slots[step % agmohd::RecordRing::kSize] = {record, step};
+  };
+  EXPECT_EQ(monitor::gave_up(ring, 0).step, 0);
+  for (std::int64_t step = 1; step < 300; ++step) {
+    write(step, step < 30 ? 0 : 30);
+    const Record found = monitor::gave_up(ring, 0);
+    EXPECT_EQ(found.step, step < 30 ? 0 : 30);
+    if (step >= 30) {
+      EXPECT_EQ(found.flags, unsigned(agmohd::Flag::give_up));
+    }
+    if (step >= 30 && step < 30 + agmohd::RecordRing::kSize) {
+      EXPECT_EQ(found.loss, 30);
+    }
+    EXPECT_EQ(monitor::gave_up(ring, 30).step, 0);
+  }
+}
+
 TEST(Watcher, HandsOverEachRecordOnce) {
   Steps first, second;
   monitor::Watcher watcher([&](const Record& r) { first.push_back(r.step); });

@@ -148,7 +148,7 @@ class Optimizer : public torch::optim::Optimizer {
             auto* const param = param_groups_[g].params()[i].unsafeGetTensorImpl();
             const auto found = state_.find(param);
             if (found == state_.end()) continue;
-            const std::int64_t times = (static_cast<ParamState&>(*found->second).*count)();
+            const std::int64_t times = (param_state(*found->second, Place{g, i}).*count)();
             tensors += times > 0 ? 1 : 0;
             if (times <= most) continue;
             most = times;
@@ -160,7 +160,7 @@ class Optimizer : public torch::optim::Optimizer {
         text += c10::str("  ", tensors, tensors == 1 ? " tensor" : " tensors", did, worst, ", in ",
                          most, " steps\n");
       };
-      name_worst(" clipped by itself; most often ", &ParamState::exploded);
+      name_worst(" exploded by itself; most often ", &ParamState::exploded);
       name_worst(" with vanishing gradients; most often ", &ParamState::vanished);
     }
     return text;
@@ -172,9 +172,10 @@ class Optimizer : public torch::optim::Optimizer {
 
   /// Creates what steps will need (states of all parameters, device tables) and uploads options
   /// that were changed. Call it before a CUDA graph is captured, and after changing options between
-  /// replays.
+  /// replays. As step() does, it says so if the optimizer gave up, which replays alone cannot.
   void prepare() {
     const at::NoGradGuard no_grad;
+    raise_give_up();
     refresh_settings();
     binder_.prepare(param_groups_, state_, settings_);
   }
@@ -211,7 +212,7 @@ class Optimizer : public torch::optim::Optimizer {
     for (const Options& group : loaded.groups)
       with_c10_errors("the checkpoint", [&] { check_group(group); });
     for (std::size_t g = 0; g < param_groups_.size(); ++g) {
-      static_cast<Options&>(param_groups_[g].options()) = loaded.groups[g];
+      options_of<Recipe>(param_groups_[g], g) = loaded.groups[g];
     }
     options() = loaded.options;
     state_.clear();
@@ -267,16 +268,12 @@ class Optimizer : public torch::optim::Optimizer {
     scratch_.groups.clear();
     bool misplaced = false;
     for (std::size_t g = 0; g < param_groups_.size(); ++g) {
-      auto* group = param_groups_[g].has_options()
-                        ? dynamic_cast<Options*>(&param_groups_[g].options())
-                        : nullptr;
-      TORCH_CHECK(group != nullptr, "agmohd: the options of group ", g,
-                  " are not the Options of this optimizer, ", Recipe::name());
-      if (!group->inherited()) {  // added through the base class
-        with_c10_errors("group " + std::to_string(g), [&] { group->inherit(options()); });
+      Options& group = options_of<Recipe>(param_groups_[g], g);
+      if (!group.inherited()) {  // added through the base class
+        with_c10_errors("group " + std::to_string(g), [&] { group.inherit(options()); });
       }
-      scratch_.groups.push_back(group->group());
-      misplaced = misplaced || group->has_shared_but(options());
+      scratch_.groups.push_back(group.group());
+      misplaced = misplaced || group.has_shared_but(options());
     }
     if (!misplaced && same_settings(scratch_, settings_)) return;
     with_c10_errors("the optimizer's options", [&] { check_shared(options()); });
@@ -296,6 +293,12 @@ class Optimizer : public torch::optim::Optimizer {
       const auto &now = scratch_.shared.healing, &before = settings_.shared.healing;
       same_slots = same_slots && now.snapshots == before.snapshots &&
                    now.snapshots_on_host == before.snapshots_on_host;
+      for (const auto& lane : binder_.lanes()) {
+        TORCH_CHECK(now.snapshots_on_host == before.snapshots_on_host || !lane.executor->captured(),
+                    "agmohd: snapshots_on_host = ", now.snapshots_on_host,
+                    ", but it can no longer change: a CUDA graph that was captured writes the "
+                    "snapshots where they are");
+      }
     }
     if (!same_slots) binder_.invalidate();
     std::swap(settings_, scratch_);
@@ -305,11 +308,12 @@ class Optimizer : public torch::optim::Optimizer {
   void update(at::Tensor loss) {
     const at::NoGradGuard no_grad;
     raise_give_up();
-    if (!loss.defined()) loss = std::move(observed_);
-    observed_ = at::Tensor();
+    const bool observed = !loss.defined();
+    if (observed) loss = observed_;
     refresh_settings();
     if constexpr ((Recipe::wants & kLoss) != 0) check_loss(loss);
     if (!binder_.bind(param_groups_, state_, settings_)) return;
+    if (observed) observed_ = at::Tensor();
     const auto& executors = binder_.lanes().executors();
     std::vector<at::Tensor> losses;  // alive until the step is enqueued
     double host_loss = 0;
@@ -339,7 +343,15 @@ class Optimizer : public torch::optim::Optimizer {
                 ", but it must be one element of dtype Float, Double, BFloat16 or Half");
   }
 
-  /// An optimizer that could not heal the training says so in the step after.
+  static const ParamState& param_state(const torch::optim::OptimizerParamState& state,
+                                       Place place) {
+    const auto* const typed = dynamic_cast<const ParamState*>(&state);
+    TORCH_CHECK(typed != nullptr, "agmohd: the state of ", place,
+                " is not this optimizer's ParamState; copy its tensors into one");
+    return *typed;
+  }
+
+  /// An optimizer that could not heal the training says so in a later step.
   void raise_give_up() {
     if constexpr (Recipe::recorded) {
       const RecordRing* const ring = binder_.lanes().records();

@@ -69,7 +69,7 @@ void write(torch::serialize::OutputArchive& archive, const Written<Recipe>& from
       typed->serialize(state);
       states.write(key_of(params[i]), state);
     }
-    const auto& group_options = static_cast<const Options<Recipe>&>(from.groups[g].options());
+    const auto& group_options = options_of<Recipe>(from.groups[g], g);
     group_options.serialize(options);
     group_options.digest(digest, detail::OptionPart::group);
     group.write("options", options);
@@ -159,14 +159,14 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
 
     group.read("options", options);
     c10::IValue value;
-    detail::for_each_field(Recipe::Rule::fields, [&](const auto& f, auto) {
+    Recipe::Rule::fields.each([&](const auto& f, auto) {
       // torch.optim has no maximize; every other option of the rule is in each checkpoint of it.
       TORCH_CHECK(
           options.try_read(f.name, value) || (!ours && std::string_view(f.name) == "maximize"),
           "agmohd: the checkpoint lacks option ", f.name, " of group ", g, ": it is not one of ",
           Recipe::Rule::name());
     });
-    out.groups.push_back(static_cast<const Options<Recipe>&>(current[g].options()));
+    out.groups.push_back(options_of<Recipe>(current[g], g));
     out.groups.back().serialize(options);
 
     const unsigned used = Recipe::Rule::slots(out.groups.back().group().rule);

@@ -43,6 +43,7 @@ AGMOHD_HD Record note(const typename Recipe::Shared& o, const typename Recipe::G
     for (int kind = 0; kind < Tally::skip; ++kind) {
       if ((v.flags >> unsigned(kind) & 1U) != 0) m.tally.add(kind);
     }
+    r.gave_up = m.tally.last[Tally::give_up];
     if (v.skip) m.tally.add(Tally::skip);
     if (v.rollback) m.tally.add(Tally::rollback);
     if (v.skip) return r;

@@ -25,12 +25,14 @@ struct Record {
   unsigned flags = 0;      ///< of Flag
   unsigned skipped = 0;
   unsigned rolled_back = 0;
-  unsigned hindered = 0;  ///< the level had reached the threshold
+  unsigned hindered = 0;     ///< the level had reached the threshold
+  std::int64_t gave_up = 0;  ///< the last step in which the optimizer gave up; 0: none
 };
 
 /// How often each kind of intervention happened, and at which Record::step last. Kinds are the bits
 /// of Flag, in their order, then those of Did.
 struct Tally {
+  static constexpr int give_up = 9;
   enum Did : int { skip = 10, clip, bound, throttle, momentum, rollback, kinds };
   std::int64_t steps = 0;
   std::int64_t count[kinds] = {};

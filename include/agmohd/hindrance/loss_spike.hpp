@@ -12,13 +12,14 @@
 
 namespace agmohd::hindrance {
 
-/// A loss is high above mean + 6 sigma and 1.1 means; one is reported, and nothing else. A spike is
-/// lasting when 20 applied steps in a row had a high loss and it does not fall, or when 25 steps
-/// with one were skipped (an explosion, say) and are not paid back: a skip leaves the weights as
-/// they are, so the cause is in them, or in the data. Three steps in a row with a non-finite loss
-/// or gradient say the same. Then it asks for a rollback, where there is a snapshot. If 2 of the
-/// next 3 steps are high or non-finite still, the cause is not in the weights: swap back and accept
-/// the level of the loss; what is non-finite stays Nonfinite's.
+/// A loss is high above mean + 6 sigma and 1.1 means; one is reported, and nothing else. The
+/// statistics do not learn from it, or a lasting one would raise sigma until it is no longer seen.
+/// A spike is lasting when 20 applied steps in a row had a high loss and it does not fall, or when
+/// 25 steps with one were skipped (an explosion, say) and are not paid back: a skip leaves the
+/// weights as they are, so the cause is in them, or in the data. Three steps in a row with a
+/// non-finite loss or gradient say the same. Then it asks for a rollback, where there is a
+/// snapshot. If 2 of the next 3 steps are high or non-finite still, the cause is not in the
+/// weights: swap back and accept the level of the loss; what is non-finite stays Nonfinite's.
 ///
 /// Without a snapshot, and after 3 rollbacks in 1000 applied steps, a lasting spike is accepted as
 /// the new level, where the design gave up: a finite loss may be high by right. So is, after 4 high
@@ -93,7 +94,7 @@ struct LossSpike {
     m.losses += 1;
     if (accepted) {
       accept(s, m);
-    } else {
+    } else if (!high) {
       m.loss.learn(s.loss, loss_sigma(m.loss));
       if (has_log(s.norm2)) m.norm.learn(log_norm(s.norm2), kNormSigma);
     }

@@ -14,7 +14,8 @@ namespace agmohd::hindrance {
 /// Steps that undo each other: the mean of <g_t, u_{t-1}> below -1/4 of that of <g_t, u_t> for 50
 /// applied steps in which the mean loss, if there is one, does not fall. It raises the level, so
 /// that momentum::Adaptive reacts. A negative <g, m> alone would not do: at the best learning rate
-/// it is negative most of the time.
+/// it is negative most of the time. u_{t-1} comes from the rule's state: a rule without a first
+/// moment, as SGD without momentum, has none, and nothing is seen.
 struct Oscillation {
   struct Options {};
   struct Memory {
@@ -35,6 +36,7 @@ struct Oscillation {
 
   AGMOHD_HD static void learn(const Options&, const Signals& s, const Verdict& v, Memory& m) {
     if (v.skip) return;
+    if ((v.flags & Flag::accepted) != 0) m.run = 0;  // losses before say nothing about those after
     if (s.has_loss && finite(s.loss)) m.loss.learn(s.loss, loss_sigma(m.loss));
     const double size = std::fabs(s.along_previous) + std::fabs(s.along);
     if (!finite(size) || size == 0) return;

@@ -13,6 +13,7 @@ namespace agmohd::hindrance {
 /// Reports that the mean loss of 1000 applied steps is less than 0.1 sigma below that of the 1000
 /// before. The report stands until the next 1000 are over. Each time, with `plateau_factor` below
 /// 1, it also lowers the learning rate by it for good, to `plateau_floor` of the schedule's.
+/// A level of the loss that LossSpike accepts begins all anew.
 struct Plateau {
   struct Options {
     double plateau_factor = 1;
@@ -38,6 +39,12 @@ struct Plateau {
 
   AGMOHD_HD static void learn(const Options& o, const Signals& s, const Verdict& v, Memory& m) {
     if (v.skip || !s.has_loss || !finite(s.loss)) return;
+    constexpr unsigned other_level = Flag::loss_spike | Flag::accepted;
+    if ((v.flags & other_level) == other_level) {
+      const double lowered = m.lowered;
+      m = {};
+      m.lowered = lowered;
+    }
     const double least = loss_sigma(m.loss);
     m.sum += m.loss.winsorized(s.loss, least);
     m.loss.learn(s.loss, least);

@@ -34,8 +34,9 @@ AGMOHD_HD inline double observe(double& unseen) {
 
 /// Exponential mean and variance of a value, bias-corrected (West 1979), fed from the 20th
 /// observation on with at most mean + 3 sigma, as ZClip does (Kumar et al. 2025), and here with at
-/// least mean - 10 sigma: no single value can blind it. Every function that needs sigma takes its
-/// least value.
+/// least mean - 10 sigma: no single value can blind it. The first one has no mean to be held
+/// against: when one of the next 19 lies more than 10 sigma below, it all begins anew with that.
+/// Every function that needs sigma takes its least value.
 struct Spread {
   double mean = 0, variance = 0, unseen = 1;
 
@@ -54,6 +55,7 @@ struct Spread {
     return std::fmax(std::fmin(x, upper(least)), mean - 10 * sigma(least));
   }
   AGMOHD_HD void learn(double x, double least) {
+    if (unseen > detail::kWinsorized && unseen < 1 && finite(x) && z(x, least) < -10) *this = {};
     const double difference = winsorized(x, least) - mean;
     if (!finite(difference * difference)) return;
     const double weight = detail::observe(unseen);
@@ -63,6 +65,7 @@ struct Spread {
   /// Takes x for an upper, but ordinary value of a new regime, with at least this sigma.
   AGMOHD_HD void accept(double x, double least) {
     const double s = sigma(least);
+    if (!finite(s * s)) return;
     mean = x - 3 * s;
     variance = s * s;
   }

@@ -15,7 +15,9 @@ namespace agmohd::hindrance {
 /// healthy steps were above that, none above 3.) RMS(u) is the last applied step's, so a learning
 /// rate that jumps is met in its first step, and an update that grows by itself one step later. A
 /// linear warm-up passes, and a step that stays large is accepted as the mean grows. A kind that
-/// lowers the learning rate for good, as Plateau may, must stand before it in a Detectors.
+/// lowers the learning rate for good, as Plateau may, must stand before it in a Detectors. A jump
+/// of the learning rate is seen in the first parameter group; while that one's is 0, the sizes
+/// alone count.
 struct StepTooLarge {
   struct Options {};
   struct Memory {
@@ -27,8 +29,9 @@ struct StepTooLarge {
   static std::string name() { return "StepTooLarge"; }
 
   AGMOHD_HD static void examine(const Options&, const Signals& s, const Memory& m, Verdict& v) {
-    if (!m.step.acts() || !measured(s) || !(m.lr > 0)) return;
-    const double ratio = s.lr * v.lr_factor / m.lr * last_step(s) / m.step.mean;
+    if (!m.step.acts() || !measured(s)) return;
+    const double lr = s.lr * v.lr_factor;
+    const double ratio = (lr > 0 && m.lr > 0 ? lr / m.lr : 1) * last_step(s) / m.step.mean;
     if (!(ratio > 3)) return;
     report(v, Flag::step_too_large, ratio, 2, 4);
     v.lr_factor *= std::fmax(2 / ratio, 1e-4);

@@ -11,7 +11,7 @@
 namespace agmohd::momentum {
 
 /// Looks one step ahead (Nesterov 1983, in the form of Sutskever et al. 2013; with Adam it is NAdam
-/// of Dozat 2016 without its momentum schedule).
+/// of Dozat 2016 with a constant momentum).
 struct Nesterov {
   struct Options {};
   struct Memory {};

@@ -47,14 +47,21 @@ inline std::vector<Record> read(const RecordRing& ring) {
   return out;
 }
 
-/// The last record after step `after` in which the optimizer gave up; its step is 0 if there is
-/// none.
+/// The record of the last step after step `after` in which the optimizer gave up; where it was
+/// overwritten, one that has its number alone. Its step is 0 if there is none.
 inline Record gave_up(const RecordRing& ring, std::int64_t after) {
-  Record found;
+  Record last;
   for (const RecordRing::Slot& slot : ring.slots) {
-    if (slot.written <= std::max(after, found.step)) continue;
-    const Record record = read(slot);
-    if (record.step > after && (record.flags & Flag::give_up) != 0) found = record;
+    if (slot.written > last.step)
+      last = std::max(last, read(slot),
+                      [](const Record& a, const Record& b) { return a.step < b.step; });
+  }
+  if (last.gave_up <= after) return {};
+  Record found = read(ring.slots[last.gave_up % RecordRing::kSize]);
+  if (found.step != last.gave_up) {
+    found = {};
+    found.step = last.gave_up;
+    found.flags = Flag::give_up;
   }
   return found;
 }

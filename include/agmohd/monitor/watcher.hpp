@@ -19,7 +19,8 @@
 namespace agmohd::monitor {
 
 /// Hands each record of an optimizer to its sinks, functions of a record: once, oldest first,
-/// without waiting for the device. The optimizer keeps 256 records, so poll more often than that.
+/// without waiting for the device. The optimizer keeps 256 records, so poll more often than that,
+/// and before a load() as well as after it.
 class Watcher {
  public:
   template <class... Sinks>

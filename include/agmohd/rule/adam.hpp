@@ -64,7 +64,7 @@ struct Adam {
             R(o.weight_decay),
             R(1 - b1),
             R(1 - b2),
-            R(1 - look + look * b1),
+            R(1 - look + look * b1 * correction1 / (1 - m.beta1_product * b1)),
             R(look * (1 - b1)),
             R(1 / correction1),
             R(1 / std::sqrt(correction2)),
@@ -85,7 +85,8 @@ struct Adam {
   /// A moment beyond what any gradients lead to (a flipped bit, a bad checkpoint) goes back to
   /// |exp_avg| <= slack sqrt(C_t) (sqrt(exp_avg_sq) + room for where it underflows): by
   /// Cauchy-Schwarz exp_avg^2 <= C_t exp_avg_sq. An isolated gradient attains the bound. AMSGrad's
-  /// maximum only widens it.
+  /// maximum only widens it. Where a moment is NaN, or the second one negative, all begin anew with
+  /// 0.
   struct Guard {
     /// C_t = b1^2/b2 C_{t-1} + (1-b1)^2/(1-b2)
     struct Memory {
@@ -120,15 +121,19 @@ struct Adam {
 
     template <Lane T>
     AGMOHD_HD static bool sure(const Slots<T>& s, const Coefficients<Real<T>>& k) {
-      return math::all<T>(k.sure * (s.exp_avg * s.exp_avg) <= s.max_exp_avg_sq);
+      return math::all<T>(k.sure * (s.exp_avg * s.exp_avg) <= s.exp_avg_sq);
     }
     template <Lane T>
     AGMOHD_HD static Mask<T> apply(Slots<T>& s, const Adam::Coefficients<Real<T>>& rule,
                                    const Coefficients<Real<T>>& k) {
-      const T before = s.exp_avg;
-      s.exp_avg =
-          math::clamp(before, T(k.bound * (rule.scale2 * math::sqrt(s.max_exp_avg_sq) + k.least)));
-      return (before > s.exp_avg) | (before < s.exp_avg);
+      const T before = s.exp_avg, zero = math::like(before, Real<T>(0));
+      const Mask<T> broken =
+          (before != before) | (s.exp_avg_sq < zero) | (s.exp_avg_sq != s.exp_avg_sq);
+      const T bound = k.bound * (rule.scale2 * math::sqrt(s.max_exp_avg_sq) + k.least);
+      s.exp_avg = math::select(broken, zero, math::clamp(before, bound));
+      s.exp_avg_sq = math::select(broken, zero, s.exp_avg_sq);
+      s.max_exp_avg_sq = math::select(broken, zero, s.max_exp_avg_sq);
+      return broken | (before > s.exp_avg) | (before < s.exp_avg);
     }
   };
 

@@ -33,8 +33,9 @@ struct Selected {
       field("step_size", &Options::step_size, at_least(1)),
       field("gamma", &Options::gamma, between(0, 1)));
   static std::string name() { return "Selected"; }
+  AGMOHD_HD static bool uses_total(const Options& o) { return o.lr_schedule == Shape::cosine; }
   static void check(const Options& o) {
-    if (o.lr_schedule == Shape::cosine && o.total_steps == 0) {
+    if (uses_total(o) && o.total_steps == 0) {
       throw std::invalid_argument(
           "lr_schedule = cosine with total_steps = 0, but it needs a total_steps of at least 1");
     }

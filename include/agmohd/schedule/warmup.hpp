@@ -26,26 +26,32 @@ struct Warmup {
   static constexpr auto fields =
       describe(field("warmup_steps", &Options::warmup_steps, at_least(0)),
                nested(&Options::after, S::fields));
-  static constexpr bool has_total = requires(typename S::Options o) { o.total_steps; };
   static std::string name() { return "Warmup<" + S::name() + ">"; }
 
   static void check(const Options& o) {
+    if constexpr (requires { S::check(o.after); }) S::check(o.after);
     if constexpr (has_total) {
-      if (o.warmup_steps >= o.after.total_steps) {
+      if (uses_total(o) && o.warmup_steps >= o.after.total_steps) {
         throw std::invalid_argument(
             "warmup_steps = " + std::to_string(o.warmup_steps) +
             ", but it must be less than total_steps = " + std::to_string(o.after.total_steps) +
             ", which includes the warm-up");
       }
     }
-    if constexpr (requires { S::check(o.after); }) S::check(o.after);
   }
 
   AGMOHD_HD static double factor(const Options& o, std::int64_t t) {
     typename S::Options after = o.after;
-    if constexpr (has_total) after.total_steps -= o.warmup_steps;
+    if constexpr (has_total) after.total_steps -= uses_total(o) ? o.warmup_steps : 0;
     if (t >= o.warmup_steps) return S::factor(after, t - o.warmup_steps);
     return double(t + 1) / double(o.warmup_steps) * S::factor(after, 0);
+  }
+
+ private:
+  static constexpr bool has_total = requires(typename S::Options o) { o.total_steps; };
+  AGMOHD_HD static bool uses_total(const Options& o) {
+    if constexpr (requires { S::uses_total(o.after); }) return S::uses_total(o.after);
+    return has_total;
   }
 };
 static_assert(Schedule<Warmup<>>);
