@@ -6,7 +6,8 @@
 #include <span>
 
 // What is done to a run. Two lists, which share no kind with the same severity and time: methods
-// are tuned on the one; the other is for the final table alone. Both were committed before any run.
+// are tuned on the one; the other is for the final table alone, and was committed before any run of
+// it. What was a final list before is now a part of the other.
 namespace stability {
 
 enum class Kind {
@@ -63,9 +64,7 @@ inline constexpr Fault kTuning[] = {
     {"learning rate", "lr-x30", Kind::learning_rate, 30, Extent::everything, 0.5, 10},
     {"learning rate", "lr-x50", Kind::learning_rate, 50, Extent::everything, 0.5, 10},
     {"loss scale", "loss-x5-for-good", Kind::loss_scale, 5, Extent::everything, 0.5, 1},
-};
-
-inline constexpr Fault kFinal[] = {
+    // The final list of before, which was used once.
     {"non-finite gradient", "nan-gradient-3", Kind::gradient_value, kNan, Extent::ten_elements,
      0.65, 3},
     {"non-finite gradient", "minus-inf-gradient", Kind::gradient_value, -kInf, Extent::one_element,
@@ -96,8 +95,41 @@ inline constexpr Fault kFinal[] = {
     {"loss scale", "loss-x0.1-for-good", Kind::loss_scale, 0.1, Extent::everything, 0.65, 1},
 };
 
+inline constexpr Fault kFinal[] = {
+    {"non-finite gradient", "nan-gradient-6", Kind::gradient_value, kNan, Extent::one_element, 0.3,
+     6},
+    {"non-finite gradient", "inf-gradient-4", Kind::gradient_value, kInf, Extent::ten_elements,
+     0.55, 4},
+    {"scaled gradient", "x50-all-3", Kind::gradient_scale, 50, Extent::everything, 0.55, 3},
+    {"scaled gradient", "x1e4-all", Kind::gradient_scale, 1e4, Extent::everything, 0.3, 1},
+    {"scaled gradient", "x1e20-all", Kind::gradient_scale, 1e20, Extent::everything, 0.55, 1},
+    {"scaled gradient", "x500-one-3", Kind::gradient_scale, 500, Extent::one_tensor, 0.3, 3},
+    {"reversed gradient", "reversed-6", Kind::gradient_scale, -1, Extent::everything, 0.55, 6},
+    {"reversed gradient", "reversed-x20-8", Kind::gradient_scale, -20, Extent::everything, 0.3, 8},
+    {"lost gradient", "zero-gradient-40", Kind::gradient_scale, 0, Extent::everything, 0.55, 40},
+    {"random data", "random-8-steps", Kind::random_batch, 0, Extent::everything, 0.3, 8},
+    {"random data", "random-25-steps", Kind::random_batch, 0, Extent::everything, 0.55, 25},
+    {"corrupt weights", "weight-bit29-ten", Kind::weight_bit, 29, Extent::ten_elements, 0.3, 1},
+    {"corrupt weights", "weight-bit30-late", Kind::weight_bit, 30, Extent::one_element, 0.55, 1},
+    {"corrupt weights", "weight-minus-five", Kind::weight_value, -5, Extent::ten_elements, 0.3, 1},
+    {"corrupt weights", "weight-bit23-one", Kind::weight_bit, 23, Extent::one_tensor, 0.55, 1},
+    {"NaN weights", "weight-nan-tensor", Kind::weight_value, kNan, Extent::one_tensor, 0.3, 1},
+    {"NaN weights", "weight-minus-inf-ten", Kind::weight_value, -kInf, Extent::ten_elements, 0.55,
+     1},
+    {"corrupt moments", "m-x3000-all", Kind::first_moment, 3000, Extent::everything, 0.55, 1},
+    {"corrupt moments", "m-bit28-ten", Kind::moment_bit, 28, Extent::ten_elements, 0.3, 1},
+    {"corrupt moments", "v-x1e-4-one", Kind::second_moment, 1e-4, Extent::one_tensor, 0.3, 1},
+    {"corrupt moments", "v-zero-late", Kind::second_moment, 0, Extent::everything, 0.65, 1},
+    {"corrupt moments", "v-bit30-ten", Kind::second_bit, 30, Extent::ten_elements, 0.55, 1},
+    {"learning rate", "lr-x15", Kind::learning_rate, 15, Extent::everything, 0.55, 20},
+    {"learning rate", "lr-x60", Kind::learning_rate, 60, Extent::everything, 0.3, 6},
+    {"learning rate", "lr-x200", Kind::learning_rate, 200, Extent::everything, 0.55, 3},
+    {"loss scale", "loss-x50-for-good", Kind::loss_scale, 50, Extent::everything, 0.3, 1},
+    {"loss scale", "loss-x0.02-for-good", Kind::loss_scale, 0.02, Extent::everything, 0.55, 1},
+};
+
 /// Seeds start here, so that the two lists share none.
-inline constexpr std::int64_t kTuningSeed = 1, kFinalSeed = 1001;
+inline constexpr std::int64_t kTuningSeed = 1, kFinalSeed = 2001;
 
 inline std::span<const Fault> faults(bool final_list) {
   if (final_list) return kFinal;
