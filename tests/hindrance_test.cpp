@@ -274,7 +274,7 @@ TEST(Nonfinite, GivesUpWhereItIsEverySecondStepAndNeverWhereItIsRare) {
   }
 }
 
-TEST(Nonfinite, ThreeInARowRollBackAndIfThatFailsSwapBackAndGiveUpAt25) {
+TEST(Nonfinite, EightInARowRollBackAndIfThatFailsSwapBackAndGiveUpAt25) {
   for (const bool loss : {false, true}) {
     for (const bool can_roll_back : {false, true}) {
       for (const bool healed : {false, true}) {
@@ -288,7 +288,7 @@ TEST(Nonfinite, ThreeInARowRollBackAndIfThatFailsSwapBackAndGiveUpAt25) {
           if (!loss) s.nonfinite = 7;
           const Verdict v = run.step(s);
           EXPECT_TRUE(v.skip);
-          EXPECT_EQ(v.rollback, can_roll_back && (i == 3 || i == 5)) << i;
+          EXPECT_EQ(v.rollback, can_roll_back && (i == 8 || i == 10)) << i;
           EXPECT_EQ((v.flags & Flag::give_up) != 0, i == 25) << i;
           if (v.rollback && healed) break;
         }
@@ -305,7 +305,7 @@ TEST(Nonfinite, RollsBackThreeTimesIn1000Steps) {
   for (int t = 0; t < 900; ++t) {
     Signals s = healthy.next();
     s.can_roll_back = true;
-    if (t % 100 > 96) s.nonfinite = 7;
+    if (t % 100 > 91) s.nonfinite = 7;
     const Verdict v = run.step(s);
     rollbacks += v.rollback ? 1 : 0;
     EXPECT_EQ(v.flags & Flag::give_up, 0U);
@@ -333,11 +333,16 @@ TEST(Explosion, ClipsASpikeToThreeSigmaAndSkipsASevereOne) {
   EXPECT_NEAR(std::log(v.norm_bound), mean + 3 * sigma, 1e-9);
   EXPECT_FALSE(v.skip);
   copy = m;
-  v = hindrance::Explosion::judge({}, at(6.5), copy);
+  v = hindrance::Explosion::judge({}, at(8.5), copy);
+  EXPECT_EQ(v.level, 1);
+  EXPECT_NEAR(std::log(v.norm_bound), mean + 3 * sigma, 1e-9);
+  EXPECT_FALSE(v.skip);
+  copy = m;
+  v = hindrance::Explosion::judge({}, at(9.5), copy);
   EXPECT_EQ(v.level, 1);
   EXPECT_TRUE(v.skip);
   EXPECT_TRUE(same_bytes(copy.norm, m.norm));
-  EXPECT_TRUE(std::exp(6.5 * sigma) > 3);
+  EXPECT_TRUE(std::exp(9.5 * sigma) > 6);
 }
 
 TEST(Explosion, TheThresholdDecidesWhatIsClipped) {
@@ -378,7 +383,7 @@ TEST(Explosion, AcceptsAPermanentChangeWithinTenSteps) {
   }
 }
 
-TEST(Explosion, IsSkippedUpTo25TimesWhileTheLossIsHighToo) {
+TEST(Explosion, IsSkippedUpTo20TimesWhileTheLossIsHighToo) {
   for (const bool high : {false, true}) {
     Healthy healthy(12);
     Driven<recipe::AGMOHD> run;
@@ -393,7 +398,7 @@ TEST(Explosion, IsSkippedUpTo25TimesWhileTheLossIsHighToo) {
       if (!v.skip) break;
       ++skips;
     }
-    EXPECT_EQ(skips, high ? 25 : 5);
+    EXPECT_EQ(skips, high ? 20 : 5);
     EXPECT_NE(v.flags & Flag::accepted, 0U);
     EXPECT_EQ(v.norm_bound, kInf);
     for (int t = 0; t < 20; ++t) EXPECT_FALSE(run.step(healthy.next(1e6)).skip);  // only clips
@@ -453,7 +458,7 @@ TEST(Explosion, OfDataThatARollbackDoesNotCureIsAccepted) {
     const Verdict v = run.step(s);
     skips += v.skip ? 1 : 0;
     rollbacks += v.rollback ? 1 : 0;
-    if (t > 30) {
+    if (t > 50) {
       ASSERT_EQ(v.flags & (Flag::accepted | Flag::loss_spike), 0U) << t;
     }
   }
@@ -614,7 +619,7 @@ TEST(LossSpike, IsNoOtherScaleIfTheNormStandsOutByAnotherFactor) {
   }
 }
 
-TEST(LossSpike, WithoutASnapshotIsAcceptedAfter20HighLosses) {
+TEST(LossSpike, WithoutASnapshotIsAcceptedAfter30HighLosses) {
   for (const double factor : {1.4, 2.0, 3.0, 1e30}) {
     Healthy healthy(24);
     Driven<recipe::AGMOHD> run;
@@ -634,15 +639,13 @@ TEST(LossSpike, WithoutASnapshotIsAcceptedAfter20HighLosses) {
         ASSERT_EQ(v.flags & Flag::loss_spike, 0U) << factor << " " << t;
       }
     }
-    if (factor > 2) {  // the statistics follow a smaller change by themselves
-      EXPECT_GE(accepted, 19) << factor;
-      EXPECT_LE(accepted, 25) << factor;
-    }
+    EXPECT_GE(accepted, 29) << factor;
+    EXPECT_LE(accepted, 45) << factor;
   }
 }
 
 TEST(LossSpike, ThatLastsDoesNotBlindItsOwnDetector) {
-  // 8 to 25 sigma: had they been learnt, sigma would have grown so far within 20 steps.
+  // 10 to 50 sigma: had they been learnt, sigma would have grown so far.
   for (const double sd : {0.06, 0.15}) {
     for (const double level : {4.5, 6.0}) {
       std::mt19937_64 random(25);
@@ -657,12 +660,34 @@ TEST(LossSpike, ThatLastsDoesNotBlindItsOwnDetector) {
       for (int t = 0; t < 1000; ++t) ASSERT_EQ(step(3).flags, 0U);
       int high = 1;
       while (high < 100 && !step(level).rollback) ++high;
-      EXPECT_EQ(high, 20) << sd << " " << level;
+      EXPECT_EQ(high, 30) << sd << " " << level;
     }
   }
 }
 
-TEST(LossSpike, RollsBackAfter20HighLossesThatDoNotFall) {
+TEST(LossSpike, ARiseBelowSixSigmaIsSeenInTheMean) {
+  for (const double rise : {3.0, 4.0}) {
+    for (unsigned seed = 1; seed <= 10; ++seed) {
+      std::mt19937_64 random(seed);
+      std::normal_distribution<double> normal;
+      Driven<Watching<hindrance::LossSpike>> run;
+      const auto step = [&](double mean) {
+        return run.step({.norm2 = 1,
+                         .loss = mean + 0.15 * normal(random),
+                         .has_loss = true,
+                         .can_roll_back = true});
+      };
+      for (int t = 0; t < 3000; ++t) ASSERT_EQ(step(2.5).flags, 0U) << t;
+      int steps = 1;
+      while (steps < 100 && !step(2.5 + rise * 0.15).rollback) ++steps;
+      EXPECT_GE(steps, 30);
+      EXPECT_LT(steps, 60) << rise << " " << seed;
+      for (int t = 0; t < 200; ++t) ASSERT_FALSE(step(2.5).rollback) << t;  // healed
+    }
+  }
+}
+
+TEST(LossSpike, RollsBackAfter30HighLossesThatDoNotFall) {
   for (const int ends : {0, 2}) {  // how many of the losses after the rollback are high still
     Healthy healthy(21);
     Driven<Watching<hindrance::LossSpike>> run;
@@ -675,7 +700,7 @@ TEST(LossSpike, RollsBackAfter20HighLossesThatDoNotFall) {
       v = run.step(s);
       ++high;
     }
-    EXPECT_EQ(high, 20);
+    EXPECT_EQ(high, 30);
     for (int i = 0; i < 3; ++i) {
       Signals s = healthy.next();
       if (i < ends) s.loss = 1000;
@@ -700,14 +725,14 @@ TEST(LossSpike, ThatFallsOrIsShortIsLeftAlone) {
   for (int t = 0; t < 300; ++t) run.step(healthy.next());
   for (int i = 0; i < 60; ++i) {
     Signals s = healthy.next();
-    s.loss = 5000 * std::pow(0.95, i);
+    s.loss = 5000 * std::pow(0.92, i);
     s.can_roll_back = true;
     ASSERT_FALSE(run.step(s).rollback) << i;
   }
   for (int i = 0; i < 300; ++i) run.step(healthy.next());
   for (int i = 0; i < 300; ++i) {
     Signals s = healthy.next();
-    if (i % 20 != 0) s.loss = 1e6;
+    if (i % 5 < 2) s.loss = 1e6;
     s.can_roll_back = true;
     ASSERT_FALSE(run.step(s).rollback) << i;
   }

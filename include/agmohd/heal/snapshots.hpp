@@ -12,10 +12,12 @@
 namespace agmohd::heal {
 
 /// Two snapshots of parameters and state, where these lie, each written in turn by the sweep of
-/// every `snapshot_every`-th healthy step. A rollback exchanges the older one with what is there,
-/// and so can be undone: what was swapped out stays until its place is needed. Ages and what rule
-/// and gradient policies remember of a tensor go along; the schedule, the statistics of hindrances
-/// and the data do not go back. A tensor that a snapshot does not have stays as it is.
+/// every `snapshot_every`-th healthy step. A rollback exchanges one with what is there: the newer
+/// one where gradients or loss are not finite, which they would have been at once, else the older
+/// one, since the newer one may have what is wrong already. It can be undone: what was swapped out
+/// stays until its place is needed. Ages and what rule and gradient policies remember of a tensor
+/// go along; the schedule, the statistics of hindrances and the data do not go back. A tensor that
+/// a snapshot does not have stays as it is.
 ///
 /// By option, for the memory: twice that of parameters and state (24 bytes a parameter with Adam in
 /// float32), allocated when `snapshots` is first set, in checkpoints too. With `snapshots_on_host`
@@ -53,7 +55,9 @@ struct Snapshots {
   AGMOHD_HD static void plan(const Options& o, const Memory& m, Verdict& v) {
     if (!o.snapshots) return;
     if (v.rollback) {
-      v.swap = (v.flags & Flag::accepted) != 0 ? swapped_out(m) : older(m);
+      v.swap = (v.flags & Flag::accepted) != 0    ? swapped_out(m)
+               : (v.flags & Flag::nonfinite) != 0 ? newer(m)
+                                                  : older(m);
     } else if (healthy(v) && m.healthy + 1 >= o.snapshot_every) {
       v.save = m.stamps[0] <= m.stamps[1] ? 0 : 1;
     }
@@ -86,6 +90,10 @@ struct Snapshots {
   AGMOHD_HD static int older(const Memory& m) {
     if (m.stamps[0] <= 0) return m.stamps[1] > 0 ? 1 : -1;
     return m.stamps[1] > 0 && m.stamps[1] < m.stamps[0] ? 1 : 0;
+  }
+  AGMOHD_HD static int newer(const Memory& m) {
+    if (m.stamps[0] <= 0 && m.stamps[1] <= 0) return -1;
+    return m.stamps[1] > m.stamps[0] ? 1 : 0;
   }
   AGMOHD_HD static int swapped_out(const Memory& m) {
     if (m.since_swap >= kWatch) return -1;

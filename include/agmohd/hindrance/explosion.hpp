@@ -12,7 +12,7 @@
 namespace agmohd::hindrance {
 
 /// Exploding gradients, by the z-score of ln(norm): ZClip's clip to mean + 3 sigma (Kumar et al.
-/// 2025), and above 6 sigma OLMo's skipped step, but at most 5 in a row, or 25 while LossSpike,
+/// 2025), and above 9 sigma OLMo's skipped step, but at most 5 in a row, or 25 while LossSpike,
 /// which must stand before it in a Detectors, finds the loss high; 10 applied steps pay for one
 /// more. Then, or when LossSpike accepts a level of the loss, it is a change of regime: the
 /// statistics move there, and for 20 steps nothing is skipped. A single tensor is
@@ -35,7 +35,7 @@ struct Explosion {
     const double z = m.norm.z(log_norm(s.norm2), kNormSigma);
     report(v, Flag::explosion, z, kNotice, kSevere);
     if (!(z > 3) || (v.flags & Flag::accepted) != 0) return;
-    if (z <= kSevere || m.clips_only > 0) {
+    if (z <= kSkipped || m.clips_only > 0) {
       lower(v.norm_bound, std::exp(m.norm.upper(kNormSigma)));
     } else if (m.skips.allows((v.flags & Flag::loss_spike) != 0 ? 25 : 5)) {
       v.skip = true;
@@ -88,7 +88,7 @@ struct Explosion {
   }
 
  private:
-  static constexpr double kNotice = 3.5, kSevere = 6;
+  static constexpr double kNotice = 3.5, kSevere = 6, kSkipped = 9;
   static constexpr double kAcceptedSigma = 0.5;
 };
 static_assert(Kind<Explosion> && Hindrance<Explosion> && has::judge_tensor<Explosion>);

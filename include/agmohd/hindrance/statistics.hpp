@@ -62,13 +62,15 @@ struct Spread {
     mean += weight * difference;
     variance = (1 - weight) * (variance + weight * difference * difference);
   }
-  /// Takes x for an upper, but ordinary value of a new regime, with at least this sigma.
-  AGMOHD_HD void accept(double x, double least) {
+  /// Begins a new regime about x, with at least this sigma.
+  AGMOHD_HD void settle(double x, double least) {
     const double s = sigma(least);
-    if (!finite(s * s)) return;
-    mean = x - 3 * s;
+    if (!finite(x) || !finite(s * s)) return;
+    mean = x;
     variance = s * s;
   }
+  /// The same where x is an upper, but ordinary value of it.
+  AGMOHD_HD void accept(double x, double least) { settle(x - 3 * sigma(least), least); }
 };
 
 /// Exponential mean of a positive value, bias-corrected and fed with at most twice itself. A value
