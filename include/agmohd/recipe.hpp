@@ -271,8 +271,8 @@ struct Recipe {
     bool doubted = false;  ///< whether the rule's guard had to look at the slots
     Mask<T> guarded;       ///< then, whether it changed them
   };
-  /// The same in a sampled page, see reduction::sampled(); a lane sums squares of `step`, and the
-  /// others. What nobody wants is 0.
+  /// The same in a sampled page, see reduction::sample_every(); a lane sums squares of `step`, and
+  /// the others. What nobody wants is 0.
   template <class T>
   struct Watched {
     T step, along_previous, along;  ///< lr * u, g * u_{t-1}, g * u_t

@@ -105,13 +105,21 @@ class Binder {
     std::size_t lane, ref;
     std::vector<std::int64_t> strides;
     std::optional<Staged> staged;
-    c10::TensorImpl* grad = nullptr;  // the last one, where the next is likely to lie
+    // Where the next step's are likely to lie:
+    const c10::TensorImpl* grad = nullptr;
+    const void *meta = nullptr, *storage = nullptr, *grad_storage = nullptr;
 
     /// Asks the memory for what refresh() will read: thousands of tensors lie in as many places.
-    void prefetch() const {
-      for (const c10::TensorImpl* impl : {param, grad}) {
+    /// Inlined early, or GCC drops it, see Page::ask().
+    __attribute__((always_inline)) void prefetch() const {
+      for (const c10::TensorImpl* impl :
+           std::initializer_list<const c10::TensorImpl*>{param, grad}) {
         const auto* const at = reinterpret_cast<const char*>(impl);
         for (std::size_t line = 0; line < sizeof *impl; line += 64) __builtin_prefetch(at + line);
+      }
+      for (const void* const at : {meta, storage, grad_storage}) {
+        __builtin_prefetch(at);
+        __builtin_prefetch(static_cast<const char*>(at) + 64);
       }
       __builtin_prefetch(&state->slots_);
     }
@@ -166,6 +174,11 @@ class Binder {
     }
     if (!readable(grad, param)) return false;
     b.grad = grad.unsafeGetTensorImpl();
+    b.grad_storage = grad.storage().unsafeGetStorageImpl();
+    if (b.storage == nullptr) {
+      b.storage = param.storage().unsafeGetStorageImpl();
+      b.meta = b.param->autograd_meta();
+    }
     void* const p = param.mutable_data_ptr();
     const void* const g = grad.const_data_ptr();
     if (lane.reference) {

@@ -98,11 +98,9 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     }
     tensors_.clear();  // until there is room for all
     pages_.clear();
-    std::int32_t samples = 0;
     for (std::size_t t = 0; t < sorted.size(); ++t) {
       for (std::int64_t first = 0; first < sorted[t].numel; first += reduction::kPage) {
-        const bool sampled = reduction::sampled(first / reduction::kPage);
-        pages_.push_back({std::int32_t(t), Recipe::watched && sampled ? samples++ : -1, first});
+        pages_.push_back({std::int32_t(t), first});
       }
     }
     tensor_signals_.assign(sorted.size(), TensorSignals{});
@@ -110,8 +108,11 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     coefficients64_.resize(sorted.size());
     if constexpr (Recipe::wants != 0) partials_.resize(pages_.size());
     if constexpr (Recipe::sums) summed_.resize(pages_.size());
-    if constexpr (Recipe::watched) swept_.resize(std::size_t(samples));
+    if constexpr (Recipe::watched) {
+      swept_.resize(std::size_t(reduction::samples(std::int64_t(pages_.size()))));
+    }
     tensors_ = std::move(sorted);
+    this->number_pages();
   }
 
   void measure(const LossRef& loss, bool /*alone*/) override {
@@ -165,9 +166,10 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     for_each_page(verdict.save, [&]<class E>(std::size_t i, const Page<Recipe, E>& page) {
       const auto& k = coefficients<Compute<E>>()[std::size_t(pages_[i].tensor)];
       std::int64_t changed = 0;
-      if (const std::int32_t sample = pages_[i].sample; Recipe::watched && sample >= 0) {
+      const auto every = std::size_t(this->sample_every_);
+      if (Recipe::watched && i % every == 0) {
         if constexpr (Recipe::watched) {
-          auto& sums = swept_[std::size_t(sample)];
+          auto& sums = swept_[i / every];
           changed = has_avx2() ? measured_sweep_page_avx2(page, k, sums)
                                : measured_sweep_page_base(page, k, sums);
         }
@@ -178,15 +180,14 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     });
     if constexpr (Recipe::watched) {
       memory_.swept = reduction::combine(swept_.data(), std::int64_t(swept_.size()),
-                                         this->sampled_elements(), guarded);
+                                         this->sampled_elements_, guarded);
     }
   }
 
  private:
   struct PageRef {
     std::int32_t tensor;
-    std::int32_t sample;  // its number among those that are measured, or -1
-    std::int64_t first;   // element
+    std::int64_t first;  // element
   };
 
   template <class E>

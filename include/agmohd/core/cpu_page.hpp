@@ -34,11 +34,12 @@ struct Page {
   const Page* next;  // this thread's page after this one; null: unknown
 
   /// Asks the memory for the next page while this one is worked on: hardware looks ahead within a
-  /// long stream alone, and all at once would be more than it takes.
-  void ask_grad(std::int64_t i) const {
+  /// long stream alone, and all at once would be more than it takes. Inlined early: GCC takes a
+  /// function that only prefetches for one without effects, and drops the call.
+  __attribute__((always_inline)) void ask_grad(std::int64_t i) const {
     if (next != nullptr && i < next->count) __builtin_prefetch(next->grad + i);
   }
-  void ask(std::int64_t i) const {
+  __attribute__((always_inline)) void ask(std::int64_t i) const {
     if (next == nullptr || i >= next->count) return;
     __builtin_prefetch(next->grad + i);
     __builtin_prefetch(next->param + i);
@@ -234,7 +235,7 @@ double sum_page(const Page<Recipe, E> page, const typename Recipe::Shared o, con
       }
     }
     const auto quads = V::pairs(V::pairs(sums[0].lo, sums[0].hi), V::pairs(sums[1].lo, sums[1].hi));
-    for (int l = 0; l < kOwners; ++l) lanes[lane + l] = double(quads[l]);
+    V::widen(quads, lanes + lane);
   }
   for (int l = lane; l % kWarp != 0; ++l) lanes[l] = 0;
   return butterfly(lanes, lane);
@@ -275,11 +276,10 @@ reduction::Partial measure_page(const Page<Recipe, E> page, const typename Recip
     const auto sums = V::pairs(V::pairs(s0.lo, s0.hi), V::pairs(s1.lo, s1.hi));
     const Bits peaks = V::larger_pairs(V::larger_pairs(m0, m1), V::larger_pairs(m2, m3));
     most = V::larger(most, peaks);
-    for (int l = 0; l < kOwners; ++l) lanes[lane + l] = double(sums[l]);
+    V::widen(sums, lanes + lane);
     const Bits strange = (peaks >= huge) | ((peaks < tiny) & (peaks != 0));
-    std::uint64_t any[2];
-    std::memcpy(any, &strange, sizeof any);
-    if ((any[0] | any[1]) == 0) continue;
+    if (!V::any(strange)) [[likely]]
+      continue;
     for (int l = 0; l < kOwners; ++l) {
       if (strange[l] != 0) rescue(page, lane + l, o, lanes[lane + l], out.nonfinite);
     }

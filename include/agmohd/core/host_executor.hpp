@@ -91,17 +91,32 @@ class HostExecutor : public Executor<Recipe> {
     signals_.loss = *static_cast<const double*>(loss.at);  // the host's losses are doubles
     signals_.has_loss = true;
   }
-  /// In sampled pages.
-  double sampled_elements() const {
-    double sum = 0;
-    for (const auto& tensor : tensors_) sum += double(reduction::sampled_elements(tensor.numel));
-    return sum;
+  /// Numbers the pages of tensors_, those of one dtype after those of another.
+  void number_pages() {
+    first_pages_.resize(tensors_.size());
+    std::int64_t pages = 0;
+    for (const Dtype dtype : {Dtype::f32, Dtype::f64, Dtype::bf16, Dtype::f16}) {
+      for (std::size_t t = 0; t < tensors_.size(); ++t) {
+        if (tensors_[t].dtype != dtype) continue;
+        first_pages_[t] = pages;
+        pages += reduction::pages(tensors_[t].numel);
+      }
+    }
+    sample_every_ = reduction::sample_every(pages);
+    sampled_elements_ = 0;
+    for (std::size_t t = 0; t < tensors_.size(); ++t) {
+      sampled_elements_ +=
+          double(reduction::sampled_elements(first_pages_[t], tensors_[t].numel, sample_every_));
+    }
   }
 
   Settings<Recipe> settings_;
   std::vector<TensorRef<Recipe>> tensors_;
   Signals signals_;
   std::vector<TensorSignals> tensor_signals_;  // of tensors_; zeros where nobody wants them
+  std::vector<std::int64_t> first_pages_;      // of tensors_
+  std::int64_t sample_every_ = 1;
+  double sampled_elements_ = 0;
   Memory memory_{};
 
  private:

@@ -93,16 +93,23 @@ AGMOHD_HD inline void accumulate(Signals& s, const Signals& other) {
 // lanes of each 32 are added as a butterfly in that type, the 16 results in double. Sampled pages
 // are added as those of the reduce pass.
 
-/// Whether a page of a tensor is measured: one in 32, and the first of each tensor. What is made
-/// of the sums are means and ratios, and measuring takes a square root, a division and two waits.
-inline constexpr std::int64_t kSampleEvery = 32;
-AGMOHD_HD constexpr bool sampled(std::int64_t page) { return page % kSampleEvery == 0; }
-AGMOHD_HD constexpr std::int64_t sampled_pages(std::int64_t numel) {
-  return (pages(numel) + kSampleEvery - 1) / kSampleEvery;
+/// Every how many of all pages of a device one is measured, pages being numbered over all tensors:
+/// 64 to 127 of them. What is made of the sums are means and ratios, which need no more, and
+/// measuring takes a square root, a division and two waits.
+AGMOHD_HD constexpr std::int64_t sample_every(std::int64_t pages) {
+  return pages > 64 ? pages / 64 : 1;
 }
-AGMOHD_HD constexpr std::int64_t sampled_elements(std::int64_t numel) {
-  const std::int64_t left = numel % (kSampleEvery * kPage);
-  return numel / (kSampleEvery * kPage) * kPage + (left < kPage ? left : kPage);
+inline constexpr std::int64_t kMostSamples = 127;
+AGMOHD_HD constexpr std::int64_t samples(std::int64_t pages) {
+  return (pages + sample_every(pages) - 1) / sample_every(pages);
+}
+/// How many elements of a tensor are measured, whose first page is number `first_page`.
+AGMOHD_HD constexpr std::int64_t sampled_elements(std::int64_t first_page, std::int64_t numel,
+                                                  std::int64_t every) {
+  const std::int64_t end = first_page + pages(numel);
+  const std::int64_t before = (first_page + every - 1) / every, until = (end + every - 1) / every;
+  const bool last = until > before && (until - 1) * every == end - 1;
+  return (until - before) * kPage - (last ? pages(numel) * kPage - numel : 0);
 }
 
 /// How many kinds of sums a watched sweep makes; see Recipe::Watched.

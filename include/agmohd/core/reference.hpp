@@ -41,7 +41,10 @@ struct Handles {
 template <class Recipe>
 class ReferenceExecutor final : public HostExecutor<Recipe> {
   using Host = HostExecutor<Recipe>;
+  using Host::first_pages_;
   using Host::memory_;
+  using Host::sample_every_;
+  using Host::sampled_elements_;
   using Host::settings_;
   using Host::signals_;
   using Host::tensor_signals_;
@@ -51,6 +54,7 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
   void bind(std::span<const TensorRef<Recipe>> tensors, const Handles* handles) override {
     tensors_.assign(tensors.begin(), tensors.end());
     handles_ = *handles;
+    this->number_pages();
   }
 
   void measure(const LossRef& loss, bool /*alone*/) override {
@@ -97,7 +101,7 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
       }
     }
     if constexpr (Recipe::watched) {
-      if (!verdict.skip) memory_.swept = reduction::swept(sums, this->sampled_elements(), guarded);
+      if (!verdict.skip) memory_.swept = reduction::swept(sums, sampled_elements_, guarded);
     }
   }
 
@@ -121,7 +125,7 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
       result = Recipe::sweep(p, g, s, k, w);
       const at::Tensor values[] = {w.step.square(), w.along_previous, w.along};
       for (int i = 0; i < reduction::kWatched; ++i) {
-        sums[i] += sampled(values[i]).sum(at::kDouble).template item<double>();
+        sums[i] += sampled(t, values[i]).sum(at::kDouble).template item<double>();
       }
       if (w.doubted) guarded += w.guarded.sum().template item<std::int64_t>();
     } else {
@@ -144,14 +148,13 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
     }
   }
 
-  /// The elements of sampled pages; `x` is dense, in the parameter's memory order.
-  static at::Tensor sampled(const at::Tensor& x) {
-    if (x.numel() <= reduction::kPage) return x;
+  /// The elements of sampled pages; `x` is dense, in the memory order of parameter `t`.
+  at::Tensor sampled(std::size_t t, const at::Tensor& x) const {
+    if (sample_every_ == 1) return x;
     const at::Tensor pages =
         at::arange(x.numel(), x.options().dtype(at::kLong)).div(reduction::kPage, "floor");
-    static_assert(reduction::sampled(reduction::kSampleEvery) && !reduction::sampled(1));
     return x.as_strided({x.numel()}, {1})
-        .masked_select(pages.remainder(reduction::kSampleEvery) == 0);
+        .masked_select((pages + first_pages_[t]).remainder(sample_every_) == 0);
   }
 
   /// What the storage makes of a slot, element by element in memory order.

@@ -37,8 +37,8 @@ struct Signals {
   double lr = 0;  ///< of the first parameter group in this step, after the schedule alone
   bool can_roll_back = false;  ///< there is a snapshot to swap in, or one to swap back
 
-  // Of the last applied step, u being what the rule's `direction` gave; sums over the pages that
-  // reduction::sampled() takes
+  // Of the last applied step, u being what the rule's `direction` gave; sums over some of the
+  // pages, see reduction::sample_every()
   double update2 = 0;         ///< of squares of lr * u
   double updated = 0;         ///< number of elements in the sums; 0: no step yet
   double along_previous = 0;  ///< <g_t, u_{t-1}>

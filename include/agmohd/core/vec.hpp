@@ -55,6 +55,30 @@ struct vec {
     }
   }
 
+  /// Stores the elements of a half as doubles.
+  static void widen(half x, double* to) {
+    typedef double pair __attribute__((vector_size(16)));
+    if constexpr (sizeof(R) == 4) {
+      typedef float two __attribute__((vector_size(8)));
+      const pair low = __builtin_convertvector(two(__builtin_shufflevector(x, x, 0, 1)), pair);
+      const pair high = __builtin_convertvector(two(__builtin_shufflevector(x, x, 2, 3)), pair);
+      std::memcpy(to, &low, sizeof low);
+      std::memcpy(to + 2, &high, sizeof high);
+    } else {
+      std::memcpy(to, &x, sizeof x);
+    }
+  }
+  /// Whether a mask is true anywhere.
+  static bool any(mask_half m) {
+#if defined(__SSE2__)
+    return _mm_movemask_epi8(__m128i(m)) != 0;
+#else
+    std::uint64_t words[2];
+    std::memcpy(words, &m, sizeof words);
+    return (words[0] | words[1]) != 0;
+#endif
+  }
+
   friend vec operator+(const vec& a, const vec& b) { return {a.lo + b.lo, a.hi + b.hi}; }
   friend vec operator-(const vec& a, const vec& b) { return {a.lo - b.lo, a.hi - b.hi}; }
   friend vec operator*(const vec& a, const vec& b) { return {a.lo * b.lo, a.hi * b.hi}; }

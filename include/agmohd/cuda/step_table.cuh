@@ -115,7 +115,8 @@ class StepTable {
     view.loss_dtype = loss.dtype;
     view.tensor_count = int(shapes_.size());
     view.page_count = int(pages_.size());
-    view.sample_count = samples_;
+    view.sample_every = int(sample_every_);
+    view.sample_count = int(reduction::samples(std::int64_t(pages_.size())));
     view.many_count = int(many_.size());
     view.reduce_blocks = reduce_blocks_;
     view.sweep_blocks = sweep_blocks_;
@@ -134,8 +135,6 @@ class StepTable {
     shapes_ = refs;
     pages_.clear();
     runs_.clear();
-    sampled_elements_ = 0;
-    samples_ = 0;
     many_.clear();
     std::int64_t elements = 0;
     for (std::size_t t = 0; t < refs.size(); ++t) {
@@ -150,8 +149,6 @@ class StepTable {
       for (std::int64_t i = 0; i < count; ++i) pages_.push_back({std::int32_t(t), std::int32_t(i)});
       if (count > reduction::kManyPages) many_.push_back(std::int32_t(t));
       elements += refs[t].numel;
-      sampled_elements_ += double(reduction::sampled_elements(refs[t].numel));
-      samples_ += int(reduction::sampled_pages(refs[t].numel));
       Run& run = runs_.back();
       run.pages += int(count);
       run.tiny = elements / run.pages < tuning_.tiny_page;
@@ -170,6 +167,14 @@ class StepTable {
       run.reduce_pages = run.tiny ? std::min(run.reduce_threads / reduction::kWarp, kMostPages)
                          : small  ? 1
                                   : std::clamp(share, 1, most);
+    }
+    sample_every_ = reduction::sample_every(std::int64_t(pages_.size()));
+    sampled_elements_ = 0;
+    std::int64_t first_page = 0;
+    for (const auto& ref : refs) {
+      sampled_elements_ +=
+          double(reduction::sampled_elements(first_page, ref.numel, sample_every_));
+      first_page += reduction::pages(ref.numel);
     }
     reduce_blocks_ = sweep_blocks_ = 0;
     deciders_ = 1;
@@ -230,7 +235,8 @@ class StepTable {
     to.summed = to.place(Recipe::sums ? to.page_room * sizeof(double) : 0);
     to.spares = to.place(
         Recipe::wants == 0 ? 0 : std::size_t(most_deciders(Dtype::f32)) * sizeof(Spare<Recipe>));
-    to.swept = to.place(Recipe::watched ? to.page_room * sizeof(reduction::SweptPartial) : 0);
+    to.swept =
+        to.place(Recipe::watched ? reduction::kMostSamples * sizeof(reduction::SweptPartial) : 0);
     to.coefficients =
         to.place(to.tensor_room * sizeof(typename Recipe::template Coefficients<float>));
     to.coefficients64 =
@@ -246,7 +252,7 @@ class StepTable {
       std::memcpy(image_.data() + at_.many, many_.data(), many_.size() * sizeof(std::int32_t));
     }
     fill_grads(refs, reinterpret_cast<const void**>(image_.data()));
-    std::int64_t page = 0, sample = 0;
+    std::int64_t page = 0;
     for (std::size_t t = 0; t < refs.size(); ++t) {
       DeviceTensor<Recipe>& to =
           reinterpret_cast<DeviceTensor<Recipe>*>(image_.data() + at_.tensors)[t];
@@ -258,10 +264,8 @@ class StepTable {
       to.is_double = refs[t].dtype == Dtype::f64 ? 1 : 0;
       to.index = refs[t].index;
       to.first_page = int(page);
-      to.first_sample = int(sample);
       to.snapshots = refs[t].snapshots;
       page += reduction::pages(refs[t].numel);
-      sample += reduction::sampled_pages(refs[t].numel);
     }
   }
 
@@ -283,7 +287,7 @@ class StepTable {
   int reduce_blocks_ = 0, sweep_blocks_ = 0, deciders_ = 1, first_decider_ = 0;
   Refs shapes_;  // that pages_ and runs_ were made of
   double sampled_elements_ = 0;
-  int samples_ = 0;
+  std::int64_t sample_every_ = 1;
   bool planned_ = false, pages_uploaded_ = false, rehearse_ = false;
   std::vector<Run> runs_;
   std::vector<char> image_;  // of the table's beginning, up to the pages

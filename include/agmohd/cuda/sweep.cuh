@@ -84,7 +84,8 @@ __global__ void __launch_bounds__(most_sweep_threads<Recipe>, SweepPage<Recipe, 
   const int warp = tiny ? int(threadIdx.x) / kWarp : 0;
   const int back = tiny ? block * (int(blockDim.x) / kWarp) + warp : block;
   const bool idle = back >= page_count;
-  const PageRef ref = view.pages[first_page + (idle ? 0 : page_count - 1 - back)];
+  const int number = first_page + (idle ? 0 : page_count - 1 - back);
+  const PageRef ref = view.pages[number];
   const Page page(view, ref, idle);
   const int thread = int(threadIdx.x) - warp * kWarp, threads = tiny ? kWarp : int(blockDim.x);
   const auto x = page.begin(thread);  // under way while the coefficients are
@@ -125,7 +126,7 @@ __global__ void __launch_bounds__(most_sweep_threads<Recipe>, SweepPage<Recipe, 
       page.sweep(x, thread, threads, *k, kept);
     } else {
       int guarded = 0;
-      if (!reduction::sampled(ref.page)) {
+      if (number % view.sample_every != 0) {
         guarded = page.sweep(x, thread, threads, *k, kept);
       } else {
         __shared__ alignas(
@@ -140,10 +141,7 @@ __global__ void __launch_bounds__(most_sweep_threads<Recipe>, SweepPage<Recipe, 
         }
         if (tiny || threadIdx.x < kWarp) {
           const reduction::SweptPartial sum = page.fold(warps);
-          if (thread == 0) {
-            const int sample = ref.page / int(reduction::kSampleEvery);
-            view.swept[view.tensors[ref.tensor].first_sample + sample] = sum;
-          }
+          if (thread == 0) view.swept[number / view.sample_every] = sum;
         }
       }
       if (guarded != 0) atomicAdd(&view.core->guarded, static_cast<unsigned long long>(guarded));

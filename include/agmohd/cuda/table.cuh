@@ -22,8 +22,8 @@ struct DeviceTensor {
   const typename Recipe::Group* group;
   typename Recipe::PerTensor* record;
   std::int32_t is_double;
-  std::int32_t index;                     // the parameter's number over all groups
-  std::int32_t first_page, first_sample;  // the same of pages that a watched sweep measures
+  std::int32_t index;  // the parameter's number over all groups
+  std::int32_t first_page;
   SnapshotRefs<Recipe> snapshots;
 };
 
@@ -104,7 +104,7 @@ struct View {
   double sampled_elements;
   Dtype loss_dtype;
   int tensor_count;
-  int page_count, sample_count, many_count;
+  int page_count, sample_every, sample_count, many_count;
   int reduce_blocks, sweep_blocks;
   int deciders;       // blocks that share phase 2
   int first_decider;  // its turn
