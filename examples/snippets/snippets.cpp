@@ -166,7 +166,7 @@ void going_back(Task task) {
     const torch::NoGradGuard no_grad;
     weight[0][0] = std::nan("");
   }
-  task.train(optimizer, 4);
+  task.train(optimizer, 9);
   EXPECT(torch::isfinite(weight).all().item<bool>());
   EXPECT(optimizer.tally().count[agmohd::Tally::rollback] == 1);
 }

@@ -60,8 +60,25 @@ __device__ void find_kept(const View<Recipe>& view, const PageRef& ref, const Pa
   }
 }
 
-/// A block a page, or where pages are tiny a warp a page, in the reverse order of the reduce pass,
-/// whose end is still in the cache. Of a recorded step the first block remembers it instead.
+/// The page that comes `back`-th in a sweep of `count` pages from number `first` on: those that are
+/// measured, as they take longest, then the others in the reverse order of the reduce pass, whose
+/// end is still in the cache.
+template <class Recipe>
+__device__ int page_number(const View<Recipe>& view, int first, int count, int back) {
+  if constexpr (!Recipe::watched) {
+    return first + count - 1 - back;
+  } else {
+    const int every = view.sample_every;
+    const int before = (first + every - 1) / every, until = (first + count + every - 1) / every;
+    const int measured = until - before;
+    if (back < measured) return (before + back) * every;
+    const int other = first - before + count - 1 - back;  // its number among those
+    return other + other / (every - 1) + 1;
+  }
+}
+
+/// A block a page, or where pages are tiny a warp a page. Of a recorded step the first block
+/// remembers it instead.
 template <class Recipe, class Tag, class E>
 __global__ void __launch_bounds__(most_sweep_threads<Recipe>, SweepPage<Recipe, E>::kBlocks)
     sweep_kernel(const __grid_constant__ View<Recipe> view, int first_page, int page_count,
@@ -84,7 +101,7 @@ __global__ void __launch_bounds__(most_sweep_threads<Recipe>, SweepPage<Recipe, 
   const int warp = tiny ? int(threadIdx.x) / kWarp : 0;
   const int back = tiny ? block * (int(blockDim.x) / kWarp) + warp : block;
   const bool idle = back >= page_count;
-  const int number = first_page + (idle ? 0 : page_count - 1 - back);
+  const int number = page_number(view, first_page, page_count, idle ? 0 : back);
   const PageRef ref = view.pages[number];
   const Page page(view, ref, idle);
   const int thread = int(threadIdx.x) - warp * kWarp, threads = tiny ? kWarp : int(blockDim.x);

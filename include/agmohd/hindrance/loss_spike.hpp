@@ -105,16 +105,17 @@ struct LossSpike {
       accept(s, m);
       return;
     }
-    double& place = m.recent[m.losses % kRecent];
+    const auto oldest = int(m.losses % kRecent), next = int((m.losses + 1) % kRecent);
     if (!high) {
-      if (m.losses >= kRecent) m.loss.learn(place, loss_sigma(m.loss));
+      if (m.losses >= kRecent) m.loss.learn(m.recent[oldest], loss_sigma(m.loss));
       if (has_log(s.norm2)) m.norm.learn(log_norm(s.norm2), kNormSigma);
     }
-    place = s.loss;
+    m.recent[oldest] = s.loss;
     m.losses += 1;
     m.recent_sum = 0;
-    for (int i = 1; i < kRecent; ++i) {
-      m.recent_sum += capped(m.recent[(m.losses - i + kRecent) % kRecent], m);
+    const double most = cap(m);
+    for (int i = 0; i < kRecent; ++i) {
+      if (i != next) m.recent_sum += std::fmin(m.recent[i], most);
     }
   }
 
@@ -138,10 +139,10 @@ struct LossSpike {
                               is_above(mean_of_recent(s.loss, m), 2, m));
   }
   AGMOHD_HD static double mean_of_recent(double loss, const Memory& m) {
-    return (m.recent_sum + capped(loss, m)) / kRecent;
+    return (m.recent_sum + std::fmin(loss, cap(m))) / kRecent;
   }
-  AGMOHD_HD static double capped(double loss, const Memory& m) {
-    return std::fmin(loss, m.loss.mean + 4 * m.loss.sigma(loss_sigma(m.loss)));
+  AGMOHD_HD static double cap(const Memory& m) {
+    return m.loss.mean + 4 * m.loss.sigma(loss_sigma(m.loss));
   }
   /// Of a loss that is high.
   AGMOHD_HD static bool is_lasting(double loss, const Memory& m) {
