@@ -566,8 +566,6 @@ TEST(StepTooLarge, SurvivesALearningRateOfZero) {
   for (int t = 0; t < 200; ++t) ASSERT_EQ(steps.step(1e-3, 0.3).lr_factor, 1);
 }
 
-// ---- The loss
-
 TEST(StepTooLarge, WatchesSizesWhereTheFirstGroupIsFrozen) {
   hindrance::StepTooLarge::Memory m;
   Signals s{.update2 = 1, .updated = 1};  // lr = 0
@@ -577,6 +575,8 @@ TEST(StepTooLarge, WatchesSizesWhereTheFirstGroupIsFrozen) {
   s.update2 = 100;
   EXPECT_DOUBLE_EQ(hindrance::StepTooLarge::judge({}, s, m).lr_factor, 0.2);
 }
+
+// ---- The loss
 
 TEST(LossSpike, AcceptsAnotherScaleOfTheLossWithinTenSteps) {
   for (const double sigma : {0.05, 0.15, 0.3}) {
@@ -758,8 +758,6 @@ TEST(LossSpike, IsAcceptedAfterThreeRollbacksIn1000Steps) {
   EXPECT_GT(after, 0);
 }
 
-// ---- Reports
-
 TEST(Spread, ABadFirstValueIsForgotten) {
   for (const double first : {1e6, 1e30, 1e150}) {
     hindrance::LossSpike::Memory m;
@@ -782,6 +780,8 @@ TEST(Spread, AcceptsNoLevelThatLeavesItBlind) {
   EXPECT_EQ(spread.mean, 3);
   EXPECT_TRUE(std::isfinite(spread.variance));
 }
+
+// ---- Reports
 
 TEST(Oscillation, NeedsTheProductsAndALossThatDoesNotFall) {
   const auto flagged = [](double ratio, double slope, bool has_loss) {

@@ -148,7 +148,8 @@ class Optimizer : public torch::optim::Optimizer {
             auto* const param = param_groups_[g].params()[i].unsafeGetTensorImpl();
             const auto found = state_.find(param);
             if (found == state_.end()) continue;
-            const std::int64_t times = (param_state(*found->second, Place{g, i}).*count)();
+            const std::int64_t times =
+                (state_of<Recipe>(found->second.get(), Place{g, i}).*count)();
             tensors += times > 0 ? 1 : 0;
             if (times <= most) continue;
             most = times;
@@ -341,14 +342,6 @@ class Optimizer : public torch::optim::Optimizer {
     TORCH_CHECK(!loss.defined() || (loss.numel() == 1 && dtype_of(loss.scalar_type())),
                 "agmohd: the loss is of dtype ", loss.scalar_type(), " and shape ", loss.sizes(),
                 ", but it must be one element of dtype Float, Double, BFloat16 or Half");
-  }
-
-  static const ParamState& param_state(const torch::optim::OptimizerParamState& state,
-                                       Place place) {
-    const auto* const typed = dynamic_cast<const ParamState*>(&state);
-    TORCH_CHECK(typed != nullptr, "agmohd: the state of ", place,
-                " is not this optimizer's ParamState; copy its tensors into one");
-    return *typed;
   }
 
   /// An optimizer that could not heal the training says so in a later step.

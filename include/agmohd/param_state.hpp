@@ -355,4 +355,13 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   std::shared_ptr<bool> changed_;
 };
 
+/// The state of a parameter. A program may have put any into the map.
+template <class Recipe>
+ParamState<Recipe>& state_of(torch::optim::OptimizerParamState* state, Place place) {
+  auto* const found = dynamic_cast<ParamState<Recipe>*>(state);
+  TORCH_CHECK(found != nullptr, "agmohd: the state of ", place,
+              " is not this optimizer's ParamState; copy its tensors into one");
+  return *found;
+}
+
 }  // namespace agmohd

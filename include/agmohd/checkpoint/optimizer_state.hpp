@@ -61,12 +61,10 @@ void write(torch::serialize::OutputArchive& archive, const Written<Recipe>& from
       group.write("params/" + std::to_string(i), c10::IValue(key_of(params[i])));
       const auto found = from.states.find(params[i].unsafeGetTensorImpl());
       if (found == from.states.end()) continue;
-      const auto* typed = dynamic_cast<const ParamState<Recipe>*>(found->second.get());
-      TORCH_CHECK(typed != nullptr, "agmohd: the state of ", Place{g, i},
-                  " is not this optimizer's ParamState; copy its tensors into one");
-      typed->digest(digest);
+      const ParamState<Recipe>& typed = state_of<Recipe>(found->second.get(), Place{g, i});
+      typed.digest(digest);
       OutputArchive state(archive.compilation_unit());
-      typed->serialize(state);
+      typed.serialize(state);
       states.write(key_of(params[i]), state);
     }
     const auto& group_options = options_of<Recipe>(from.groups[g], g);

@@ -218,9 +218,7 @@ class Binder {
         Candidate c{params[i], grad, nullptr, std::int32_t(g), index, i};
         if (const auto found = states.find(params[i].unsafeGetTensorImpl());
             found != states.end()) {
-          c.state = dynamic_cast<ParamState<Recipe>*>(found->second.get());
-          TORCH_CHECK(c.state != nullptr, "agmohd: the state of ", place,
-                      " is not this optimizer's ParamState; copy its tensors into one");
+          c.state = &state_of<Recipe>(found->second.get(), place);
           const unsigned used = Recipe::Rule::slots(settings.groups[g].rule);
           for (std::size_t j = 0; j < c.state->slots_.size(); ++j) {
             if ((used >> j & 1U) != 0) {

@@ -148,8 +148,8 @@ struct LossSpike {
   AGMOHD_HD static bool is_lasting(double loss, const Memory& m) {
     return (m.high + 1 >= kLasting && !is_falling(loss, m)) || !m.refused.allows(kRefused);
   }
-  /// Whether the mean of the last 5 losses, with this one, is above the mean by half of what the
-  /// steps 15 to 10 before were.
+  /// Whether the mean of the last 5 losses, with this one, is above the mean by less than half of
+  /// what that of the steps 15 to 10 before was.
   AGMOHD_HD static bool is_falling(double loss, const Memory& m) {
     double now = loss, before = 0;
     for (int i = 1; i < 5; ++i) now += m.recent[(m.losses - i) % kRecent];
