@@ -15,7 +15,7 @@ struct OneState {
   static constexpr auto fields =
       agmohd::describe(agmohd::field("beta1", &Options::beta1, agmohd::in(0, 1)),
                        agmohd::field("beta2", &Options::beta2, agmohd::in(0, 1)));
-  static std::string name() { return "OneState"; }
+  static const char* name() { return "OneState"; }
   template <class T>
   struct Slots {
     T mean;
@@ -47,7 +47,7 @@ struct Stochastic : agmohd::storage::BFloat16 {
     std::int64_t seed = 0;
   };
   static constexpr auto fields = agmohd::describe(agmohd::field("seed", &Options::seed));
-  static std::string name() { return "Stochastic"; }
+  static const char* name() { return "Stochastic"; }
   AGMOHD_HD static Key key(const Options& o, std::int64_t updates, std::int32_t index) {
     return BFloat16::key({true, o.seed}, updates, index);
   }

@@ -47,7 +47,7 @@ struct SkipAbove {
   };
   static constexpr auto fields =
       agmohd::describe(agmohd::field("limit", &Options::limit, agmohd::above(0)));
-  static std::string name() { return "SkipAbove"; }
+  static const char* name() { return "SkipAbove"; }
   static constexpr unsigned wants = agmohd::kNorm;
   struct Memory {
     std::int64_t skipped = 0;
@@ -426,7 +426,7 @@ void for_each_number(const typename Policy::Options& sample, const F& f, const T
 
 template <class Policy>
 void expect_bounds() {
-  EXPECT_FALSE(Policy::name().empty());
+  EXPECT_FALSE(std::string(Policy::name()).empty());
   EXPECT_FALSE(Sample<Policy>::options().empty());
   for (const auto& sample : Sample<Policy>::options()) {
     EXPECT_EQ(message<Policy>(sample), "");

@@ -18,7 +18,7 @@ struct SkipAbove {
   static constexpr auto fields =
       agmohd::describe(agmohd::field("bound", &Options::bound, agmohd::above(0)));
   static constexpr unsigned wants = agmohd::kNorm;
-  static std::string name() { return "SkipAbove"; }
+  static const char* name() { return "SkipAbove"; }
   AGMOHD_HD static agmohd::Verdict judge(const Options& o, const agmohd::Signals& s, Memory& m) {
     agmohd::Verdict v;
     v.skip = !(s.norm2 <= o.bound);

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <agmohd/core/field_checks.hpp>
 #include <agmohd/recipes.hpp>
 #include <algorithm>
 #include <cmath>
@@ -891,7 +892,7 @@ struct Third {
   };
   static constexpr auto fields = describe(field("period", &Options::period, above(0)));
   static constexpr unsigned wants = kMaxAbs;
-  static std::string name() { return "Third"; }
+  static const char* name() { return "Third"; }
   static void examine(const Options& o, const Signals&, const Memory& m, Verdict& v) {
     v.skip = v.skip || std::fmod(m.seen, o.period) == o.period - 1;
   }

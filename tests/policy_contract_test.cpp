@@ -27,7 +27,7 @@ struct HalveAfterLoss {
     double limit = 0.5;
   };
   static constexpr auto fields = describe(field("limit", &Options::limit));
-  static std::string name() { return "HalveAfterLoss"; }
+  static const char* name() { return "HalveAfterLoss"; }
   static constexpr unsigned wants = kLoss;
   struct Memory {
     double factor = 1;
@@ -48,7 +48,7 @@ struct GrowingNesterov {
   };
   static constexpr auto fields = describe(field("period", &Options::period, at_least(1)),
                                           field("look", &Options::look, between(0, 1)));
-  static std::string name() { return "GrowingNesterov"; }
+  static const char* name() { return "GrowingNesterov"; }
   static constexpr bool needs_first_moment = true;
   struct Memory {
     std::int64_t steps = 0;

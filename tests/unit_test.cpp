@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <agmohd/core/cpu.hpp>
+#include <agmohd/core/field_checks.hpp>
 #include <agmohd/options.hpp>
 #include <agmohd/recipes.hpp>
 #include <algorithm>

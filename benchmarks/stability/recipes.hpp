@@ -25,7 +25,7 @@ struct OptionalSkip {
   using Memory = agmohd::hindrance::Nonfinite::Memory;
   static constexpr auto fields = agmohd::describe(agmohd::field("repaired", &Options::repaired));
   static constexpr unsigned wants = agmohd::hindrance::Nonfinite::wants;
-  static std::string name() { return "OptionalSkip"; }
+  static const char* name() { return "OptionalSkip"; }
   AGMOHD_HD static agmohd::Verdict judge(const Options& o, const agmohd::Signals& s, Memory& m) {
     return o.repaired ? agmohd::hindrance::Nonfinite::judge({}, s, m) : agmohd::Verdict{};
   }

@@ -12,7 +12,7 @@ struct Signum {
     double beta = 0.9;
   };
   static constexpr auto fields = describe(field("beta", &Options::beta, in(0, 1)));
-  static std::string name() { return "Signum"; }
+  static const char* name() { return "Signum"; }
   template <class T>
   struct Slots {
     T mean;
@@ -39,7 +39,7 @@ struct Signum {
 struct Normalize {
   struct Options {};
   static constexpr auto fields = describe();
-  static std::string name() { return "Normalize"; }
+  static const char* name() { return "Normalize"; }
   static constexpr LinkKind kind = LinkKind::scale;
   static constexpr unsigned wants = kNorm;
   template <class R>
@@ -59,7 +59,7 @@ struct InverseSqrt {
     std::int64_t period = 100;
   };
   static constexpr auto fields = describe(field("period", &Options::period, at_least(1)));
-  static std::string name() { return "InverseSqrt"; }
+  static const char* name() { return "InverseSqrt"; }
   AGMOHD_HD static double factor(const Options& o, std::int64_t t) {
     return 1 / std::sqrt(1 + double(t) / double(o.period));
   }

@@ -14,7 +14,7 @@ using MyRecipe = agmohd::Recipe<
 struct SkipNonfinite {
   struct Options {};
   static constexpr auto fields = agmohd::describe();
-  static std::string name() { return "SkipNonfinite"; }
+  static const char* name() { return "SkipNonfinite"; }
   static constexpr unsigned wants = agmohd::kNonfinite;
   struct Memory {
     std::int64_t skipped = 0;
@@ -35,7 +35,7 @@ struct Ramp {
   };
   static constexpr auto fields =
       agmohd::describe(agmohd::field("period", &Options::period, agmohd::at_least(1)));
-  static std::string name() { return "Ramp"; }
+  static const char* name() { return "Ramp"; }
   static constexpr bool needs_first_moment = true;
   struct Memory {
     std::int64_t steps = 0;

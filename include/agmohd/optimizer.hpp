@@ -20,6 +20,7 @@
 
 #include "checkpoint/optimizer_state.hpp"
 #include "core/binder.hpp"
+#include "core/field_checks.hpp"
 #include "monitor/records.hpp"
 #include "options.hpp"
 #include "param_state.hpp"

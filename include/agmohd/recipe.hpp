@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <type_traits>
 
 #include "core/concepts.hpp"
@@ -12,6 +11,7 @@
 #include "core/recipe_checks.hpp"
 #include "core/record.hpp"
 #include "core/rule_guard.hpp"
+#include "core/text.hpp"
 #include "gradient/chain.hpp"
 #include "heal/none.hpp"
 #include "hindrance/none.hpp"
@@ -66,13 +66,18 @@ struct Recipe {
   using Guard = detail::RuleGuard<Rule, Storage, guards>;
 
   /// What a step computes, without how state is stored.
-  static std::string policies() {
-    return Rule::name() + "/" + Hindrance::name() + "/" + Momentum::name() + "/" +
-           Gradient::name() + "/" + Schedule::name() + (heals ? "/" + Healing::name() : "");
+  template <class Text = std::string>
+  static Text policies() {
+    Text out = Rule::name();
+    const auto add = [&out](const Text& name) { out += "/" + name; };
+    add(Hindrance::name()), add(Momentum::name()), add(Gradient::name()), add(Schedule::name());
+    if (heals) add(Healing::name());
+    return out;
   }
-  static std::string name() {
-    return std::is_same_v<Storage, storage::Native> ? policies()
-                                                    : policies() + "/" + Storage::name();
+  template <class Text = std::string>
+  static Text name() {
+    return std::is_same_v<Storage, storage::Native> ? policies<Text>()
+                                                    : policies<Text>() + "/" + Storage::name();
   }
 
   /// Options of the optimizer as a whole, as the device reads them.

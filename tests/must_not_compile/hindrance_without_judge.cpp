@@ -10,7 +10,7 @@ struct Lenient {
   struct Memory {};
   static constexpr auto fields = agmohd::describe();
   static constexpr unsigned wants = agmohd::kNonfinite;
-  static std::string name() { return "Lenient"; }
+  static const char* name() { return "Lenient"; }
 #ifndef MUST_NOT_COMPILE
   AGMOHD_HD static agmohd::Verdict judge(const Options&, const agmohd::Signals& s, Memory&) {
     return {.skip = s.nonfinite > 0};

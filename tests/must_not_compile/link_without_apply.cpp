@@ -8,7 +8,7 @@
 struct Halve {
   struct Options {};
   static constexpr auto fields = agmohd::describe();
-  static std::string name() { return "Halve"; }
+  static const char* name() { return "Halve"; }
   static constexpr agmohd::LinkKind kind = agmohd::LinkKind::element;
   static constexpr unsigned wants = agmohd::kNothing;
   template <class R>

@@ -8,7 +8,7 @@
 struct Half {
   struct Options {};
   static constexpr auto fields = agmohd::describe();
-  static std::string name() { return "Half"; }
+  static const char* name() { return "Half"; }
 #ifndef MUST_NOT_COMPILE
   AGMOHD_HD static double factor(const Options&, std::int64_t) { return 0.5; }
 #endif

@@ -12,7 +12,7 @@ struct Decaying : agmohd::momentum::Fixed {
 struct SignOnly {
   struct Options {};
   static constexpr auto fields = agmohd::describe();
-  static std::string name() { return "SignOnly"; }
+  static const char* name() { return "SignOnly"; }
   struct Memory {};
   template <class T>
   struct Slots {};

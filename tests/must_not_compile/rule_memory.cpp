@@ -4,6 +4,7 @@
 // must say: the rule has no member type Memory, trivially copyable and of whole doubles
 
 #include <agmohd/recipes.hpp>
+#include <string>
 
 struct Remembering : agmohd::rule::SGD {
 #ifdef MUST_NOT_COMPILE

@@ -8,7 +8,7 @@
 struct Sign {
   struct Options {};
   static constexpr auto fields = agmohd::describe();
-  static std::string name() { return "Sign"; }
+  static const char* name() { return "Sign"; }
   struct Memory {};
   template <class T>
   struct Slots {};

@@ -10,7 +10,7 @@ struct Plain {
   struct Key {};
   using Float = float;
   static constexpr auto fields = agmohd::describe();
-  static std::string name() { return "Plain"; }
+  static const char* name() { return "Plain"; }
 #ifndef MUST_NOT_COMPILE
   AGMOHD_HD static Key key(const Options&, std::int64_t, std::int32_t) { return {}; }
 #endif

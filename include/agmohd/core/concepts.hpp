@@ -4,7 +4,6 @@
 
 #include <concepts>
 #include <cstdint>
-#include <string>
 #include <type_traits>
 
 #include "fields.hpp"
@@ -18,12 +17,12 @@ namespace agmohd {
 enum class LinkKind { element, scale };
 
 /// What every policy has: `Options` (an aggregate with the defaults), `fields` (its list),
-/// `name()`.
+/// `name()`, a text.
 template <class P>
 concept Policy = requires(typename P::Options options) {
   typename P::Options;
   P::fields;
-  { P::name() } -> std::convertible_to<std::string>;
+  typename std::type_identity_t<decltype(P::name())>;
 }
 &&std::is_trivially_copyable_v<typename P::Options>;
 
@@ -44,7 +43,7 @@ concept fields = requires {
 };
 template <class P>
 concept name = requires {
-  { P::name() } -> std::convertible_to<std::string>;
+  typename std::type_identity_t<decltype(P::name())>;
 };
 template <class P>
 concept Memory = requires {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cmath>
-#include <string>
 
 #include "clip_by_norm.hpp"
 
@@ -17,7 +16,7 @@ struct AdaptiveClip {
   static constexpr auto fields = ClipByNorm::fields;
   static constexpr LinkKind kind = LinkKind::scale;
   static constexpr unsigned wants = kNorm | kTensors;
-  static std::string name() { return "AdaptiveClip"; }
+  static const char* name() { return "AdaptiveClip"; }
 
   template <class R>
   using Coefficients = ClipByNorm::Coefficients<R>;

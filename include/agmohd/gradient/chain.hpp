@@ -3,12 +3,12 @@
 #pragma once
 
 #include <cmath>
-#include <string>
 
 #include "../core/concepts.hpp"
 #include "../core/fields.hpp"
 #include "../core/joined.hpp"
 #include "../core/signals.hpp"
+#include "../core/text.hpp"
 
 namespace agmohd::gradient {
 
@@ -72,7 +72,7 @@ struct Chain {
   static constexpr LinkKind kind = LinkKind::element;
   static constexpr unsigned wants = kNothing;
   static constexpr bool has_element = false;
-  static std::string name() { return "None"; }
+  static const char* name() { return "None"; }
 
   template <class R>
   struct Coefficients {};
@@ -118,8 +118,9 @@ struct Chain<H, L...> {
   static constexpr LinkKind kind = element ? Rest::kind : LinkKind::scale;
   static constexpr unsigned wants = H::wants | Rest::wants;
   static constexpr bool has_element = element || Rest::has_element;
-  static std::string name() {
-    return sizeof...(L) == 0 ? H::name() : H::name() + "," + Rest::name();
+  template <class Text = std::string>
+  static Text name() {
+    return agmohd::detail::name_of<Text, H, L...>("");
   }
 
   template <class R>

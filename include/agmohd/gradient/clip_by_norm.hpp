@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cmath>
-#include <string>
 
 #include "../core/concepts.hpp"
 #include "../core/fields.hpp"
@@ -22,7 +21,7 @@ struct ClipByNorm {
   static constexpr auto fields = describe(field("max_norm", &Options::max_norm, above(0)));
   static constexpr LinkKind kind = LinkKind::scale;
   static constexpr unsigned wants = kNorm;
-  static std::string name() { return "ClipByNorm"; }
+  static const char* name() { return "ClipByNorm"; }
 
   template <class R>
   struct Coefficients {

@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <string>
-
 #include "../core/concepts.hpp"
 #include "../core/fields.hpp"
 #include "../core/signals.hpp"
@@ -19,7 +17,7 @@ struct ClipByValue {
   static constexpr auto fields = describe(field("max_value", &Options::max_value, above(0)));
   static constexpr LinkKind kind = LinkKind::element;
   static constexpr unsigned wants = kNothing;
-  static std::string name() { return "ClipByValue"; }
+  static const char* name() { return "ClipByValue"; }
 
   template <class R>
   struct Coefficients {

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <string>
 
 #include "adaptive_clip.hpp"
 
@@ -29,7 +28,7 @@ struct Selected {
                field("max_value", &Options::max_value, above(0)));
   static constexpr LinkKind kind = LinkKind::scale;
   static constexpr unsigned wants = kNorm | kTensors;
-  static std::string name() { return "Selected"; }
+  static const char* name() { return "Selected"; }
 
   template <class R>
   struct Coefficients {

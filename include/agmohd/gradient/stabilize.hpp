@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <limits>
-#include <string>
 
 #include "../core/concepts.hpp"
 #include "../core/fields.hpp"
@@ -48,7 +47,7 @@ struct Stabilize {
                field("stabilize_repaired", &Options::stabilize_repaired));
   static constexpr LinkKind kind = LinkKind::scale;
   static constexpr unsigned wants = kNorm | kMaxAbs | kTensors;
-  static std::string name() { return "Stabilize"; }
+  static const char* name() { return "Stabilize"; }
 
   template <class R>
   struct Coefficients {

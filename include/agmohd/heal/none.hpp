@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <string>
-
 #include "../core/concepts.hpp"
 #include "../core/fields.hpp"
 #include "../core/signals.hpp"
@@ -16,7 +14,7 @@ struct None {
   struct Memory {};
   static constexpr auto fields = describe();
   static constexpr bool keeps = false;
-  static std::string name() { return "None"; }
+  static const char* name() { return "None"; }
 
   AGMOHD_HD static bool can_roll_back(const Options&, const Memory&) { return false; }
   AGMOHD_HD static void plan(const Options&, const Memory&, Verdict&) {}

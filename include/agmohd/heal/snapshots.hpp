@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "../core/concepts.hpp"
 #include "../core/fields.hpp"
@@ -40,7 +39,7 @@ struct Snapshots {
                field("snapshot_every", &Options::snapshot_every, between(10, 1e9)),
                field("snapshots_on_host", &Options::snapshots_on_host));
   static constexpr bool keeps = true;
-  static std::string name() { return "Snapshots"; }
+  static const char* name() { return "Snapshots"; }
 
   AGMOHD_HD static bool can_roll_back(const Options& o, const Memory& m) {
     if (!o.snapshots) return false;

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <string>
 
 #include "nonfinite.hpp"
 
@@ -43,7 +42,7 @@ struct AdaGC {
                field("adagc_warmup", &Options::adagc_warmup, at_least(0)),
                field("repaired", &Options::repaired));
   static constexpr unsigned wants = kNorm | kTensors | Nonfinite::wants;
-  static std::string name() { return "AdaGC"; }
+  static const char* name() { return "AdaGC"; }
 
   AGMOHD_HD static Verdict judge(const Options& o, const Signals& s, Memory& m) {
     Verdict v;

@@ -3,9 +3,9 @@
 #pragma once
 
 #include <cmath>
-#include <string>
 
 #include "../core/joined.hpp"
+#include "../core/text.hpp"
 #include "kind.hpp"
 
 namespace agmohd::hindrance {
@@ -20,7 +20,7 @@ struct Kinds {
   struct TensorMemory {};
   static constexpr auto fields = describe();
   static constexpr unsigned wants = kNothing;
-  static std::string name() { return ""; }
+  static const char* name() { return ""; }
   AGMOHD_HD static void examine(const Options&, const Signals&, const Memory&, Verdict&) {}
   AGMOHD_HD static void learn(const Options&, const Signals&, const Verdict&, Memory&) {}
   AGMOHD_HD static TensorVerdict judge_tensor(const Options&, const TensorSignals&, const Verdict&,
@@ -46,8 +46,9 @@ struct Kinds<H, L...> {
   static constexpr auto fields =
       describe(nested(&Options::head, H::fields), nested(&Options::rest, Rest::fields));
   static constexpr unsigned wants = H::wants | Rest::wants;
-  static std::string name() {
-    return sizeof...(L) == 0 ? H::name() : H::name() + "," + Rest::name();
+  template <class Text = std::string>
+  static Text name() {
+    return agmohd::detail::name_of<Text, H, L...>("");
   }
 
   AGMOHD_HD static void examine(const Options& o, const Signals& s, const Memory& m, Verdict& v) {
@@ -91,7 +92,10 @@ struct Detectors {
       describe(field("hindrance_threshold", &Options::hindrance_threshold, between(0, 1)),
                nested(&Options::kinds, Kinds::fields));
   static constexpr unsigned wants = Kinds::wants;
-  static std::string name() { return "Detectors<" + Kinds::name() + ">"; }
+  template <class Text = std::string>
+  static Text name() {
+    return agmohd::detail::name_of<Text, Kinds>("Detectors");
+  }
 
   AGMOHD_HD static Verdict inspect(const Options& o, const Signals& s, const Memory& m) {
     return examined<Kinds>(o.kinds, s, m, o.hindrance_threshold);

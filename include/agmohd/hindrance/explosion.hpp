@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <cstdint>
-#include <string>
 
 #include "kind.hpp"
 #include "statistics.hpp"
@@ -28,7 +27,7 @@ struct Explosion {
   using TensorMemory = Spread;  ///< of the tensor's ln(norm)
   static constexpr auto fields = describe();
   static constexpr unsigned wants = kNorm | kTensors;
-  static std::string name() { return "Explosion"; }
+  static const char* name() { return "Explosion"; }
 
   AGMOHD_HD static void examine(const Options&, const Signals& s, const Memory& m, Verdict& v) {
     if (!has_log(s.norm2) || !m.norm.acts()) return;

@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <string>
-
 #include "kind.hpp"
 
 namespace agmohd::hindrance {
@@ -16,7 +14,7 @@ struct ImpossibleMoment {
   struct Memory {};
   static constexpr auto fields = describe();
   static constexpr unsigned wants = kGuard;
-  static std::string name() { return "ImpossibleMoment"; }
+  static const char* name() { return "ImpossibleMoment"; }
 
   AGMOHD_HD static void examine(const Options&, const Signals& s, const Memory&, Verdict& v) {
     if (s.guarded > 0) report(v, Flag::impossible_moment, 1, 0, 1);

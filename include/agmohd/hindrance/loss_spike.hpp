@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <string>
 
 #include "kind.hpp"
 #include "nonfinite.hpp"
@@ -54,7 +53,7 @@ struct LossSpike {
   };
   static constexpr auto fields = describe();
   static constexpr unsigned wants = kLoss | kNorm | kNonfinite;
-  static std::string name() { return "LossSpike"; }
+  static const char* name() { return "LossSpike"; }
 
   AGMOHD_HD static void examine(const Options&, const Signals& s, const Memory& m, Verdict& v) {
     const bool high = is_high(s, m), broken = Nonfinite::is_broken(s);

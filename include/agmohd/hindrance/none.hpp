@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <string>
-
 #include "../core/concepts.hpp"
 #include "../core/fields.hpp"
 #include "../core/signals.hpp"
@@ -16,7 +14,7 @@ struct None {
   struct Memory {};
   static constexpr auto fields = describe();
   static constexpr unsigned wants = kNothing;
-  static std::string name() { return "None"; }
+  static const char* name() { return "None"; }
 
   AGMOHD_HD static Verdict judge(const Options&, const Signals&, Memory&) { return {}; }
 };

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "kind.hpp"
 #include "statistics.hpp"
@@ -22,7 +21,7 @@ struct Nonfinite {
   };
   static constexpr auto fields = describe();
   static constexpr unsigned wants = kNonfinite | kLoss;
-  static std::string name() { return "Nonfinite"; }
+  static const char* name() { return "Nonfinite"; }
 
   AGMOHD_HD static bool is_broken(const Signals& s) {
     return s.nonfinite != 0 || !finite(s.norm2) || (s.has_loss && !finite(s.loss));

@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <cstdint>
-#include <string>
 
 #include "kind.hpp"
 #include "statistics.hpp"
@@ -27,7 +26,7 @@ struct Oscillation {
   };
   static constexpr auto fields = describe();
   static constexpr unsigned wants = kAlignment | kLoss;
-  static std::string name() { return "Oscillation"; }
+  static const char* name() { return "Oscillation"; }
 
   AGMOHD_HD static void examine(const Options&, const Signals& s, const Memory& m, Verdict& v) {
     if (m.run < 50 || (s.has_loss && m.loss.mean < m.loss_before)) return;

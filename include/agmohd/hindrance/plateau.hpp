@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "kind.hpp"
 #include "statistics.hpp"
@@ -30,7 +29,7 @@ struct Plateau {
       describe(field("plateau_factor", &Options::plateau_factor, Bounds{0, 1, false, true}),
                field("plateau_floor", &Options::plateau_floor, between(0, 1)));
   static constexpr unsigned wants = kLoss;
-  static std::string name() { return "Plateau"; }
+  static const char* name() { return "Plateau"; }
 
   AGMOHD_HD static void examine(const Options&, const Signals&, const Memory& m, Verdict& v) {
     if (m.flat != 0) v.flags |= Flag::plateau;

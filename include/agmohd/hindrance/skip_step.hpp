@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <cstdint>
-#include <string>
 
 #include "nonfinite.hpp"
 
@@ -39,7 +38,7 @@ struct SkipStep {
                field("rolling_interval", &Options::rolling_interval, between(20, kMost)),
                field("repaired", &Options::repaired));
   static constexpr unsigned wants = kNorm | Nonfinite::wants;
-  static std::string name() { return "SkipStep"; }
+  static const char* name() { return "SkipStep"; }
 
   AGMOHD_HD static Verdict judge(const Options& o, const Signals& s, Memory& m) {
     Verdict v;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cmath>
-#include <string>
 
 #include "kind.hpp"
 #include "statistics.hpp"
@@ -26,7 +25,7 @@ struct StepTooLarge {
   };
   static constexpr auto fields = describe();
   static constexpr unsigned wants = kUpdate;
-  static std::string name() { return "StepTooLarge"; }
+  static const char* name() { return "StepTooLarge"; }
 
   AGMOHD_HD static void examine(const Options&, const Signals& s, const Memory& m, Verdict& v) {
     if (!m.step.acts() || !measured(s)) return;

@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <string>
-
 #include "kind.hpp"
 
 namespace agmohd::hindrance {
@@ -19,7 +17,7 @@ struct Vanishing {
   static constexpr auto fields =
       describe(field("vanishing_eps", &Options::vanishing_eps, at_least(0)));
   static constexpr unsigned wants = kNorm | kTensors;
-  static std::string name() { return "Vanishing"; }
+  static const char* name() { return "Vanishing"; }
 
   AGMOHD_HD static void examine(const Options&, const Signals&, const Memory&, Verdict&) {}
   AGMOHD_HD static void learn(const Options&, const Signals&, const Verdict&, Memory&) {}

@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <cstdint>
-#include <string>
 
 #include "nonfinite.hpp"
 
@@ -38,7 +37,7 @@ struct ZClip {
                field("zclip_warmup", &Options::zclip_warmup, at_least(1)),
                field("repaired", &Options::repaired));
   static constexpr unsigned wants = kNorm | Nonfinite::wants;
-  static std::string name() { return "ZClip"; }
+  static const char* name() { return "ZClip"; }
 
   AGMOHD_HD static Verdict judge(const Options& o, const Signals& s, Memory& m) {
     Verdict v;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "../core/concepts.hpp"
 #include "../core/fields.hpp"
@@ -26,7 +25,7 @@ struct Adaptive {
   };
   static constexpr auto fields = describe(field("min_momentum", &Options::min_momentum, in(0, 1)));
   static constexpr bool needs_first_moment = true;
-  static std::string name() { return "Adaptive"; }
+  static const char* name() { return "Adaptive"; }
 
   AGMOHD_HD static void advance(const Options&, const Verdict& v, Memory& m) {
     m.strain += v.hindered ? 10 : -1;

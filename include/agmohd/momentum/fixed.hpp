@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <string>
-
 #include "../core/concepts.hpp"
 #include "../core/fields.hpp"
 #include "../core/signals.hpp"
@@ -16,7 +14,7 @@ struct Fixed {
   struct Memory {};
   static constexpr auto fields = describe();
   static constexpr bool needs_first_moment = false;
-  static std::string name() { return "Fixed"; }
+  static const char* name() { return "Fixed"; }
 
   AGMOHD_HD static void advance(const Options&, const Verdict&, Memory&) {}
   AGMOHD_HD static Blend blend(const Options&, const Memory&, double beta1) { return {beta1, 0}; }

@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <string>
-
 #include "../core/concepts.hpp"
 #include "../core/fields.hpp"
 #include "../core/signals.hpp"
@@ -17,7 +15,7 @@ struct Nesterov {
   struct Memory {};
   static constexpr auto fields = describe();
   static constexpr bool needs_first_moment = true;
-  static std::string name() { return "Nesterov"; }
+  static const char* name() { return "Nesterov"; }
 
   AGMOHD_HD static void advance(const Options&, const Verdict&, Memory&) {}
   AGMOHD_HD static Blend blend(const Options&, const Memory&, double beta1) { return {beta1, 1}; }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "adaptive.hpp"
 #include "fixed.hpp"
@@ -25,7 +24,7 @@ struct Scheduled {
                                                 choices("adaptive", "fixed", "nesterov")),
                                           nested(&Options::adaptive, Adaptive::fields));
   static constexpr bool needs_first_moment = true;
-  static std::string name() { return "Scheduled"; }
+  static const char* name() { return "Scheduled"; }
 
   AGMOHD_HD static void advance(const Options& o, const Verdict& v, Memory& m) {
     Adaptive::advance(o.adaptive, v, m);

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <string>
 
 #include "../core/concepts.hpp"
 #include "../core/fields.hpp"
@@ -30,7 +29,7 @@ struct Adam {
       describe(field("betas", &Options::betas, in(0, 1)), field("eps", &Options::eps, at_least(0)),
                field("weight_decay", &Options::weight_decay, at_least(0)),
                field("amsgrad", &Options::amsgrad), field("maximize", &Options::maximize));
-  static std::string name() { return "Adam"; }
+  static const char* name() { return "Adam"; }
 
   template <class T>
   struct Slots {

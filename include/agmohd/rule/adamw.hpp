@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "adam.hpp"
 
@@ -23,7 +22,7 @@ struct AdamW : Adam {
       describe(field("betas", &Options::betas, in(0, 1)), field("eps", &Options::eps, at_least(0)),
                field("weight_decay", &Options::weight_decay, at_least(0)),
                field("amsgrad", &Options::amsgrad), field("maximize", &Options::maximize));
-  static std::string name() { return "AdamW"; }
+  static const char* name() { return "AdamW"; }
   static unsigned slots(const Options& o) { return Adam::slots(moments(o)); }
   static Memory restore(const Options& o, std::int64_t age) {
     return Adam::restore(moments(o), age);

@@ -4,8 +4,6 @@
 
 #include <array>
 #include <cstdint>
-#include <stdexcept>
-#include <string>
 
 #include "../core/concepts.hpp"
 #include "../core/fields.hpp"
@@ -30,12 +28,11 @@ struct SGD {
       field("momentum", &Options::momentum, at_least(0)), field("dampening", &Options::dampening),
       field("weight_decay", &Options::weight_decay, at_least(0)),
       field("nesterov", &Options::nesterov), field("maximize", &Options::maximize));
-  static std::string name() { return "SGD"; }
+  static const char* name() { return "SGD"; }
   static void check(const Options& o) {
     if (o.nesterov && (o.momentum <= 0 || o.dampening != 0)) {
-      throw std::invalid_argument("nesterov = true with momentum = " + std::to_string(o.momentum) +
-                                  " and dampening = " + std::to_string(o.dampening) +
-                                  ", but it needs a momentum above 0 and a dampening of 0");
+      refuse("nesterov = true with momentum = ", o.momentum, " and dampening = ", o.dampening,
+             ", but it needs a momentum above 0 and a dampening of 0");
     }
   }
 

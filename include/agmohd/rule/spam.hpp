@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <string>
 
 #include "adam.hpp"
 
@@ -40,7 +39,7 @@ struct SPAM : Adam {
                field("reset_warmup", &Options::reset_warmup, at_least(0)),
                field("reset_correction", &Options::reset_correction),
                field("spike_repaired", &Options::spike_repaired));
-  static std::string name() { return "SPAM"; }
+  static const char* name() { return "SPAM"; }
   static unsigned slots(const Options& o) { return Adam::slots(moments(o)); }
   static Memory restore(const Options& o, std::int64_t age) {
     return Adam::restore(moments(o), corrected(o, age));

@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <cstdint>
-#include <string>
 
 #include "adamw.hpp"
 
@@ -31,7 +30,7 @@ struct StableAdamW : AdamW {
       field("betas", &Options::betas, in(0, 1)), field("eps", &Options::eps, at_least(0)),
       field("weight_decay", &Options::weight_decay, at_least(0)),
       field("maximize", &Options::maximize), field("rms_repaired", &Options::rms_repaired));
-  static std::string name() { return "StableAdamW"; }
+  static const char* name() { return "StableAdamW"; }
   static unsigned slots(const Options& o) { return AdamW::slots(adamw(o)); }
   static Memory restore(const Options& o, std::int64_t age) {
     return AdamW::restore(adamw(o), age);

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "../core/concepts.hpp"
 #include "../core/fields.hpp"
@@ -15,7 +14,7 @@ namespace agmohd::schedule {
 struct Constant {
   struct Options {};
   static constexpr auto fields = describe();
-  static std::string name() { return "Constant"; }
+  static const char* name() { return "Constant"; }
 
   AGMOHD_HD static double factor(const Options&, std::int64_t) { return 1; }
 };

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "../core/concepts.hpp"
 #include "../core/fields.hpp"
@@ -21,7 +20,7 @@ struct Cosine {
   };
   static constexpr auto fields = describe(field("total_steps", &Options::total_steps, at_least(1)),
                                           field("min_factor", &Options::min_factor, between(0, 1)));
-  static std::string name() { return "Cosine"; }
+  static const char* name() { return "Cosine"; }
 
   AGMOHD_HD static double factor(const Options& o, std::int64_t t) {
     if (t >= o.total_steps) return o.min_factor;

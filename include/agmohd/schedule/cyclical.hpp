@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "../core/concepts.hpp"
 #include "../core/fields.hpp"
@@ -21,7 +20,7 @@ struct Cyclical {
   };
   static constexpr auto fields = describe(field("cycle_steps", &Options::cycle_steps, at_least(2)),
                                           field("min_factor", &Options::min_factor, between(0, 1)));
-  static std::string name() { return "Cyclical"; }
+  static const char* name() { return "Cyclical"; }
 
   AGMOHD_HD static double factor(const Options& o, std::int64_t t) {
     const double x = 2 * double(t % o.cycle_steps) / double(o.cycle_steps);

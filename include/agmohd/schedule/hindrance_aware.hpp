@@ -4,11 +4,11 @@
 
 #include <cmath>
 #include <cstdint>
-#include <string>
 
 #include "../core/concepts.hpp"
 #include "../core/fields.hpp"
 #include "../core/signals.hpp"
+#include "../core/text.hpp"
 #include "constant.hpp"
 
 namespace agmohd::schedule {
@@ -26,7 +26,10 @@ struct HindranceAware {
   };
   static constexpr auto fields =
       describe(field("hold", &Options::hold), nested(&Options::schedule, S::fields));
-  static std::string name() { return "HindranceAware<" + S::name() + ">"; }
+  template <class Text = std::string>
+  static Text name() {
+    return agmohd::detail::name_of<Text, S>("HindranceAware");
+  }
   static void check(const Options& o) {
     if constexpr (requires { S::check(o.schedule); }) S::check(o.schedule);
   }

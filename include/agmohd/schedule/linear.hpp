@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "../core/concepts.hpp"
 #include "../core/fields.hpp"
@@ -22,7 +21,7 @@ struct Linear {
       describe(field("total_steps", &Options::total_steps, at_least(1)),
                field("start_factor", &Options::start_factor, between(0, 1)),
                field("end_factor", &Options::end_factor, between(0, 1)));
-  static std::string name() { return "Linear"; }
+  static const char* name() { return "Linear"; }
 
   AGMOHD_HD static double factor(const Options& o, std::int64_t t) {
     const double x = t < o.total_steps ? double(t) / double(o.total_steps) : 1;

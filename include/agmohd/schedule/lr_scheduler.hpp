@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "../core/concepts.hpp"
-#include "../core/fields.hpp"
+#include "../core/field_checks.hpp"
 
 namespace agmohd::schedule {
 

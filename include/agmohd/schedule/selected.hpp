@@ -3,8 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <stdexcept>
-#include <string>
 
 #include "cosine.hpp"
 #include "cyclical.hpp"
@@ -32,12 +30,11 @@ struct Selected {
       field("cycle_steps", &Options::cycle_steps, at_least(2)),
       field("step_size", &Options::step_size, at_least(1)),
       field("gamma", &Options::gamma, between(0, 1)));
-  static std::string name() { return "Selected"; }
+  static const char* name() { return "Selected"; }
   AGMOHD_HD static bool uses_total(const Options& o) { return o.lr_schedule == Shape::cosine; }
   static void check(const Options& o) {
     if (uses_total(o) && o.total_steps == 0) {
-      throw std::invalid_argument(
-          "lr_schedule = cosine with total_steps = 0, but it needs a total_steps of at least 1");
+      refuse("lr_schedule = cosine with total_steps = 0, but it needs a total_steps of at least 1");
     }
   }
 

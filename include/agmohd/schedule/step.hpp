@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "../core/concepts.hpp"
 #include "../core/fields.hpp"
@@ -19,7 +18,7 @@ struct Step {
   };
   static constexpr auto fields = describe(field("step_size", &Options::step_size, at_least(1)),
                                           field("gamma", &Options::gamma, between(0, 1)));
-  static std::string name() { return "Step"; }
+  static const char* name() { return "Step"; }
 
   /// The power by squaring: host and device multiply alike, their std::pow may differ.
   AGMOHD_HD static double factor(const Options& o, std::int64_t t) {

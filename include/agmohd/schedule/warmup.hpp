@@ -3,11 +3,10 @@
 #pragma once
 
 #include <cstdint>
-#include <stdexcept>
-#include <string>
 
 #include "../core/concepts.hpp"
 #include "../core/fields.hpp"
+#include "../core/text.hpp"
 #include "constant.hpp"
 
 namespace agmohd::schedule {
@@ -26,16 +25,18 @@ struct Warmup {
   static constexpr auto fields =
       describe(field("warmup_steps", &Options::warmup_steps, at_least(0)),
                nested(&Options::after, S::fields));
-  static std::string name() { return "Warmup<" + S::name() + ">"; }
+  template <class Text = std::string>
+  static Text name() {
+    return agmohd::detail::name_of<Text, S>("Warmup");
+  }
 
   static void check(const Options& o) {
     if constexpr (requires { S::check(o.after); }) S::check(o.after);
     if constexpr (has_total) {
       if (uses_total(o) && o.warmup_steps >= o.after.total_steps) {
-        throw std::invalid_argument(
-            "warmup_steps = " + std::to_string(o.warmup_steps) +
-            ", but it must be less than total_steps = " + std::to_string(o.after.total_steps) +
-            ", which includes the warm-up");
+        refuse("warmup_steps = ", o.warmup_steps,
+               ", but it must be less than total_steps = ", o.after.total_steps,
+               ", which includes the warm-up");
       }
     }
   }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "../core/concepts.hpp"
 #include "../core/elements.hpp"
@@ -27,7 +26,7 @@ struct BFloat16 {
   using Float = Bf16;
   static constexpr auto fields = describe(
       field("stochastic_rounding", &Options::stochastic_rounding), field("seed", &Options::seed));
-  static std::string name() { return "BFloat16"; }
+  static const char* name() { return "BFloat16"; }
 
   /// lowbias32, a bijection with little bias: C. Wellons, "Prospecting for Hash Functions", 2018,
   /// https://nullprogram.com/blog/2018/07/31/. U: 32 bits or a vector of them.

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "../core/concepts.hpp"
 #include "../core/fields.hpp"
@@ -16,7 +15,7 @@ struct Native {
   struct Key {};
   using Float = float;
   static constexpr auto fields = describe();
-  static std::string name() { return "Native"; }
+  static const char* name() { return "Native"; }
 
   AGMOHD_HD static Key key(const Options&, std::int64_t /*updates*/, std::int32_t /*index*/) {
     return {};

@@ -1,0 +1,18 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <iosfwd>  // declares std::string, which kernel units need not define
+
+namespace agmohd::detail {
+
+/// The name of a policy that is made of others: `before` and their names, with a comma between.
+/// `Text` is std::string, by the time that somebody asks.
+template <class Text, class... Inner>
+Text name_of(const char* before) {
+  Text out;
+  ((out += (out.empty() ? "" : ","), out += Inner::name()), ...);
+  return *before == 0 ? out : before + ("<" + out + ">");
+}
+
+}  // namespace agmohd::detail
