@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <iterator>
 #include <memory>
@@ -17,6 +18,7 @@
 
 #include "../param_state.hpp"
 #include "lanes.hpp"
+#include "parallel.hpp"
 #include "validate.hpp"
 
 namespace agmohd {
@@ -65,14 +67,21 @@ class Binder {
   /// After a step: staged parameters go back, and autograd learns that all were written in place.
   void publish() {
     lanes_.stepped();
-    for (Bound& b : bound_) {
-      if (b.staged) {
-        b.staged->original.copy_(b.staged->param);
-        b.staged->original_grad = at::Tensor();  // zero_grad() is to free it
-      }
-      b.param->bump_version();
-    }
+    parallel_ranges(
+        std::int64_t(bound_.size()),
+        [&](std::int64_t begin, std::int64_t end) {
+          for (std::int64_t n = begin; n < end; ++n) {
+            c10::TensorImpl* const param = bound_[std::size_t(n)].param;
+            if (!param->is_inference()) param->bump_version();
+          }
+        },
+        kEach);
     if (!staging_) return;
+    for (Bound& b : bound_) {
+      if (!b.staged) continue;
+      b.staged->original.copy_(b.staged->param);
+      b.staged->original_grad = at::Tensor();  // zero_grad() is to free it
+    }
     for (Lane& lane : lanes_) lane.executor->end();
   }
 
@@ -101,7 +110,6 @@ class Binder {
     ParamState<Recipe>* state;  // alive: its destructor would have set *changed_
     std::array<at::Tensor, Recipe::slot_count> slots;
     std::array<c10::Storage, Recipe::slot_count> memory;  // kept, should a program swap a slot's
-    std::int32_t group;
     std::size_t lane, ref;
     std::vector<std::int64_t> strides;
     std::optional<Staged> staged;
@@ -131,38 +139,62 @@ class Binder {
     std::size_t position;
   };
 
+  /// A parameter's place among the groups, and in bound_; -1: it has no gradient.
+  struct Slot {
+    std::int32_t group, position, bound;
+  };
+
   static constexpr std::size_t kAhead = 6;
+  /// So many parameters are worth another thread: what is looked at lies in as many places, and a
+  /// core has room for a dozen reads under way.
+  static constexpr std::int64_t kEach = 512;
 
   /// The fast path. False: something other than an address changed.
   bool refresh(const Groups& groups) {
-    std::size_t n = 0;
-    std::int32_t index = 0;
+    std::size_t count = 0;
+    for (const auto& group : groups) count += group.params().size();
+    if (count != places_.size() || groups.size() != group_sizes_.size()) return false;
     for (std::size_t g = 0; g < groups.size(); ++g) {
-      const auto& params = groups[g].params();
-      for (std::size_t i = 0; i < params.size(); ++i, ++index) {
-        if (!params[i].defined()) return false;  // rebuild() says which
-        const at::Tensor& grad = params[i].grad();
-        if (!grad.defined()) continue;
-        if (n == bound_.size()) return false;
-        if (n + kAhead < bound_.size()) bound_[n + kAhead].prefetch();
-        if (!refresh(bound_[n], params[i], grad, g, index)) return false;
-        ++n;
-      }
+      if (groups[g].params().size() != group_sizes_[g]) return false;
     }
-    return n == bound_.size();
+    std::atomic<bool> same{true};
+    parallel_ranges(
+        std::int64_t(count),
+        [&](std::int64_t begin, std::int64_t end) {
+          for (std::int64_t i = begin; i < end && same.load(std::memory_order_relaxed); ++i) {
+            if (!refresh(groups, i)) same.store(false, std::memory_order_relaxed);
+          }
+        },
+        kEach);
+    return same.load(std::memory_order_relaxed);
   }
 
-  bool refresh(Bound& b, const at::Tensor& param, const at::Tensor& grad, std::size_t group,
-               std::int32_t index) {
-    if (b.param != param.unsafeGetTensorImpl() || std::size_t(b.group) != group) return false;
+  /// By several threads at once.
+  bool refresh(const Groups& groups, std::int64_t index) {
+    const Slot& slot = places_[std::size_t(index)];
+    const at::Tensor& param = groups[std::size_t(slot.group)].params()[std::size_t(slot.position)];
+    if (!param.defined()) return false;  // rebuild() says which
+    const at::Tensor& grad = param.grad();
+    if (slot.bound < 0) return !grad.defined();
+    const auto n = std::size_t(slot.bound);
+    if (n + kAhead < bound_.size()) bound_[n + kAhead].prefetch();
+    return grad.defined() && refresh(bound_[n], param, grad);
+  }
+
+  static void raise(bool& flag) {
+    const std::atomic_ref<bool> shared(flag);
+    if (!shared.load(std::memory_order_relaxed)) shared.store(true, std::memory_order_relaxed);
+  }
+
+  bool refresh(Bound& b, const at::Tensor& param, const at::Tensor& grad) {
+    if (b.param != param.unsafeGetTensorImpl()) return false;
     Lane& lane = lanes_[b.lane];
     TensorRef<Recipe>& ref = lane.refs[b.ref];
     for (std::size_t j = 0; j < b.slots.size(); ++j) {
       if (!b.slots[j].is_same(b.state->slots_[j])) return false;
     }
     if (grad.layout() != at::kStrided || param.sizes() != grad.sizes() ||
-        param.numel() != ref.numel || index != ref.index ||
-        param.strides() != at::IntArrayRef(b.strides) ||
+        param.numel() != ref.numel || param.strides() != at::IntArrayRef(b.strides) ||
         dtype_of(param.scalar_type()) != ref.dtype || grad.scalar_type() != param.scalar_type() ||
         param.device() != lane.device || grad.device() != lane.device) {
       return false;
@@ -184,14 +216,14 @@ class Binder {
     if (lane.reference) {
       lane.handles.params[b.ref] = param.detach();
       lane.handles.grads[b.ref] = grad;
-      lane.stale = true;
+      raise(lane.stale);
     } else if (ref.param != p) {
       ref.param = p;
       ref.grad = g;
-      lane.stale = true;
+      raise(lane.stale);
     } else if (ref.grad != g) {
       ref.grad = g;
-      lane.moved = true;
+      raise(lane.moved);
     }
     return true;
   }
@@ -235,6 +267,8 @@ class Binder {
   void rebuild(const Groups& groups, States& states, const Settings<Recipe>& settings) {
     std::vector<Candidate> found = candidates(groups, states, settings, /*with_gradient=*/true);
     bound_.clear();
+    places_.clear();
+    group_sizes_.clear();
     staging_ = false;
     for (Lane& lane : lanes_) {
       lane.refs.clear();
@@ -246,9 +280,8 @@ class Binder {
       const std::size_t i = lanes_.of(c.param.device(), settings);
       TensorRef<Recipe> ref = adopt(c, i, states, settings);
       Lane& lane = lanes_[i];
-      Bound b{
-          c.param.unsafeGetTensorImpl(), c.state, c.state->slots_, {}, c.group, i, lane.refs.size(),
-          c.param.strides().vec(),       {}};
+      Bound b{c.param.unsafeGetTensorImpl(), c.state, c.state->slots_, {}, i, lane.refs.size(),
+              c.param.strides().vec(),       {}};
       if (!is_dense(c.param) || !readable(c.grad, c.param)) {
         TORCH_WARN_ONCE(
             "agmohd: a parameter is not dense in memory, or its gradient has other strides; it is "
@@ -275,6 +308,16 @@ class Binder {
       }
       lane.refs.push_back(ref);
       bound_.push_back(std::move(b));
+    }
+    for (const auto& group : groups) {
+      const std::size_t size = group.params().size();
+      for (std::size_t i = 0; i < size; ++i) {
+        places_.push_back({std::int32_t(group_sizes_.size()), std::int32_t(i), -1});
+      }
+      group_sizes_.push_back(size);
+    }
+    for (std::size_t n = 0; n < found.size(); ++n) {
+      places_[std::size_t(found[n].index)].bound = std::int32_t(n);
     }
     lanes_.activate();
     *changed_ = false;
@@ -376,6 +419,8 @@ class Binder {
 
   Lanes<Recipe> lanes_;
   std::vector<Bound> bound_;
+  std::vector<Slot> places_;  // of all parameters, by index
+  std::vector<std::size_t> group_sizes_;
   bool staging_ = false;          // one of them is staged
   std::vector<Staged> captured_;  // what captured graphs copy through, while the optimizer lives
   std::shared_ptr<bool> changed_ =

@@ -17,11 +17,12 @@ namespace agmohd {
 /// built without OpenMP, since its loop is in the header; any other pool would compete with
 /// LibTorch's threads, which spin for a while after each operation. TensorIterator's loop is
 /// compiled into LibTorch: here it runs over one token a thread, and each thread takes ranges until
-/// none is left. `work` must not throw.
+/// none is left. `work` must not throw. `least`: what makes another thread worth waking.
 template <class Work>
-void parallel_ranges(std::int64_t count, const Work& work) {
-  const std::int64_t threads = at::in_parallel_region() ? 1 : at::get_num_threads();
-  if (threads == 1 || count <= 1) {
+void parallel_ranges(std::int64_t count, const Work& work, std::int64_t least = 1) {
+  const std::int64_t threads =
+      at::in_parallel_region() ? 1 : std::min<std::int64_t>(at::get_num_threads(), count / least);
+  if (threads <= 1) {
     if (count > 0) work(std::int64_t{0}, count);
     return;
   }
