@@ -192,8 +192,13 @@ function(_agmohd_add_kernels target)
   if(NOT standard)
     set_target_properties(${home} PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON)
   endif()
-  # Without contraction the double arithmetic of decide, too, has the CPU's bits.
+  # Without contraction the double arithmetic of decide, too, has the CPU's bits. A unit's kernels are compiled side by
+  # side where there are processors.
+  set(options -fmad=false)
+  if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.3)
+    list(APPEND options --split-compile=0)
+  endif()
   set_source_files_properties(
     ${units} TARGET_DIRECTORY ${home}
-    PROPERTIES COMPILE_OPTIONS "-fmad=false" SKIP_UNITY_BUILD_INCLUSION ON SKIP_PRECOMPILE_HEADERS ON)
+    PROPERTIES COMPILE_OPTIONS "${options}" SKIP_UNITY_BUILD_INCLUSION ON SKIP_PRECOMPILE_HEADERS ON)
 endfunction()
