@@ -640,7 +640,7 @@ class AgmohdCuda : public testing::Test {
  protected:
   void SetUp() override {
     if (!torch::cuda::is_available()) GTEST_SKIP() << "no CUDA device here";
-    if (agmohd::CudaKernels<agmohd::recipe::AGMOHD>::find() == nullptr) {
+    if (agmohd::cuda::find_kernels<agmohd::recipe::AGMOHD>() == nullptr) {
       GTEST_SKIP() << "built without CUDA kernels";
     }
   }

@@ -237,7 +237,7 @@ class GoldenCuda : public Golden {
   void SetUp() override {
     if (!torch::cuda::is_available()) GTEST_SKIP() << "no CUDA device";
     if (std::get<Lane>(GetParam()) == Lane::sweep &&
-        agmohd::CudaKernels<agmohd::recipe::SGD>::find() == nullptr) {
+        agmohd::cuda::find_kernels<agmohd::recipe::SGD>() == nullptr) {
       GTEST_SKIP() << "no CUDA kernels in this program";
     }
   }

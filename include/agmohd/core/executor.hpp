@@ -4,34 +4,16 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <span>
-#include <string>
-#include <typeinfo>
 #include <vector>
 
-#include "../version.hpp"
-#include "device_host.hpp"
 #include "elements.hpp"
 #include "record.hpp"
 #include "signals.hpp"
+#include "snapshot_refs.hpp"
 
 namespace agmohd {
-
-/// Where the two snapshots of a tensor lie: the parameter, then its slots. Null: nowhere.
-template <class Recipe, bool heals = Recipe::heals>
-struct SnapshotRefs {
-  void* at[2][1 + Recipe::slot_count] = {};
-
-  /// Of a tensor of `numel` elements: whether it has room for snapshots.
-  AGMOHD_HD bool room(std::int64_t numel) const { return numel == 0 || at[0][0] != nullptr; }
-};
-template <class Recipe>
-struct SnapshotRefs<Recipe, false> {
-  AGMOHD_HD bool room(std::int64_t) const { return false; }
-};
 
 /// One tensor of a step, as an executor sees it: memory in the parameter's order, gradient and
 /// state laid out alike.
@@ -132,56 +114,6 @@ class Executor {
   virtual PerTensor read_record(std::int32_t record) = 0;
   virtual Memory read_memory() = 0;
   virtual void write_memory(const Memory& memory) = 0;
-};
-
-/// Where kernel units register. One for a program and the libraries it links: visible whatever the
-/// flags, and keyed by text, since the visibility of a template is that of its arguments.
-class __attribute__((visibility("default"))) KernelRegistry {
- public:
-  using Function = void (*)();
-  static void put(const std::string& recipe, Function make) {
-    const std::lock_guard lock(instance().mutex_);
-    instance().makers_[recipe] = make;
-  }
-  static Function find(const std::string& recipe) {
-    const std::lock_guard lock(instance().mutex_);
-    const auto found = instance().makers_.find(recipe);
-    return found == instance().makers_.end() ? nullptr : found->second;
-  }
-
- private:
-  static KernelRegistry& instance() {
-    static KernelRegistry registry;
-    return registry;
-  }
-  std::mutex mutex_;
-  std::map<std::string, Function> makers_;
-};
-
-/// The makers of CUDA executors in the registry.
-template <class Recipe>
-struct CudaKernels {
-  using Make = std::shared_ptr<Executor<Recipe>> (*)(int device, const DeviceHost& host);
-  static void put(Make make) {
-    KernelRegistry::put(key(), reinterpret_cast<KernelRegistry::Function>(make));
-  }
-  /// Null: no kernels were compiled for the recipe.
-  static Make find() { return reinterpret_cast<Make>(KernelRegistry::find(key())); }
-
- private:
-  /// With version and sizes: libraries of one program may have been built with several versions.
-  static std::string key() {
-    std::string out = typeid(Recipe).name();
-    for (const std::size_t part :
-         {std::size_t{AGMOHD_VERSION_MAJOR}, std::size_t{AGMOHD_VERSION_MINOR},
-          std::size_t{AGMOHD_VERSION_PATCH}, sizeof(typename Recipe::Memory),
-          sizeof(typename Recipe::PerTensor), sizeof(typename Recipe::Shared),
-          sizeof(typename Recipe::Group), sizeof(TensorRef<Recipe>)}) {
-      out += ' ';
-      out += std::to_string(part);
-    }
-    return out;
-  }
 };
 
 }  // namespace agmohd

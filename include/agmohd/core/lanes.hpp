@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "../cuda/executor.hpp"
 #include "cpu.hpp"
 #include "executor.hpp"
-#include "libtorch_device.hpp"
 #include "reference.hpp"
 
 namespace agmohd {
@@ -125,7 +125,9 @@ class Lanes {
   static ExecutorPtr fast_executor(c10::Device device) {
     if (device.is_cpu()) return std::make_shared<cpu::CpuExecutor<Recipe>>();
     if (!device.is_cuda()) return nullptr;
-    if (const auto make = CudaKernels<Recipe>::find()) return make(device.index(), libtorch_cuda());
+    if (const auto* const kernels = cuda::find_kernels<Recipe>()) {
+      return std::make_shared<cuda::CudaExecutor<Recipe>>(device.index(), *kernels);
+    }
     TORCH_WARN_ONCE("agmohd: no CUDA kernels were compiled for the recipe ", Recipe::name(),
                     "; its tensors take the slow reference lane. Add to CMakeLists.txt: "
                     "agmohd_add_kernels(<target> HEADER <header of the recipe> RECIPES <recipe>)");

@@ -6,7 +6,7 @@
 
 #include "../core/reduction.hpp"
 #include "lane.cuh"
-#include "table.cuh"
+#include "table.hpp"
 
 // What was measured, added in the order of core/reduction.hpp.
 namespace agmohd::cuda {
@@ -136,7 +136,8 @@ __device__ void add_lanes(const Partials& partials, int first, int pages,
 
 /// Pages from `first` on together, by a whole block; in its first thread.
 template <class Recipe>
-__device__ reduction::Partial add_pages(const View<Recipe>& view, int first, int pages) {
+__device__ __noinline__ reduction::Partial add_pages(const View<Recipe>& view, int first,
+                                                     int pages) {
   using namespace reduction;
   __shared__ Measured<std::uint64_t> warps[kLanes / kWarp];
   if (blockDim.x == kLanes) {

@@ -7,7 +7,7 @@
 #include "add.cuh"
 #include "lane.cuh"
 #include "swept.cuh"
-#include "table.cuh"
+#include "table.hpp"
 
 // Phase 2 of a step: judge once, then a thread a tensor. With thousands of tensors the work is
 // shared by some blocks, which run anyway and so may wait for each other, as long as they are no
@@ -129,15 +129,6 @@ __device__ void decide_tensor(const View<Recipe>& view, int t, const TensorSigna
   }
 }
 
-/// What a thread decides: a tensor and what was measured of it, or none. In shared memory, since
-/// registers are short; a launch brings it along.
-struct Mine {
-  int tensor;
-  TensorSignals signals;
-};
-template <class Recipe>
-inline constexpr int mine_bytes = (Recipe::wants & kTensors) != 0 ? int(sizeof(Mine)) : 0;
-
 __device__ inline Mine& mine() {
   extern __shared__ Mine of_threads[];
   return of_threads[threadIdx.x];
@@ -218,10 +209,10 @@ __device__ void decide_tensors(const View<Recipe>& view, int part, int parts,
 }
 
 /// Phase 2 by `view.deciders` blocks of a reduce pass, of which this is number `part`, when all
-/// blocks have arrived. Number 0 adds all pages and judges, if `alone`; the others have the
-/// tensors, or if there is no other it has. In a long pass each rehearses before what it will do:
-/// code that a multiprocessor has not run lately comes from memory, since the pass went through the
-/// caches, and takes several times as long.
+/// blocks have arrived. Number 0 adds all pages, or what came together of several devices, and
+/// judges, if `alone`; the others have the tensors, or if there is no other it has. In a long pass
+/// each rehearses before what it will do: code that a multiprocessor has not run lately comes from
+/// memory, since the pass went through the caches, and takes several times as long.
 template <class Recipe>
 __device__ void decide_together(const View<Recipe>& view, int part, bool alone) {
   Core<Recipe>& core = *view.core;
@@ -232,19 +223,21 @@ __device__ void decide_together(const View<Recipe>& view, int part, bool alone) 
   for (int real = view.rehearse ? 0 : 1; real < 2; ++real) {
     if (real != 0) await(core.arrived, blocks);
     if (part == 0) {
-      const reduction::Partial sum =
-          add_pages(view, 0, real != 0 ? view.page_count : min(view.page_count, 1));
+      reduction::Partial sum{};
+      if (view.board_size == 0) {
+        sum = add_pages(view, 0, real != 0 ? view.page_count : min(view.page_count, 1));
+      }
       if (threadIdx.x == 0) {
         Signals signals;
-        signals.norm2 = sum.norm2;
-        signals.max_abs = sum.max_abs;
-        signals.nonfinite = sum.nonfinite;
-        Recipe::join(signals, core.memory);
-        if (real != 0) {
-          core.signals = signals;
-        } else {
-          core.spare_memory = core.memory;
+        for (int i = 0; i < view.board_size; ++i) reduction::accumulate(signals, view.board[i]);
+        if (view.board_size == 0) {
+          signals.norm2 = sum.norm2;
+          signals.max_abs = sum.max_abs;
+          signals.nonfinite = sum.nonfinite;
+          Recipe::join(signals, core.memory);
+          if (real != 0) core.signals = signals;  // which other devices read
         }
+        if (real == 0) core.spare_memory = core.memory;
         if (alone) judge(view, signals, real != 0);
         __threadfence();
         if (real != 0 && alone) *static_cast<volatile unsigned*>(&core.judged) = 1;
@@ -351,32 +344,19 @@ __device__ void commit_together(const View<Recipe>& view, unsigned part) {
       });
 }
 
-/// Phase 2 by itself: after the sums of several devices came together, or where no block does it.
+/// Phase 2 of a step that measures nothing, where it has no element and so no sweep.
 template <class Recipe, class Tag>
 __global__ void decide_kernel(const __grid_constant__ View<Recipe> view) {
-  if constexpr (Recipe::watched) {
-    settle_swept(*view.core);
-    __syncthreads();
-  }
-  if (threadIdx.x == 0) {
-    Signals signals;
-    for (int i = 0; i < view.board_size; ++i) reduction::accumulate(signals, view.board[i]);
-    if (view.board_size == 0) Recipe::join(signals, view.core->memory);
-    judge(view, signals);
-    view.core->ahead = nullptr;
-  }
-  __syncthreads();
   Core<Recipe>& core = *view.core;
-  if (moves(core)) {
-    if constexpr ((Recipe::wants & kTensors) != 0) gather(view, 0, 1, 0);
-    decide_tensors(view, 0, 1);
+  if (threadIdx.x == 0) {
+    judge(view, Signals{});
+    core.ahead = nullptr;
   }
   __syncthreads();
-  if (threadIdx.x != 0) return;
-  if (core.apply != 0) core.memory.updates += 1;
-  if constexpr (Recipe::recorded) {
-    if (view.page_count == 0) remember(view);  // no sweep follows
-  }
+  if (core.apply == 0) return;
+  decide_tensors(view, 0, 1);
+  __syncthreads();
+  if (threadIdx.x == 0) core.memory.updates += 1;
 }
 
 }  // namespace agmohd::cuda

@@ -10,8 +10,7 @@
 #include "decide.cuh"
 #include "lane.cuh"
 #include "swept.cuh"
-#include "table.cuh"
-#include "tuning.hpp"
+#include "table.hpp"
 
 // Phase 1 of a step. `Tag` is a type of the including unit's own, so that two units never share a
 // kernel.
@@ -33,16 +32,20 @@ __device__ auto measure_lane(const E* grad, int count, bool vector, int lane,
     out.most = m > out.most ? m : out.most;
   };
   static_assert(kRows == 8);
-  if (count == kPage) {  // all loads before the first use
+  if (count == kPage) {  // loads before their first use, of 128 bytes at most
     const E* const from = grad + 4 * lane;
     if (vector) {
-      Bundle<E, 4> packs[kRows];
+      constexpr int kAtOnce = sizeof(E) == 8 ? kRows / 2 : kRows;
+#pragma unroll 1
+      for (int begin = 0; begin < kRows; begin += kAtOnce) {
+        Bundle<E, 4> packs[kAtOnce];
 #pragma unroll
-      for (int row = 0; row < kRows; ++row) packs[row].load(from + row * kRow);
+        for (int row = 0; row < kAtOnce; ++row) packs[row].load(from + (begin + row) * kRow);
 #pragma unroll
-      for (int row = 0; row < kRows; ++row) {
+        for (int row = 0; row < kAtOnce; ++row) {
 #pragma unroll
-        for (int j = 0; j < 4; ++j) add(j, T{packs[row].widened(j)});
+          for (int j = 0; j < 4; ++j) add(j, T{packs[row].widened(j)});
+        }
       }
     } else {
 #pragma unroll 1
@@ -188,38 +191,58 @@ __device__ void measure_pages(const View<Recipe>& view, int first, int pages, bo
   }
 }
 
-/// A block measures `pages` pages. Some of the last launch of the step add the pages and, if
-/// `alone`, decide. One kernel for all dtypes whose sums are made in R: the decision is
-/// large, and would be compiled once for each.
-template <class Recipe, class Tag, class R>
-__global__ void __launch_bounds__(512, sizeof(R) == 8 ? 1 : 2)
-    reduce_kernel(const __grid_constant__ View<Recipe> view, Dtype dtype, int first_page,
-                  int page_count, int pages, bool tiny, bool alone) {
+/// The same of float64, as a call: it needs registers that the pass over others should have.
+template <class Recipe>
+__device__ __noinline__ void measure_double(const View<Recipe>& view, int first, int pages,
+                                            bool tiny, BlockSums<Recipe, std::uint64_t>& sums) {
+  measure_pages<Recipe, double>(view, first, pages, tiny, sums);
+}
+
+/// The pages that were measured go to the table.
+template <class Recipe, class Bits>
+__device__ void fold_pages(const View<Recipe>& view, int first, int pages,
+                           const BlockSums<Recipe, Bits>& sums) {
   using namespace reduction;
-  using Bits = decltype(magnitude(R()));
-  __shared__ BlockSums<Recipe, Bits> sums;
-  allow_kernel_after();
-  const int begin = int(blockIdx.x) * pages, first = first_page + begin;
-  const int mine = page_count - begin < pages ? page_count - begin : pages;
-  if constexpr (sizeof(R) == 8) {
-    measure_pages<Recipe, double>(view, first, mine, tiny, sums);
-  } else if (dtype == Dtype::f32) {
-    measure_pages<Recipe, float>(view, first, mine, tiny, sums);
-  } else if (dtype == Dtype::bf16) {
-    measure_pages<Recipe, Bf16>(view, first, mine, tiny, sums);
-  } else {
-    measure_pages<Recipe, F16>(view, first, mine, tiny, sums);
-  }
-  const int lane = int(threadIdx.x) % kWarp, warp = int(threadIdx.x) / kWarp;
-  const int stride = int(blockDim.x) / kWarp;
-  __syncthreads();
-  for (int p = warp; p < mine; p += stride) {
+  const int lane = int(threadIdx.x) % kWarp;
+  for (int p = int(threadIdx.x) / kWarp; p < pages; p += int(blockDim.x) / kWarp) {
     const Partial sum = fold_warps(sums.of[p], sums.counts[p]);
     if (lane == 0) store_partial(view.partials, first + p, sum);
     if constexpr (Recipe::sums) {
       const double y = warp_sum(lane < sums.counts[p] ? sums.summed[p][lane] : 0.0, kWarp / 2);
       if (lane == 0) view.summed[first + p] = y;
     }
+  }
+}
+
+/// A block measures `pages` pages. Some of the last launch of the step add the pages and, if
+/// `alone`, decide. One kernel for all dtypes: the decision is large, and would be compiled once
+/// for each. Without pages it decides on what came together of several devices, or on nothing.
+template <class Recipe, class Tag>
+__global__ void __launch_bounds__(512, 2)
+    reduce_kernel(const __grid_constant__ View<Recipe> view, Dtype dtype, int first_page,
+                  int page_count, int pages, bool tiny, bool alone) {
+  using Sums32 = BlockSums<Recipe, std::uint32_t>;
+  using Sums64 = BlockSums<Recipe, std::uint64_t>;
+  __shared__ alignas(8) unsigned char storage[sizeof(Sums64)];
+  Sums32& sums = *reinterpret_cast<Sums32*>(storage);
+  Sums64& sums64 = *reinterpret_cast<Sums64*>(storage);
+  allow_kernel_after();
+  const int begin = int(blockIdx.x) * pages, first = first_page + begin;
+  const int mine = page_count - begin < pages ? page_count - begin : pages;
+  if (dtype == Dtype::f32) {
+    measure_pages<Recipe, float>(view, first, mine, tiny, sums);
+  } else if (dtype == Dtype::bf16) {
+    measure_pages<Recipe, Bf16>(view, first, mine, tiny, sums);
+  } else if (dtype == Dtype::f16) {
+    measure_pages<Recipe, F16>(view, first, mine, tiny, sums);
+  } else {
+    measure_double(view, first, mine, tiny, sums64);
+  }
+  __syncthreads();
+  if (dtype == Dtype::f64) {
+    fold_pages(view, first, mine, sums64);
+  } else {
+    fold_pages(view, first, mine, sums);
   }
   if constexpr (Recipe::watched) {
     if (blockIdx.x == 0 && first_page == 0) settle_swept(*view.core);  // most others still work

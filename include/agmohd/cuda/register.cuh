@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <memory>
-
-#include "executor.cuh"
+#include "kernels.hpp"
+#include "reduce.cuh"
+#include "runtime.cuh"
+#include "sweep.cuh"
+#include "swept.cuh"
 
 namespace agmohd::cuda {
 
@@ -15,14 +17,40 @@ namespace agmohd::cuda {
 ///     #include "my_recipe.hpp"
 ///     namespace { struct tag; const agmohd::cuda::Register<MyRecipe, tag> kernels; }
 template <class Recipe, class Tag>
-struct Register {
-  Register() {
-    CudaKernels<Recipe>::put(
-        [](int device, const DeviceHost& host) -> std::shared_ptr<Executor<Recipe>> {
-          libtorch_of_program.store(&host, std::memory_order_release);
-          return std::make_shared<CudaExecutor<Recipe, Tag>>(device);
-        });
+class Register {
+ public:
+  Register() { Registry::add(entry_); }
+  Register(const Register&) = delete;
+  Register& operator=(const Register&) = delete;
+  ~Register() { Registry::remove(entry_); }
+
+ private:
+  static auto reduce() {
+    if constexpr (Recipe::wants != 0)
+      return &reduce_kernel<Recipe, Tag>;
+    else
+      return nullptr;
   }
+  static auto decide() {
+    if constexpr (Recipe::wants == 0)
+      return &decide_kernel<Recipe, Tag>;
+    else
+      return nullptr;
+  }
+  static auto settle() {
+    if constexpr (Recipe::watched)
+      return &settle_kernel<Recipe, Tag>;
+    else
+      return nullptr;
+  }
+  const Kernels<Recipe> kernels_{
+      reduce(),
+      decide(),
+      settle(),
+      {&sweep_kernel<Recipe, Tag, float>, &sweep_kernel<Recipe, Tag, double>,
+       &sweep_kernel<Recipe, Tag, Bf16>, &sweep_kernel<Recipe, Tag, F16>},
+      &runtime_of_unit};
+  mutable Registry::Entry entry_{key_of<Recipe>(), &kernels_};
 };
 
 }  // namespace agmohd::cuda

@@ -8,7 +8,7 @@
 #include "access.cuh"
 #include "decide.cuh"
 #include "sweep_page.cuh"
-#include "table.cuh"
+#include "table.hpp"
 
 // Phase 3 of a step.
 namespace agmohd::cuda {

@@ -10,7 +10,7 @@
 #include "access.cuh"
 #include "lane.cuh"
 #include "pack.cuh"
-#include "table.cuh"
+#include "table.hpp"
 
 // The elements of phase 3: a page, by a block or a warp.
 namespace agmohd::cuda {
@@ -71,49 +71,73 @@ struct SweepPage {
 #pragma unroll
     for (int s = 0; s < kSlots; ++s) {
       slots[s] = tensor.slots[s] == nullptr ? nullptr : static_cast<S*>(tensor.slots[s]) + first;
-      plain = plain && State::aligned(slots[s]) && (slots[s] != nullptr) == (s < kAhead);
+      plain =
+          plain && State::aligned(slots[s]) && (kOneLoop || (slots[s] != nullptr) == (s < kAhead));
     }
   }
 
   /// How many chunks the page has, and how many from its beginning are full: complete, aligned, and
-  /// with the states that are loaded ahead alone. A lane has neighbours of a full chunk, and of the
-  /// others every 32nd element, as far as there is one.
+  /// with the states that are loaded ahead alone.
   __device__ int chunks() const { return (count + kChunk - 1) / kChunk; }
   __device__ int full_chunks() const { return plain ? count / kChunk : 0; }
-  template <bool kFull>
-  static constexpr int kStep = kFull ? 1 : kWarp;
-  template <bool kFull>
-  static __device__ int first_of(int chunk) {  // a lane's first element
-    return chunk * kChunk + (kFull ? kBundle : 1) * (int(threadIdx.x) % kWarp);
+
+  /// How a warp shares a chunk. A lane has neighbours of a full one, and of others every 32nd
+  /// element, as far as there is one. `either` finds out which: half the code, but a share of the
+  /// bandwidth where arithmetic is short. What is measured is added in the order of neighbours,
+  /// which a lane has of any chunk then.
+  enum class Share { full, spread, either, measured };
+  static constexpr bool kOneLoop = Recipe::watched;
+
+  template <Share kShare>
+  __device__ bool is_full(int i) const {  // i: an element of the chunk
+    return kShare == Share::full || (kShare != Share::spread && i < full_chunks() * kChunk);
+  }
+  template <Share kShare>
+  __device__ int stride(int i) const {
+    return kShare == Share::spread || (kShare == Share::either && !is_full<kShare>(i)) ? kWarp : 1;
+  }
+  template <Share kShare>
+  __device__ int first_of(int chunk) const {  // a lane's first element
+    const int i = chunk * kChunk, lane = int(threadIdx.x) % kWarp;
+    return i + (stride<kShare>(i) == 1 ? kBundle * lane : lane);
+  }
+  /// How many of a lane's elements there are.
+  template <Share kShare>
+  __device__ int left(int i) const {
+    return (count - i + stride<kShare>(i) - 1) / stride<kShare>(i);
+  }
+  template <Share kShare>
+  __device__ bool used(int s) const {
+    return kShare == Share::full ? s < kAhead : slots[s] != nullptr;
   }
 
   /// The bundle at `i` of one array.
-  template <bool kFull, class T>
+  template <Share kShare, class T>
   __device__ void load(Bundle<T, kBundle>& to, const T* from, int i) const {
-    if constexpr (kFull) {
+    if (is_full<kShare>(i)) {
       to.load(from + i);
     } else {
-      to.load_some(from + i, kWarp, (count - i + kWarp - 1) / kWarp);
+      to.load_some(from + i, stride<kShare>(i), left<kShare>(i));
     }
   }
-  template <bool kFull, class T>
+  template <Share kShare, class T>
   __device__ void store(const Bundle<T, kBundle>& from, T* to, int i) const {
-    if constexpr (kFull) {
+    if (is_full<kShare>(i)) {
       from.store(to + i);
     } else {
-      from.store_some(to + i, kWarp, (count - i + kWarp - 1) / kWarp);
+      from.store_some(to + i, stride<kShare>(i), left<kShare>(i));
     }
   }
-  template <bool kFull>
+  template <Share kShare>
   __device__ Elements load(int chunk) const {
-    const int i = first_of<kFull>(chunk);
+    const int i = first_of<kShare>(chunk);
     Elements x;
-    load<kFull>(x.param, param, i);
-    load<kFull>(x.grad, grad, i);
+    load<kShare>(x.param, param, i);
+    load<kShare>(x.grad, grad, i);
 #pragma unroll
     for (int s = 0; s < kAhead; ++s) {
-      if (kFull || slots[s] != nullptr) {
-        load<kFull>(x.slots[s], slots[s], i);
+      if (used<kShare>(s)) {
+        load<kShare>(x.slots[s], slots[s], i);
       } else {
         x.slots[s] = State{};
       }
@@ -149,46 +173,19 @@ struct SweepPage {
     }
   }
 
-  /// One kind of what is measured of four elements, elements j to j + 3 of the bundle, goes to the
-  /// sums of its quads: those of a lane's neighbours, or where these are in four lanes the same
-  /// sums as the lane would have had them of neighbours.
-  template <bool kFull>
-  static __device__ void add_quads(const Seen (&four)[4], int j, int w, R (&quads)[kBundle / 4]) {
-    if constexpr (kFull) {
-      const T a{four[0][w]}, b{four[1][w]}, c{four[2][w]}, d{four[3][w]};
-      quads[j / 4] = ((a + b) + (c + d)).v;
-    } else {  // lane t has the elements t, t + 32, ... of the chunk
-      constexpr unsigned kAll = 0xffffffffU;
-      const int lane = int(threadIdx.x) % kWarp;
-#pragma unroll
-      for (int h = 0; h < 4; ++h) {
-        T quad{four[h][w]};
-        quad = quad + T{__shfl_xor_sync(kAll, quad.v, 1)};
-        quad = quad + T{__shfl_xor_sync(kAll, quad.v, 2)};
-        // It is quad 8 (j + h) + t / 4 of the chunk.
-#pragma unroll
-        for (int part = 0; part < kBundle / 4; ++part) {
-          const int wanted = lane * (kBundle / 4) + part;
-          const R value = __shfl_sync(kAll, quad.v, 4 * (wanted % 8));
-          if (wanted / 8 == j + h) quads[part] = value;
-        }
-      }
-    }
-  }
-
   /// `x` and `further` are the bundle at `i`.
-  template <bool kFull, bool kMeasure>
+  template <Share kShare>
   __device__ void update(Elements& x, States& further, int i, const K& k, Sums& sums,
                          int& guarded) const {
+    constexpr bool kMeasure = kShare == Share::measured;
     const auto at = [&](int s) -> State& { return s < kAhead ? x.slots[s] : further[s - kAhead]; };
-    const auto used = [&](int s) { return kFull ? s < kAhead : slots[s] != nullptr; };
     R quads[reduction::kWatched][kBundle / 4];
 #pragma unroll
     for (int j = 0; j < kBundle; j += 4) {
       Seen seen[4];
       Slots state;
       for_each_slot<kSlots>(state, [&](int s, Four& slot) {
-        if (kFull && s >= kAhead) {
+        if (kShare == Share::full && s >= kAhead) {
           slot = Four::all(0);
         } else {
           slot = Four::make([&](int h) { return at(s).widened(j + h); });
@@ -198,20 +195,17 @@ struct SweepPage {
       if constexpr (kMeasure) {
 #pragma unroll
         for (int w = 0; w < reduction::kWatched; ++w) {
-          if constexpr (!kFull) {
+          T of[4];
 #pragma unroll
-            for (int h = 0; h < 4; ++h) {
-              if (i + (j + h) * kWarp >= count) seen[h][w] = 0;
-            }
-          }
-          add_quads<kFull>(seen, j, w, quads[w]);
+          for (int h = 0; h < 4; ++h) of[h] = T{i + j + h < count ? seen[h][w] : 0};
+          quads[w][j / 4] = ((of[0] + of[1]) + (of[2] + of[3])).v;
         }
       }
       if (Recipe::Storage::rounds(k.storage)) {  // one branch for four
         for_each_slot<kSlots>(state, [&](int s, Four& slot) {
-          if (!used(s)) return;
+          if (!used<kShare>(s)) return;
           slot = Four::make([&](int h) {
-            const int at_page = i + (j + h) * kStep<kFull>;
+            const int at_page = i + (j + h) * stride<kShare>(i);
             const std::int64_t element = first | at_page;  // which is below kPage
             return Recipe::Storage::rounded(slot.v[h], k.storage, element, s);
           });
@@ -221,7 +215,7 @@ struct SweepPage {
       for (int h = 0; h < 4; h += 2) {
         x.param.narrow(j + h, p.v[h], p.v[h + 1]);
         for_each_slot<kSlots>(state, [&](int s, Four& slot) {
-          if (!kFull || s < kAhead) at(s).narrow(j + h, slot.v[h], slot.v[h + 1]);
+          if (kShare != Share::full || s < kAhead) at(s).narrow(j + h, slot.v[h], slot.v[h + 1]);
         });
       }
     }
@@ -237,23 +231,23 @@ struct SweepPage {
 
   /// Loads what is not loaded ahead, updates a lane's bundle of a chunk, and stores it, to a
   /// snapshot too.
-  template <bool kFull, bool kMeasure>
+  template <Share kShare>
   __device__ void step(Elements& x, int chunk, const K& k, const Kept& kept, Sums& sums,
                        int& guarded) const {
     asm volatile("" ::: "memory");  // or all of k moves to registers, and others to the stack
-    const int i = first_of<kFull>(chunk);
+    const int i = first_of<kShare>(chunk);
     States further{};
 #pragma unroll
     for (int s = kAhead; s < kSlots; ++s) {
-      if (!kFull && slots[s] != nullptr) load<kFull>(further[s - kAhead], slots[s], i);
+      if (used<kShare>(s)) load<kShare>(further[s - kAhead], slots[s], i);
     }
-    update<kFull, kMeasure>(x, further, i, k, sums, guarded);
+    update<kShare>(x, further, i, k, sums, guarded);
     const auto store_all = [&](E* to, auto slot_at) {
-      store<kFull>(x.param, to, i);
+      store<kShare>(x.param, to, i);
 #pragma unroll
-      for (int s = 0; s < (kFull ? kAhead : kSlots); ++s) {
-        if (!kFull && slots[s] == nullptr) continue;
-        store<kFull>(s < kAhead ? x.slots[s] : further[s - kAhead], slot_at(s), i);
+      for (int s = 0; s < kSlots; ++s) {
+        if (!used<kShare>(s)) continue;
+        store<kShare>(s < kAhead ? x.slots[s] : further[s - kAhead], slot_at(s), i);
       }
     };
     store_all(param, [&](int s) { return slots[s]; });
@@ -268,41 +262,46 @@ struct SweepPage {
   /// what it returned. A warp takes a chunk at a time. Returns how many elements were guarded.
   __device__ Elements begin(int thread) const {
     const int chunk = thread / kWarp;
-    return chunk < full_chunks() ? load<true>(chunk) : load<false>(chunk);
+    if constexpr (kOneLoop) return load<Share::either>(chunk);
+    return chunk < full_chunks() ? load<Share::full>(chunk) : load<Share::spread>(chunk);
   }
   __device__ int sweep(Elements x, int thread, int threads, const K& k, const Kept& kept) const {
     const int stride = threads / kWarp, full = full_chunks(), end = chunks();
     int chunk = thread / kWarp, guarded = 0;
-    const bool some = chunk < full;
-    if (some) sweep<true>(x, chunk, full, stride, k, kept, guarded);
-    if (chunk >= end) return guarded;
-    if (some) x = load<false>(chunk);
-    sweep<false>(x, chunk, end, stride, k, kept, guarded);
+    if constexpr (kOneLoop) {
+      if (chunk < end) sweep<Share::either>(x, chunk, end, stride, k, kept, guarded);
+    } else {
+      const bool some = chunk < full;
+      if (some) sweep<Share::full>(x, chunk, full, stride, k, kept, guarded);
+      if (chunk >= end) return guarded;
+      if (some) x = load<Share::spread>(chunk);
+      sweep<Share::spread>(x, chunk, end, stride, k, kept, guarded);
+    }
     return guarded;
   }
 
   /// Chunks up to `end`, of which there are some. The next bundle is under way while one is worked
   /// on, unless registers are short.
-  template <bool kFull>
+  template <Share kShare>
   __device__ void sweep(Elements& x, int& chunk, int end, int stride, const K& k, const Kept& kept,
                         int& guarded) const {
-    constexpr bool ahead = kFull || kBundle == 4 || std::is_same_v<E, F16>;
+    constexpr bool ahead = kShare != Share::spread || kBundle == 4 || std::is_same_v<E, F16>;
     Sums none;
     if constexpr (ahead) {
 #pragma unroll 1
       do {
         const int next = chunk + stride;
         Elements after = x;
-        if (next < end) after = load<kFull>(next);
-        step<kFull, false>(x, chunk, k, kept, none, guarded);
+        if (next < end) after = load<kShare>(next);
+        step<kShare>(x, chunk, k, kept, none, guarded);
         x = after;
         chunk = next;
       } while (chunk < end);
     } else {
 #pragma unroll 1
       for (; chunk < end; chunk += stride) {
-        Elements now = load<kFull>(chunk);  // x again, at first
-        step<kFull, false>(now, chunk, k, kept, none, guarded);
+        Elements now = load<kShare>(chunk);  // x again, at first
+        step<kShare>(now, chunk, k, kept, none, guarded);
       }
     }
   }
@@ -319,13 +318,9 @@ struct SweepPage {
       Sums sums;
 #pragma unroll 1
       for (int chunk = logical; chunk < end; chunk += kLogicalWarps) {
-        if (chunk < full) {
-          if (chunk != thread / kWarp) x = load<true>(chunk);
-          step<true, true>(x, chunk, k, kept, sums, guarded);
-        } else {
-          if (chunk != thread / kWarp) x = load<false>(chunk);
-          step<false, true>(x, chunk, k, kept, sums, guarded);
-        }
+        const bool under_way = chunk == thread / kWarp && chunk < full;
+        if (!under_way) x = load<Share::measured>(chunk);
+        step<Share::measured>(x, chunk, k, kept, sums, guarded);
       }
 #pragma unroll
       for (int w = 0; w < reduction::kWatched; ++w) {

@@ -4,7 +4,7 @@
 
 #include "../core/reduction.hpp"
 #include "add.cuh"
-#include "table.cuh"
+#include "table.hpp"
 
 // What a watched sweep measured, on its way to the memory.
 namespace agmohd::cuda {

@@ -7,9 +7,6 @@
 
 namespace agmohd::cuda {
 
-/// No launch of the reduce pass gives a block more pages than this.
-inline constexpr int kMostPages = 8;
-
 /// Launch geometry. It never changes a result: the order of additions is fixed in
 /// core/reduction.hpp.
 struct Tuning {

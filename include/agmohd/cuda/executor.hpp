@@ -11,29 +11,28 @@
 #include <vector>
 
 #include "../core/executor.hpp"
-#include "memory.cuh"
-#include "reduce.cuh"
-#include "step_table.cuh"
-#include "sweep.cuh"
-#include "swept.cuh"
+#include "kernels.hpp"
+#include "memory.hpp"
+#include "step_table.hpp"
 #include "tuning.hpp"
 
 namespace agmohd::cuda {
 
 /// Steps of the tensors on one CUDA device, on the current stream: a reduce and a sweep for each
 /// dtype, or where nothing is measured a sweep alone. Only what reads a value back waits.
-template <class Recipe, class Tag>
+template <class Recipe>
 class CudaExecutor final : public Executor<Recipe> {
  public:
   using typename Executor<Recipe>::Memory;
   using typename Executor<Recipe>::PerTensor;
 
-  explicit CudaExecutor(int device) : CudaExecutor(device, properties(device)) {}
+  CudaExecutor(int device, const Kernels<Recipe>& kernels)
+      : CudaExecutor(device, kernels, describe(device, kernels)) {}
 
   bool captured() const override { return !captured_.empty(); }
   bool capturing() const override {
     const OnDevice guard(device_);
-    return cuda::capturing(current_stream(device_));
+    return capture_of(current_stream(device_)).has_value();
   }
 
   void begin() override {
@@ -67,9 +66,9 @@ class CudaExecutor final : public Executor<Recipe> {
 
   void reserve(std::span<const TensorRef<Recipe>> tensors) override {
     const OnDevice guard(device_);
-    const cudaStream_t stream = ordered_stream();
-    require(!capturing_,
-            "agmohd: prepare() was called while a CUDA graph is captured; call it before");
+    const Stream stream = ordered_stream();
+    TORCH_CHECK(!capturing_,
+                "agmohd: prepare() was called while a CUDA graph is captured; call it before");
     flush(stream);
     const std::vector<TensorRef<Recipe>> all = sorted_by_dtype(tensors);
     if (!side_) side_.emplace();
@@ -82,7 +81,7 @@ class CudaExecutor final : public Executor<Recipe> {
 
   void measure(const LossRef& loss, bool alone) override {
     const OnDevice guard(device_);
-    const cudaStream_t stream = ordered_stream();
+    const Stream stream = ordered_stream();
     flush(stream);
     if (unfinished_) forget_unfinished(stream);
     StepTable<Recipe>& table = current_table(stream);
@@ -93,18 +92,19 @@ class CudaExecutor final : public Executor<Recipe> {
     if constexpr (Recipe::wants == 0) {
       if (view_.page_count == 0) launch_decide(stream);
     } else {
-      require(alone || !capturing_,
-              "agmohd: a step over several devices cannot be captured in a CUDA graph");
+      TORCH_CHECK(alone || !capturing_,
+                  "agmohd: a step over several devices cannot be captured in a CUDA graph");
       if (view_.page_count == 0) {  // no elements, or no gradient on this device
-        check(cudaMemsetAsync(&view_.core->signals, 0, sizeof(Signals), stream));
-        if (alone) launch_decide(stream);
+        if (alone) {
+          launch_decide(stream);
+        } else {
+          check(runtime().zero(&view_.core->signals, sizeof(Signals), stream));
+        }
       }
       for (const Run& run : table.runs()) {
-        const auto kernel = run.dtype == Dtype::f64 ? &reduce_kernel<Recipe, Tag, double>
-                                                    : &reduce_kernel<Recipe, Tag, float>;
         const int shared = run.reduce_threads * mine_bytes<Recipe>;
-        launch(kernel, run.reduce_blocks(), run.reduce_threads, shared, stream, false, view_,
-               run.dtype, run.first_page, run.pages, run.reduce_pages, run.tiny, alone);
+        launch(kernels_.reduce, run.reduce_blocks(), run.reduce_threads, shared, stream, false,
+               view_, run.dtype, run.first_page, run.pages, run.reduce_pages, run.tiny, alone);
       }
       early_ = alone;
       if (alone) return;
@@ -115,7 +115,7 @@ class CudaExecutor final : public Executor<Recipe> {
 
   void finish(std::span<const std::shared_ptr<Executor<Recipe>>> all) override {
     const OnDevice guard(device_);
-    const cudaStream_t stream = current_stream(device_);
+    const Stream stream = current_stream(device_);
     if (Recipe::wants != 0 && all.size() > 1) {
       gather(all, stream);
       launch_decide(stream);
@@ -127,6 +127,9 @@ class CudaExecutor final : public Executor<Recipe> {
       launch(sweep(run.dtype), run.sweep_blocks() + remembers, run.sweep_threads, 0, stream,
              early_ && waits_, view_, run.first_page, run.pages, run.tiny);
       early_ = false;
+    }
+    if (Recipe::recorded && view_.page_count == 0) {  // then a sweep of nothing remembers
+      launch(sweep(Dtype::f32), 1, reduction::kWarp, 0, stream, false, view_, 0, 0, false);
     }
     unfinished_ = false;
     mark(stream);
@@ -147,7 +150,7 @@ class CudaExecutor final : public Executor<Recipe> {
 
   void wait() override {
     const OnDevice guard(device_);
-    check(cudaStreamSynchronize(ordered_stream()));
+    check(runtime().synchronize(ordered_stream()));
   }
   std::int32_t add_record(const PerTensor& value) override {
     fresh_records_.push_back(value);
@@ -168,43 +171,46 @@ class CudaExecutor final : public Executor<Recipe> {
     if (core_.data() == nullptr) return;
     settle();
     const OnDevice guard(device_);
-    const cudaStream_t stream = ordered_stream();
-    require(!capturing_,
-            "agmohd: the state was changed while a CUDA graph is captured; change it before");
+    const Stream stream = ordered_stream();
+    TORCH_CHECK(!capturing_,
+                "agmohd: the state was changed while a CUDA graph is captured; change it before");
     uploader_.upload(&core_.template at<Core<Recipe>>(0)->memory, &memory, sizeof memory, stream);
     forget_ahead(stream);
     mark(stream);
   }
 
  private:
-  static cudaDeviceProp properties(int device) {
-    cudaDeviceProp found{};
-    check(cudaGetDeviceProperties(&found, device));
+  static Device describe(int device, const Kernels<Recipe>& kernels) {
+    runtime_of_program.store(kernels.runtime, std::memory_order_release);
+    Device found{};
+    check(runtime().device(device, &found));
     return found;
   }
-  CudaExecutor(int device, const cudaDeviceProp& found)
+  CudaExecutor(int device, const Kernels<Recipe>& kernels, const Device& found)
       : device_(device),
+        kernels_(kernels),
         tuning_(tuning_for(found.name)),
-        multiprocessors_(found.multiProcessorCount),
+        multiprocessors_(found.multiprocessors),
         can_wait_(found.major >= 9) {}
 
   /// What the last sweep measured goes from its table to the memory.
   void settle() {
     if constexpr (Recipe::watched) {
       const OnDevice guard(device_);
-      const cudaStream_t stream = ordered_stream();
-      require(!capturing_, "agmohd: a value cannot be read back while a CUDA graph is captured");
-      launch(&settle_kernel<Recipe, Tag>, 1, reduction::kLanes, 0, stream, false,
+      const Stream stream = ordered_stream();
+      TORCH_CHECK(!capturing_,
+                  "agmohd: a value cannot be read back while a CUDA graph is captured");
+      launch(kernels_.settle, 1, reduction::kLanes, 0, stream, false,
              core_.template at<Core<Recipe>>(0));
       mark(stream);
     }
   }
   /// Where kernels read the loss.
-  LossRef on_device(const LossRef& loss, cudaStream_t stream) {
+  LossRef on_device(const LossRef& loss, Stream stream) {
     if (!loss.on_host) return loss;
-    require(!capturing_,
-            "agmohd: the loss of a step that is captured in a CUDA graph is on the host, where "
-            "replays cannot see it change; hand over a tensor on the device");
+    TORCH_CHECK(!capturing_,
+                "agmohd: the loss of a step that is captured in a CUDA graph is on the host, where "
+                "replays cannot see it change; hand over a tensor on the device");
     double* const to = &core_.template at<Core<Recipe>>(0)->loss;
     uploader_.upload(to, loss.at, sizeof *to, stream);
     return {to, Dtype::f64, false};
@@ -212,68 +218,44 @@ class CudaExecutor final : public Executor<Recipe> {
   RecordRing* ring() const { return ring_ ? static_cast<RecordRing*>(ring_->data()) : nullptr; }
 
   template <class... P>
-  static void launch(void (*kernel)(P...), int blocks, int threads, int shared, cudaStream_t stream,
+  static void launch(void (*kernel)(P...), int blocks, int threads, int shared, Stream stream,
                      bool early, std::type_identity_t<P>... arguments) {
-    cudaLaunchAttribute attribute{};
-    attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    attribute.val.programmaticStreamSerializationAllowed = 1;
-    cudaLaunchConfig_t config{};
-    config.gridDim = dim3(unsigned(blocks));
-    config.blockDim = dim3(unsigned(threads));
-    config.dynamicSmemBytes = std::size_t(shared);
-    config.stream = stream;
-    config.attrs = &attribute;
-    config.numAttrs = early ? 1 : 0;
-    check(cudaLaunchKernelEx(&config, kernel, arguments...));
+    void* pointers[] = {&arguments...};
+    check(runtime().launch(
+        {reinterpret_cast<const void*>(kernel), blocks, threads, shared, stream, early}, pointers));
   }
+  auto sweep(Dtype dtype) const { return kernels_.sweep[std::size_t(dtype)]; }
 
-  using Reduce = void (*)(View<Recipe>, Dtype, int, int, int, bool, bool);
-  using Sweep = void (*)(View<Recipe>, int, int, bool);
-  static Reduce reduce(Dtype dtype) {
-    return dtype == Dtype::f64 ? &reduce_kernel<Recipe, Tag, double>
-                               : &reduce_kernel<Recipe, Tag, float>;
-  }
-  static Sweep sweep(Dtype dtype) {
-    switch (dtype) {
-      case Dtype::f64:
-        return &sweep_kernel<Recipe, Tag, double>;
-      case Dtype::bf16:
-        return &sweep_kernel<Recipe, Tag, Bf16>;
-      case Dtype::f16:
-        return &sweep_kernel<Recipe, Tag, F16>;
-      default:
-        return &sweep_kernel<Recipe, Tag, float>;
-    }
-  }
   /// Loads the kernels of a table, so that a launch does not fail for want of memory for code.
   void load(const std::vector<Run>& runs) {
     waits_ = can_wait_;
-    for (const Run& run : runs) {
-      cudaFuncAttributes attributes{};
-      if constexpr (Recipe::wants != 0)
-        check(cudaFuncGetAttributes(&attributes, reduce(run.dtype)));
-      check(cudaFuncGetAttributes(&attributes, sweep(run.dtype)));
-      waits_ = waits_ && attributes.ptxVersion >= 90;
-    }
+    const auto version_of = [](auto kernel) {
+      int version = 0;
+      check(runtime().ptx_version(reinterpret_cast<const void*>(kernel), &version));
+      return version;
+    };
+    if (Recipe::wants != 0) (void)version_of(kernels_.reduce);
+    for (const Run& run : runs) waits_ = waits_ && version_of(sweep(run.dtype)) >= 90;
   }
 
   /// After a step of which only a part was launched: blocks were counted that nobody waits for.
-  void forget_unfinished(cudaStream_t stream) {
-    require(!capturing_,
-            "agmohd: the step before failed; make one outside of a capture before the next graph");
-    check(cudaDeviceSynchronize());
+  void forget_unfinished(Stream stream) {
+    TORCH_CHECK(
+        !capturing_,
+        "agmohd: the step before failed; make one outside of a capture before the next graph");
+    check(runtime().synchronize_device());
     Core<Recipe>& core = *core_.template at<Core<Recipe>>(0);
     for (unsigned* const count : {&core.arrived, &core.judged, &core.finished}) {
-      check(cudaMemsetAsync(count, 0, sizeof *count, stream));
+      check(runtime().zero(count, sizeof *count, stream));
     }
     forget_ahead(stream);
     unfinished_ = false;
   }
 
   /// The current stream, after all that this executor enqueued on another before.
-  cudaStream_t ordered_stream() {
-    const cudaStream_t stream = current_stream(device_);
-    capturing_ = cuda::capturing(stream);
+  Stream ordered_stream() {
+    const Stream stream = current_stream(device_);
+    capturing_ = capture_of(stream);
     if (capturing_) return stream;  // whoever captures orders the capture itself
     for (const auto& reader : readers_) reader->block(stream);
     readers_.clear();
@@ -289,19 +271,19 @@ class CudaExecutor final : public Executor<Recipe> {
     return stream;
   }
   /// To be called after enqueuing work on ordered_stream(): what another stream will wait for.
-  void mark(cudaStream_t stream) {
+  void mark(Stream stream) {
     if (capturing_) return;
     if (!done_) done_.emplace();
     done_->record(stream);
   }
 
   /// Uploads what the host changed: options, and the records of tensors that are new.
-  void flush(cudaStream_t stream) {
+  void flush(Stream stream) {
     if (!settings_fresh_ && fresh_records_.empty()) return;
-    require(!capturing_,
-            "agmohd: options or parameters changed after prepare(), and a CUDA graph is being "
-            "captured; call "
-            "prepare() again before the capture");
+    TORCH_CHECK(!capturing_,
+                "agmohd: options or parameters changed after prepare(), and a CUDA graph is being "
+                "captured; call "
+                "prepare() again before the capture");
     if (core_.data() == nullptr) {
       if constexpr (Recipe::recorded) {
         if (!ring_) ring_.emplace(sizeof(RecordRing));
@@ -328,14 +310,14 @@ class CudaExecutor final : public Executor<Recipe> {
   }
 
   /// What the last step left for the next one no longer holds.
-  void forget_ahead(cudaStream_t stream) {
+  void forget_ahead(Stream stream) {
     if (Recipe::wants != 0) return;
     const void* const none = nullptr;
     uploader_.upload(&core_.template at<Core<Recipe>>(0)->ahead, &none, sizeof none, stream);
   }
 
   /// The table of this step. A captured step has one of its own, which no later step touches.
-  StepTable<Recipe>& current_table(cudaStream_t stream) {
+  StepTable<Recipe>& current_table(Stream stream) {
     if (!capturing_) {
       if (dirty_ || active_ != &eager_) {
         settle();
@@ -349,15 +331,12 @@ class CudaExecutor final : public Executor<Recipe> {
       dirty_ = moved_ = false;
       return eager_;
     }
-    unsigned long long capture = 0;
-    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-    check(cudaStreamGetCaptureInfo(stream, &status, &capture));
-    const bool same_capture = active_ != &eager_ && capture_ == capture;
+    const bool same_capture = active_ != &eager_ && capture_ == *capturing_;
     if (!same_capture || dirty_ || moved_) {
-      require(spare_ != nullptr && spare_->holds(refs_),
-              "agmohd: this optimizer step is captured in a CUDA graph, but no table was "
-              "prepared for it; call "
-              "prepare() before each capture, after the last change of parameters");
+      TORCH_CHECK(spare_ != nullptr && spare_->holds(refs_),
+                  "agmohd: this optimizer step is captured in a CUDA graph, but no table was "
+                  "prepared for it; call "
+                  "prepare() before each capture, after the last change of parameters");
       {
         const RelaxedCapture relaxed;
         done_->block(*side_);  // what prepare() wrote
@@ -366,21 +345,21 @@ class CudaExecutor final : public Executor<Recipe> {
       }
       captured_.push_back(std::move(spare_));
       active_ = captured_.back().get();
-      capture_ = capture;
+      capture_ = *capturing_;
       dirty_ = moved_ = false;
     }
     return *active_;
   }
 
   /// Collects what all executors measured. None of them measures again before all have read.
-  void gather(std::span<const std::shared_ptr<Executor<Recipe>>> all, cudaStream_t stream) {
+  void gather(std::span<const std::shared_ptr<Executor<Recipe>>> all, Stream stream) {
     if (board_.bytes() < all.size() * sizeof(Signals))
       board_ = DeviceBuffer(device_, all.size() * sizeof(Signals));
     for (std::size_t i = 0; i < all.size(); ++i) {
       Signals* const to = board_.template at<Signals>(i * sizeof(Signals));
       if (const auto* other = dynamic_cast<const CudaExecutor*>(all[i].get())) {
         other->measured_->block(stream);
-        check(cudaMemcpyPeerAsync(to, device_, &other->view_.core->signals, other->device_,
+        check(runtime().copy_peer(to, device_, &other->view_.core->signals, other->device_,
                                   sizeof(Signals), stream));
       } else {
         const Signals host = all[i]->signals();
@@ -397,27 +376,37 @@ class CudaExecutor final : public Executor<Recipe> {
     view_.board_size = int(all.size());
   }
 
-  void launch_decide(cudaStream_t stream) {
+  /// Phase 2 by itself: after the sums of several devices came together, or where no block does it.
+  void launch_decide(Stream stream) {
     const int threads = view_.tensor_count > 128 ? 512 : 128;
-    launch(&decide_kernel<Recipe, Tag>, 1, threads, threads * mine_bytes<Recipe>, stream, false,
-           view_);
+    const int shared = threads * mine_bytes<Recipe>;
+    if constexpr (Recipe::wants == 0) {
+      launch(kernels_.decide, 1, threads, shared, stream, false, view_);
+    } else {  // by a reduce pass of nothing
+      View<Recipe> view = view_;
+      view.reduce_blocks = view.deciders = 1;
+      view.first_decider = 0;
+      view.rehearse = false;
+      launch(kernels_.reduce, 1, threads, shared, stream, false, view, Dtype::f32, 0, 0, 0, false,
+             true);
+    }
   }
 
   /// Waits for the device: a person asked for the value.
   template <class T>
   T read(const T* from) {
     const OnDevice guard(device_);
-    const cudaStream_t stream = ordered_stream();
-    require(!cuda::capturing(stream),
-            "agmohd: a value cannot be read back while a CUDA graph is captured");
+    const Stream stream = ordered_stream();
+    TORCH_CHECK(!capturing_, "agmohd: a value cannot be read back while a CUDA graph is captured");
     T value;
-    check(cudaMemcpyAsync(&value, from, sizeof value, cudaMemcpyDeviceToHost, stream));
-    check(cudaStreamSynchronize(stream));
+    check(runtime().download(&value, from, sizeof value, stream));
+    check(runtime().synchronize(stream));
     mark(stream);
     return value;
   }
 
   int device_;
+  Kernels<Recipe> kernels_;
   Tuning tuning_;
   int multiprocessors_;
   Settings<Recipe> settings_;
@@ -444,12 +433,12 @@ class CudaExecutor final : public Executor<Recipe> {
   bool can_wait_, waits_ = false;  // for a kernel that a launch does not wait for
   bool early_ = false;             // the kernel before in the stream is this step's last reduce
   bool unfinished_ = false;        // the last step's launches are not complete
-  std::optional<cudaStream_t> last_stream_;
+  std::optional<Stream> last_stream_;
   std::optional<Event> done_, measured_;
   std::shared_ptr<Event> gathered_;
   std::vector<std::shared_ptr<Event>> readers_;  // of what this device measured
   std::optional<OwnStream> side_;                // for tables of captured steps
-  bool capturing_ = false;
+  std::optional<unsigned long long> capturing_;  // the capture that the stream is in
 };
 
 }  // namespace agmohd::cuda

@@ -6,10 +6,10 @@
 #include <cstdint>
 
 #include "../core/elements.hpp"
-#include "../core/executor.hpp"
 #include "../core/record.hpp"
 #include "../core/reduction.hpp"
 #include "../core/signals.hpp"
+#include "../core/snapshot_refs.hpp"
 
 namespace agmohd::cuda {
 
@@ -31,6 +31,18 @@ struct DeviceTensor {
 /// more of them.
 template <class Recipe>
 inline constexpr int most_sweep_threads = Recipe::watched ? 128 : 256;
+
+/// What a thread decides: a tensor and what was measured of it, or none. In shared memory, since
+/// registers are short; a launch brings it along.
+struct Mine {
+  int tensor;
+  TensorSignals signals;
+};
+template <class Recipe>
+inline constexpr int mine_bytes = (Recipe::wants & kTensors) != 0 ? int(sizeof(Mine)) : 0;
+
+/// No launch of the reduce pass gives a block more pages than this.
+inline constexpr int kMostPages = 8;
 
 /// A block's work: a page of a tensor.
 struct PageRef {

@@ -2,70 +2,81 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cuda_runtime.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <c10/util/Exception.h>
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <deque>
-#include <memory>
-#include <string>
+#include <optional>
 #include <utility>
 #include <vector>
 
-#include "../core/device_host.hpp"
+#include "kernels.hpp"
 
+// What the lane holds and enqueues, by the calls that a kernel unit brings and by the part of
+// LibTorch that is the same for every kind of device: no header of CUDA is needed.
 namespace agmohd::cuda {
 
-/// LibTorch, as the program that makes the first executor hands it over.
-inline std::atomic<const DeviceHost*> libtorch_of_program{nullptr};
-inline const DeviceHost& libtorch() { return *libtorch_of_program.load(std::memory_order_acquire); }
+/// Of the kernel unit whose kernels were last found.
+inline std::atomic<const Runtime*> runtime_of_program{nullptr};
+inline const Runtime& runtime() { return *runtime_of_program.load(std::memory_order_acquire); }
 
-/// A c10::Error, unless `ok`.
-inline void require(bool ok, const char* otherwise) {
-  if (!ok) libtorch().fail(otherwise);
-}
 /// A c10::Error that says what CUDA says.
-inline void check(cudaError_t status) {
-  if (status == cudaSuccess) return;
-  (void)cudaGetLastError();
-  libtorch().fail(std::string("agmohd: CUDA error: ") + cudaGetErrorString(status) + " (" +
-                  cudaGetErrorName(status) + ")");
+inline void check(int status) {
+  if (status == 0) return;
+  runtime().forget_error();
+  TORCH_CHECK(false, "agmohd: CUDA error: ", runtime().error_text(status), " (",
+              runtime().error_name(status), ")");
+}
+
+inline c10::Device device_at(int device) {
+  return {c10::kCUDA, static_cast<c10::DeviceIndex>(device)};
+}
+/// LibTorch's side of CUDA. Never destroyed: optimizers that live until the program ends use it.
+inline const c10::impl::VirtualGuardImpl& libtorch() {
+  static const auto& impl = *new c10::impl::VirtualGuardImpl(c10::kCUDA);
+  return impl;
 }
 
 /// Makes a device the current one of the thread for as long as this lives.
 class OnDevice {
  public:
-  explicit OnDevice(int device) : before_(libtorch().exchange_device(device)) {}
+  explicit OnDevice(int device) : before_(libtorch().exchangeDevice(device_at(device))) {}
   OnDevice(const OnDevice&) = delete;
   OnDevice& operator=(const OnDevice&) = delete;
-  ~OnDevice() { libtorch().restore_device(before_); }
+  ~OnDevice() { libtorch().uncheckedSetDevice(before_); }
 
  private:
-  int before_;
+  c10::Device before_;
 };
 
 /// Lets this thread use other streams while it captures one.
 class RelaxedCapture {
  public:
-  RelaxedCapture() { check(cudaThreadExchangeStreamCaptureMode(&mode_)); }
+  RelaxedCapture() : mode_(runtime().relaxed) { check(runtime().relax_capture(&mode_)); }
   RelaxedCapture(const RelaxedCapture&) = delete;
   RelaxedCapture& operator=(const RelaxedCapture&) = delete;
-  ~RelaxedCapture() { (void)cudaThreadExchangeStreamCaptureMode(&mode_); }
+  ~RelaxedCapture() { (void)runtime().relax_capture(&mode_); }
 
  private:
-  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;  // then the one before
+  int mode_;  // then the one before
 };
 
-inline cudaStream_t current_stream(int device) {
-  return static_cast<cudaStream_t>(libtorch().current_stream(device));
+inline Stream current_stream(int device) {
+  return libtorch().getStreamNativeHandle(libtorch().getStream(device_at(device)));
 }
 
-inline bool capturing(cudaStream_t stream) {
-  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  check(cudaStreamIsCapturing(stream, &status));
-  return status != cudaStreamCaptureStatusNone;
+/// The number of the capture that the stream is in, if it is in one.
+inline std::optional<unsigned long long> capture_of(Stream stream) {
+  bool capturing = false;
+  unsigned long long number = 0;
+  check(runtime().capture(stream, &capturing, &number));
+  return capturing ? std::optional(number) : std::nullopt;
 }
 
 /// Device memory from LibTorch's caching allocator, on the device's current stream. Never during a
@@ -74,15 +85,20 @@ class DeviceBuffer {
  public:
   DeviceBuffer() = default;
   DeviceBuffer(int device, std::size_t bytes) : bytes_(bytes) {
-    require(!capturing(current_stream(device)),
-            "agmohd: this step needs device memory while a CUDA graph is captured; call prepare() "
-            "before the capture, after the last change of parameters, groups or options");
-    memory_ = libtorch().allocate(device, bytes > 0 ? bytes : 1);
-    data_ = memory_->data();
+    TORCH_CHECK(!capture_of(current_stream(device)),
+                "agmohd: this step needs device memory while a CUDA graph is captured; call "
+                "prepare() before the capture, after the last change of parameters, groups or "
+                "options");
+    memory_ = at::empty({static_cast<std::int64_t>(bytes > 0 ? bytes : 1)},
+                        at::TensorOptions().dtype(at::kByte).device(device_at(device)));
+    data_ = memory_.data_ptr();
   }
-  /// The current stream uses this memory, too.
+  /// The current stream uses this memory, too: it is not given out again before that is done with
+  /// it.
   void used_on_current_stream() const {
-    if (memory_) memory_->used_on_current_stream();
+    if (!memory_.defined()) return;
+    libtorch().recordDataPtrOnStream(memory_.storage().data_ptr(),
+                                     libtorch().getStream(memory_.device()));
   }
   template <class T>
   T* at(std::size_t offset) const {
@@ -92,7 +108,7 @@ class DeviceBuffer {
   std::size_t bytes() const { return bytes_; }
 
  private:
-  std::unique_ptr<DeviceMemory> memory_;
+  at::Tensor memory_;
   void* data_ = nullptr;
   std::size_t bytes_ = 0;
 };
@@ -101,13 +117,13 @@ class DeviceBuffer {
 class PinnedBuffer {
  public:
   explicit PinnedBuffer(std::size_t bytes) : bytes_(bytes) {
-    check(cudaHostAlloc(&pointer_, bytes, cudaHostAllocPortable));
+    check(runtime().make_pinned(&pointer_, bytes));
   }
   PinnedBuffer(PinnedBuffer&& other) noexcept
       : pointer_(std::exchange(other.pointer_, nullptr)), bytes_(other.bytes_) {}
   PinnedBuffer& operator=(PinnedBuffer&&) = delete;
   ~PinnedBuffer() {
-    if (pointer_ != nullptr) (void)(cudaFreeHost(pointer_));
+    if (pointer_ != nullptr) (void)runtime().free_pinned(pointer_);
   }
   void* data() const { return pointer_; }
   std::size_t bytes() const { return bytes_; }
@@ -120,30 +136,30 @@ class PinnedBuffer {
 /// A stream that no one else has, of the current device.
 class OwnStream {
  public:
-  OwnStream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
+  OwnStream() { check(runtime().make_stream(&stream_)); }
   OwnStream(const OwnStream&) = delete;
   OwnStream& operator=(const OwnStream&) = delete;
-  ~OwnStream() { (void)cudaStreamDestroy(stream_); }
-  operator cudaStream_t() const { return stream_; }  // NOLINT: as c10::cuda::CUDAStream
+  ~OwnStream() { (void)runtime().destroy_stream(stream_); }
+  operator Stream() const { return stream_; }  // NOLINT: as c10::cuda::CUDAStream
 
  private:
-  cudaStream_t stream_ = nullptr;
+  Stream stream_ = nullptr;
 };
 
 class Event {
  public:
-  Event() { check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming)); }
+  Event() { check(runtime().make_event(&event_)); }
   Event(Event&& other) noexcept : event_(std::exchange(other.event_, nullptr)) {}
   Event& operator=(Event&&) = delete;
   ~Event() {
-    if (event_ != nullptr) (void)(cudaEventDestroy(event_));
+    if (event_ != nullptr) (void)runtime().destroy_event(event_);
   }
-  void record(cudaStream_t stream) const { check(cudaEventRecord(event_, stream)); }
-  void block(cudaStream_t stream) const { check(cudaStreamWaitEvent(stream, event_, 0)); }
+  void record(Stream stream) const { check(runtime().record_event(event_, stream)); }
+  void block(Stream stream) const { check(runtime().wait_event(stream, event_)); }
   bool reached() const {
-    const cudaError_t status = cudaEventQuery(event_);
-    if (status == cudaErrorNotReady) {
-      (void)cudaGetLastError();
+    const int status = runtime().query_event(event_);
+    if (runtime().is_not_ready(status)) {
+      runtime().forget_error();
       return false;
     }
     check(status);
@@ -151,7 +167,7 @@ class Event {
   }
 
  private:
-  cudaEvent_t event_ = nullptr;
+  NativeEvent event_ = nullptr;
 };
 
 /// Copies host values to the device in stream order without waiting: each copy has a pinned buffer
@@ -159,15 +175,15 @@ class Event {
 /// behind, never with the number of steps.
 class Uploader {
  public:
-  void upload(void* to, const void* from, std::size_t bytes, cudaStream_t stream) {
+  void upload(void* to, const void* from, std::size_t bytes, Stream stream) {
     if (bytes == 0) return;
     std::memcpy(begin(bytes), from, bytes);
     end(to, bytes, stream);
   }
   /// The same in two parts, for values that are written in place: `bytes` of room, then the copy.
   void* begin(std::size_t bytes) { return (filling_ = &acquire(bytes))->buffer.data(); }
-  void end(void* to, std::size_t bytes, cudaStream_t stream) {
-    check(cudaMemcpyAsync(to, filling_->buffer.data(), bytes, cudaMemcpyHostToDevice, stream));
+  void end(void* to, std::size_t bytes, Stream stream) {
+    check(runtime().upload(to, filling_->buffer.data(), bytes, stream));
     filling_->read.record(stream);
   }
 
@@ -207,7 +223,7 @@ class StableArray {
   T* at(std::size_t i) const { return blocks_[i / kBlock].template at<T>(i % kBlock * sizeof(T)); }
   /// Enqueues the copy of values[0 .. count) to the elements from `first` on.
   void upload(Uploader& uploader, std::size_t first, const T* values, std::size_t count,
-              cudaStream_t stream) const {
+              Stream stream) const {
     while (count > 0) {
       const std::size_t run = count < kBlock - first % kBlock ? count : kBlock - first % kBlock;
       uploader.upload(at(first), values, run * sizeof(T), stream);

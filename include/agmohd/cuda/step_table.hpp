@@ -10,8 +10,8 @@
 
 #include "../core/executor.hpp"
 #include "../core/reduction.hpp"
-#include "memory.cuh"
-#include "table.cuh"
+#include "memory.hpp"
+#include "table.hpp"
 #include "tuning.hpp"
 
 namespace agmohd::cuda {
@@ -59,7 +59,7 @@ class StepTable {
   }
 
   void write(const Refs& refs, const Groups& groups, const Records& records, Uploader& uploader,
-             cudaStream_t stream) {
+             Stream stream) {
     plan(refs);
     allocate();
     fill(refs, groups, records);
@@ -72,7 +72,7 @@ class StepTable {
   }
 
   /// After write(): the same tensors have gradients elsewhere.
-  void write_grads(const Refs& refs, Uploader& uploader, cudaStream_t stream) {
+  void write_grads(const Refs& refs, Uploader& uploader, Stream stream) {
     void* const pinned = uploader.begin(refs.size() * sizeof(void*));
     fill_grads(refs, static_cast<const void**>(pinned));
     uploader.end(buffer_.data(), refs.size() * sizeof(void*), stream);
@@ -80,13 +80,12 @@ class StepTable {
 
   /// write() while a stream is captured: at once, on another stream, so that replays copy nothing.
   /// Nothing else uses this table before the capture is replayed.
-  void write_captured(const Refs& refs, const Groups& groups, const Records& records,
-                      cudaStream_t side) {
+  void write_captured(const Refs& refs, const Groups& groups, const Records& records, Stream side) {
     plan(refs);
     fill(refs, groups, records);
     copy_now(0, image_.data(), image_.size(), side);
     if (!pages_uploaded_) copy_now(at_.pages, pages_.data(), pages_.size() * sizeof(PageRef), side);
-    check(cudaStreamSynchronize(side));
+    check(runtime().synchronize(side));
     pages_uploaded_ = true;
   }
 
@@ -144,8 +143,8 @@ class StepTable {
         elements = 0;
       }
       const std::int64_t count = reduction::pages(refs[t].numel);
-      require(std::int64_t(pages_.size()) + count < (std::int64_t{1} << 31),
-              "agmohd: too many elements on one device for one optimizer");
+      TORCH_CHECK(std::int64_t(pages_.size()) + count < (std::int64_t{1} << 31),
+                  "agmohd: too many elements on one device for one optimizer");
       for (std::int64_t i = 0; i < count; ++i) pages_.push_back({std::int32_t(t), std::int32_t(i)});
       if (count > reduction::kManyPages) many_.push_back(std::int32_t(t));
       elements += refs[t].numel;
@@ -190,20 +189,17 @@ class StepTable {
     // One more, which judges.
     const int wanted = (int(refs.size()) + share - 1) / share + (Recipe::wants == 0 ? 0 : 1);
     const int blocks = Recipe::wants == 0 ? last.sweep_blocks() : last.reduce_blocks();
-    deciders_ = std::min({wanted, most_deciders(last.dtype), blocks});
+    deciders_ = std::min({wanted, most_deciders(), blocks});
     // In a long pass they rehearse, for which they arrive in time. Then they take places that
     // others could have, but they are few, and it is for as long as two blocks take.
-    const int registers = last.dtype == Dtype::f64 ? 512 : 1024;  // for so many threads at least
-    const int running = multiprocessors_ * std::max(1, registers / threads);
+    const int running = multiprocessors_ * std::max(1, 1024 / threads);  // at least
     rehearse_ = blocks >= 4 * running;
     first_decider_ = reduce_blocks_ - (rehearse_ ? 2 * running : deciders_);
   }
 
-  /// So few that blocks of several optimizers, in several streams, can wait at once: of the one
-  /// kernel a multiprocessor holds two blocks, of that for float64 one.
-  int most_deciders(Dtype dtype) const {
-    return std::max(1, multiprocessors_ / (dtype == Dtype::f64 ? 8 : 2));
-  }
+  /// So few that blocks of several optimizers, in several streams, can wait at once: a
+  /// multiprocessor holds two blocks or more.
+  int most_deciders() const { return std::max(1, multiprocessors_ / 2); }
 
   /// Where the parts of the table lie, for so many tensors and pages.
   struct Layout {
@@ -233,8 +229,8 @@ class StepTable {
     to.pages = to.place(to.page_room * sizeof(PageRef));
     to.partials = to.place(Recipe::wants == 0 ? 0 : to.page_room * Partials::kBytes);
     to.summed = to.place(Recipe::sums ? to.page_room * sizeof(double) : 0);
-    to.spares = to.place(
-        Recipe::wants == 0 ? 0 : std::size_t(most_deciders(Dtype::f32)) * sizeof(Spare<Recipe>));
+    to.spares =
+        to.place(Recipe::wants == 0 ? 0 : std::size_t(most_deciders()) * sizeof(Spare<Recipe>));
     to.swept =
         to.place(Recipe::watched ? reduction::kMostSamples * sizeof(reduction::SweptPartial) : 0);
     to.coefficients =
@@ -273,12 +269,11 @@ class StepTable {
     for (std::size_t t = 0; t < refs.size(); ++t) to[t] = refs[t].grad;
   }
 
-  void copy_now(std::size_t at, const void* from, std::size_t bytes, cudaStream_t side) {
+  void copy_now(std::size_t at, const void* from, std::size_t bytes, Stream side) {
     if (bytes == 0) return;
     char* const pinned = static_cast<char*>(pinned_->data()) + at;
     std::memcpy(pinned, from, bytes);
-    check(cudaMemcpyAsync(buffer_.template at<char>(at), pinned, bytes, cudaMemcpyHostToDevice,
-                          side));
+    check(runtime().upload(buffer_.template at<char>(at), pinned, bytes, side));
   }
 
   int device_;
