@@ -28,7 +28,7 @@ class Tuner {
     const Shapes gpt2_xl = gpt2(48, 1600), gpt2_small = gpt2(12, 768);
     const bool large = room_for(gpt2_xl);
     const std::vector<Shapes> big{large ? gpt2_xl : gpt2_small, gpt2_small};
-    const std::vector<Shapes> small{equal(2000, 1000), equal(1000, 1900)};
+    const std::vector<Shapes> small{equal(2000, 1000), equal(1000, 1900), equal(1500, 3000)};
     const std::vector<Shapes> tiny{equal(10000, 64), equal(4000, 200)};
     const std::vector<Shapes> around_small{equal(2000, 1000), equal(1500, 3000), equal(800, 6000)};
     const std::vector<Shapes> around_tiny{equal(10000, 64), equal(6000, 200), equal(3000, 400)};
@@ -37,6 +37,7 @@ class Tuner {
     field(big, "reduce_threads", &Tuning::reduce_threads, threads);
     field(big, "reduce_pages", &Tuning::reduce_pages, {1, 2, 4, 8});
     field(big, "sweep_threads", &Tuning::sweep_threads, sweep);
+    field(small, "small_reduce_warps", &Tuning::small_reduce_warps, {1, 2, 4});
     field(small, "small_reduce_threads", &Tuning::small_reduce_threads, threads);
     field(small, "small_sweep_threads", &Tuning::small_sweep_threads, sweep);
     field(around_small, "small_page", &Tuning::small_page, {512, 1024, 2048, 4096, 8192});
@@ -55,11 +56,11 @@ class Tuner {
     const double share = 32.0 * double(elements_of(big[0])) / round.seconds.whole / round.copy;
     std::printf(
         "\nThe defaults take at most %.3f of its time, on each kind of tensors.\n"
-        "    {\"%s\", {%d, %d, %d, %d, %d, %d, %lld, %lld, %d}, %.2f, \"%s\"},\n",
+        "    {\"%s\", {%d, %d, %d, %d, %d, %d, %d, %lld, %lld, %d}, %.2f, \"%s\"},\n",
         worst, device, best_.reduce_threads, best_.sweep_threads, best_.small_reduce_threads,
-        best_.small_sweep_threads, best_.tiny_reduce_threads, best_.tiny_sweep_threads,
-        static_cast<long long>(best_.small_page), static_cast<long long>(best_.tiny_page),
-        best_.reduce_pages, share, versions.c_str());
+        best_.small_sweep_threads, best_.small_reduce_warps, best_.tiny_reduce_threads,
+        best_.tiny_sweep_threads, static_cast<long long>(best_.small_page),
+        static_cast<long long>(best_.tiny_page), best_.reduce_pages, share, versions.c_str());
     agmohd::cuda::tuning_under_test() = nullptr;
   }
 

@@ -554,9 +554,11 @@ TEST(CudaGraph, IsCapturedWhileTheDeviceIsBehind) {
 }
 
 TYPED_TEST(CudaLane, BitsDoNotDependOnTuning) {
-  const agmohd::cuda::Tuning tunings[] = {{512, 256, 128, 128, 256, 128, 2048, 256, 4},
-                                          {128, 64, 256, 32, 128, 64, 100, 0, 1},
-                                          {256, 128, 512, 256, 512, 256, 1 << 20, 1 << 20, 8}};
+  const agmohd::cuda::Tuning tunings[] = {{512, 256, 128, 128, 2, 256, 128, 2048, 256, 4},
+                                          {128, 64, 256, 32, 1, 128, 64, 100, 0, 1},
+                                          {256, 128, 512, 256, 4, 512, 256, 1 << 20, 1 << 20, 8},
+                                          {512, 256, 256, 128, 1, 256, 128, 1 << 20, 0, 4},
+                                          {512, 256, 512, 128, 8, 256, 128, 1 << 20, 0, 4}};
   Tensors first;
   for (const auto& tuning : tunings) {
     agmohd::cuda::tuning_under_test() = &tuning;

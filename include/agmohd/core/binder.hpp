@@ -75,7 +75,7 @@ class Binder {
             if (!param->is_inference()) param->bump_version();
           }
         },
-        kEach);
+        each_thread(bound_.size()));
     if (!staging_) return;
     for (Bound& b : bound_) {
       if (!b.staged) continue;
@@ -145,9 +145,9 @@ class Binder {
   };
 
   static constexpr std::size_t kAhead = 6;
-  /// So many parameters are worth another thread: what is looked at lies in as many places, and a
-  /// core has room for a dozen reads under way.
-  static constexpr std::int64_t kEach = 512;
+  /// How many parameters are worth another thread, where there are many: what is looked at lies in
+  /// as many places, and a core has room for a dozen reads under way.
+  static std::int64_t each_thread(std::size_t count) { return count < 1024 ? 1024 : 256; }
 
   /// The fast path. False: something other than an address changed.
   bool refresh(const Groups& groups) {
@@ -165,7 +165,7 @@ class Binder {
             if (!refresh(groups, i)) same.store(false, std::memory_order_relaxed);
           }
         },
-        kEach);
+        each_thread(count));
     return same.load(std::memory_order_relaxed);
   }
 

@@ -104,7 +104,8 @@ class CudaExecutor final : public Executor<Recipe> {
       for (const Run& run : table.runs()) {
         const int shared = run.reduce_threads * mine_bytes<Recipe>;
         launch(kernels_.reduce, run.reduce_blocks(), run.reduce_threads, shared, stream, false,
-               view_, run.dtype, run.first_page, run.pages, run.reduce_pages, run.tiny, alone);
+               view_, run.dtype, run.first_page, run.pages, run.reduce_pages, run.reduce_warps,
+               alone);
       }
       early_ = alone;
       if (alone) return;
@@ -387,7 +388,7 @@ class CudaExecutor final : public Executor<Recipe> {
       view.reduce_blocks = view.deciders = 1;
       view.first_decider = 0;
       view.rehearse = false;
-      launch(kernels_.reduce, 1, threads, shared, stream, false, view, Dtype::f32, 0, 0, 0, false,
+      launch(kernels_.reduce, 1, threads, shared, stream, false, view, Dtype::f32, 0, 0, 0, 1,
              true);
     }
   }

@@ -69,7 +69,7 @@ struct Runtime {
 /// The kernels of a recipe, as a launch names them; null: it needs none.
 template <class Recipe>
 struct Kernels {
-  void (*reduce)(View<Recipe>, Dtype, int, int, int, bool, bool);
+  void (*reduce)(View<Recipe>, Dtype, int, int, int, int, bool);
   void (*decide)(View<Recipe>);
   void (*settle)(Core<Recipe>*);
   void (*sweep[4])(View<Recipe>, int, int, bool);  // by Dtype

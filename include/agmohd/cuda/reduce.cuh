@@ -166,18 +166,18 @@ struct BlockSums {
   int counts[kMostPages];  // of warps that have elements; others would add zero
 };
 
-/// The pages of a block, of elements E, one after another by all its warps, each at its own pace;
-/// or where pages are tiny by a warp each.
+/// The pages of a block, of elements E, each by `warps` of its warps, which go on to further pages
+/// at their own pace.
 template <class Recipe, class E, class Bits>
-__device__ void measure_pages(const View<Recipe>& view, int first, int pages, bool tiny,
+__device__ void measure_pages(const View<Recipe>& view, int first, int pages, int warps,
                               BlockSums<Recipe, Bits>& sums) {
   using namespace reduction;
   const int lane = int(threadIdx.x) % kWarp, warp = int(threadIdx.x) / kWarp;
-  const int stride = int(blockDim.x) / kWarp;
-  for (int p = tiny ? warp : 0; p < pages; p += tiny ? stride : 1) {
+  const int teams = int(blockDim.x) / kWarp / warps, mate = warp % warps;
+  for (int p = warp / warps; p < pages; p += teams) {
     const GradPage<E> page(view, first + p);
     const int active = page.warps();
-    for (int w = tiny ? 0 : warp; w < active; w += tiny ? 1 : stride) {
+    for (int w = mate; w < active; w += warps) {
       const auto x = warp_sum(measure_lane<Recipe>(page.grad, page.count, page.vector,
                                                    w * kWarp + lane, view.core->shared),
                               kWarp / 2);
@@ -187,15 +187,15 @@ __device__ void measure_pages(const View<Recipe>& view, int first, int pages, bo
         if (lane == 0) sums.summed[p][w] = y;
       }
     }
-    if (lane == 0 && (tiny || warp == 0)) sums.counts[p] = active;
+    if (lane == 0 && mate == 0) sums.counts[p] = active;
   }
 }
 
 /// The same of float64, as a call: it needs registers that the pass over others should have.
 template <class Recipe>
 __device__ __noinline__ void measure_double(const View<Recipe>& view, int first, int pages,
-                                            bool tiny, BlockSums<Recipe, std::uint64_t>& sums) {
-  measure_pages<Recipe, double>(view, first, pages, tiny, sums);
+                                            int warps, BlockSums<Recipe, std::uint64_t>& sums) {
+  measure_pages<Recipe, double>(view, first, pages, warps, sums);
 }
 
 /// The pages that were measured go to the table.
@@ -214,13 +214,14 @@ __device__ void fold_pages(const View<Recipe>& view, int first, int pages,
   }
 }
 
-/// A block measures `pages` pages. Some of the last launch of the step add the pages and, if
-/// `alone`, decide. One kernel for all dtypes: the decision is large, and would be compiled once
-/// for each. Without pages it decides on what came together of several devices, or on nothing.
+/// A block measures `pages` pages, each by `warps` warps. Some of the last launch of the step add
+/// the pages and, if `alone`, decide. One kernel for all dtypes: the decision is large, and would
+/// be compiled once for each. Without pages it decides on what came together of several devices, or
+/// on nothing.
 template <class Recipe, class Tag>
 __global__ void __launch_bounds__(512, 2)
     reduce_kernel(const __grid_constant__ View<Recipe> view, Dtype dtype, int first_page,
-                  int page_count, int pages, bool tiny, bool alone) {
+                  int page_count, int pages, int warps, bool alone) {
   using Sums32 = BlockSums<Recipe, std::uint32_t>;
   using Sums64 = BlockSums<Recipe, std::uint64_t>;
   __shared__ alignas(8) unsigned char storage[sizeof(Sums64)];
@@ -230,13 +231,13 @@ __global__ void __launch_bounds__(512, 2)
   const int begin = int(blockIdx.x) * pages, first = first_page + begin;
   const int mine = page_count - begin < pages ? page_count - begin : pages;
   if (dtype == Dtype::f32) {
-    measure_pages<Recipe, float>(view, first, mine, tiny, sums);
+    measure_pages<Recipe, float>(view, first, mine, warps, sums);
   } else if (dtype == Dtype::bf16) {
-    measure_pages<Recipe, Bf16>(view, first, mine, tiny, sums);
+    measure_pages<Recipe, Bf16>(view, first, mine, warps, sums);
   } else if (dtype == Dtype::f16) {
-    measure_pages<Recipe, F16>(view, first, mine, tiny, sums);
+    measure_pages<Recipe, F16>(view, first, mine, warps, sums);
   } else {
-    measure_double(view, first, mine, tiny, sums64);
+    measure_double(view, first, mine, warps, sums64);
   }
   __syncthreads();
   if (dtype == Dtype::f64) {

@@ -21,7 +21,8 @@ struct Run {
   Dtype dtype;
   int first_page, pages, reduce_threads, sweep_threads;
   int reduce_pages;  // of a block
-  bool tiny;         // a warp does a page
+  int reduce_warps;  // of a page
+  bool tiny;         // in the sweep a warp does a page
 
   int reduce_blocks() const { return (pages + reduce_pages - 1) / reduce_pages; }
   int sweep_blocks() const {
@@ -139,7 +140,7 @@ class StepTable {
     for (std::size_t t = 0; t < refs.size(); ++t) {
       if (refs[t].numel == 0) continue;
       if (runs_.empty() || runs_.back().dtype != refs[t].dtype) {
-        runs_.push_back({refs[t].dtype, int(pages_.size()), 0, 0, 0, 1, false});
+        runs_.push_back({refs[t].dtype, int(pages_.size()), 0, 0, 0, 1, 1, false});
         elements = 0;
       }
       const std::int64_t count = reduction::pages(refs[t].numel);
@@ -160,12 +161,13 @@ class StepTable {
       run.sweep_threads =
           pick(tuning_.tiny_sweep_threads, tuning_.small_sweep_threads, tuning_.sweep_threads);
       run.sweep_threads = std::min(run.sweep_threads, most_sweep_threads<Recipe>);
+      const int warps = run.reduce_threads / reduction::kWarp;
+      run.reduce_warps = pick(1, std::min(tuning_.small_reduce_warps, warps), warps);
       // So few that every multiprocessor still gets many blocks.
       const int share = run.pages / (8 * multiprocessors_);
-      const int most = std::min(tuning_.reduce_pages, kMostPages);
-      run.reduce_pages = run.tiny ? std::min(run.reduce_threads / reduction::kWarp, kMostPages)
-                         : small  ? 1
-                                  : std::clamp(share, 1, most);
+      run.reduce_pages =
+          run.tiny || small ? warps / run.reduce_warps : std::clamp(share, 1, tuning_.reduce_pages);
+      run.reduce_pages = std::min(run.reduce_pages, kMostPages);
     }
     sample_every_ = reduction::sample_every(std::int64_t(pages_.size()));
     sampled_elements_ = 0;

@@ -32,10 +32,7 @@ struct SweepPage {
   static constexpr int kChunk = kWarp * kBundle;  // of a warp at a time
   static constexpr int kLogicalWarps = reduction::kLanes / kWarp;
   /// Of a multiprocessor at least, so that their registers suffice without the stack.
-  static constexpr int kBlocks = sizeof(R) == 8                           ? 1
-                                 : Recipe::watched                        ? 5
-                                 : kBundle == 8 && std::is_same_v<E, F16> ? 2
-                                                                          : 3;
+  static constexpr int kBlocks = sizeof(R) == 8 ? 1 : Recipe::watched ? 5 : kBundle == 8 ? 2 : 3;
   /// Further states, mostly options, are not loaded ahead: registers are short.
   static constexpr int kAhead = kSlots < 2 ? kSlots : 2;
   using State = Bundle<S, kBundle>;
@@ -281,29 +278,20 @@ struct SweepPage {
   }
 
   /// Chunks up to `end`, of which there are some. The next bundle is under way while one is worked
-  /// on, unless registers are short.
+  /// on.
   template <Share kShare>
   __device__ void sweep(Elements& x, int& chunk, int end, int stride, const K& k, const Kept& kept,
                         int& guarded) const {
-    constexpr bool ahead = kShare != Share::spread || kBundle == 4 || std::is_same_v<E, F16>;
     Sums none;
-    if constexpr (ahead) {
 #pragma unroll 1
-      do {
-        const int next = chunk + stride;
-        Elements after = x;
-        if (next < end) after = load<kShare>(next);
-        step<kShare>(x, chunk, k, kept, none, guarded);
-        x = after;
-        chunk = next;
-      } while (chunk < end);
-    } else {
-#pragma unroll 1
-      for (; chunk < end; chunk += stride) {
-        Elements now = load<kShare>(chunk);  // x again, at first
-        step<kShare>(now, chunk, k, kept, none, guarded);
-      }
-    }
+    do {
+      const int next = chunk + stride;
+      Elements after = x;
+      if (next < end) after = load<kShare>(next);
+      step<kShare>(x, chunk, k, kept, none, guarded);
+      x = after;
+      chunk = next;
+    } while (chunk < end);
   }
 
   /// The same of a sampled page: a warp takes the chunks of a logical warp one after another, whose

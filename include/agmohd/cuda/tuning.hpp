@@ -14,6 +14,7 @@ struct Tuning {
   int sweep_threads;         ///< of a block, which does one page: 32 to 256
   int small_reduce_threads;  ///< the same where pages hold few elements on average
   int small_sweep_threads;
+  int small_reduce_warps;   ///< of a page there: a power of 2, the block's others do other pages
   int tiny_reduce_threads;  ///< the same where a warp does a page by itself
   int tiny_sweep_threads;
   std::int64_t small_page;  ///< elements under which pages are small
@@ -30,10 +31,10 @@ struct Tuned {
   const char* measured;
 };
 
-inline constexpr Tuning default_tuning{512, 256, 128, 128, 256, 128, 2048, 256, 4};
+inline constexpr Tuning default_tuning{512, 256, 256, 128, 2, 256, 128, 2048, 256, 4};
 inline constexpr Tuned tuned[] = {
     {"NVIDIA H100 80GB HBM3",
-     {512, 256, 128, 128, 256, 64, 4096, 512, 4},
+     {512, 256, 256, 128, 2, 256, 64, 4096, 512, 4},
      0.98,
      "2026-11-24, LibTorch 2.11.0, CUDA 13.0"},
     {"NVIDIA H200", default_tuning, 1.02, "2026-11-24, LibTorch 2.11.0, CUDA 13.0"},
