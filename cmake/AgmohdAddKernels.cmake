@@ -196,7 +196,7 @@ function(_agmohd_add_kernels target)
   # side where there are processors.
   set(options -fmad=false)
   if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.3)
-    list(APPEND options --split-compile=0)
+    list(APPEND options --split-compile=4)
   endif()
   set_source_files_properties(
     ${units} TARGET_DIRECTORY ${home}

@@ -14,6 +14,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -27,6 +28,11 @@
 #include "recipe.hpp"
 
 namespace agmohd {
+
+namespace detail {
+template <class... Policy>
+inline constexpr bool named = (std::is_convertible_v<decltype(Policy::name()), std::string> && ...);
+}  // namespace detail
 
 /// An optimizer made of the policies of a recipe, used as any torch::optim::Optimizer. Parameters
 /// are float32, float64, bfloat16 or float16, of any shape and strides, on any mix of devices;
@@ -44,6 +50,12 @@ class Optimizer : public torch::optim::Optimizer {
   using Options = agmohd::Options<Recipe>;
   using ParamState = agmohd::ParamState<Recipe>;
   using ParamGroup = torch::optim::OptimizerParamGroup;
+
+  static_assert(
+      detail::named<typename Recipe::Rule, typename Recipe::Hindrance, typename Recipe::Momentum,
+                    typename Recipe::Gradient, typename Recipe::Schedule, typename Recipe::Storage,
+                    typename Recipe::Healing>,
+      "agmohd: the name() of a policy is neither a const char* nor a std::string");
 
   explicit Optimizer(const std::vector<ParamGroup>& groups, Options defaults = {})
       : torch::optim::Optimizer(std::vector<ParamGroup>{},

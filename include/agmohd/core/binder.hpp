@@ -72,7 +72,7 @@ class Binder {
         [&](std::int64_t begin, std::int64_t end) {
           for (std::int64_t n = begin; n < end; ++n) {
             c10::TensorImpl* const param = bound_[std::size_t(n)].param;
-            if (!param->is_inference()) param->bump_version();
+            if (!param->is_inference()) param->bump_version();  // those have no version
           }
         },
         each_thread(bound_.size()));
@@ -144,10 +144,19 @@ class Binder {
     std::int32_t group, position, bound;
   };
 
-  static constexpr std::size_t kAhead = 6;
-  /// How many parameters are worth another thread, where there are many: what is looked at lies in
-  /// as many places, and a core has room for a dozen reads under way.
-  static std::int64_t each_thread(std::size_t count) { return count < 1024 ? 1024 : 256; }
+  static constexpr std::int64_t kAhead = 6;
+
+  /// How many parameters are worth another thread: what is looked at lies in as many places, and a
+  /// core has room for a dozen reads under way. One thread does few, and what calls operators,
+  /// whose thread-local modes others do not have.
+  std::int64_t each_thread(std::size_t count) {
+    const bool simple = !staging_ && std::none_of(lanes_.begin(), lanes_.end(),
+                                                  [](const Lane& lane) { return lane.reference; });
+    return simple && count >= 1024 ? 256 : std::int64_t(count) + 1;
+  }
+
+  /// What became of a parameter since the last step.
+  enum class Found { same, moved, stale, changed };
 
   /// The fast path. False: something other than an address changed.
   bool refresh(const Groups& groups) {
@@ -158,53 +167,64 @@ class Binder {
       if (groups[g].params().size() != group_sizes_[g]) return false;
     }
     std::atomic<bool> same{true};
+    std::atomic<std::uint64_t> moved{0}, stale{0};  // bits of lanes
     parallel_ranges(
         std::int64_t(count),
         [&](std::int64_t begin, std::int64_t end) {
-          for (std::int64_t i = begin; i < end && same.load(std::memory_order_relaxed); ++i) {
-            if (!refresh(groups, i)) same.store(false, std::memory_order_relaxed);
+          std::uint64_t ours_moved = 0, ours_stale = 0;
+          for (std::int64_t i = begin; i < end; ++i) {
+            if (i + kAhead < end) prefetch(places_[std::size_t(i + kAhead)]);
+            const Slot& slot = places_[std::size_t(i)];
+            const Found found = refresh(groups, slot);
+            if (found == Found::changed) return same.store(false, std::memory_order_relaxed);
+            if (found == Found::same) continue;
+            const std::uint64_t bit = std::uint64_t{1} << bound_[std::size_t(slot.bound)].lane % 64;
+            (found == Found::moved ? ours_moved : ours_stale) |= bit;
           }
+          if (ours_moved != 0) moved.fetch_or(ours_moved, std::memory_order_relaxed);
+          if (ours_stale != 0) stale.fetch_or(ours_stale, std::memory_order_relaxed);
         },
         each_thread(count));
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+      if ((moved.load(std::memory_order_relaxed) >> i % 64 & 1U) != 0) lanes_[i].moved = true;
+      if ((stale.load(std::memory_order_relaxed) >> i % 64 & 1U) != 0) lanes_[i].stale = true;
+    }
     return same.load(std::memory_order_relaxed);
   }
 
-  /// By several threads at once.
-  bool refresh(const Groups& groups, std::int64_t index) {
-    const Slot& slot = places_[std::size_t(index)];
+  __attribute__((always_inline)) void prefetch(const Slot& slot) const {
+    if (slot.bound >= 0) bound_[std::size_t(slot.bound)].prefetch();
+  }
+
+  /// Several threads at once do this.
+  Found refresh(const Groups& groups, const Slot& slot) {
     const at::Tensor& param = groups[std::size_t(slot.group)].params()[std::size_t(slot.position)];
-    if (!param.defined()) return false;  // rebuild() says which
+    if (!param.defined()) return Found::changed;  // rebuild() says which
     const at::Tensor& grad = param.grad();
-    if (slot.bound < 0) return !grad.defined();
-    const auto n = std::size_t(slot.bound);
-    if (n + kAhead < bound_.size()) bound_[n + kAhead].prefetch();
-    return grad.defined() && refresh(bound_[n], param, grad);
+    if (grad.defined() != (slot.bound >= 0)) return Found::changed;
+    return slot.bound < 0 ? Found::same : refresh(bound_[std::size_t(slot.bound)], param, grad);
   }
 
-  static void raise(bool& flag) {
-    const std::atomic_ref<bool> shared(flag);
-    if (!shared.load(std::memory_order_relaxed)) shared.store(true, std::memory_order_relaxed);
-  }
-
-  bool refresh(Bound& b, const at::Tensor& param, const at::Tensor& grad) {
-    if (b.param != param.unsafeGetTensorImpl()) return false;
+  Found refresh(Bound& b, const at::Tensor& param, const at::Tensor& grad) {
+    if (b.param != param.unsafeGetTensorImpl()) return Found::changed;
     Lane& lane = lanes_[b.lane];
     TensorRef<Recipe>& ref = lane.refs[b.ref];
     for (std::size_t j = 0; j < b.slots.size(); ++j) {
-      if (!b.slots[j].is_same(b.state->slots_[j])) return false;
+      if (!b.slots[j].is_same(b.state->slots_[j])) return Found::changed;
     }
     if (grad.layout() != at::kStrided || param.sizes() != grad.sizes() ||
         param.numel() != ref.numel || param.strides() != at::IntArrayRef(b.strides) ||
         dtype_of(param.scalar_type()) != ref.dtype || grad.scalar_type() != param.scalar_type() ||
         param.device() != lane.device || grad.device() != lane.device) {
-      return false;
+      return Found::changed;
     }
     if (b.staged) {
       b.staged->original_grad = grad;
-      return b.staged->original.is_alias_of(param) &&
-             b.staged->original.storage_offset() == param.storage_offset();
+      const bool same = b.staged->original.is_alias_of(param) &&
+                        b.staged->original.storage_offset() == param.storage_offset();
+      return same ? Found::same : Found::changed;
     }
-    if (!readable(grad, param)) return false;
+    if (!readable(grad, param)) return Found::changed;
     b.grad = grad.unsafeGetTensorImpl();
     b.grad_storage = grad.storage().unsafeGetStorageImpl();
     if (b.storage == nullptr) {
@@ -216,16 +236,11 @@ class Binder {
     if (lane.reference) {
       lane.handles.params[b.ref] = param.detach();
       lane.handles.grads[b.ref] = grad;
-      raise(lane.stale);
-    } else if (ref.param != p) {
-      ref.param = p;
-      ref.grad = g;
-      raise(lane.stale);
-    } else if (ref.grad != g) {
-      ref.grad = g;
-      raise(lane.moved);
+      return Found::stale;
     }
-    return true;
+    const Found found = ref.param != p ? Found::stale : ref.grad != g ? Found::moved : Found::same;
+    if (found != Found::same) ref.param = p, ref.grad = g;
+    return found;
   }
 
   /// Validates; changes nothing.

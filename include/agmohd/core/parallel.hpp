@@ -12,12 +12,12 @@
 
 namespace agmohd {
 
-/// Calls work(begin, end) on ranges that cover [0, count), on at::get_num_threads() threads of
-/// LibTorch's own intra-op pool. at::parallel_for would run on one thread in a program that is
-/// built without OpenMP, since its loop is in the header; any other pool would compete with
-/// LibTorch's threads, which spin for a while after each operation. TensorIterator's loop is
-/// compiled into LibTorch: here it runs over one token a thread, and each thread takes ranges until
-/// none is left. `work` must not throw. `least`: what makes another thread worth waking.
+/// Calls work(begin, end) on ranges that cover [0, count), on threads of LibTorch's own intra-op
+/// pool, one for each `least` of `count` at most. at::parallel_for would run on one thread in a
+/// program that is built without OpenMP, since its loop is in the header; any other pool would
+/// compete with LibTorch's threads, which spin for a while after each operation. TensorIterator's
+/// loop is compiled into LibTorch: here it runs over one token a thread, and each thread takes
+/// ranges until none is left. `work` must not throw.
 template <class Work>
 void parallel_ranges(std::int64_t count, const Work& work, std::int64_t least = 1) {
   const std::int64_t threads =

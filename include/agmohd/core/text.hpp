@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <iosfwd>  // declares std::string, which kernel units need not define
+#include <iosfwd>  // declares std::string in libstdc++ and libc++; kernel units need not define it
 
 namespace agmohd::detail {
 

@@ -27,21 +27,21 @@ class CudaExecutor final : public Executor<Recipe> {
   using typename Executor<Recipe>::PerTensor;
 
   CudaExecutor(int device, const Kernels<Recipe>& kernels)
-      : CudaExecutor(device, kernels, describe(device, kernels)) {}
+      : CudaExecutor(Gpu{device, kernels.runtime}, kernels, describe({device, kernels.runtime})) {}
 
   bool captured() const override { return !captured_.empty(); }
   bool capturing() const override {
-    const OnDevice guard(device_);
-    return capture_of(current_stream(device_)).has_value();
+    const OnDevice guard(gpu_.device);
+    return gpu_.capture_of(gpu_.current_stream()).has_value();
   }
 
   void begin() override {
-    const OnDevice guard(device_);
+    const OnDevice guard(gpu_.device);
     ordered_stream();
   }
   void end() override {
-    const OnDevice guard(device_);
-    mark(current_stream(device_));
+    const OnDevice guard(gpu_.device);
+    mark(gpu_.current_stream());
   }
 
   void bind(std::span<const TensorRef<Recipe>> tensors, const Handles*) override {
@@ -65,22 +65,22 @@ class CudaExecutor final : public Executor<Recipe> {
   }
 
   void reserve(std::span<const TensorRef<Recipe>> tensors) override {
-    const OnDevice guard(device_);
+    const OnDevice guard(gpu_.device);
     const Stream stream = ordered_stream();
     TORCH_CHECK(!capturing_,
                 "agmohd: prepare() was called while a CUDA graph is captured; call it before");
     flush(stream);
     const std::vector<TensorRef<Recipe>> all = sorted_by_dtype(tensors);
-    if (!side_) side_.emplace();
+    if (!side_) side_.emplace(gpu_);
     if (spare_ && spare_->planned_for(all) && spare_->holds(all)) return mark(stream);
-    if (!spare_) spare_ = std::make_unique<StepTable<Recipe>>(device_, tuning_, multiprocessors_);
+    if (!spare_) spare_ = std::make_unique<StepTable<Recipe>>(gpu_, tuning_, multiprocessors_);
     spare_->reserve(all);
     spare_->write(all, groups_, records_, uploader_, stream);
     mark(stream);
   }
 
   void measure(const LossRef& loss, bool alone) override {
-    const OnDevice guard(device_);
+    const OnDevice guard(gpu_.device);
     const Stream stream = ordered_stream();
     flush(stream);
     if (unfinished_) forget_unfinished(stream);
@@ -98,7 +98,7 @@ class CudaExecutor final : public Executor<Recipe> {
         if (alone) {
           launch_decide(stream);
         } else {
-          check(runtime().zero(&view_.core->signals, sizeof(Signals), stream));
+          gpu_.check(gpu_->zero(&view_.core->signals, sizeof(Signals), stream));
         }
       }
       for (const Run& run : table.runs()) {
@@ -109,14 +109,14 @@ class CudaExecutor final : public Executor<Recipe> {
       }
       early_ = alone;
       if (alone) return;
-      if (!measured_) measured_.emplace();
+      if (!measured_) measured_.emplace(gpu_);
       measured_->record(stream);
     }
   }
 
   void finish(std::span<const std::shared_ptr<Executor<Recipe>>> all) override {
-    const OnDevice guard(device_);
-    const Stream stream = current_stream(device_);
+    const OnDevice guard(gpu_.device);
+    const Stream stream = gpu_.current_stream();
     if (Recipe::wants != 0 && all.size() > 1) {
       gather(all, stream);
       launch_decide(stream);
@@ -150,8 +150,8 @@ class CudaExecutor final : public Executor<Recipe> {
   }
 
   void wait() override {
-    const OnDevice guard(device_);
-    check(runtime().synchronize(ordered_stream()));
+    const OnDevice guard(gpu_.device);
+    gpu_.check(gpu_->synchronize(ordered_stream()));
   }
   std::int32_t add_record(const PerTensor& value) override {
     fresh_records_.push_back(value);
@@ -171,7 +171,7 @@ class CudaExecutor final : public Executor<Recipe> {
     initial_memory_ = memory;
     if (core_.data() == nullptr) return;
     settle();
-    const OnDevice guard(device_);
+    const OnDevice guard(gpu_.device);
     const Stream stream = ordered_stream();
     TORCH_CHECK(!capturing_,
                 "agmohd: the state was changed while a CUDA graph is captured; change it before");
@@ -181,14 +181,13 @@ class CudaExecutor final : public Executor<Recipe> {
   }
 
  private:
-  static Device describe(int device, const Kernels<Recipe>& kernels) {
-    runtime_of_program.store(kernels.runtime, std::memory_order_release);
+  static Device describe(const Gpu& gpu) {
     Device found{};
-    check(runtime().device(device, &found));
+    gpu.check(gpu->device(gpu.device, &found));
     return found;
   }
-  CudaExecutor(int device, const Kernels<Recipe>& kernels, const Device& found)
-      : device_(device),
+  CudaExecutor(const Gpu& gpu, const Kernels<Recipe>& kernels, const Device& found)
+      : gpu_(gpu),
         kernels_(kernels),
         tuning_(tuning_for(found.name)),
         multiprocessors_(found.multiprocessors),
@@ -197,7 +196,7 @@ class CudaExecutor final : public Executor<Recipe> {
   /// What the last sweep measured goes from its table to the memory.
   void settle() {
     if constexpr (Recipe::watched) {
-      const OnDevice guard(device_);
+      const OnDevice guard(gpu_.device);
       const Stream stream = ordered_stream();
       TORCH_CHECK(!capturing_,
                   "agmohd: a value cannot be read back while a CUDA graph is captured");
@@ -219,10 +218,10 @@ class CudaExecutor final : public Executor<Recipe> {
   RecordRing* ring() const { return ring_ ? static_cast<RecordRing*>(ring_->data()) : nullptr; }
 
   template <class... P>
-  static void launch(void (*kernel)(P...), int blocks, int threads, int shared, Stream stream,
-                     bool early, std::type_identity_t<P>... arguments) {
+  void launch(void (*kernel)(P...), int blocks, int threads, int shared, Stream stream, bool early,
+              std::type_identity_t<P>... arguments) const {
     void* pointers[] = {&arguments...};
-    check(runtime().launch(
+    gpu_.check(gpu_->launch(
         {reinterpret_cast<const void*>(kernel), blocks, threads, shared, stream, early}, pointers));
   }
   auto sweep(Dtype dtype) const { return kernels_.sweep[std::size_t(dtype)]; }
@@ -230,12 +229,14 @@ class CudaExecutor final : public Executor<Recipe> {
   /// Loads the kernels of a table, so that a launch does not fail for want of memory for code.
   void load(const std::vector<Run>& runs) {
     waits_ = can_wait_;
-    const auto version_of = [](auto kernel) {
+    const auto version_of = [this](auto kernel) {
       int version = 0;
-      check(runtime().ptx_version(reinterpret_cast<const void*>(kernel), &version));
+      gpu_.check(gpu_->ptx_version(reinterpret_cast<const void*>(kernel), &version));
       return version;
     };
     if (Recipe::wants != 0) (void)version_of(kernels_.reduce);
+    if (Recipe::wants == 0 && runs.empty()) (void)version_of(kernels_.decide);
+    if (Recipe::recorded && runs.empty()) (void)version_of(sweep(Dtype::f32));
     for (const Run& run : runs) waits_ = waits_ && version_of(sweep(run.dtype)) >= 90;
   }
 
@@ -244,10 +245,10 @@ class CudaExecutor final : public Executor<Recipe> {
     TORCH_CHECK(
         !capturing_,
         "agmohd: the step before failed; make one outside of a capture before the next graph");
-    check(runtime().synchronize_device());
+    gpu_.check(gpu_->synchronize_device());
     Core<Recipe>& core = *core_.template at<Core<Recipe>>(0);
     for (unsigned* const count : {&core.arrived, &core.judged, &core.finished}) {
-      check(runtime().zero(count, sizeof *count, stream));
+      gpu_.check(gpu_->zero(count, sizeof *count, stream));
     }
     forget_ahead(stream);
     unfinished_ = false;
@@ -255,8 +256,8 @@ class CudaExecutor final : public Executor<Recipe> {
 
   /// The current stream, after all that this executor enqueued on another before.
   Stream ordered_stream() {
-    const Stream stream = current_stream(device_);
-    capturing_ = capture_of(stream);
+    const Stream stream = gpu_.current_stream();
+    capturing_ = gpu_.capture_of(stream);
     if (capturing_) return stream;  // whoever captures orders the capture itself
     for (const auto& reader : readers_) reader->block(stream);
     readers_.clear();
@@ -274,7 +275,7 @@ class CudaExecutor final : public Executor<Recipe> {
   /// To be called after enqueuing work on ordered_stream(): what another stream will wait for.
   void mark(Stream stream) {
     if (capturing_) return;
-    if (!done_) done_.emplace();
+    if (!done_) done_.emplace(gpu_);
     done_->record(stream);
   }
 
@@ -287,24 +288,24 @@ class CudaExecutor final : public Executor<Recipe> {
                 "prepare() again before the capture");
     if (core_.data() == nullptr) {
       if constexpr (Recipe::recorded) {
-        if (!ring_) ring_.emplace(sizeof(RecordRing));
+        if (!ring_) ring_.emplace(gpu_, sizeof(RecordRing));
         new (ring_->data()) RecordRing{};
       }
-      DeviceBuffer made(device_, sizeof(Core<Recipe>));
+      DeviceBuffer made(gpu_, sizeof(Core<Recipe>));
       Core<Recipe> core{};
       core.memory = initial_memory_;
       uploader_.upload(made.data(), &core, sizeof core, stream);
       core_ = std::move(made);
     }
     if (settings_fresh_) {
-      groups_.reserve(device_, settings_.groups.size());
+      groups_.reserve(gpu_, settings_.groups.size());
       groups_.upload(uploader_, 0, settings_.groups.data(), settings_.groups.size(), stream);
       uploader_.upload(&core_.template at<Core<Recipe>>(0)->shared, &settings_.shared,
                        sizeof settings_.shared, stream);
       forget_ahead(stream);
       settings_fresh_ = false;
     }
-    records_.reserve(device_, record_count_ + fresh_records_.size());
+    records_.reserve(gpu_, record_count_ + fresh_records_.size());
     records_.upload(uploader_, record_count_, fresh_records_.data(), fresh_records_.size(), stream);
     record_count_ += fresh_records_.size();
     fresh_records_.clear();
@@ -339,7 +340,7 @@ class CudaExecutor final : public Executor<Recipe> {
                   "prepared for it; call "
                   "prepare() before each capture, after the last change of parameters");
       {
-        const RelaxedCapture relaxed;
+        const RelaxedCapture relaxed(gpu_);
         done_->block(*side_);  // what prepare() wrote
         spare_->write_captured(refs_, groups_, records_, *side_);
         load(spare_->runs());
@@ -355,19 +356,19 @@ class CudaExecutor final : public Executor<Recipe> {
   /// Collects what all executors measured. None of them measures again before all have read.
   void gather(std::span<const std::shared_ptr<Executor<Recipe>>> all, Stream stream) {
     if (board_.bytes() < all.size() * sizeof(Signals))
-      board_ = DeviceBuffer(device_, all.size() * sizeof(Signals));
+      board_ = DeviceBuffer(gpu_, all.size() * sizeof(Signals));
     for (std::size_t i = 0; i < all.size(); ++i) {
       Signals* const to = board_.template at<Signals>(i * sizeof(Signals));
       if (const auto* other = dynamic_cast<const CudaExecutor*>(all[i].get())) {
         other->measured_->block(stream);
-        check(runtime().copy_peer(to, device_, &other->view_.core->signals, other->device_,
-                                  sizeof(Signals), stream));
+        gpu_.check(gpu_->copy_peer(to, gpu_.device, &other->view_.core->signals, other->gpu_.device,
+                                   sizeof(Signals), stream));
       } else {
         const Signals host = all[i]->signals();
         uploader_.upload(to, &host, sizeof host, stream);
       }
     }
-    if (!gathered_) gathered_ = std::make_shared<Event>();
+    if (!gathered_) gathered_ = std::make_shared<Event>(gpu_);
     gathered_->record(stream);
     for (const auto& one : all) {
       auto* const other = dynamic_cast<CudaExecutor*>(one.get());
@@ -396,17 +397,17 @@ class CudaExecutor final : public Executor<Recipe> {
   /// Waits for the device: a person asked for the value.
   template <class T>
   T read(const T* from) {
-    const OnDevice guard(device_);
+    const OnDevice guard(gpu_.device);
     const Stream stream = ordered_stream();
     TORCH_CHECK(!capturing_, "agmohd: a value cannot be read back while a CUDA graph is captured");
     T value;
-    check(runtime().download(&value, from, sizeof value, stream));
-    check(runtime().synchronize(stream));
+    gpu_.check(gpu_->download(&value, from, sizeof value, stream));
+    gpu_.check(gpu_->synchronize(stream));
     mark(stream);
     return value;
   }
 
-  int device_;
+  Gpu gpu_;
   Kernels<Recipe> kernels_;
   Tuning tuning_;
   int multiprocessors_;
@@ -419,13 +420,13 @@ class CudaExecutor final : public Executor<Recipe> {
   bool dirty_ = true;   // refs_ are not those of a table
   bool moved_ = false;  // their gradients are not
 
-  Uploader uploader_;
+  Uploader uploader_{gpu_};
   DeviceBuffer core_;   // Core<Recipe>
   DeviceBuffer board_;  // Signals of all devices
   std::optional<PinnedBuffer> ring_;
   StableArray<typename Recipe::Group> groups_;
   StableArray<PerTensor> records_;
-  StepTable<Recipe> eager_{device_, tuning_, multiprocessors_};
+  StepTable<Recipe> eager_{gpu_, tuning_, multiprocessors_};
   StepTable<Recipe>* active_ = &eager_;
   std::unique_ptr<StepTable<Recipe>> spare_;                  // for the next capture
   std::vector<std::unique_ptr<StepTable<Recipe>>> captured_;  // while the optimizer lives

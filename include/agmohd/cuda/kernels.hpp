@@ -82,14 +82,15 @@ struct Kernels {
 class __attribute__((visibility("default"))) Registry {
  public:
   struct Key {
+    static constexpr int kSizes = 12;
     const char* recipe;
-    std::size_t sizes[9];
+    std::size_t sizes[kSizes];
 
     bool operator==(const Key& other) const {
       const char *a = recipe, *b = other.recipe;
       while (*a != 0 && *a == *b) ++a, ++b;
       if (*a != *b) return false;
-      for (int i = 0; i < 9; ++i) {
+      for (int i = 0; i < kSizes; ++i) {
         if (sizes[i] != other.sizes[i]) return false;
       }
       return true;
@@ -146,11 +147,12 @@ class __attribute__((visibility("default"))) Registry {
 
 template <class Recipe>
 Registry::Key key_of() {
-  return {typeid(Recipe).name(),
-          {AGMOHD_VERSION_MAJOR, AGMOHD_VERSION_MINOR, AGMOHD_VERSION_PATCH,
-           sizeof(typename Recipe::PerTensor), sizeof(typename Recipe::Shared),
-           sizeof(typename Recipe::Group), sizeof(Core<Recipe>), sizeof(View<Recipe>),
-           sizeof(DeviceTensor<Recipe>)}};
+  return {
+      typeid(Recipe).name(),
+      {AGMOHD_VERSION_MAJOR, AGMOHD_VERSION_MINOR, AGMOHD_VERSION_PATCH,
+       sizeof(typename Recipe::PerTensor), sizeof(typename Recipe::Shared),
+       sizeof(typename Recipe::Group), sizeof(Core<Recipe>), sizeof(View<Recipe>),
+       sizeof(DeviceTensor<Recipe>), sizeof(RecordRing), sizeof(Kernels<Recipe>), sizeof(Runtime)}};
 }
 
 /// Null: no kernels were compiled for the recipe.

@@ -7,7 +7,6 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <c10/util/Exception.h>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -22,18 +21,6 @@
 // LibTorch that is the same for every kind of device: no header of CUDA is needed.
 namespace agmohd::cuda {
 
-/// Of the kernel unit whose kernels were last found.
-inline std::atomic<const Runtime*> runtime_of_program{nullptr};
-inline const Runtime& runtime() { return *runtime_of_program.load(std::memory_order_acquire); }
-
-/// A c10::Error that says what CUDA says.
-inline void check(int status) {
-  if (status == 0) return;
-  runtime().forget_error();
-  TORCH_CHECK(false, "agmohd: CUDA error: ", runtime().error_text(status), " (",
-              runtime().error_name(status), ")");
-}
-
 inline c10::Device device_at(int device) {
   return {c10::kCUDA, static_cast<c10::DeviceIndex>(device)};
 }
@@ -42,6 +29,31 @@ inline const c10::impl::VirtualGuardImpl& libtorch() {
   static const auto& impl = *new c10::impl::VirtualGuardImpl(c10::kCUDA);
   return impl;
 }
+
+/// A device, and the calls of the CUDA runtime that the kernels for it were compiled with.
+struct Gpu {
+  int device;
+  const Runtime* runtime;
+
+  const Runtime* operator->() const { return runtime; }
+  /// A c10::Error that says what CUDA says.
+  void check(int status) const {
+    if (status == 0) return;
+    runtime->forget_error();
+    TORCH_CHECK(false, "agmohd: CUDA error: ", runtime->error_text(status), " (",
+                runtime->error_name(status), ")");
+  }
+  Stream current_stream() const {
+    return libtorch().getStreamNativeHandle(libtorch().getStream(device_at(device)));
+  }
+  /// The number of the capture that the stream is in, if it is in one.
+  std::optional<unsigned long long> capture_of(Stream stream) const {
+    bool capturing = false;
+    unsigned long long number = 0;
+    check(runtime->capture(stream, &capturing, &number));
+    return capturing ? std::optional(number) : std::nullopt;
+  }
+};
 
 /// Makes a device the current one of the thread for as long as this lives.
 class OnDevice {
@@ -58,39 +70,30 @@ class OnDevice {
 /// Lets this thread use other streams while it captures one.
 class RelaxedCapture {
  public:
-  RelaxedCapture() : mode_(runtime().relaxed) { check(runtime().relax_capture(&mode_)); }
+  explicit RelaxedCapture(const Gpu& gpu) : gpu_(gpu), mode_(gpu->relaxed) {
+    gpu_.check(gpu_->relax_capture(&mode_));
+  }
   RelaxedCapture(const RelaxedCapture&) = delete;
   RelaxedCapture& operator=(const RelaxedCapture&) = delete;
-  ~RelaxedCapture() { (void)runtime().relax_capture(&mode_); }
+  ~RelaxedCapture() { (void)gpu_->relax_capture(&mode_); }
 
  private:
+  Gpu gpu_;
   int mode_;  // then the one before
 };
-
-inline Stream current_stream(int device) {
-  return libtorch().getStreamNativeHandle(libtorch().getStream(device_at(device)));
-}
-
-/// The number of the capture that the stream is in, if it is in one.
-inline std::optional<unsigned long long> capture_of(Stream stream) {
-  bool capturing = false;
-  unsigned long long number = 0;
-  check(runtime().capture(stream, &capturing, &number));
-  return capturing ? std::optional(number) : std::nullopt;
-}
 
 /// Device memory from LibTorch's caching allocator, on the device's current stream. Never during a
 /// capture.
 class DeviceBuffer {
  public:
   DeviceBuffer() = default;
-  DeviceBuffer(int device, std::size_t bytes) : bytes_(bytes) {
-    TORCH_CHECK(!capture_of(current_stream(device)),
+  DeviceBuffer(const Gpu& gpu, std::size_t bytes) : bytes_(bytes) {
+    TORCH_CHECK(!gpu.capture_of(gpu.current_stream()),
                 "agmohd: this step needs device memory while a CUDA graph is captured; call "
                 "prepare() before the capture, after the last change of parameters, groups or "
                 "options");
     memory_ = at::empty({static_cast<std::int64_t>(bytes > 0 ? bytes : 1)},
-                        at::TensorOptions().dtype(at::kByte).device(device_at(device)));
+                        at::TensorOptions().dtype(at::kByte).device(device_at(gpu.device)));
     data_ = memory_.data_ptr();
   }
   /// The current stream uses this memory, too: it is not given out again before that is done with
@@ -116,19 +119,20 @@ class DeviceBuffer {
 /// Page-locked host memory.
 class PinnedBuffer {
  public:
-  explicit PinnedBuffer(std::size_t bytes) : bytes_(bytes) {
-    check(runtime().make_pinned(&pointer_, bytes));
+  PinnedBuffer(const Gpu& gpu, std::size_t bytes) : gpu_(gpu), bytes_(bytes) {
+    gpu_.check(gpu_->make_pinned(&pointer_, bytes));
   }
   PinnedBuffer(PinnedBuffer&& other) noexcept
-      : pointer_(std::exchange(other.pointer_, nullptr)), bytes_(other.bytes_) {}
+      : gpu_(other.gpu_), pointer_(std::exchange(other.pointer_, nullptr)), bytes_(other.bytes_) {}
   PinnedBuffer& operator=(PinnedBuffer&&) = delete;
   ~PinnedBuffer() {
-    if (pointer_ != nullptr) (void)runtime().free_pinned(pointer_);
+    if (pointer_ != nullptr) (void)gpu_->free_pinned(pointer_);
   }
   void* data() const { return pointer_; }
   std::size_t bytes() const { return bytes_; }
 
  private:
+  Gpu gpu_;
   void* pointer_ = nullptr;
   std::size_t bytes_;
 };
@@ -136,37 +140,39 @@ class PinnedBuffer {
 /// A stream that no one else has, of the current device.
 class OwnStream {
  public:
-  OwnStream() { check(runtime().make_stream(&stream_)); }
+  explicit OwnStream(const Gpu& gpu) : gpu_(gpu) { gpu_.check(gpu_->make_stream(&stream_)); }
   OwnStream(const OwnStream&) = delete;
   OwnStream& operator=(const OwnStream&) = delete;
-  ~OwnStream() { (void)runtime().destroy_stream(stream_); }
+  ~OwnStream() { (void)gpu_->destroy_stream(stream_); }
   operator Stream() const { return stream_; }  // NOLINT: as c10::cuda::CUDAStream
 
  private:
+  Gpu gpu_;
   Stream stream_ = nullptr;
 };
 
 class Event {
  public:
-  Event() { check(runtime().make_event(&event_)); }
-  Event(Event&& other) noexcept : event_(std::exchange(other.event_, nullptr)) {}
+  explicit Event(const Gpu& gpu) : gpu_(gpu) { gpu_.check(gpu_->make_event(&event_)); }
+  Event(Event&& other) noexcept : gpu_(other.gpu_), event_(std::exchange(other.event_, nullptr)) {}
   Event& operator=(Event&&) = delete;
   ~Event() {
-    if (event_ != nullptr) (void)runtime().destroy_event(event_);
+    if (event_ != nullptr) (void)gpu_->destroy_event(event_);
   }
-  void record(Stream stream) const { check(runtime().record_event(event_, stream)); }
-  void block(Stream stream) const { check(runtime().wait_event(stream, event_)); }
+  void record(Stream stream) const { gpu_.check(gpu_->record_event(event_, stream)); }
+  void block(Stream stream) const { gpu_.check(gpu_->wait_event(stream, event_)); }
   bool reached() const {
-    const int status = runtime().query_event(event_);
-    if (runtime().is_not_ready(status)) {
-      runtime().forget_error();
+    const int status = gpu_->query_event(event_);
+    if (gpu_->is_not_ready(status)) {
+      gpu_->forget_error();
       return false;
     }
-    check(status);
+    gpu_.check(status);
     return true;
   }
 
  private:
+  Gpu gpu_;
   NativeEvent event_ = nullptr;
 };
 
@@ -175,6 +181,8 @@ class Event {
 /// behind, never with the number of steps.
 class Uploader {
  public:
+  explicit Uploader(const Gpu& gpu) : gpu_(gpu) {}
+
   void upload(void* to, const void* from, std::size_t bytes, Stream stream) {
     if (bytes == 0) return;
     std::memcpy(begin(bytes), from, bytes);
@@ -183,7 +191,7 @@ class Uploader {
   /// The same in two parts, for values that are written in place: `bytes` of room, then the copy.
   void* begin(std::size_t bytes) { return (filling_ = &acquire(bytes))->buffer.data(); }
   void end(void* to, std::size_t bytes, Stream stream) {
-    check(runtime().upload(to, filling_->buffer.data(), bytes, stream));
+    gpu_.check(gpu_->upload(to, filling_->buffer.data(), bytes, stream));
     filling_->read.record(stream);
   }
 
@@ -200,9 +208,10 @@ class Uploader {
     }
     std::size_t room = 4096;
     while (room < bytes) room *= 2;
-    slots_.push_back(Slot{PinnedBuffer(room), Event()});
+    slots_.push_back(Slot{PinnedBuffer(gpu_, room), Event(gpu_)});
     return slots_.back();
   }
+  Gpu gpu_;
   std::deque<Slot> slots_;
   Slot* filling_ = nullptr;
   std::size_t next_ = 0;
@@ -214,8 +223,8 @@ class StableArray {
  public:
   static constexpr std::size_t kBlock = 512;
 
-  void reserve(int device, std::size_t count) {
-    while (blocks_.size() * kBlock < count) blocks_.emplace_back(device, kBlock * sizeof(T));
+  void reserve(const Gpu& gpu, std::size_t count) {
+    while (blocks_.size() * kBlock < count) blocks_.emplace_back(gpu, kBlock * sizeof(T));
   }
   void used_on_current_stream() const {
     for (const DeviceBuffer& block : blocks_) block.used_on_current_stream();

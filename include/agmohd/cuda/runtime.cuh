@@ -35,8 +35,8 @@ inline int launch_kernel(const Launch& launch, void** arguments) {
   return cudaLaunchKernelExC(&config, launch.kernel, arguments);
 }
 
-/// The CUDA runtime that this unit is linked with.
-inline const Runtime runtime_of_unit{
+/// The CUDA runtime that this unit is linked with: each unit has a table of its own.
+const Runtime runtime_of_unit{
     .error_name = [](int status) { return cudaGetErrorName(cudaError_t(status)); },
     .error_text = [](int status) { return cudaGetErrorString(cudaError_t(status)); },
     .forget_error = [] { (void)cudaGetLastError(); },

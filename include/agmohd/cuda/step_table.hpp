@@ -42,14 +42,14 @@ class StepTable {
   using Groups = StableArray<typename Recipe::Group>;
   using Records = StableArray<typename Recipe::PerTensor>;
 
-  StepTable(int device, const Tuning& tuning, int multiprocessors)
-      : device_(device), tuning_(tuning), multiprocessors_(multiprocessors) {}
+  StepTable(const Gpu& gpu, const Tuning& tuning, int multiprocessors)
+      : gpu_(gpu), tuning_(tuning), multiprocessors_(multiprocessors) {}
 
   /// Room for `refs`, in pinned memory too, so that a capture can write the table.
   void reserve(const Refs& refs) {
     plan(refs);
     allocate();
-    if (!pinned_ || pinned_->bytes() < buffer_.bytes()) pinned_.emplace(buffer_.bytes());
+    if (!pinned_ || pinned_->bytes() < buffer_.bytes()) pinned_.emplace(gpu_, buffer_.bytes());
   }
   /// Whether the pages are those of tensors with these shapes.
   bool planned_for(const Refs& refs) const { return planned_ && same_pages<Recipe>(refs, shapes_); }
@@ -86,7 +86,7 @@ class StepTable {
     fill(refs, groups, records);
     copy_now(0, image_.data(), image_.size(), side);
     if (!pages_uploaded_) copy_now(at_.pages, pages_.data(), pages_.size() * sizeof(PageRef), side);
-    check(runtime().synchronize(side));
+    gpu_.check(gpu_->synchronize(side));
     pages_uploaded_ = true;
   }
 
@@ -191,7 +191,9 @@ class StepTable {
     // One more, which judges.
     const int wanted = (int(refs.size()) + share - 1) / share + (Recipe::wants == 0 ? 0 : 1);
     const int blocks = Recipe::wants == 0 ? last.sweep_blocks() : last.reduce_blocks();
-    deciders_ = std::min({wanted, most_deciders(), blocks});
+    // Of the sweep of float64 a multiprocessor may hold one block alone.
+    const int most = most_deciders() / (Recipe::wants == 0 && last.dtype == Dtype::f64 ? 4 : 1);
+    deciders_ = std::max(1, std::min({wanted, most, blocks}));
     // In a long pass they rehearse, for which they arrive in time. Then they take places that
     // others could have, but they are few, and it is for as long as two blocks take.
     const int running = multiprocessors_ * std::max(1, 1024 / threads);  // at least
@@ -239,7 +241,7 @@ class StepTable {
         to.place(to.tensor_room * sizeof(typename Recipe::template Coefficients<float>));
     to.coefficients64 =
         to.place(to.tensor_room * sizeof(typename Recipe::template Coefficients<double>));
-    buffer_ = DeviceBuffer(device_, to.end);
+    buffer_ = DeviceBuffer(gpu_, to.end);
     at_ = to;
     pages_uploaded_ = false;
   }
@@ -275,10 +277,10 @@ class StepTable {
     if (bytes == 0) return;
     char* const pinned = static_cast<char*>(pinned_->data()) + at;
     std::memcpy(pinned, from, bytes);
-    check(runtime().upload(buffer_.template at<char>(at), pinned, bytes, side));
+    gpu_.check(gpu_->upload(buffer_.template at<char>(at), pinned, bytes, side));
   }
 
-  int device_;
+  Gpu gpu_;
   Tuning tuning_;
   int multiprocessors_;
   int reduce_blocks_ = 0, sweep_blocks_ = 0, deciders_ = 1, first_decider_ = 0;

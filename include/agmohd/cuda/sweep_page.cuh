@@ -68,8 +68,7 @@ struct SweepPage {
 #pragma unroll
     for (int s = 0; s < kSlots; ++s) {
       slots[s] = tensor.slots[s] == nullptr ? nullptr : static_cast<S*>(tensor.slots[s]) + first;
-      plain =
-          plain && State::aligned(slots[s]) && (kOneLoop || (slots[s] != nullptr) == (s < kAhead));
+      plain = plain && State::aligned(slots[s]) && (slots[s] != nullptr) == (s < kAhead);
     }
   }
 
@@ -79,29 +78,25 @@ struct SweepPage {
   __device__ int full_chunks() const { return plain ? count / kChunk : 0; }
 
   /// How a warp shares a chunk. A lane has neighbours of a full one, and of others every 32nd
-  /// element, as far as there is one. `either` finds out which: half the code, but a share of the
-  /// bandwidth where arithmetic is short. What is measured is added in the order of neighbours,
-  /// which a lane has of any chunk then.
-  enum class Share { full, spread, either, measured };
-  static constexpr bool kOneLoop = Recipe::watched;
+  /// element, as far as there is one. What is measured is added in the order of neighbours, which a
+  /// lane has of any chunk then.
+  enum class Share { full, spread, measured };
+  template <Share kShare>
+  static constexpr int kStep = kShare == Share::spread ? kWarp : 1;
 
   template <Share kShare>
   __device__ bool is_full(int i) const {  // i: an element of the chunk
-    return kShare == Share::full || (kShare != Share::spread && i < full_chunks() * kChunk);
+    return kShare == Share::full || (kShare == Share::measured && i < full_chunks() * kChunk);
   }
   template <Share kShare>
-  __device__ int stride(int i) const {
-    return kShare == Share::spread || (kShare == Share::either && !is_full<kShare>(i)) ? kWarp : 1;
-  }
-  template <Share kShare>
-  __device__ int first_of(int chunk) const {  // a lane's first element
-    const int i = chunk * kChunk, lane = int(threadIdx.x) % kWarp;
-    return i + (stride<kShare>(i) == 1 ? kBundle * lane : lane);
+  static __device__ int first_of(int chunk) {  // a lane's first element
+    const int lane = int(threadIdx.x) % kWarp;
+    return chunk * kChunk + (kShare == Share::spread ? lane : kBundle * lane);
   }
   /// How many of a lane's elements there are.
   template <Share kShare>
   __device__ int left(int i) const {
-    return (count - i + stride<kShare>(i) - 1) / stride<kShare>(i);
+    return (count - i + kStep<kShare> - 1) / kStep<kShare>;
   }
   template <Share kShare>
   __device__ bool used(int s) const {
@@ -114,7 +109,7 @@ struct SweepPage {
     if (is_full<kShare>(i)) {
       to.load(from + i);
     } else {
-      to.load_some(from + i, stride<kShare>(i), left<kShare>(i));
+      to.load_some(from + i, kStep<kShare>, left<kShare>(i));
     }
   }
   template <Share kShare, class T>
@@ -122,7 +117,7 @@ struct SweepPage {
     if (is_full<kShare>(i)) {
       from.store(to + i);
     } else {
-      from.store_some(to + i, stride<kShare>(i), left<kShare>(i));
+      from.store_some(to + i, kStep<kShare>, left<kShare>(i));
     }
   }
   template <Share kShare>
@@ -202,7 +197,7 @@ struct SweepPage {
         for_each_slot<kSlots>(state, [&](int s, Four& slot) {
           if (!used<kShare>(s)) return;
           slot = Four::make([&](int h) {
-            const int at_page = i + (j + h) * stride<kShare>(i);
+            const int at_page = i + (j + h) * kStep<kShare>;
             const std::int64_t element = first | at_page;  // which is below kPage
             return Recipe::Storage::rounded(slot.v[h], k.storage, element, s);
           });
@@ -259,21 +254,16 @@ struct SweepPage {
   /// what it returned. A warp takes a chunk at a time. Returns how many elements were guarded.
   __device__ Elements begin(int thread) const {
     const int chunk = thread / kWarp;
-    if constexpr (kOneLoop) return load<Share::either>(chunk);
     return chunk < full_chunks() ? load<Share::full>(chunk) : load<Share::spread>(chunk);
   }
   __device__ int sweep(Elements x, int thread, int threads, const K& k, const Kept& kept) const {
     const int stride = threads / kWarp, full = full_chunks(), end = chunks();
     int chunk = thread / kWarp, guarded = 0;
-    if constexpr (kOneLoop) {
-      if (chunk < end) sweep<Share::either>(x, chunk, end, stride, k, kept, guarded);
-    } else {
-      const bool some = chunk < full;
-      if (some) sweep<Share::full>(x, chunk, full, stride, k, kept, guarded);
-      if (chunk >= end) return guarded;
-      if (some) x = load<Share::spread>(chunk);
-      sweep<Share::spread>(x, chunk, end, stride, k, kept, guarded);
-    }
+    const bool some = chunk < full;
+    if (some) sweep<Share::full>(x, chunk, full, stride, k, kept, guarded);
+    if (chunk >= end) return guarded;
+    if (some) x = load<Share::spread>(chunk);
+    sweep<Share::spread>(x, chunk, end, stride, k, kept, guarded);
     return guarded;
   }
 
