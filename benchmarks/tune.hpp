@@ -79,7 +79,7 @@ class Tuner {
   bool room_for(const Shapes& shapes) const { return elements_of(shapes) * 20 < cuda_.available(); }
 
   /// What a step takes with each tuning: the geometric mean over the shapes of the least of several
-  /// rounds, in which the tunings take turns.
+  /// rounds.
   std::vector<double> measure(const std::vector<Shapes>& all, const std::vector<Tuning>& tunings) {
     std::vector<double> product(tunings.size(), 1);
     for (const Shapes& shapes : all) {

@@ -192,8 +192,8 @@ function(_agmohd_add_kernels target)
   if(NOT standard)
     set_target_properties(${home} PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON)
   endif()
-  # Without contraction the double arithmetic of decide, too, has the CPU's bits. A unit's kernels are compiled side by
-  # side where there are processors.
+  # Without contraction the double arithmetic of decide, too, has the CPU's bits. Up to four of a unit's kernels are
+  # compiled side by side.
   set(options -fmad=false)
   if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.3)
     list(APPEND options --split-compile=4)

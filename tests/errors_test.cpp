@@ -452,6 +452,27 @@ TEST(GradientErrors, SparseAfterDenseOnes) {
       [&] { f.params[0].mutable_grad() = dense; });
 }
 
+/// What the failed step noted of others is not lost: neither a new gradient nor new memory.
+TEST(GradientErrors, LeaveNoStaleAddressBehind) {
+  std::vector<at::Tensor> params{parameter(), parameter(), parameter()};
+  agmohd::SGD optimizer(params, agmohd::SGDOptions(0.5));
+  for (int i = 0; i < 2; ++i) params[std::size_t(i)].mutable_grad() = at::ones_like(params[0]);
+  optimizer.step();
+  const at::Tensor old_memory = params[1].detach();
+  const at::Tensor old_values = old_memory.clone();
+  params[0].mutable_grad() = at::full_like(params[0], 3);
+  params[1].set_data(at::zeros_like(params[0]));
+  const at::Tensor dense = params[2].grad();
+  params[2].mutable_grad() = dense.to_sparse();
+  const at::Tensor before = params[0].detach().clone();
+  expect_error([&] { optimizer.step(); }, {"gradient of parameter 2", "Sparse"});
+  params[2].mutable_grad() = dense;
+  optimizer.step();
+  EXPECT_TRUE(at::equal(params[0].detach(), before - 1.5));
+  EXPECT_TRUE(at::equal(params[1].detach(), at::full_like(before, -0.5)));
+  EXPECT_TRUE(at::equal(old_memory, old_values));
+}
+
 TEST(GradientErrors, LossOfSeveralElements) {
   agmohd::Optimizer<Recipe<agmohd::rule::SGD, NeedsLoss>> optimizer({parameter()}, {0.1});
   optimizer.step();

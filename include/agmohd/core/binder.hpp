@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <c10/core/impl/COW.h>
 #include <torch/optim/optimizer.h>
 
 #include <algorithm>
@@ -41,7 +42,10 @@ class Binder {
   /// Brings the executors up to date with the parameters that have gradients now. False: there are
   /// none.
   bool bind(const Groups& groups, States& states, const Settings<Recipe>& settings) {
-    const bool same = !*changed_ && refresh(groups);
+    // Until all that changed is in force: what refresh() noted of some is lost where others throw.
+    const bool known = !std::exchange(*changed_, true);
+    const bool same = known && refresh(groups);
+    if (same) *changed_ = false;
     if (!same || staging_) {
       for (Lane& lane : lanes_) lane.executor->begin();
     }
@@ -172,6 +176,9 @@ class Binder {
         std::int64_t(count),
         [&](std::int64_t begin, std::int64_t end) {
           std::uint64_t ours_moved = 0, ours_stale = 0;
+          for (std::int64_t i = begin; i < std::min(begin + kAhead, end); ++i) {
+            prefetch(places_[std::size_t(i)]);
+          }
           for (std::int64_t i = begin; i < end; ++i) {
             if (i + kAhead < end) prefetch(places_[std::size_t(i + kAhead)]);
             const Slot& slot = places_[std::size_t(i)];
@@ -231,6 +238,8 @@ class Binder {
       b.storage = param.storage().unsafeGetStorageImpl();
       b.meta = b.param->autograd_meta();
     }
+    // Its memory is about to be made its own, by the caller's thread.
+    if (c10::impl::cow::is_cow_data_ptr(param.storage().data_ptr())) return Found::changed;
     void* const p = param.mutable_data_ptr();
     const void* const g = grad.const_data_ptr();
     if (lane.reference) {

@@ -10,8 +10,8 @@
 #include "table.hpp"
 
 // Phase 2 of a step: judge once, then a thread a tensor. With thousands of tensors the work is
-// shared by some blocks, which run anyway and so may wait for each other, as long as they are no
-// more than the multiprocessors (each of these has room for one more block).
+// shared by some blocks, which run anyway and so may wait for each other, as long as they are few:
+// StepTable::most_deciders().
 namespace agmohd::cuda {
 
 /// The turn of a block: how many came before. Call it in one thread, after what the others are to

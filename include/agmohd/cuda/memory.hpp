@@ -30,7 +30,8 @@ inline const c10::impl::VirtualGuardImpl& libtorch() {
   return impl;
 }
 
-/// A device, and the calls of the CUDA runtime that the kernels for it were compiled with.
+/// A device, and the calls of the CUDA runtime that the kernels for it were compiled with. Their
+/// library stays loaded as long as what refers to it here.
 struct Gpu {
   int device;
   const Runtime* runtime;
@@ -137,7 +138,7 @@ class PinnedBuffer {
   std::size_t bytes_;
 };
 
-/// A stream that no one else has, of the current device.
+/// A stream that no one else has, of the current device, which `gpu` has to be.
 class OwnStream {
  public:
   explicit OwnStream(const Gpu& gpu) : gpu_(gpu) { gpu_.check(gpu_->make_stream(&stream_)); }

@@ -191,9 +191,7 @@ class StepTable {
     // One more, which judges.
     const int wanted = (int(refs.size()) + share - 1) / share + (Recipe::wants == 0 ? 0 : 1);
     const int blocks = Recipe::wants == 0 ? last.sweep_blocks() : last.reduce_blocks();
-    // Of the sweep of float64 a multiprocessor may hold one block alone.
-    const int most = most_deciders() / (Recipe::wants == 0 && last.dtype == Dtype::f64 ? 4 : 1);
-    deciders_ = std::max(1, std::min({wanted, most, blocks}));
+    deciders_ = std::min({wanted, most_deciders(last.dtype), blocks});
     // In a long pass they rehearse, for which they arrive in time. Then they take places that
     // others could have, but they are few, and it is for as long as two blocks take.
     const int running = multiprocessors_ * std::max(1, 1024 / threads);  // at least
@@ -202,8 +200,11 @@ class StepTable {
   }
 
   /// So few that blocks of several optimizers, in several streams, can wait at once: a
-  /// multiprocessor holds two blocks or more.
-  int most_deciders() const { return std::max(1, multiprocessors_ / 2); }
+  /// multiprocessor holds two blocks of a reduce pass or more, but maybe one of a float64 sweep.
+  int most_deciders(Dtype dtype) const {
+    const bool one = Recipe::wants == 0 && dtype == Dtype::f64;
+    return std::max(1, multiprocessors_ / (one ? 8 : 2));
+  }
 
   /// Where the parts of the table lie, for so many tensors and pages.
   struct Layout {
@@ -233,8 +234,8 @@ class StepTable {
     to.pages = to.place(to.page_room * sizeof(PageRef));
     to.partials = to.place(Recipe::wants == 0 ? 0 : to.page_room * Partials::kBytes);
     to.summed = to.place(Recipe::sums ? to.page_room * sizeof(double) : 0);
-    to.spares =
-        to.place(Recipe::wants == 0 ? 0 : std::size_t(most_deciders()) * sizeof(Spare<Recipe>));
+    to.spares = to.place(
+        Recipe::wants == 0 ? 0 : std::size_t(most_deciders(Dtype::f32)) * sizeof(Spare<Recipe>));
     to.swept =
         to.place(Recipe::watched ? reduction::kMostSamples * sizeof(reduction::SweptPartial) : 0);
     to.coefficients =

@@ -40,7 +40,7 @@ inline constexpr Tuned tuned[] = {
     {"NVIDIA H200", default_tuning, 1.02, "2026-11-26, LibTorch 2.11.0, CUDA 13.0"},
 };
 
-/// Set it to measure another geometry: for all devices, from the next table on.
+/// Set it to measure another geometry: for all devices, from the next executor on.
 inline const Tuning*& tuning_under_test() {
   static const Tuning* tuning = nullptr;
   return tuning;
