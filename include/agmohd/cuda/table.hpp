@@ -65,13 +65,14 @@ struct Partials {
   Partials() = default;
 };
 
-/// What a device has once for each optimizer.
+/// What a device has once for each optimizer. Padded: what some blocks write shares no cache line
+/// with what others read.
 template <class Recipe>
-struct Core {
+struct Core {  // NOLINT(clang-analyzer-optin.performance.Padding)
   typename Recipe::Shared shared;
-  alignas(128) typename Recipe::Memory memory;  // no cache line with what other blocks read
-  Signals signals;                              // what this device measured
-  Signals decided;                              // what was judged, of all devices
+  alignas(128) typename Recipe::Memory memory;
+  Signals signals;  // what this device measured
+  Signals decided;  // what was judged, of all devices
   Verdict verdict;
   // What the sweep of the last applied step left; null: it is in the memory.
   const reduction::SweptPartial* swept;
