@@ -113,6 +113,9 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     }
     tensors_ = std::move(sorted);
     this->number_pages();
+    std::int64_t elements = 0;
+    for (const auto& tensor : tensors_) elements += tensor.numel;
+    thread_pages_ = elements > 0 ? std::int64_t(pages_.size()) * kThreadElements / elements : 1;
   }
 
   void measure(const LossRef& loss, bool /*alone*/) override {
@@ -220,7 +223,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
   /// work(index, Page<Recipe, E>), in parallel; pages with their part of a snapshot, or -1.
   template <class Work>
   void for_each_page(int snapshot, const Work& work) const {
-    parallel_ranges(std::int64_t(pages_.size()), [&](std::int64_t begin, std::int64_t end) {
+    const auto work_on = [&](std::int64_t begin, std::int64_t end) {
       std::int64_t i = begin;
       const auto dtype = [&](std::int64_t at) {
         return tensors_[std::size_t(pages_[std::size_t(at)].tensor)].dtype;
@@ -253,7 +256,8 @@ class CpuExecutor final : public HostExecutor<Recipe> {
             break;
         }
       }
-    });
+    };
+    parallel_ranges(std::int64_t(pages_.size()), work_on, thread_pages_);
   }
 
   template <class R>
@@ -265,7 +269,12 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     }
   }
 
+  /// So many elements are worth a thread more: to wake one takes as long as a few thousand of them,
+  /// and many times that where other processes have the cores.
+  static constexpr std::int64_t kThreadElements = 32768;
+
   std::vector<PageRef> pages_;
+  std::int64_t thread_pages_ = 1;  // that hold so many, on average
   std::vector<reduction::Partial> partials_;
   std::vector<double> summed_;  // of the rule, a page each
   std::vector<reduction::SweptPartial> swept_;

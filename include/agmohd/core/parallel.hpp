@@ -21,7 +21,9 @@ namespace agmohd {
 template <class Work>
 void parallel_ranges(std::int64_t count, const Work& work, std::int64_t least = 1) {
   const std::int64_t threads =
-      at::in_parallel_region() ? 1 : std::min<std::int64_t>(at::get_num_threads(), count / least);
+      at::in_parallel_region()
+          ? 1
+          : std::min<std::int64_t>(at::get_num_threads(), count / std::max<std::int64_t>(least, 1));
   if (threads <= 1) {
     if (count > 0) work(std::int64_t{0}, count);
     return;
