@@ -208,7 +208,7 @@ class Optimizer : public torch::optim::Optimizer {
     for (const auto& executor : binder_.lanes().executors()) {
       const Signals one = executor->signals();
       reduction::accumulate(sums, one);
-      sums.loss = one.loss;
+      if (executor == binder_.lanes().judge().executor) sums.loss = one.loss;
     }
     return sums;
   }
@@ -329,25 +329,29 @@ class Optimizer : public torch::optim::Optimizer {
     if (!binder_.bind(param_groups_, state_, settings_)) return;
     if (observed) observed_ = at::Tensor();
     const auto& executors = binder_.lanes().executors();
-    std::vector<at::Tensor> losses;  // alive until the step is enqueued
+    const auto& judge = binder_.lanes().judge();
+    LossRef value;
     double host_loss = 0;
-    for (std::size_t i = 0; i < executors.size(); ++i) {
-      LossRef value;
-      if constexpr ((Recipe::wants & kLoss) != 0) {
-        const auto& lane = binder_.lanes().active(i);
-        if (loss.defined() && loss.is_cuda() && lane.device.is_cuda() && !lane.reference) {
-          losses.push_back(loss.detach().to(lane.device));
-          const c10::impl::VirtualGuardImpl device(c10::kCUDA);
-          losses.back().record_stream(device.getStream(lane.device));
-          value = {losses.back().const_data_ptr(), *dtype_of(loss.scalar_type()), false};
-        } else if (loss.defined()) {
-          host_loss = loss.template item<double>();  // waits if only the parameters are on the CPU
-          value = {&host_loss, Dtype::f64, true};
-        }
+    if constexpr ((Recipe::wants & kLoss) != 0) {
+      if (loss.defined() && loss.is_cuda() && judge.device.is_cuda() && !judge.reference) {
+        loss = loss.detach().to(judge.device);
+        const c10::impl::VirtualGuardImpl device(c10::kCUDA);
+        loss.record_stream(device.getStream(judge.device));
+        value = {loss.const_data_ptr(), *dtype_of(loss.scalar_type()), false};
+      } else if (loss.defined()) {
+        host_loss = loss.template item<double>();  // waits if it is on a device
+        value = {&host_loss, Dtype::f64, true};
       }
-      executors[i]->measure(value, executors.size() == 1);
     }
-    for (const auto& executor : executors) executor->finish(executors);
+    for (const auto& executor : executors) {
+      const bool judges = executor == judge.executor;
+      executor->measure(judges ? value : LossRef{}, executors.size() == 1);
+    }
+    judge.executor->judge(executors);
+    for (const auto& executor : executors) {  // the devices first: the host works beside them
+      if (executor != judge.executor) executor->finish(*judge.executor);
+    }
+    judge.executor->finish(*judge.executor);
     binder_.publish();
   }
 

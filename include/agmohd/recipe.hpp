@@ -106,6 +106,12 @@ struct Recipe {
     std::conditional_t<watched, Swept, detail::NoMemory> swept{};  ///< by the last applied step
     std::conditional_t<recorded, Tally, detail::NoMemory> tally{};
   };
+  /// What one executor judged, for those of the other devices.
+  struct Judgement {
+    Signals signals{};
+    Verdict verdict{};
+    Memory memory{};  ///< after judge()
+  };
   /// What the hindrance policy knows of one tensor.
   struct TensorWatch {
     typename detail::TensorMemory<Hindrance>::type memory{};
@@ -182,6 +188,13 @@ struct Recipe {
     Momentum::advance(o.momentum, v, m.momentum);
     if constexpr (has::schedule_memory<Schedule>) Schedule::advance(o.schedule, v, m.schedule);
     return v;
+  }
+
+  /// The judge's memory replaces that of another device, which keeps what its own sweep measured.
+  AGMOHD_HD static void take(const Memory& judged, Memory& m) {
+    const auto swept = m.swept;
+    m = judged;
+    m.swept = swept;
   }
 
   /// What the policies remember of a step, and its record; after judge(), all tensors, and the

@@ -46,9 +46,8 @@ class Binder {
     const bool known = !std::exchange(*changed_, true);
     const bool same = known && refresh(groups);
     if (same) *changed_ = false;
-    if (!same || staging_) {
-      for (Lane& lane : lanes_) lane.executor->begin();
-    }
+    std::optional<typename Lanes<Recipe>::Turn> turn;
+    if (!same || staging_) turn.emplace(lanes_);
     if (!same) rebuild(groups, states, settings);
     if (bound_.empty()) return false;
     for (Lane& lane : lanes_) {
@@ -80,6 +79,7 @@ class Binder {
           }
         },
         each_thread(bound_.size()));
+    hold();
     if (!staging_) return;
     for (Bound& b : bound_) {
       if (!b.staged) continue;
@@ -92,6 +92,7 @@ class Binder {
   /// Creates the states of all parameters, with and without gradients, and makes room for a
   /// capture.
   void prepare(const Groups& groups, States& states, const Settings<Recipe>& settings) {
+    const typename Lanes<Recipe>::Turn turn(lanes_);
     std::vector<std::vector<TensorRef<Recipe>>> all(lanes_.size());
     for (Candidate& c : candidates(groups, states, settings, /*with_gradient=*/false)) {
       const std::size_t lane = lanes_.of(c.param.device(), settings);
@@ -104,6 +105,28 @@ class Binder {
   }
 
  private:
+  /// What a step works on and the optimizer may free is not given out again while another stream
+  /// works on it. Parameters and gradients are the program's, which sees to them as for any
+  /// operation of LibTorch.
+  void hold() {
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+      Lane& lane = lanes_[i];
+      if (lane.held || !lane.executor->several_streams()) continue;
+      const auto keep = [&](const at::Tensor& x) {
+        if (x.defined()) lane.executor->hold(x.storage().data_ptr());
+      };
+      for (const Bound& b : bound_) {
+        if (b.lane != i) continue;
+        for (const at::Tensor& slot : b.slots) keep(slot);
+        for (const auto& snapshot : b.state->snapshots_) {
+          for (const at::Tensor& kept : snapshot) keep(kept);
+        }
+        if (b.staged) keep(b.staged->param), keep(b.staged->grad);
+      }
+      lane.held = true;
+    }
+  }
+
   /// Copies in a dense layout, for a parameter that is not dense or a gradient that is laid out
   /// differently.
   struct Staged {
@@ -298,6 +321,7 @@ class Binder {
       lane.refs.clear();
       lane.handles = {};
       lane.stale = true;
+      lane.held = false;
     }
     *changed_ = true;  // until the end: an exception below must not leave half a table in force
     for (Candidate& c : found) {

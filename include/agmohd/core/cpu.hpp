@@ -146,10 +146,10 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     this->measured(sums, loss);
   }
 
-  void finish(std::span<const std::shared_ptr<Executor<Recipe>>> all) override {
+  void finish(Executor<Recipe>& judge) override {
     std::vector<char> swaps;  // tensors
     const Verdict verdict = this->template decide<float>(
-        all,
+        judge,
         [this](std::size_t t, const auto& k) {
           this->template coefficients<std::remove_cvref_t<decltype(k.lr)>>()[t] = k;
         },

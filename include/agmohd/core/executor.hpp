@@ -13,6 +13,10 @@
 #include "signals.hpp"
 #include "snapshot_refs.hpp"
 
+namespace c10 {
+class DataPtr;
+}
+
 namespace agmohd {
 
 /// One tensor of a step, as an executor sees it: memory in the parameter's order, gradient and
@@ -67,9 +71,10 @@ struct LossRef {
 struct Handles;
 
 /// Runs the steps of one recipe on one device and owns the recipe's memory there. A step is bind
-/// (if tensors changed), configure (if options changed), measure, finish. With several executors
-/// all of them are measured first; each then decides on the same sums, so that their memories stay
-/// equal.
+/// (if tensors changed), configure (if options changed), measure, judge, finish. With several
+/// executors all measure, one judges on the sums of all, and the others take its judgement: host
+/// and device may round std::log differently, and a threshold may lie between. A recipe that
+/// measures nothing has nothing to judge; each CUDA device then decides for itself.
 template <class Recipe>
 class Executor {
  public:
@@ -91,16 +96,25 @@ class Executor {
   virtual void begin() {}
   virtual void end() {}
 
+  /// Whether steps took turns on several streams. Then memory that they use is to be held.
+  virtual bool several_streams() const { return false; }
+  /// Once freed, `memory` is not given out again before all steps until then are done.
+  virtual void hold(const c10::DataPtr& /*memory*/) {}
+
   virtual void bind(std::span<const TensorRef<Recipe>> tensors, const Handles* handles) = 0;
   /// The tensors of the last bind() again, but for the addresses of gradients.
   virtual void rebind(std::span<const TensorRef<Recipe>> tensors) { bind(tensors, nullptr); }
   virtual void configure(const Settings<Recipe>& settings) = 0;
 
-  /// Phase 1 and, when this executor is alone, phase 2.
+  /// Phase 1; on a CUDA device that is alone also phase 2.
   virtual void measure(const LossRef& loss, bool alone) = 0;
-  /// Phases 2 (unless alone) and 3. `all`: every executor of the optimizer, this one included, all
-  /// measured.
-  virtual void finish(std::span<const std::shared_ptr<Executor>> all) = 0;
+  /// The part of phase 2 that is of the optimizer as a whole. `all`: every executor of the step,
+  /// this one included, all measured.
+  virtual void judge(std::span<const std::shared_ptr<Executor>> all) = 0;
+  /// What judge() found, where it runs on the host; null elsewhere.
+  virtual const typename Recipe::Judgement* judgement() const { return nullptr; }
+  /// The rest of phase 2, and phase 3. `judge`: the executor that judged, maybe this one.
+  virtual void finish(Executor& judge) = 0;
   /// What this device measured; waits for it.
   virtual Signals signals() = 0;
   /// The last records, as far as they have arrived; null where nothing is recorded.

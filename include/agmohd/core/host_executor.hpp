@@ -29,6 +29,19 @@ class HostExecutor : public Executor<Recipe> {
     return nullptr;
   }
   Signals signals() override { return signals_; }
+  void judge(std::span<const std::shared_ptr<Executor<Recipe>>> all) override {
+    Signals sums = signals_;
+    if (Recipe::wants != 0 && all.size() > 1) {
+      sums = Signals{};
+      sums.loss = signals_.loss;
+      sums.has_loss = signals_.has_loss;
+      for (const auto& executor : all) reduction::accumulate(sums, executor->signals());
+    }
+    judgement_.verdict = Recipe::judge(settings_.shared, settings_.groups.front(), sums, memory_);
+    judgement_.signals = sums;
+    if (all.size() > 1) judgement_.memory = memory_;
+  }
+  const typename Recipe::Judgement* judgement() const override { return &judgement_; }
   std::int32_t add_record(const PerTensor& value) override {
     records_.push_back(value);
     return std::int32_t(records_.size() - 1);
@@ -38,21 +51,15 @@ class HostExecutor : public Executor<Recipe> {
   void write_memory(const Memory& memory) override { memory_ = memory; }
 
  protected:
-  /// Decides for all of `tensors`: calls use(t, coefficients<R>) for each, R double for float64
-  /// tensors and `Narrow` for the others, or in a rollback swap(t, snapshot) for those that the
-  /// snapshot has.
+  /// Decides for all tensors as `judge` judged: calls use(t, coefficients<R>) for each, R double
+  /// for float64 tensors and `Narrow` for the others, or in a rollback swap(t, snapshot) for those
+  /// that the snapshot has.
   template <class Narrow, class Use, class Swap>
-  Verdict decide(std::span<const std::shared_ptr<Executor<Recipe>>> all, const Use& use,
-                 const Swap& swap) {
-    Signals sums = signals_;
-    if (Recipe::wants != 0 && all.size() > 1) {
-      sums = Signals{};
-      sums.loss = signals_.loss;
-      sums.has_loss = signals_.has_loss;
-      for (const auto& executor : all) reduction::accumulate(sums, executor->signals());
-    }
-    const auto& first = settings_.groups.front();
-    const Verdict verdict = Recipe::judge(settings_.shared, first, sums, memory_);
+  Verdict decide(const Executor<Recipe>& judge, const Use& use, const Swap& swap) {
+    const typename Recipe::Judgement& judged = *judge.judgement();
+    const Signals& sums = judged.signals;
+    const Verdict& verdict = judged.verdict;
+    if (&judge != this) Recipe::take(judged.memory, memory_);
     for (std::size_t t = 0; t < tensors_.size(); ++t) {
       PerTensor& tensor = records_[std::size_t(tensors_[t].record)];
       if constexpr (Recipe::heals) {
@@ -70,7 +77,8 @@ class HostExecutor : public Executor<Recipe> {
     }
     if (!verdict.skip) memory_.updates += 1;
     if constexpr (Recipe::recorded) {
-      const Record record = Recipe::remember(settings_.shared, first, sums, verdict, memory_);
+      const Record record =
+          Recipe::remember(settings_.shared, settings_.groups.front(), sums, verdict, memory_);
       ring_.slots[record.step % RecordRing::kSize] = {record, record.step};
     }
     return verdict;
@@ -122,6 +130,7 @@ class HostExecutor : public Executor<Recipe> {
  private:
   std::conditional_t<Recipe::recorded, RecordRing, detail::NoMemory> ring_{};
   std::vector<PerTensor> records_;
+  typename Recipe::Judgement judgement_{};
 };
 
 }  // namespace agmohd

@@ -6,6 +6,7 @@
 #include <c10/util/Exception.h>
 
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -32,7 +33,30 @@ class Lanes {
     bool reference = false;
     bool stale = true;    // refs are not what the executor has
     bool moved = false;   // gradients lie elsewhere than the executor has them
-    bool current = true;  // the executor's memory is the optimizer's
+    bool held = false;    // what refs point to, for several streams
+    bool current = true;  // it took part in the last step, or has the optimizer's memory since
+  };
+
+  /// While it lives, the caller may enqueue work of its own on the lanes' tensors: it comes after
+  /// earlier steps, and later steps after it, also where it ends in an exception.
+  class Turn {
+   public:
+    explicit Turn(Lanes& lanes) : lanes_(lanes) {
+      for (Lane& lane : lanes_) lane.executor->begin();
+    }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    ~Turn() {
+      for (Lane& lane : lanes_) {
+        try {
+          lane.executor->end();
+        } catch (const std::exception&) {  // the device is broken
+        }
+      }
+    }
+
+   private:
+    Lanes& lanes_;
   };
 
   void use_reference_lane() {
@@ -50,6 +74,7 @@ class Lanes {
       lane.executor = std::make_shared<ReferenceExecutor<Recipe>>();
       lane.reference = true;
     }
+    lane.executor->begin();  // this stream is about to make what its steps use
     lane.executor->configure(settings);
     lane.executor->write_memory(lanes_.empty() ? memory() : without_sweeps());
     lanes_.push_back(std::move(lane));
@@ -64,18 +89,28 @@ class Lanes {
   /// The lanes that have tensors in this step, and their executors. A device that was left out of
   /// steps gets the optimizer's memory when it comes back.
   const std::vector<ExecutorPtr>& executors() const { return executors_; }
-  const Lane& active(std::size_t i) const { return lanes_[active_[i]]; }
   void activate() {
     executors_.clear();
-    active_.clear();
+    std::optional<std::size_t> next;  // to judge
     for (std::size_t i = 0; i < lanes_.size(); ++i) {
       if (lanes_[i].refs.empty()) continue;
       if (!lanes_[i].current) lanes_[i].executor->write_memory(without_sweeps());
       lanes_[i].current = true;
       executors_.push_back(lanes_[i].executor);
-      active_.push_back(i);
+      // The first on the host, which has to wait for what the devices measured, else the first.
+      const auto on_host = [this](std::size_t lane) {
+        return lanes_[lane].executor->judgement() != nullptr;
+      };
+      if (!next || (on_host(i) && !on_host(*next))) next = i;
     }
+    if (!next || *next == judge_) return;
+    typename Recipe::Memory memory = lanes_[*next].executor->read_memory();
+    Recipe::take(judge().executor->read_memory(), memory);
+    lanes_[*next].executor->write_memory(memory);
+    judge_ = *next;
   }
+  /// Whose executor judges for all of executors(). Its memory is the optimizer's.
+  const Lane& judge() const { return lanes_[judge_]; }
   /// After a step: the others have not counted it.
   void stepped() {
     for (Lane& lane : lanes_) lane.current = !lane.refs.empty();
@@ -86,17 +121,15 @@ class Lanes {
   }
   /// The optimizer's memory. What sweeps measured is in it the sum of what the devices did.
   typename Recipe::Memory memory() const {
-    std::optional<typename Recipe::Memory> memory;
-    for (const Lane& lane : lanes_) {
-      if (!lane.current) continue;
-      const typename Recipe::Memory one = lane.executor->read_memory();
-      if (!memory) {
-        memory = one;
-      } else if constexpr (Recipe::watched) {
-        add_swept(memory->swept, one.swept);
+    if (lanes_.empty()) return initial_memory_;
+    typename Recipe::Memory memory = judge().executor->read_memory();
+    if constexpr (Recipe::watched) {
+      for (std::size_t i = 0; i < lanes_.size(); ++i) {
+        if (!lanes_[i].current || i == judge_) continue;
+        add_swept(memory.swept, lanes_[i].executor->read_memory().swept);
       }
     }
-    return memory.value_or(initial_memory_);
+    return memory;
   }
   void set_memory(typename Recipe::Memory memory) {
     initial_memory_ = memory;
@@ -111,7 +144,7 @@ class Lanes {
   }
   /// The records of the last steps; null if there are none.
   const RecordRing* records() const {
-    return executors_.empty() ? nullptr : executors_.front()->records();
+    return executors_.empty() ? nullptr : judge().executor->records();
   }
 
  private:
@@ -135,8 +168,8 @@ class Lanes {
   }
 
   std::vector<Lane> lanes_;
-  std::vector<std::size_t> active_;
-  std::vector<ExecutorPtr> executors_;  // of active_
+  std::vector<ExecutorPtr> executors_;
+  std::size_t judge_ = 0;
   typename Recipe::Memory initial_memory_{};
   bool reference_ = false;
 };

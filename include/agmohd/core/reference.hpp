@@ -82,11 +82,11 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
     this->measured(sums, loss);
   }
 
-  void finish(std::span<const std::shared_ptr<Executor<Recipe>>> all) override {
+  void finish(Executor<Recipe>& judge) override {
     double sums[reduction::kWatched] = {};
     std::int64_t guarded = 0;
     const Verdict verdict = this->template decide<double>(
-        all, [&](std::size_t t, const auto& k) { sweep(t, k, sums, guarded); },
+        judge, [&](std::size_t t, const auto& k) { sweep(t, k, sums, guarded); },
         [&](std::size_t t, int snapshot) {
           for_each_kept(t, snapshot, [](at::Tensor& tensor, at::Tensor& kept) {
             const at::Tensor back = kept.clone();

@@ -59,6 +59,22 @@ __device__ void prefetch(const T* p) {
   }
 }
 
+/// What this device judged goes where the others read it, or what another one judged is taken. In
+/// one thread; a call, since memories are large.
+template <class Recipe>
+__device__ __noinline__ void exchange_judgement(Core<Recipe>& core, bool take) {
+  typename Recipe::Judgement& judgement = core.judgement;
+  if (take) {
+    core.decided = judgement.signals;
+    core.verdict = judgement.verdict;
+    Recipe::take(judgement.memory, core.memory);
+  } else {
+    judgement.signals = core.decided;
+    judgement.verdict = core.verdict;
+    judgement.memory = core.memory;
+  }
+}
+
 /// In one thread; `real` or a rehearsal, on spare memory. On the memory as it lies: a copy of it
 /// goes through local memory, and took five times as long as all that is decided.
 template <class Recipe>
@@ -69,11 +85,14 @@ __device__ void judge(const View<Recipe>& view, Signals signals, bool real = tru
     signals.loss = read_loss(view);
     signals.has_loss = true;
   }
-  Verdict& verdict = real ? core.verdict : core.spare_verdict;
-  verdict = Recipe::judge(core.shared, *view.first_group, signals,
-                          real ? core.memory : core.spare_memory);
-  if (!real) return;
-  core.decided = signals;
+  if (view.board_size >= 0) {
+    Verdict& verdict = real ? core.verdict : core.spare_verdict;
+    verdict = Recipe::judge(core.shared, *view.first_group, signals,
+                            real ? core.memory : core.spare_memory);
+    if (!real) return;
+    core.decided = signals;
+  }
+  if (Recipe::wants != 0 && view.board_size != 0) exchange_judgement(core, view.board_size < 0);
   core.apply = core.verdict.skip ? 0 : 1;
   if (core.apply != 0) core.guarded = 0;  // the last sweep's are in the memory
 }

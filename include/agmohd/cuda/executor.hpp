@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <span>
@@ -14,6 +15,7 @@
 #include "kernels.hpp"
 #include "memory.hpp"
 #include "step_table.hpp"
+#include "stream_order.hpp"
 #include "tuning.hpp"
 
 namespace agmohd::cuda {
@@ -29,6 +31,19 @@ class CudaExecutor final : public Executor<Recipe> {
   CudaExecutor(int device, const Kernels<Recipe>& kernels)
       : CudaExecutor(Gpu{device, kernels.runtime}, kernels, describe({device, kernels.runtime})) {}
 
+  CudaExecutor(const CudaExecutor&) = delete;
+  CudaExecutor& operator=(const CudaExecutor&) = delete;
+  /// Waits: kernels write to pinned memory, other devices read, and graphs use the tables.
+  ~CudaExecutor() override {
+    try {
+      const OnDevice guard(gpu_.device);
+      const RelaxedCapture relaxed(gpu_);
+      order_.settle();
+      if (unfinished_ || captured()) gpu_.check(gpu_->synchronize_device());
+    } catch (const std::exception&) {  // the device is broken, or the program has ended
+    }
+  }
+
   bool captured() const override { return !captured_.empty(); }
   bool capturing() const override {
     const OnDevice guard(gpu_.device);
@@ -42,6 +57,11 @@ class CudaExecutor final : public Executor<Recipe> {
   void end() override {
     const OnDevice guard(gpu_.device);
     mark(gpu_.current_stream());
+  }
+
+  bool several_streams() const override { return order_.keeper().has_value(); }
+  void hold(const c10::DataPtr& memory) override {
+    libtorch().recordDataPtrOnStream(memory, *order_.keeper());
   }
 
   void bind(std::span<const TensorRef<Recipe>> tensors, const Handles*) override {
@@ -114,11 +134,21 @@ class CudaExecutor final : public Executor<Recipe> {
     }
   }
 
-  void finish(std::span<const std::shared_ptr<Executor<Recipe>>> all) override {
+  void judge(std::span<const std::shared_ptr<Executor<Recipe>>> all) override {
+    if (Recipe::wants == 0 || all.size() == 1) return;  // then reduce or the last sweep decided
     const OnDevice guard(gpu_.device);
     const Stream stream = gpu_.current_stream();
-    if (Recipe::wants != 0 && all.size() > 1) {
-      gather(all, stream);
+    gather(all, stream);
+    launch_decide(stream);
+    if (!judged_) judged_.emplace(gpu_);
+    judged_->record(stream);
+  }
+
+  void finish(Executor<Recipe>& judge) override {
+    const OnDevice guard(gpu_.device);
+    const Stream stream = gpu_.current_stream();
+    if (Recipe::wants != 0 && &judge != this) {
+      take(judge, stream);
       launch_decide(stream);
     }
     for (const Run& run : active_->runs()) {
@@ -258,25 +288,16 @@ class CudaExecutor final : public Executor<Recipe> {
   Stream ordered_stream() {
     const Stream stream = gpu_.current_stream();
     capturing_ = gpu_.capture_of(stream);
-    if (capturing_) return stream;  // whoever captures orders the capture itself
-    for (const auto& reader : readers_) reader->block(stream);
-    readers_.clear();
-    if (last_stream_ && *last_stream_ != stream) {
-      if (done_) done_->block(stream);
-      for (const DeviceBuffer* buffer : {&core_, &board_}) buffer->used_on_current_stream();
-      groups_.used_on_current_stream();
-      records_.used_on_current_stream();
-      eager_.used_on_current_stream();
-      if (spare_) spare_->used_on_current_stream();
-    }
-    last_stream_ = stream;
+    if (capturing_ || !order_.enter(stream)) return stream;
+    // What may be replaced; the rest lives as long as this.
+    board_.hold_for(*order_.keeper());
+    eager_.hold_for(*order_.keeper());
+    if (spare_) spare_->hold_for(*order_.keeper());
     return stream;
   }
   /// To be called after enqueuing work on ordered_stream(): what another stream will wait for.
   void mark(Stream stream) {
-    if (capturing_) return;
-    if (!done_) done_.emplace(gpu_);
-    done_->record(stream);
+    if (!capturing_) order_.leave(stream);
   }
 
   /// Uploads what the host changed: options, and the records of tensors that are new.
@@ -341,7 +362,7 @@ class CudaExecutor final : public Executor<Recipe> {
                   "prepare() before each capture, after the last change of parameters");
       {
         const RelaxedCapture relaxed(gpu_);
-        done_->block(*side_);  // what prepare() wrote
+        order_.block(*side_);  // after what prepare() wrote
         spare_->write_captured(refs_, groups_, records_, *side_);
         load(spare_->runs());
       }
@@ -353,29 +374,41 @@ class CudaExecutor final : public Executor<Recipe> {
     return *active_;
   }
 
-  /// Collects what all executors measured. None of them measures again before all have read.
+  /// Collects what all executors measured, all of them on CUDA devices: else the host judges.
   void gather(std::span<const std::shared_ptr<Executor<Recipe>>> all, Stream stream) {
     if (board_.bytes() < all.size() * sizeof(Signals))
       board_ = DeviceBuffer(gpu_, all.size() * sizeof(Signals));
     for (std::size_t i = 0; i < all.size(); ++i) {
-      Signals* const to = board_.template at<Signals>(i * sizeof(Signals));
-      if (const auto* other = dynamic_cast<const CudaExecutor*>(all[i].get())) {
-        other->measured_->block(stream);
-        gpu_.check(gpu_->copy_peer(to, gpu_.device, &other->view_.core->signals, other->gpu_.device,
-                                   sizeof(Signals), stream));
-      } else {
-        const Signals host = all[i]->signals();
-        uploader_.upload(to, &host, sizeof host, stream);
-      }
-    }
-    if (!gathered_) gathered_ = std::make_shared<Event>(gpu_);
-    gathered_->record(stream);
-    for (const auto& one : all) {
-      auto* const other = dynamic_cast<CudaExecutor*>(one.get());
-      if (other != nullptr && other != this) other->readers_.push_back(gathered_);
+      auto& other = dynamic_cast<CudaExecutor&>(*all[i]);
+      read_from(other, &Core<Recipe>::signals, *other.measured_,
+                board_.template at<Signals>(i * sizeof(Signals)), stream);
     }
     view_.board = board_.template at<Signals>(0);
     view_.board_size = int(all.size());
+  }
+  /// Gets the judgement of another executor.
+  void take(Executor<Recipe>& judge, Stream stream) {
+    typename Recipe::Judgement* const to = &view_.core->judgement;
+    if (const auto* const on_host = judge.judgement()) {
+      uploader_.upload(to, on_host, sizeof *to, stream);
+    } else {
+      auto& other = dynamic_cast<CudaExecutor&>(judge);
+      read_from(other, &Core<Recipe>::judgement, *other.judged_, to, stream);
+    }
+    view_.board_size = -1;
+  }
+  /// Copies what another executor, or this one, has in its Core since `ready`. It enqueues nothing
+  /// more before that is read.
+  template <class T>
+  void read_from(CudaExecutor& other, T Core<Recipe>::*from, const Event& ready, T* to,
+                 Stream stream) {
+    ready.block(stream);
+    gpu_.check(gpu_->copy_peer(to, gpu_.device, &(other.view_.core->*from), other.gpu_.device,
+                               sizeof(T), stream));
+    if (&other == this) return;
+    if (!read_) read_ = std::make_shared<Event>(gpu_);
+    read_->record(stream);
+    other.order_.add_reader(read_);
   }
 
   /// Phase 2 by itself: after the sums of several devices came together, or where no block does it.
@@ -435,10 +468,9 @@ class CudaExecutor final : public Executor<Recipe> {
   bool can_wait_, waits_ = false;  // for a kernel that a launch does not wait for
   bool early_ = false;             // the kernel before in the stream is this step's last reduce
   bool unfinished_ = false;        // the last step's launches are not complete
-  std::optional<Stream> last_stream_;
-  std::optional<Event> done_, measured_;
-  std::shared_ptr<Event> gathered_;
-  std::vector<std::shared_ptr<Event>> readers_;  // of what this device measured
+  StreamOrder order_{gpu_};
+  std::optional<Event> measured_, judged_;
+  std::shared_ptr<Event> read_;                  // what others have
   std::optional<OwnStream> side_;                // for tables of captured steps
   std::optional<unsigned long long> capturing_;  // the capture that the stream is in
 };

@@ -52,18 +52,21 @@ struct Runtime {
 
   int (*make_stream)(Stream* stream);
   int (*destroy_stream)(Stream stream);
+  /// A number that no other stream of the process has, not even one at the same address later.
+  int (*stream_number)(Stream stream, unsigned long long* number);
   int (*synchronize)(Stream stream);
   int (*wait_event)(Stream stream, NativeEvent event);
   int (*make_event)(NativeEvent* event);
   int (*destroy_event)(NativeEvent event);
   int (*record_event)(NativeEvent event, Stream stream);
   int (*query_event)(NativeEvent event);
+  int (*await_event)(NativeEvent event);  ///< on the host
 
   /// Whether the stream is being captured, and in which capture.
   int (*capture)(Stream stream, bool* capturing, unsigned long long* number);
-  /// Exchanges whether this thread may do all else while it captures a stream.
-  int (*relax_capture)(int* mode);
-  int relaxed;  // a mode
+  /// From here to restore_capture(before) this thread may do all else while it captures a stream.
+  int (*relax_capture)(int* before);
+  int (*restore_capture)(int before);
 };
 
 /// The kernels of a recipe, as a launch names them; null: it needs none.

@@ -47,6 +47,11 @@ struct Gpu {
   Stream current_stream() const {
     return libtorch().getStreamNativeHandle(libtorch().getStream(device_at(device)));
   }
+  unsigned long long number_of(Stream stream) const {
+    unsigned long long number = 0;
+    check(runtime->stream_number(stream, &number));
+    return number;
+  }
   /// The number of the capture that the stream is in, if it is in one.
   std::optional<unsigned long long> capture_of(Stream stream) const {
     bool capturing = false;
@@ -71,16 +76,14 @@ class OnDevice {
 /// Lets this thread use other streams while it captures one.
 class RelaxedCapture {
  public:
-  explicit RelaxedCapture(const Gpu& gpu) : gpu_(gpu), mode_(gpu->relaxed) {
-    gpu_.check(gpu_->relax_capture(&mode_));
-  }
+  explicit RelaxedCapture(const Gpu& gpu) : gpu_(gpu) { gpu_.check(gpu_->relax_capture(&before_)); }
   RelaxedCapture(const RelaxedCapture&) = delete;
   RelaxedCapture& operator=(const RelaxedCapture&) = delete;
-  ~RelaxedCapture() { (void)gpu_->relax_capture(&mode_); }
+  ~RelaxedCapture() { (void)gpu_->restore_capture(before_); }
 
  private:
   Gpu gpu_;
-  int mode_;  // then the one before
+  int before_ = 0;
 };
 
 /// Device memory from LibTorch's caching allocator, on the device's current stream. Never during a
@@ -97,12 +100,11 @@ class DeviceBuffer {
                         at::TensorOptions().dtype(at::kByte).device(device_at(gpu.device)));
     data_ = memory_.data_ptr();
   }
-  /// The current stream uses this memory, too: it is not given out again before that is done with
-  /// it.
-  void used_on_current_stream() const {
-    if (!memory_.defined()) return;
-    libtorch().recordDataPtrOnStream(memory_.storage().data_ptr(),
-                                     libtorch().getStream(memory_.device()));
+  /// Once freed, this memory is not given out again before `stream` has done what it then has to.
+  void hold_for(const c10::Stream& stream) const {
+    if (memory_.defined()) {
+      libtorch().recordDataPtrOnStream(memory_.storage().data_ptr(), stream);
+    }
   }
   template <class T>
   T* at(std::size_t offset) const {
@@ -162,6 +164,7 @@ class Event {
   }
   void record(Stream stream) const { gpu_.check(gpu_->record_event(event_, stream)); }
   void block(Stream stream) const { gpu_.check(gpu_->wait_event(stream, event_)); }
+  void await() const { gpu_.check(gpu_->await_event(event_)); }
   bool reached() const {
     const int status = gpu_->query_event(event_);
     if (gpu_->is_not_ready(status)) {
@@ -226,9 +229,6 @@ class StableArray {
 
   void reserve(const Gpu& gpu, std::size_t count) {
     while (blocks_.size() * kBlock < count) blocks_.emplace_back(gpu, kBlock * sizeof(T));
-  }
-  void used_on_current_stream() const {
-    for (const DeviceBuffer& block : blocks_) block.used_on_current_stream();
   }
   T* at(std::size_t i) const { return blocks_[i / kBlock].template at<T>(i % kBlock * sizeof(T)); }
   /// Enqueues the copy of values[0 .. count) to the elements from `first` on.

@@ -73,6 +73,9 @@ const Runtime runtime_of_unit{
                                        cudaStreamNonBlocking);
     },
     .destroy_stream = [](Stream stream) -> int { return cudaStreamDestroy(stream_of(stream)); },
+    .stream_number = [](Stream stream, unsigned long long* number) -> int {
+      return cudaStreamGetId(stream_of(stream), number);
+    },
     .synchronize = [](Stream stream) -> int { return cudaStreamSynchronize(stream_of(stream)); },
     .wait_event = [](Stream stream, NativeEvent event) -> int {
       return cudaStreamWaitEvent(stream_of(stream), event_of(event), 0);
@@ -86,19 +89,23 @@ const Runtime runtime_of_unit{
       return cudaEventRecord(event_of(event), stream_of(stream));
     },
     .query_event = [](NativeEvent event) -> int { return cudaEventQuery(event_of(event)); },
+    .await_event = [](NativeEvent event) -> int { return cudaEventSynchronize(event_of(event)); },
     .capture = [](Stream stream, bool* capturing, unsigned long long* number) -> int {
       cudaStreamCaptureStatus found = cudaStreamCaptureStatusNone;
       const int status = cudaStreamGetCaptureInfo(stream_of(stream), &found, number);
       *capturing = found != cudaStreamCaptureStatusNone;
       return status;
     },
-    .relax_capture = [](int* mode) -> int {
-      auto exchanged = cudaStreamCaptureMode(*mode);
-      const int status = cudaThreadExchangeStreamCaptureMode(&exchanged);
-      *mode = exchanged;
+    .relax_capture = [](int* before) -> int {
+      auto mode = cudaStreamCaptureModeRelaxed;
+      const int status = cudaThreadExchangeStreamCaptureMode(&mode);
+      *before = mode;
       return status;
     },
-    .relaxed = cudaStreamCaptureModeRelaxed,
+    .restore_capture = [](int before) -> int {
+      auto mode = cudaStreamCaptureMode(before);
+      return cudaThreadExchangeStreamCaptureMode(&mode);
+    },
 };
 
 }  // namespace agmohd::cuda

@@ -90,7 +90,7 @@ class StepTable {
     pages_uploaded_ = true;
   }
 
-  void used_on_current_stream() const { buffer_.used_on_current_stream(); }
+  void hold_for(const c10::Stream& stream) const { buffer_.hold_for(stream); }
   const std::vector<Run>& runs() const { return runs_; }
 
   View<Recipe> view(Core<Recipe>* core, const typename Recipe::Group* first_group, RecordRing* ring,

@@ -74,6 +74,7 @@ struct Core {  // NOLINT(clang-analyzer-optin.performance.Padding)
   Signals signals;  // what this device measured
   Signals decided;  // what was judged, of all devices
   Verdict verdict;
+  typename Recipe::Judgement judgement;  // of several devices: for the others, or of the one judge
   // What the sweep of the last applied step left; null: it is in the memory.
   const reduction::SweptPartial* swept;
   double swept_elements;
@@ -112,7 +113,7 @@ struct View {
   typename Recipe::template Coefficients<double>* coefficients64;
   Core<Recipe>* core;
   Spare<Recipe>* spares;  // of the deciders
-  const Signals* board;   // of all devices, where there are several
+  const Signals* board;   // of all devices, where this one judges for several
   const void* loss;       // null: none
   double sampled_elements;
   Dtype loss_dtype;
@@ -122,7 +123,7 @@ struct View {
   int deciders;       // blocks that share phase 2
   int first_decider;  // its turn
   bool rehearse;
-  int board_size;
+  int board_size;  // 0: this device is alone; -1: another one judged
 };
 
 }  // namespace agmohd::cuda
