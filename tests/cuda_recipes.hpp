@@ -3,6 +3,7 @@
 #pragma once
 
 #include <agmohd/recipes.hpp>
+#include <cstdint>
 #include <string>
 
 namespace testing_recipes {
@@ -26,6 +27,29 @@ struct SkipAbove {
     return v;
   }
 };
+
+/// What no two judges agree on: on the host it skips every other step, on a device by its clock.
+struct Moody {
+  struct Options {};
+  struct Memory {
+    double asked = 0;
+  };
+  static constexpr auto fields = agmohd::describe();
+  static constexpr unsigned wants = agmohd::kNorm;
+  static const char* name() { return "Moody"; }
+  AGMOHD_HD static agmohd::Verdict judge(const Options&, const agmohd::Signals&, Memory& m) {
+    agmohd::Verdict v;
+    m.asked += 1;
+#ifdef __CUDA_ARCH__
+    const long long clock = clock64();
+    v.skip = ((clock ^ clock >> 3 ^ clock >> 7) & 1) != 0;
+#else
+    v.skip = m.asked == 2 * double(std::int64_t(m.asked / 2));
+#endif
+    return v;
+  }
+};
+using MoodySGD = agmohd::Recipe<agmohd::rule::SGD, Moody>;
 
 using Everything = agmohd::Recipe<
     agmohd::rule::AdamW, SkipAbove, agmohd::momentum::Fixed,

@@ -4,6 +4,7 @@
 // streams, devices.
 
 #include <ATen/cuda/CUDAGraph.h>
+#include <ATen/cuda/Sleep.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
@@ -14,6 +15,7 @@
 #include <agmohd/agmohd.hpp>
 #include <agmohd/cuda/tuning.hpp>
 #include <limits>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -751,6 +753,116 @@ TEST(CudaStreams, AreHonouredAndOrdered) {
   expect_same_bits(runs[0], runs[1], "one stream and many");
 }
 
+/// So long that a host which waits for nothing is done before: about a second.
+constexpr std::int64_t kLong = 2000000000;
+
+/// What is freed goes to the stream that allocated it, here while another still works on it.
+TEST(CudaStreams, MemoryIsNotGivenOutWhileOneWorksOnIt) {
+  const Tensors params = copies({torch::randn({50000}), torch::randn({50000})}, torch::kCUDA);
+  for (const Tensor& p : params) p.mutable_grad() = torch::ones_like(p);
+  agmohd::AGMOHD optimizer(params, agmohd::AGMOHDOptions(1e-3).snapshots(true));
+  torch::cuda::synchronize();
+  const auto first = c10::cuda::getStreamFromPool(), second = c10::cuda::getStreamFromPool();
+  std::set<const void*> used;
+  {
+    const c10::cuda::CUDAStreamGuard guard(first);
+    optimizer.step();
+    first.synchronize();
+    auto& state = static_cast<agmohd::AGMOHD::ParamState&>(
+        *optimizer.state().at(params[0].unsafeGetTensorImpl()));
+    const auto note = [&](std::size_t, const Tensor& x) {
+      if (x.defined()) used.insert(x.const_data_ptr());
+    };
+    state.for_each_slot(note);
+    state.for_each_kept(note);
+  }
+  EXPECT_EQ(used.size(), 8);
+  {
+    const c10::cuda::CUDAStreamGuard guard(second);
+    at::cuda::sleep(kLong);
+    optimizer.step();
+    optimizer.state().erase(params[0].unsafeGetTensorImpl());
+    params[0].mutable_grad() = Tensor();
+    optimizer.step();  // the optimizer itself lets go of it
+  }
+  Tensors others;
+  {
+    const c10::cuda::CUDAStreamGuard guard(first);
+    for (int i = 0; i < 12; ++i) {
+      others.push_back(torch::empty({50000}, torch::kCUDA));
+      EXPECT_EQ(used.count(others.back().const_data_ptr()), 0) << i;
+    }
+  }
+  EXPECT_FALSE(second.query()) << "the host was too late to show anything";
+  torch::cuda::synchronize();
+}
+
+TEST(CudaStreams, PreparingComesAfterTheLastStep) {
+  Tensors found;
+  for (const bool waits : {true, false}) {
+    const Tensor p = torch::ones({64, 64}, torch::kCUDA).requires_grad_();
+    const Tensor turned = torch::ones({64, 64}, torch::kCUDA).t();
+    const Tensor grad = torch::rand({64, 64}, torch::kCUDA);
+    grad.copy_(torch::arange(4096).view({64, 64}));
+    const Tensor turned_grad = grad.t().contiguous().t();
+    Optimizer<agmohd::recipe::AdamW> optimizer(Tensors{p}, options<agmohd::recipe::AdamW>());
+    p.mutable_grad() = grad;
+    optimizer.step();
+    torch::cuda::synchronize();
+    {
+      const c10::cuda::CUDAStreamGuard guard(c10::cuda::getStreamFromPool());
+      at::cuda::sleep(kLong / 4);
+      optimizer.step();
+    }
+    if (waits) torch::cuda::synchronize();
+    const c10::cuda::CUDAStreamGuard guard(c10::cuda::getStreamFromPool());
+    p.set_data(turned);  // the state has to be laid out anew
+    p.mutable_grad() = turned_grad;
+    optimizer.prepare();
+    torch::cuda::synchronize();
+    for (const Tensor& x : states(optimizer, {p})) found.push_back(x.cpu());
+  }
+  ASSERT_EQ(found.size(), 6);
+  expect_same_bits({found.begin(), found.begin() + 3}, {found.begin() + 3, found.end()}, "states");
+}
+
+TEST(CudaStreams, OneThatWasDestroyedIsNotAskedAnyMore) {
+  Tensors params;
+  for (int i = 0; i < 60; ++i) {
+    params.push_back(torch::ones({300}, torch::kCUDA).requires_grad_());
+    params.back().mutable_grad() = torch::ones_like(params.back());
+  }
+  Optimizer<ClippedSGD> optimizer(Tensors{params[0]}, options<ClippedSGD>());
+  optimizer.step();
+  torch::cuda::synchronize();
+  cudaStream_t own = nullptr;
+  ASSERT_EQ(cudaStreamCreateWithFlags(&own, cudaStreamNonBlocking), cudaSuccess);
+  {
+    const c10::cuda::CUDAStreamGuard guard(c10::cuda::getStreamFromExternal(own, 0));
+    optimizer.step();
+  }
+  ASSERT_EQ(cudaStreamDestroy(own), cudaSuccess);
+  optimizer.add_param_group(  // a larger table, so that the one before is freed
+      agmohd::OptimizerParamGroup(Tensors(params.begin() + 1, params.end())));
+  optimizer.step();
+  torch::cuda::synchronize();
+  EXPECT_EQ(optimizer.updates(), 3);
+}
+
+TEST(CudaStreams, HaveNumbersThatNoneHasAgain) {
+  const agmohd::cuda::Gpu gpu{0, agmohd::cuda::find_kernels<ClippedSGD>()->runtime};
+  std::set<unsigned long long> numbers{gpu.number_of(nullptr)};
+  std::set<cudaStream_t> addresses;
+  for (int i = 0; i < 100; ++i) {
+    cudaStream_t stream = nullptr;
+    ASSERT_EQ(cudaStreamCreate(&stream), cudaSuccess);
+    EXPECT_TRUE(numbers.insert(gpu.number_of(stream)).second) << i;
+    addresses.insert(stream);
+    ASSERT_EQ(cudaStreamDestroy(stream), cudaSuccess);
+  }
+  RecordProperty("addresses", int(addresses.size()));
+}
+
 TEST(CudaSanitize, ASmallStepOfEverything) {
   for (const auto dtype : {torch::kFloat, torch::kBFloat16}) {
     const Tensors params = copies(parameters(dtype, 17), torch::kCUDA);
@@ -780,6 +892,60 @@ TEST(CudaReference, TakesTensorsWithoutKernels) {
     EXPECT_LE((device[i].cpu() - host[i]).norm().item<double>(),
               2e-6 * host[i].norm().item<double>())
         << i;
+  }
+}
+
+/// On some devices, with gradients of one.
+Tensors spread(const std::vector<at::Device>& devices) {
+  Tensors out;
+  for (const at::Device device : devices) {
+    out.push_back(torch::zeros({1000}, device).requires_grad_());
+    out.back().mutable_grad() = torch::ones({1000}, device);
+  }
+  return out;
+}
+
+TEST(CudaDevices, HaveOneJudge) {
+  const at::Device host(at::kCPU), first(at::kCUDA, 0), second(at::kCUDA, 1);
+  std::vector<std::vector<at::Device>> cases = {{first, host}, {host, first}};
+  if (torch::cuda::device_count() > 1) {
+    cases.push_back({first, second});
+    cases.push_back({second, host, first});
+  }
+  for (const auto& devices : cases) {
+    const Tensors params = spread(devices);
+    Optimizer<testing_recipes::MoodySGD> optimizer(
+        params, Optimizer<testing_recipes::MoodySGD>::Options(1));
+    for (int t = 0; t < 60; ++t) optimizer.step();
+    const auto updates = double(optimizer.updates());
+    EXPECT_GT(updates, 0);
+    EXPECT_LT(updates, 60);
+    for (const Tensor& p : params) {
+      EXPECT_EQ(p.min().item<double>(), -updates) << p.device();
+      EXPECT_EQ(p.max().item<double>(), -updates) << p.device();
+    }
+    EXPECT_EQ(double(optimizer.tally().count[agmohd::Tally::skip]), 60 - updates);
+  }
+}
+
+TEST(CudaDevices, NeitherWaitNorAreForgottenAtTheEnd) {
+  if (torch::cuda::device_count() < 2) GTEST_SKIP() << "needs two GPUs";
+  const Tensors params = spread({at::Device(at::kCUDA, 0), at::Device(at::kCUDA, 1)});
+  auto optimizer =
+      std::make_unique<Optimizer<ClippedSGD>>(params, Optimizer<ClippedSGD>::Options(1));
+  optimizer->step();
+  for (at::DeviceIndex i = 0; i < 2; ++i) torch::cuda::synchronize(i);
+  for (at::DeviceIndex i = 0; i < 2; ++i) {
+    const c10::cuda::CUDAGuard guard(i);
+    at::cuda::sleep(kLong);
+  }
+  optimizer->step();
+  for (at::DeviceIndex i = 0; i < 2; ++i) {
+    EXPECT_FALSE(c10::cuda::getCurrentCUDAStream(i).query()) << "step() waited for " << int(i);
+  }
+  optimizer.reset();
+  for (at::DeviceIndex i = 0; i < 2; ++i) {
+    EXPECT_TRUE(c10::cuda::getCurrentCUDAStream(i).query()) << int(i);
   }
 }
 

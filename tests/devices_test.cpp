@@ -1,0 +1,116 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+// A model on several devices, without a GPU: LibTorch takes cpu and cpu:0 for two devices, each of
+// which gets an executor of its own.
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <agmohd/agmohd.hpp>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using torch::Tensor;
+
+int judged = 0;  // how often
+
+/// Lets a step pass if the memory at hand is what the last judge left: not if two judge, and not if
+/// a device judges that has another memory.
+struct OneJudge {
+  struct Options {};
+  struct Memory {
+    std::int64_t number = 0;
+  };
+  static constexpr auto fields = agmohd::describe();
+  static constexpr unsigned wants = agmohd::kNorm | agmohd::kLoss;
+  static const char* name() { return "OneJudge"; }
+  static agmohd::Verdict judge(const Options&, const agmohd::Signals& s, Memory& m) {
+    agmohd::Verdict v;
+    v.skip = m.number != judged;
+    v.lr_factor = s.has_loss ? s.loss : 1;
+    m.number = ++judged;
+    return v;
+  }
+};
+using Recipe = agmohd::Recipe<agmohd::rule::SGD, OneJudge>;
+
+/// Four ones on a device of the host.
+Tensor ones(const at::Device device) {
+  static std::vector<std::unique_ptr<std::vector<float>>> memory;
+  memory.push_back(std::make_unique<std::vector<float>>(4, 1.0F));
+  return at::for_blob(memory.back()->data(), {4})
+      .target_device(device)
+      .options(at::TensorOptions().device(device))
+      .make_tensor();
+}
+
+struct Part {
+  Tensor param, grad;
+
+  explicit Part(at::Device device) : param(ones(device)), grad(ones(device)) {
+    param.set_requires_grad(true);
+  }
+  void has_gradient(bool yes) { param.mutable_grad() = yes ? grad : Tensor(); }
+  float value() const { return *param.const_data_ptr<float>(); }
+};
+
+class Devices : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    judged = 0;
+    ASSERT_NE(p.param.device(), q.param.device());
+  }
+  Part p{at::Device(at::kCPU)}, q{at::Device(at::kCPU, 0)};
+  agmohd::Optimizer<Recipe> optimizer{std::vector<Tensor>{p.param, q.param},
+                                      agmohd::Optimizer<Recipe>::Options(0.125)};
+};
+
+TEST_F(Devices, HaveOneJudge) {
+  p.has_gradient(true), q.has_gradient(true);
+  for (int t = 0; t < 4; ++t) optimizer.step();
+  EXPECT_EQ(judged, 4);
+  EXPECT_EQ(optimizer.updates(), 4);
+  EXPECT_EQ(p.value(), 0.5F);
+  EXPECT_EQ(q.value(), 0.5F);
+  EXPECT_EQ(optimizer.signals().norm2, 8);
+  EXPECT_EQ(optimizer.records().size(), 4);
+}
+
+TEST_F(Devices, HandTheMemoryToTheNextJudge) {
+  // The first with a gradient judges.
+  const std::pair<bool, bool> gradients[] = {{true, true}, {false, true}, {false, true},
+                                             {true, true}, {true, false}, {false, true},
+                                             {true, true}};
+  for (const auto& [of_p, of_q] : gradients) {
+    p.has_gradient(of_p), q.has_gradient(of_q);
+    optimizer.step();
+  }
+  EXPECT_EQ(judged, 7);
+  EXPECT_EQ(optimizer.updates(), 7);
+  EXPECT_EQ(p.value(), 1 - 4 * 0.125F);
+  EXPECT_EQ(q.value(), 1 - 6 * 0.125F);
+  EXPECT_EQ(optimizer.tally().steps, 7);
+}
+
+TEST_F(Devices, TakeTheVerdictOfTheLossThatTheJudgeSees) {
+  p.has_gradient(true), q.has_gradient(true);
+  optimizer.step(torch::tensor(0.5));
+  EXPECT_EQ(p.value(), 1 - 0.0625F);
+  EXPECT_EQ(q.value(), 1 - 0.0625F);
+  EXPECT_EQ(optimizer.signals().loss, 0.5);
+}
+
+TEST_F(Devices, LeaveNothingDoneWhereTheJudgeSkips) {
+  p.has_gradient(true), q.has_gradient(true);
+  judged = 5;
+  optimizer.step();
+  EXPECT_EQ(p.value(), 1);
+  EXPECT_EQ(q.value(), 1);
+  EXPECT_EQ(optimizer.updates(), 0);
+}
+
+}  // namespace
