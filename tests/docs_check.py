@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 The agmohd authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every cpp and cmake block of the documentation stands, whole and up to common indentation, in a file that is
+"""Every cpp, cmake and python block of the documentation stands, whole and up to common indentation, in a file that is
 compiled or run by the tests; every relative link and anchor leads somewhere.
 
     docs_check.py [<root of the repository>]
@@ -15,6 +15,7 @@ import urllib.parse
 
 SOURCES = {
     "cpp": ("examples/**/*.[ch]pp", "examples/**/*.cu", "tests/*.[ch]pp", "tests/package/**/*.[ch]pp"),
+    "python": ("examples/**/*.py", "tests/*.py"),
     "cmake": ("examples/**/CMakeLists.txt", "tests/**/CMakeLists.txt"),
 }
 UNCHECKED = {"sh"}
@@ -85,7 +86,7 @@ def check(root):
                 if not code.strip() or not any(stands_in(code, lines) for lines in files[language]):
                     problems.append(f"{name}:{line}: this {language} block stands in no compiled file")
             elif language not in UNCHECKED:
-                problems.append(f"{name}:{line}: a block of '{language}': expected cpp, cmake or sh")
+                problems.append(f"{name}:{line}: a block of '{language}': expected cpp, cmake, python or sh")
     if checked == 0 or links == 0:
         problems.append("no blocks or no links were found: the check itself is broken")
     print("\n".join(problems) if problems else f"{len(pages)} pages, {checked} code blocks, {links} links: all right")

@@ -4,10 +4,13 @@
 // optimizer, parameters and states as they were.
 
 #include <gtest/gtest.h>
+#include <sys/fsuid.h>
+#include <sys/resource.h>
 #include <torch/torch.h>
 
 #include <agmohd/agmohd.hpp>
 #include <cmath>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -552,8 +555,7 @@ void expect_load_error(const std::string& bytes, const Texts& texts) {
 TEST(CheckpointErrors, OfAnotherRecipe) {
   agmohd::AdamW plain({parameter()}, {0.1});
   plain.step();
-  expect_load_error(saved(plain), {"AdamW/None/Fixed/None/Constant",
-                                   "AdamW/None/Fixed/ClipByValue,ClipByNorm/Warmup<Cosine>"});
+  expect_load_error(saved(plain), {"1 parameter groups"});  // of the same rule
   SGD other({parameter()}, {0.1});
   expect_load_error(saved(other), {"SGD/None/Fixed/None/Constant", "AdamW/"});
 }
@@ -682,11 +684,6 @@ class SaveErrors : public testing::Test {
   std::size_t files() const {
     return std::size_t(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
   }
-  /// Where agmohd::save writes before it renames.
-  static fs::path partial(const fs::path& path) {
-    return path.string() + ".partial-" + std::to_string(::getpid());
-  }
-
   fs::path folder_;
   Fixture trained_;
 };
@@ -714,13 +711,11 @@ TEST_F(SaveErrors, FolderThatCannotBeWritten) {
   const fs::path path = folder_ / "checkpoint.pt";
   agmohd::save(trained_.optimizer, path.string());
   const std::string before = read(path);
-  fs::permissions(folder_, fs::perms::owner_read | fs::perms::owner_exec);
-  if (::geteuid() == 0) {
-    // The superuser may write there all the same; a folder in the way stops him, too.
-    fs::create_directory(partial(path));
-  }
+  fs::permissions(folder_, fs::perms(0555));
+  const int user = ::setfsuid(65534);  // the superuser may write there all the same
   expect_harmless(trained_, [&] { agmohd::save(trained_.optimizer, path.string()); },
-                  {path.string()});
+                  {path.string(), "cannot create"});
+  ::setfsuid(uid_t(user));
   fs::permissions(folder_, fs::perms::owner_all);
   EXPECT_EQ(read(path), before);
 }
@@ -729,20 +724,26 @@ TEST_F(SaveErrors, TargetThatCannotBeReplaced) {
   const fs::path path = folder_ / "checkpoint.pt";
   fs::create_directories(path / "inside");
   expect_harmless(trained_, [&] { agmohd::save(trained_.optimizer, path.string()); },
-                  {path.string(), "cannot rename"});
+                  {path.string(), "not a regular file"});
   EXPECT_TRUE(fs::is_directory(path / "inside"));
   EXPECT_EQ(files(), 1U);
 }
 
 TEST_F(SaveErrors, FullDisk) {
-  if (!fs::exists("/dev/full")) GTEST_SKIP() << "no /dev/full";
   const fs::path path = folder_ / "checkpoint.pt";
   agmohd::save(trained_.optimizer, path.string());
   const std::string before = read(path);
-  fs::create_symlink("/dev/full", partial(path));
+  struct rlimit limit;
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &limit), 0);
+  const struct rlimit small { 4096, limit.rlim_max };
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);  // then a write fails
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
   expect_harmless(trained_, [&] { agmohd::save(trained_.optimizer, path.string()); },
-                  {path.string()});
+                  {path.string(), "cannot write"});
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+  std::signal(SIGXFSZ, handler);
   EXPECT_EQ(read(path), before);
+  EXPECT_EQ(files(), 1U);
 }
 
 // ---- Learning rate schedulers

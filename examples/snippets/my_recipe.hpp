@@ -39,6 +39,7 @@ struct Ramp {
   static constexpr bool needs_first_moment = true;
   struct Memory {
     std::int64_t steps = 0;
+    constexpr void members(auto&& f) { f("steps", steps); }
   };
   AGMOHD_HD static void advance(const Options&, const agmohd::Verdict&, Memory& m) { m.steps += 1; }
   AGMOHD_HD static agmohd::Blend blend(const Options& o, const Memory& m, double beta1) {

@@ -4,6 +4,7 @@
 
 // All of agmohd for a program that uses LibTorch.
 
+#include "checkpoint/load.hpp"
 #include "checkpoint/save.hpp"
 #include "optimizers.hpp"
 #include "schedule/lr_scheduler.hpp"

@@ -21,6 +21,7 @@
 
 #include "checkpoint/optimizer_state.hpp"
 #include "core/binder.hpp"
+#include "core/classic.hpp"
 #include "core/field_checks.hpp"
 #include "monitor/records.hpp"
 #include "options.hpp"
@@ -109,7 +110,7 @@ class Optimizer : public torch::optim::Optimizer {
     for (std::size_t i = 0; i < group.params().size(); ++i) {
       const Place place{param_groups_.size(), i};
       validate_param(group.params()[i], place);
-      TORCH_CHECK(seen.insert(group.params()[i].unsafeGetTensorImpl()).second,
+      TORCH_CHECK(seen.insert(group.params()[i].unsafeGetTensorImpl()).second, detail::classic,
                   "agmohd: some parameters appear in more than one parameter group: ", place,
                   " is already a parameter of this optimizer");
     }
@@ -200,6 +201,13 @@ class Optimizer : public torch::optim::Optimizer {
 
   /// Applied steps: what the schedule counts. Reading it waits for the device.
   std::int64_t updates() const { return binder_.lanes().memory().updates; }
+  /// Sets it, as for a run that goes on from one of another program.
+  void updates(std::int64_t n) {
+    TORCH_CHECK(n >= 0, detail::classic, "agmohd: updates = ", n, ", but it must be at least 0");
+    typename Recipe::Memory memory = binder_.lanes().memory();
+    memory.updates = n;
+    binder_.lanes().set_memory(memory);
+  }
 
   /// What the last step measured over all parameters; waits for the device. Zeros where the recipe
   /// measures nothing.
@@ -217,8 +225,9 @@ class Optimizer : public torch::optim::Optimizer {
     checkpoint::write<Recipe>(archive,
                               {param_groups_, state_, options(), binder_.lanes().memory()});
   }
-  /// Reads what save() or the torch.optim optimizer of the same rule wrote. All of it is checked
-  /// before any of it takes effect.
+  /// Reads what save() of an optimizer with the same rule, or torch.optim's of that rule, wrote.
+  /// All of it is checked before any of it takes effect. Its options hold; what that changes of
+  /// those that the program set, and what could not be carried over, is warned of.
   void load(torch::serialize::InputArchive& archive) override {
     const at::NoGradGuard no_grad;
     checkpoint::Loaded<Recipe> loaded = checkpoint::read<Recipe>(archive, param_groups_, options());
@@ -235,6 +244,7 @@ class Optimizer : public torch::optim::Optimizer {
     binder_.lanes().forget_records();
     if constexpr (Recipe::recorded) given_up_ = loaded.memory.tally.steps;
     binder_.invalidate();
+    loaded.report.warn(Recipe::name());
   }
 
  private:
@@ -243,7 +253,7 @@ class Optimizer : public torch::optim::Optimizer {
     try {
       f();
     } catch (const std::invalid_argument& error) {
-      TORCH_CHECK(false, "agmohd: ", where, ": ", error.what());
+      TORCH_CHECK(false, detail::classic, "agmohd: ", where, ": ", error.what());
     }
   }
 
@@ -309,7 +319,7 @@ class Optimizer : public torch::optim::Optimizer {
                    now.snapshots_on_host == before.snapshots_on_host;
       for (const auto& lane : binder_.lanes()) {
         TORCH_CHECK(now.snapshots_on_host == before.snapshots_on_host || !lane.executor->captured(),
-                    "agmohd: snapshots_on_host = ", now.snapshots_on_host,
+                    detail::classic, "agmohd: snapshots_on_host = ", now.snapshots_on_host,
                     ", but it can no longer change: a CUDA graph that was captured writes the "
                     "snapshots where they are");
       }
@@ -357,7 +367,8 @@ class Optimizer : public torch::optim::Optimizer {
 
   static void check_loss(const at::Tensor& loss) {
     TORCH_CHECK(!loss.defined() || (loss.numel() == 1 && dtype_of(loss.scalar_type())),
-                "agmohd: the loss is of dtype ", loss.scalar_type(), " and shape ", loss.sizes(),
+                detail::classic, "agmohd: the loss is of dtype ", loss.scalar_type(), " and shape ",
+                loss.sizes(),
                 ", but it must be one element of dtype Float, Double, BFloat16 or Half");
   }
 
@@ -369,7 +380,8 @@ class Optimizer : public torch::optim::Optimizer {
       const Record found = monitor::gave_up(*ring, given_up_);
       if (found.step == 0) return;
       given_up_ = found.step;
-      TORCH_CHECK(false, "agmohd: training cannot be healed: ", monitor::describe(found));
+      TORCH_CHECK(false, detail::classic,
+                  "agmohd: training cannot be healed: ", monitor::describe(found));
     }
   }
 

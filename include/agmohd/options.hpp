@@ -7,6 +7,9 @@
 
 #include <bitset>
 #include <cstdint>
+#include <locale>
+#include <map>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -14,6 +17,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "checkpoint/report.hpp"
+#include "core/classic.hpp"
 #include "core/named.hpp"
 #include "core/option_table.hpp"
 #include "recipe.hpp"
@@ -211,31 +216,33 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   /// Reads and writes the options of a group, under torch.optim's keys. A key that is missing
   /// leaves the option.
   void serialize(torch::serialize::InputArchive& archive) override {
-    read(archive, 0, group_count);
+    checkpoint::Report ignored;
+    read(archive, 0, group_count, "", ignored);
   }
-  void serialize(torch::serialize::OutputArchive& archive) const override {
-    write(archive, 0, group_count);
-  }
+  void serialize(torch::serialize::OutputArchive& archive) const override { write_group(archive); }
   /// The same for the options of the optimizer as a whole.
   void serialize_shared(torch::serialize::InputArchive& archive) {
-    read(archive, group_count, count);
+    checkpoint::Report ignored;
+    read(archive, group_count, count, "", ignored);
   }
-  void serialize_shared(torch::serialize::OutputArchive& archive) const {
+  void serialize_shared(torch::serialize::OutputArchive& archive) const { write_shared(archive); }
+
+  /// Into anything with write(key, value).
+  template <class Archive>
+  void write_group(Archive& archive) const {
+    write(archive, 0, group_count);
+  }
+  template <class Archive>
+  void write_shared(Archive& archive) const {
     write(archive, group_count, count);
   }
-
-  /// Adds a part of the options to a digest.
-  template <class Digest>
-  void digest(Digest& digest, detail::OptionPart part) const {
-    Table::fields.each([&](const auto&, auto i) {
-      if (Table::part(i) != part) return;
-      const auto value = detail::unheld(std::get<i>(values_));
-      if constexpr (std::is_same_v<decltype(value), const Pair>) {
-        digest.add(value.first), digest.add(value.second);
-      } else {
-        digest.add(detail::stored(value));
-      }
-    });
+  /// With what is unknown, and what the program had set to something else. `place`: " of group 0".
+  void read_group(torch::serialize::InputArchive& archive, const std::string& place,
+                  checkpoint::Report& report) {
+    read(archive, 0, group_count, place, report);
+  }
+  void read_shared(torch::serialize::InputArchive& archive, checkpoint::Report& report) {
+    read(archive, group_count, count, "", report);
   }
 
   friend bool operator==(const Options& a, const Options& b) { return a.values_ == b.values_; }
@@ -255,6 +262,7 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   Options& put(Value<I> value) {
     at<I>() = std::move(value);
     given_.set(I);
+    loaded_.reset(I);
     return *this;
   }
 
@@ -300,32 +308,70 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
     return o;
   }
 
-  /// A key of its own for each option of the optimizer as a whole: two links of a chain may share a
-  /// name.
+  /// The name, numbered from the second on: two links of a chain may share one.
   template <std::size_t I>
-  static std::string key(const char* name) {
-    return I < group_count ? name : std::to_string(I - group_count) + "_" + name;
+  static std::string key(std::size_t begin) {
+    int n = 0;
+    std::string name;
+    Table::fields.each([&](const auto& f, auto i) {
+      if (i == I) name = f.name;
+    });
+    Table::fields.each([&](const auto& f, auto i) { n += i >= begin && i < I && name == f.name; });
+    return n == 0 ? name : name + ":" + std::to_string(n + 1);
   }
 
-  void write(torch::serialize::OutputArchive& archive, std::size_t begin, std::size_t end) const {
-    Table::fields.each([&](const auto& f, auto i) {
+  template <class Archive>
+  void write(Archive& archive, std::size_t begin, std::size_t end) const {
+    Table::fields.each([&](const auto&, auto i) {
       if (i >= begin && i < end) {
-        archive.write(key<i>(f.name), c10::IValue(detail::stored(std::get<i>(values_))));
+        archive.write(key<i>(begin), c10::IValue(detail::stored(std::get<i>(values_))));
       }
     });
   }
-  void read(torch::serialize::InputArchive& archive, std::size_t begin, std::size_t end) {
+  void read(torch::serialize::InputArchive& archive, std::size_t begin, std::size_t end,
+            const std::string& place, checkpoint::Report& report) {
+    std::map<std::string, c10::IValue> found;
+    for (const std::string& written : archive.keys()) {
+      // Version 0.1 numbered those of the optimizer as a whole: 12_total_steps.
+      const std::size_t digits = written.find_first_not_of("0123456789");
+      const std::string name = digits > 0 && digits < written.size() && written[digits] == '_'
+                                   ? written.substr(digits + 1)
+                                   : written;
+      std::string unique = name;
+      for (int n = 2; found.count(unique) > 0; ++n) unique = name + ":" + std::to_string(n);
+      archive.read(written, found[unique]);
+    }
     Table::fields.each([&](const auto& f, auto i) {
-      c10::IValue value;
-      if (i < begin || i >= end || !archive.try_read(key<i>(f.name), value)) return;
+      if (i < begin || i >= end) return;
+      const auto at = found.find(key<i>(begin));
+      if (at == found.end()) return;
       using V = std::tuple_element_t<i, Values>;
-      std::get<i>(values_) = static_cast<V>(value.to<decltype(detail::stored(V{}))>());
+      const V value = static_cast<V>(at->second.template to<decltype(detail::stored(V{}))>());
+      V& mine = std::get<i>(values_);
+      if (value != mine && is_set<i>() && !loaded_[i]) {
+        report.overridden.push_back(f.name + place + " is " + text(value) + ", not " + text(mine));
+      }
+      mine = value;
       given_.set(i);
+      loaded_.set(i);
+      found.erase(at);
     });
+    for (const auto& [name, value] : found) report.unknown_options.insert(name + place);
+  }
+  template <class V>
+  static std::string text(const V& value) {
+    std::ostringstream out;
+    out.imbue(std::locale::classic());
+    if constexpr (std::is_same_v<V, std::tuple<double, double>>) {
+      out << "(" << std::get<0>(value) << ", " << std::get<1>(value) << ")";
+    } else {
+      out << std::boolalpha << detail::stored(value);
+    }
+    return out.str();
   }
 
   Values values_ = fresh();
-  std::bitset<count> given_;
+  std::bitset<count> given_, loaded_;  // by the program or a checkpoint; by a checkpoint
   bool inherited_ = false;
 };
 
@@ -334,7 +380,7 @@ template <class Recipe>
 const Options<Recipe>& options_of(const torch::optim::OptimizerParamGroup& group, std::size_t g) {
   const auto* const found =
       group.has_options() ? dynamic_cast<const Options<Recipe>*>(&group.options()) : nullptr;
-  TORCH_CHECK(found != nullptr, "agmohd: the options of group ", g,
+  TORCH_CHECK(found != nullptr, detail::classic, "agmohd: the options of group ", g,
               " are not the Options of this optimizer, ", Recipe::name());
   return *found;
 }

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <exception>
@@ -17,6 +16,9 @@
 #include <string_view>
 #include <utility>
 
+#include "checkpoint/memory.hpp"
+#include "checkpoint/report.hpp"
+#include "core/classic.hpp"
 #include "core/executor.hpp"
 #include "core/named.hpp"
 #include "core/validate.hpp"
@@ -64,7 +66,8 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
       : torch::optim::OptimizerCloneableParamState<ParamState>(other),
         slots_(other.slots_),
         record_(without_snapshots(other.record())),
-        age_only_(other.age_only_) {}
+        rule_known_(other.rule_known_),
+        guard_known_(other.guard_known_) {}
   ParamState& operator=(const ParamState& other) {
     if (this == &other) return *this;
     const PerTensor record = without_snapshots(other.record());
@@ -72,7 +75,8 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     slots_ = other.slots_;
     snapshots_ = {};
     record_ = record;
-    age_only_ = other.age_only_;
+    rule_known_ = other.rule_known_;
+    guard_known_ = other.guard_known_;
     return *this;
   }
   ~ParamState() override {
@@ -84,11 +88,11 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   /// Sets the number of updates; what else the rule remembers of them follows from it and the
   /// group's options.
   ParamState& step(std::int64_t age) {
-    TORCH_CHECK(age >= 0, "agmohd: step = ", age, ", but it must be at least 0");
+    TORCH_CHECK(age >= 0, detail::classic, "agmohd: step = ", age, ", but it must be at least 0");
     detach();
     record_ = PerTensor{};
     record_.age = age;
-    age_only_ = true;
+    rule_known_ = guard_known_ = false;
     return *this;
   }
 
@@ -129,7 +133,11 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
 // clang-format on
 #undef AGMOHD_SLOT
 
-  void serialize(torch::serialize::OutputArchive& archive) const override {
+  void serialize(torch::serialize::OutputArchive& archive) const override { write(archive); }
+  /// Into anything with write(key, value).
+  template <class Archive>
+  void write(Archive& archive) const {
+    using checkpoint::to_value;
     const PerTensor record = this->record();
     archive.write("step", c10::IValue(record.age));
     for (std::size_t i = 0; i < count; ++i) {
@@ -137,20 +145,20 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
       archive.write(Recipe::Rule::slot_names[i], c10::IValue(compact(slots_[i])));
     }
     if constexpr (ruled) {
-      if (!age_only_) archive.write("agmohd_memory", c10::IValue(to_tensor(record.rule)));
+      if (rule_known_) archive.write("agmohd_memory", to_value(record.rule, of_rule));
     }
     if constexpr (guarded) {
-      if (!age_only_) archive.write("agmohd_guard", c10::IValue(to_tensor(record.guard)));
+      if (guard_known_) archive.write("agmohd_guard", to_value(record.guard, of_rule));
     }
     if constexpr (watched) {
-      archive.write("agmohd_hindrance", c10::IValue(to_tensor(record.hindrance)));
+      archive.write("agmohd_hindrance", to_value(record.hindrance, of_hindrance));
     }
     if constexpr (remembered) {
-      archive.write("agmohd_gradient", c10::IValue(to_tensor(record.gradient)));
+      archive.write("agmohd_gradient", to_value(record.gradient, of_gradient));
     }
     if constexpr (Recipe::heals) {
       if (!has_snapshots()) return;
-      archive.write("agmohd_snapshots", c10::IValue(to_tensor(record.snapshots)));
+      archive.write("agmohd_snapshots", to_value(record.snapshots, of_snapshots));
       for_each_snapshot([&](const std::string& key, const at::Tensor& kept) {
         if (kept.defined()) archive.write(key, c10::IValue(compact(kept)));
       });
@@ -158,9 +166,14 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   }
 
   void serialize(torch::serialize::InputArchive& archive) override {
+    checkpoint::Report report;
+    read(archive, report);
+    report.warn(Recipe::name());
+  }
+  void read(torch::serialize::InputArchive& archive, checkpoint::Report& report) {
     detach();
     record_ = PerTensor{};
-    age_only_ = true;
+    rule_known_ = guard_known_ = false;
     for (std::size_t i = 0; i < count; ++i) {
       c10::IValue value;
       slots_[i] = archive.try_read(Recipe::Rule::slot_names[i], value)
@@ -169,57 +182,26 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     }
     c10::IValue value;
     if (archive.try_read("step", value)) record_.age = value.toInt();
-    TORCH_CHECK(record_.age >= 0, "agmohd: the checkpoint has a state with step = ", record_.age,
+    TORCH_CHECK(record_.age >= 0, detail::classic,
+                "agmohd: the checkpoint has a state with step = ", record_.age,
                 ", but it must be at least 0");
-    if constexpr (ruled) {
-      if (archive.try_read("agmohd_memory", value)) {
-        from_tensor(value.toTensor(), record_.rule);
-        age_only_ = false;
-      }
-    }
-    if constexpr (guarded) {
-      const bool both = (!ruled || !age_only_) && archive.try_read("agmohd_guard", value);
-      if (both) from_tensor(value.toTensor(), record_.guard);
-      age_only_ = !both;
-    }
-    if constexpr (watched) {
-      if (archive.try_read("agmohd_hindrance", value)) {
-        from_tensor(value.toTensor(), record_.hindrance);
-      }
-    }
-    if constexpr (remembered) {
-      if (archive.try_read("agmohd_gradient", value)) {
-        from_tensor(value.toTensor(), record_.gradient);
-      }
-    }
+    /// Whether `memory` was read.
+    const auto part = [&](const char* key, auto& memory, auto each) {
+      if (!archive.try_read(key, value)) return false;
+      if (value.isTensor()) return read_bytes(value.toTensor(), key, memory, report);
+      checkpoint::from_value(value, key, memory, each, report);
+      return true;
+    };
+    if constexpr (ruled) rule_known_ = part("agmohd_memory", record_.rule, of_rule);
+    if constexpr (guarded) guard_known_ = part("agmohd_guard", record_.guard, of_rule);
+    if constexpr (watched) part("agmohd_hindrance", record_.hindrance, of_hindrance);
+    if constexpr (remembered) part("agmohd_gradient", record_.gradient, of_gradient);
     if constexpr (Recipe::heals) {
       snapshots_ = {};
-      if (!archive.try_read("agmohd_snapshots", value)) return;
-      from_tensor(value.toTensor(), record_.snapshots);
+      if (!part("agmohd_snapshots", record_.snapshots, of_snapshots)) return;
       for_each_snapshot([&](const std::string& key, at::Tensor& kept) {
         if (archive.try_read(key, value)) kept = within_storage(value.toTensor());
       });
-    }
-  }
-
-  template <class Digest>
-  void digest(Digest& digest) const {
-    const PerTensor record = this->record();
-    digest.add(record.age);
-    if constexpr (ruled || guarded) digest.add(age_only_);
-    if constexpr (ruled) {
-      if (!age_only_) digest.add(to_tensor(record.rule));
-    }
-    if constexpr (guarded) {
-      if (!age_only_) digest.add(to_tensor(record.guard));
-    }
-    if constexpr (watched) digest.add(to_tensor(record.hindrance));
-    if constexpr (remembered) digest.add(to_tensor(record.gradient));
-    for (const at::Tensor& slot : slots_) digest.add(slot);
-    if constexpr (Recipe::heals) {
-      if (!has_snapshots()) return;
-      digest.add(to_tensor(record.snapshots));
-      for_each_snapshot([&](const std::string&, const at::Tensor& kept) { digest.add(kept); });
     }
   }
 
@@ -240,26 +222,36 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     }
   }
 
-  /// Device memory of a policy as a tensor of int64 bit patterns, exact and independent of the
-  /// number format.
-  template <class M>
-  static at::Tensor to_tensor(const M& memory) {
-    at::Tensor bits = at::empty({std::int64_t(sizeof(M) / 8)}, at::kLong);
-    std::memcpy(bits.data_ptr(), &memory, sizeof(M));
-    return bits;
-  }
-  template <class M>
-  static void from_tensor(const at::Tensor& bits, M& memory) {
-    TORCH_CHECK(bits.scalar_type() == at::kLong && bits.nbytes() == sizeof(M),
-                "agmohd: the checkpoint holds ", bits.nbytes(),
-                " bytes of policy memory, but this recipe has ", sizeof(M));
-    const at::Tensor host = within_storage(bits).cpu().contiguous();
-    std::memcpy(&memory, host.const_data_ptr(), sizeof(M));
-  }
-
  private:
   template <class>
   friend class Binder;
+
+  // The memories of a checkpoint.
+  static constexpr auto of_rule = [](auto& m, const auto& leaf) {
+    checkpoint::each_member("", m, leaf);
+  };
+  static constexpr auto of_hindrance = [](auto& m, const auto& leaf) {
+    checkpoint::Memories<Recipe>::hindrance(m, leaf);
+  };
+  static constexpr auto of_gradient = [](auto& m, const auto& leaf) {
+    checkpoint::Memories<Recipe>::gradient(m, leaf);
+  };
+  static constexpr auto of_snapshots = [](auto& m, const auto& leaf) {
+    checkpoint::Memories<Recipe>::snapshots(m, leaf);
+  };
+  /// Version 0.1 wrote bytes. Those of rules and guards have not changed since; others begin anew.
+  template <class M>
+  static bool read_bytes(const at::Tensor& bits, const std::string& key, M& memory,
+                         checkpoint::Report& report) {
+    const bool known = key == "agmohd_memory" || key == "agmohd_guard";
+    const at::Tensor host = within_storage(bits).cpu().contiguous();
+    if (!known || host.nbytes() != sizeof(M)) {
+      report.reset.insert(key.substr(7) + " of parameters");
+      return false;
+    }
+    std::memcpy(&memory, host.const_data_ptr(), sizeof(M));
+    return true;
+  }
 
   template <std::size_t I>
   const at::Tensor& slot() const {
@@ -310,13 +302,17 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   /// The record with the memory of the rule and its guard filled in where only the age is known.
   PerTensor complete_record(const typename Recipe::Rule::Options& options) const {
     PerTensor record = this->record();
-    if (attached() || !age_only_) return record;
-    if constexpr (requires { Recipe::Rule::without_step; }) {
-      const auto defined = [](const at::Tensor& slot) { return slot.defined(); };
-      if (record.age == 0 && std::any_of(slots_.begin(), slots_.end(), defined)) record.age = 1;
+    if (attached()) return record;
+    if (!rule_known_) {
+      if constexpr (requires { Recipe::Rule::without_step; }) {
+        const auto defined = [](const at::Tensor& slot) { return slot.defined(); };
+        if (record.age == 0 && std::any_of(slots_.begin(), slots_.end(), defined)) record.age = 1;
+      }
+      record.rule = Recipe::Rule::restore(options, record.age);
     }
-    record.rule = Recipe::Rule::restore(options, record.age);
-    if constexpr (Recipe::guards) record.guard = Recipe::Rule::Guard::restore(options, record.age);
+    if constexpr (Recipe::guards) {
+      if (!guard_known_) record.guard = Recipe::Rule::Guard::restore(options, record.age);
+    }
     return record;
   }
   void attach(std::shared_ptr<Executor<Recipe>> executor, std::int32_t position,
@@ -324,7 +320,7 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     executor_ = std::move(executor);
     index_ = position;
     changed_ = std::move(changed);
-    age_only_ = false;
+    rule_known_ = guard_known_ = true;
   }
   /// Before snapshots in the host's memory go: unlike the device's, others may get it at once,
   /// while steps that write it are under way.
@@ -348,8 +344,9 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
 
   std::array<at::Tensor, count> slots_;
   std::array<Snapshot, 2> snapshots_;
-  PerTensor record_{};                          // while not attached
-  bool age_only_ = true;                        // of record_ only the age is known
+  PerTensor record_{};  // while not attached
+  // Of record_: else what the rule, its guard, remember follows from the age.
+  bool rule_known_ = false, guard_known_ = false;
   std::shared_ptr<Executor<Recipe>> executor_;  // holds the record while attached
   std::int32_t index_ = 0;
   std::shared_ptr<bool> changed_;
@@ -359,7 +356,7 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
 template <class Recipe>
 ParamState<Recipe>& state_of(torch::optim::OptimizerParamState* state, Place place) {
   auto* const found = dynamic_cast<ParamState<Recipe>*>(state);
-  TORCH_CHECK(found != nullptr, "agmohd: the state of ", place,
+  TORCH_CHECK(found != nullptr, detail::classic, "agmohd: the state of ", place,
               " is not this optimizer's ParamState; copy its tensors into one");
   return *found;
 }

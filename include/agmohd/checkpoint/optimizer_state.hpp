@@ -14,15 +14,18 @@
 #include <utility>
 #include <vector>
 
+#include "../core/classic.hpp"
 #include "../core/validate.hpp"
 #include "../options.hpp"
 #include "../param_state.hpp"
 #include "digest.hpp"
+#include "memory.hpp"
+#include "report.hpp"
 
 // The archive of an optimizer: torch.optim's layout ("param_groups" with options and the saved
 // addresses of their parameters, "state" by those addresses), so that each reads the other's, and
 // beside it "agmohd" with what torch.optim does not have: the recipe's name, its memory, the
-// options of the optimizer as a whole.
+// options of the optimizer as a whole, and the digest of all entries.
 namespace agmohd::checkpoint {
 
 template <class Recipe>
@@ -39,64 +42,118 @@ struct Loaded {
   std::vector<std::pair<void*, std::unique_ptr<ParamState<Recipe>>>> states;
   Options<Recipe> options;
   typename Recipe::Memory memory{};
+  Report report;
 };
 
 inline std::string key_of(const at::Tensor& param) {
   return std::to_string(reinterpret_cast<std::size_t>(param.unsafeGetTensorImpl()));
 }
 
+/// The format of "agmohd". Names make room for growth; a new number is for what they cannot say.
+/// Version 0.1 of the library wrote none.
+inline constexpr std::int64_t kFormat = 2;
+
+/// Reads and writes the memory of the optimizer.
+template <class Recipe>
+inline constexpr auto of_optimizer =
+    [](auto& memory, const auto& leaf) { Memories<Recipe>::optimizer(memory, leaf); };
+
 template <class Recipe>
 void write(torch::serialize::OutputArchive& archive, const Written<Recipe>& from) {
-  using torch::serialize::OutputArchive;
   archive.write("pytorch_version", c10::IValue("1.5.0"));  // the version of torch.optim's format
 
-  Digest digest;
-  OutputArchive states(archive.compilation_unit()), groups(archive.compilation_unit());
-  groups.write("param_groups/size", at::scalar_tensor(std::int64_t(from.groups.size()), at::kLong));
+  Contents contents;
+  Writer states(archive, contents, "state"), groups(archive, contents, "param_groups");
+  groups.write_count("param_groups/size", from.groups.size());
   for (std::size_t g = 0; g < from.groups.size(); ++g) {
-    OutputArchive group(archive.compilation_unit()), options(archive.compilation_unit());
+    const std::string number = std::to_string(g);
+    Writer group = groups.nested("param_groups/" + number), options = group.nested("options");
     const auto& params = from.groups[g].params();
-    group.write("params/size", at::scalar_tensor(std::int64_t(params.size()), at::kLong));
+    group.write_count("params/size", params.size());
     for (std::size_t i = 0; i < params.size(); ++i) {
       group.write("params/" + std::to_string(i), c10::IValue(key_of(params[i])));
       const auto found = from.states.find(params[i].unsafeGetTensorImpl());
       if (found == from.states.end()) continue;
-      const ParamState<Recipe>& typed = state_of<Recipe>(found->second.get(), Place{g, i});
-      typed.digest(digest);
-      OutputArchive state(archive.compilation_unit());
-      typed.serialize(state);
+      Writer state = states.nested(key_of(params[i]));
+      state_of<Recipe>(found->second.get(), Place{g, i}).write(state);
       states.write(key_of(params[i]), state);
     }
-    const auto& group_options = options_of<Recipe>(from.groups[g], g);
-    group_options.serialize(options);
-    group_options.digest(digest, detail::OptionPart::group);
+    options_of<Recipe>(from.groups[g], g).write_group(options);
     group.write("options", options);
-    groups.write("param_groups/" + std::to_string(g), group);
+    groups.write("param_groups/" + number, group);
   }
-  archive.write("state", states);
-  archive.write("param_groups", groups);
+  states.write_to(archive);
+  groups.write_to(archive);
 
-  OutputArchive own(archive.compilation_unit()), options(archive.compilation_unit());
+  Writer own(archive, contents, "agmohd"), options = own.nested("options");
+  own.write("format", c10::IValue(kFormat));
   own.write("recipe", c10::IValue(Recipe::name()));
-  own.write("memory", c10::IValue(ParamState<Recipe>::to_tensor(from.memory)));
-  from.options.serialize_shared(options);
+  own.write("memory", to_value(from.memory, of_optimizer<Recipe>));
+  from.options.write_shared(options);
   own.write("options", options);
-  from.options.digest(digest, detail::OptionPart::shared);
-  digest.add(ParamState<Recipe>::to_tensor(from.memory));
-  own.write("digest", c10::IValue(digest.value()));
-  Digest storage;
-  from.options.digest(storage, detail::OptionPart::storage);
-  own.write("storage_digest", c10::IValue(storage.value()));
-  archive.write("agmohd", own);
+  own.write("contents", c10::IValue(contents.value()));
+  own.write_to(archive);
 }
 
 /// A number that was saved as a tensor.
 inline std::int64_t read_count(torch::serialize::InputArchive& archive, const char* key) {
   at::Tensor x;
   archive.read(key, x);
-  TORCH_CHECK(within_storage(x).numel() == 1 && x.scalar_type() == at::kLong,
+  TORCH_CHECK(within_storage(x).numel() == 1 && x.scalar_type() == at::kLong, detail::classic,
               "agmohd: the checkpoint is damaged: ", key, " is not a number");
   return x.item<std::int64_t>();
+}
+
+/// Throws c10::Error unless the archive holds what was written. Version 0.1 is not checked.
+inline void check_contents(torch::serialize::InputArchive& archive,
+                           torch::serialize::InputArchive& own, Report& report) {
+  c10::IValue value;
+  if (!own.try_read("format", value)) {
+    TORCH_CHECK(own.try_read("digest", value), "agmohd: the checkpoint is damaged: no digest");
+    report.unchecked = true;
+    return;
+  }
+  TORCH_CHECK(value.toInt() <= kFormat, detail::classic, "agmohd: the checkpoint is of format ",
+              value.toInt(), ", but this version of agmohd reads up to ", kFormat);
+  Contents contents;
+  for (const char* part : {"state", "param_groups", "agmohd"}) {
+    torch::serialize::InputArchive entries;
+    if (archive.try_read(part, entries)) contents.add(part, entries);
+  }
+  own.read("contents", value);
+  const std::int64_t expected = value.toInt();
+  contents.remove("agmohd/contents", value);
+  TORCH_CHECK(contents.value() == expected,
+              "agmohd: the checkpoint is damaged: its contents do not match its digest");
+}
+
+/// Reads "agmohd", the part that torch.optim does not have.
+template <class Recipe>
+void read_own(torch::serialize::InputArchive& own, Loaded<Recipe>& out) {
+  c10::IValue value;
+  own.read("recipe", value);
+  const std::string recipe = value.toStringRef(), rule = recipe.substr(0, recipe.find('/'));
+  TORCH_CHECK(rule == Recipe::Rule::name(), detail::classic, "agmohd: the checkpoint is of recipe ",
+              recipe, ", but this optimizer's is ", Recipe::name(), ", and their rules differ");
+  // State that was stored in another way is converted.
+  const bool same = recipe == Recipe::policies() || recipe.starts_with(Recipe::policies() + "/");
+  if (!same) out.report.other_recipe = recipe;
+  own.read("memory", value);
+  if (value.isTensor()) {  // version 0.1 wrote bytes, of which the first are known
+    const at::Tensor bits = within_storage(value.toTensor()).cpu().contiguous();
+    TORCH_CHECK(bits.scalar_type() == at::kLong && bits.numel() > 0,
+                "agmohd: the checkpoint is damaged: it has no memory");
+    out.memory.updates = *bits.const_data_ptr<std::int64_t>();
+    if (bits.numel() > 1) out.report.reset.insert("memory of the optimizer");
+  } else {
+    from_value(value, "optimizer:", out.memory, of_optimizer<Recipe>, out.report);
+  }
+  TORCH_CHECK(out.memory.updates >= 0, detail::classic,
+              "agmohd: the checkpoint has updates = ", out.memory.updates,
+              ", but it must be at least 0");
+  torch::serialize::InputArchive options;
+  own.read("options", options);
+  out.options.read_shared(options, out.report);
 }
 
 /// Reads a whole archive against the groups of an optimizer. Throws c10::Error and changes nothing.
@@ -108,35 +165,11 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
   Loaded<Recipe> out;
   out.options = defaults;
 
-  Digest digest;
-  std::int64_t expected = 0;
   InputArchive own;
   const bool ours = archive.try_read("agmohd", own);
   if (ours) {
-    c10::IValue value;
-    own.read("recipe", value);
-    // State that was stored in another way is converted.
-    const std::string& recipe = value.toStringRef();
-    TORCH_CHECK(recipe == Recipe::policies() || recipe.starts_with(Recipe::policies() + "/"),
-                "agmohd: the checkpoint is of recipe ", recipe, ", but this optimizer's is ",
-                Recipe::name());
-    const bool same_storage = recipe == Recipe::name();
-    own.read("memory", value);
-    ParamState<Recipe>::from_tensor(value.toTensor(), out.memory);
-    TORCH_CHECK(out.memory.updates >= 0,
-                "agmohd: the checkpoint has updates = ", out.memory.updates,
-                ", but it must be at least 0");
-    InputArchive options;
-    own.read("options", options);
-    out.options.serialize_shared(options);
-    if (same_storage && own.try_read("storage_digest", value)) {
-      Digest storage;
-      out.options.digest(storage, detail::OptionPart::storage);
-      TORCH_CHECK(storage.value() == value.toInt(),
-                  "agmohd: the checkpoint is damaged: its contents do not match its digest");
-    }
-    own.read("digest", value);
-    expected = value.toInt();
+    check_contents(archive, own, out.report);
+    read_own(own, out);
   }
 
   InputArchive groups, states;
@@ -144,14 +177,15 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
               "agmohd: the archive does not hold the state of an optimizer (no param_groups and "
               "state in it)");
   const std::int64_t group_count = read_count(groups, "param_groups/size");
-  TORCH_CHECK(group_count == std::int64_t(current.size()), "agmohd: the checkpoint has ",
-              group_count, " parameter groups, but this optimizer has ", current.size());
+  TORCH_CHECK(group_count == std::int64_t(current.size()), detail::classic,
+              "agmohd: the checkpoint has ", group_count,
+              " parameter groups, but this optimizer has ", current.size());
   for (std::size_t g = 0; g < current.size(); ++g) {
     InputArchive group, options;
     groups.read("param_groups/" + std::to_string(g), group);
     const auto& params = current[g].params();
     const std::int64_t param_count = read_count(group, "params/size");
-    TORCH_CHECK(param_count == std::int64_t(params.size()), "agmohd: group ", g,
+    TORCH_CHECK(param_count == std::int64_t(params.size()), detail::classic, "agmohd: group ", g,
                 " of the checkpoint has ", param_count,
                 " parameters, but that of this optimizer has ", params.size());
 
@@ -161,11 +195,11 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
       // torch.optim has no maximize; every other option of the rule is in each checkpoint of it.
       TORCH_CHECK(
           options.try_read(f.name, value) || (!ours && std::string_view(f.name) == "maximize"),
-          "agmohd: the checkpoint lacks option ", f.name, " of group ", g, ": it is not one of ",
-          Recipe::Rule::name());
+          detail::classic, "agmohd: the checkpoint lacks option ", f.name, " of group ", g,
+          ": it is not one of ", Recipe::Rule::name());
     });
     out.groups.push_back(options_of<Recipe>(current[g], g));
-    out.groups.back().serialize(options);
+    out.groups.back().read_group(options, " of group " + std::to_string(g), out.report);
 
     const unsigned used = Recipe::Rule::slots(out.groups.back().group().rule);
     for (std::size_t i = 0; i < params.size(); ++i) {
@@ -174,8 +208,7 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
       InputArchive saved;
       if (!states.try_read(value.toStringRef(), saved)) continue;
       auto state = std::make_unique<ParamState<Recipe>>();
-      state->serialize(saved);
-      state->digest(digest);
+      state->read(saved, out.report);
       // Storage of its own: what was read may be shared, or used for another load.
       const auto adopt = [&](at::Tensor& x, const char* name, at::Device device) {
         validate_slot(x, params[i], name, place);
@@ -183,7 +216,7 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
       };
       state->for_each_slot([&](std::size_t j, at::Tensor& slot) {
         const char* const name = Recipe::Rule::slot_names[j];
-        TORCH_CHECK(slot.defined() || (used >> j & 1U) == 0,
+        TORCH_CHECK(slot.defined() || (used >> j & 1U) == 0, detail::classic,
                     "agmohd: the checkpoint lacks the state ", name, " of ", place);
         adopt(slot, name, params[i].device());
       });
@@ -194,12 +227,7 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
       if (!ours) out.memory.updates = std::max(out.memory.updates, state->step());
       out.states.emplace_back(params[i].unsafeGetTensorImpl(), std::move(state));
     }
-    out.groups.back().digest(digest, detail::OptionPart::group);
   }
-  out.options.digest(digest, detail::OptionPart::shared);
-  digest.add(ParamState<Recipe>::to_tensor(out.memory));
-  TORCH_CHECK(!ours || digest.value() == expected,
-              "agmohd: the checkpoint is damaged: its contents do not match its digest");
   return out;
 }
 

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "../param_state.hpp"
+#include "classic.hpp"
 #include "lanes.hpp"
 #include "parallel.hpp"
 #include "validate.hpp"
@@ -286,7 +287,8 @@ class Binder {
       for (std::size_t i = 0; i < params.size(); ++i, ++index) {
         const Place place{g, i};
         validate_param(params[i], place);
-        TORCH_CHECK(seen.insert(params[i].unsafeGetTensorImpl()).second, "agmohd: ", place,
+        TORCH_CHECK(seen.insert(params[i].unsafeGetTensorImpl()).second, detail::classic,
+                    "agmohd: ", place,
                     " appears more than once among the parameters of this optimizer");
         const at::Tensor& grad = params[i].grad();
         if (grad.defined()) {
@@ -380,7 +382,8 @@ class Binder {
     const at::ScalarType type = state_type<typename Recipe::Storage>(c.param);
     const auto creating = [&] {
       TORCH_CHECK(
-          !executor->capturing(), "agmohd: ", Place{std::size_t(c.group), c.position},
+          !executor->capturing(), detail::classic,
+          "agmohd: ", Place{std::size_t(c.group), c.position},
           " needs new state while a CUDA graph is captured; call prepare() before the capture");
     };
     if (c.state == nullptr) {

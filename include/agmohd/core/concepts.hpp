@@ -26,7 +26,8 @@ concept Policy = requires(typename P::Options options) {
 }
 &&std::is_trivially_copyable_v<typename P::Options>;
 
-/// Device memory of a policy: copied as bytes, also into checkpoints.
+/// Device memory of a policy: copied as bytes; into checkpoints by the names of its members, where
+/// it lists them (core/members.hpp).
 template <class M>
 concept PolicyMemory = std::is_trivially_copyable_v<M> && std::is_default_constructible_v<M> &&
     (std::is_empty_v<M> || sizeof(M) % 8 == 0);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -18,6 +19,7 @@ namespace agmohd {
 template <class... Part>
 void refuse(const Part&... parts) {
   std::ostringstream out;
+  out.imbue(std::locale::classic());
   out.precision(17);
   (out << ... << parts);
   throw std::invalid_argument(out.str());
@@ -27,6 +29,7 @@ namespace detail {
 
 inline std::string text(const Bounds& bounds) {
   std::ostringstream out;
+  out.imbue(std::locale::classic());
   const bool low = std::isfinite(bounds.low), high = std::isfinite(bounds.high);
   if (low && high) {
     out << "in " << (bounds.low_allowed ? '[' : '(') << bounds.low << ", " << bounds.high

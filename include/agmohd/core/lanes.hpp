@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "../cuda/executor.hpp"
+#include "classic.hpp"
 #include "cpu.hpp"
 #include "executor.hpp"
 #include "reference.hpp"
@@ -161,7 +162,8 @@ class Lanes {
     if (const auto* const kernels = cuda::find_kernels<Recipe>()) {
       return std::make_shared<cuda::CudaExecutor<Recipe>>(device.index(), *kernels);
     }
-    TORCH_WARN_ONCE("agmohd: no CUDA kernels were compiled for the recipe ", Recipe::name(),
+    TORCH_WARN_ONCE(detail::classic, "agmohd: no CUDA kernels were compiled for the recipe ",
+                    Recipe::name(),
                     "; its tensors take the slow reference lane. Add to CMakeLists.txt: "
                     "agmohd_add_kernels(<target> HEADER <header of the recipe> RECIPES <recipe>)");
     return nullptr;

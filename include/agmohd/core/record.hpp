@@ -34,9 +34,17 @@ struct Record {
 struct Tally {
   static constexpr int give_up = 9;
   enum Did : int { skip = 10, clip, bound, throttle, momentum, rollback, kinds };
+  static constexpr const char* names[kinds] = {
+      "non-finite",     "explosion",   "step too large",   "impossible moment",
+      "loss spike",     "oscillation", "vanishing",        "plateau",
+      "accepted",       "give up",     "skipped",          "clipped",
+      "clipped harder", "throttled",   "momentum lowered", "rolled back"};
   std::int64_t steps = 0;
   std::int64_t count[kinds] = {};
   std::int64_t last[kinds] = {};
+  constexpr void members(auto&& f) {
+    f("steps", steps), f("count", count, names), f("last", last, names);
+  }
 
   AGMOHD_HD void add(int kind) {
     count[kind] += 1;

@@ -50,6 +50,10 @@ struct Signals {
 struct Swept {
   double update2 = 0, updated = 0, along_previous = 0, along = 0;
   std::int64_t guarded = 0;
+  constexpr void members(auto&& f) {
+    f("update2", update2), f("updated", updated), f("along_previous", along_previous),
+        f("along", along), f("guarded", guarded);
+  }
 };
 
 /// Adds what was swept elsewhere, or earlier; each a Swept or Signals.

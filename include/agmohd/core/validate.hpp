@@ -10,6 +10,7 @@
 #include <ostream>
 #include <type_traits>
 
+#include "classic.hpp"
 #include "elements.hpp"
 
 namespace agmohd {
@@ -46,44 +47,46 @@ at::ScalarType state_type(const at::Tensor& param) {
 
 /// Throws c10::Error unless `param` is a tensor that an optimizer can update.
 inline void validate_param(const at::Tensor& param, const Place& place) {
-  TORCH_CHECK(param.defined(), "agmohd: ", place, " is an undefined tensor");
-  TORCH_CHECK(param.layout() == at::kStrided, "agmohd: ", place, " has layout ", param.layout(),
-              ", but it must be strided (dense)");
-  TORCH_CHECK(dtype_of(param.scalar_type()), "agmohd: ", place, " has dtype ", param.scalar_type(),
-              ", but it must be Float, Double, BFloat16 or Half");
-  TORCH_CHECK(param.is_leaf(), "agmohd: can't optimize a non-leaf Tensor: ", place,
+  TORCH_CHECK(param.defined(), detail::classic, "agmohd: ", place, " is an undefined tensor");
+  TORCH_CHECK(param.layout() == at::kStrided, detail::classic, "agmohd: ", place, " has layout ",
+              param.layout(), ", but it must be strided (dense)");
+  TORCH_CHECK(dtype_of(param.scalar_type()), detail::classic, "agmohd: ", place, " has dtype ",
+              param.scalar_type(), ", but it must be Float, Double, BFloat16 or Half");
+  TORCH_CHECK(param.is_leaf(), detail::classic, "agmohd: can't optimize a non-leaf Tensor: ", place,
               " is the result of an operation; pass the tensor that requires the gradient itself");
   if (param.is_non_overlapping_and_dense()) return;
   for (std::int64_t d = 0; d < param.dim(); ++d) {
-    TORCH_CHECK(param.stride(d) != 0 || param.size(d) <= 1, "agmohd: ", place,
+    TORCH_CHECK(param.stride(d) != 0 || param.size(d) <= 1, detail::classic, "agmohd: ", place,
                 " is expanded (dimension ", d,
                 " has stride 0): several of its elements share memory; pass a contiguous copy");
   }
 }
 
 inline void validate_grad(const at::Tensor& param, const at::Tensor& grad, const Place& place) {
-  TORCH_CHECK(grad.layout() == at::kStrided, "agmohd: the gradient of ", place, " has layout ",
-              grad.layout(),
+  TORCH_CHECK(grad.layout() == at::kStrided, detail::classic, "agmohd: the gradient of ", place,
+              " has layout ", grad.layout(),
               ", but it must be strided (dense): call to_dense(), or build the embedding with "
               "sparse(false)");
-  TORCH_CHECK(grad.scalar_type() == param.scalar_type(), "agmohd: the gradient of ", place,
-              " has dtype ", grad.scalar_type(), ", but it must be that of the parameter, ",
-              param.scalar_type());
-  TORCH_CHECK(grad.device() == param.device(), "agmohd: the gradient of ", place, " is on ",
-              grad.device(), ", but it must be where the parameter is, on ", param.device());
-  TORCH_CHECK(grad.sizes() == param.sizes(), "agmohd: the gradient of ", place, " has shape ",
-              grad.sizes(), ", but it must be that of the parameter, ", param.sizes());
+  TORCH_CHECK(grad.scalar_type() == param.scalar_type(), detail::classic,
+              "agmohd: the gradient of ", place, " has dtype ", grad.scalar_type(),
+              ", but it must be that of the parameter, ", param.scalar_type());
+  TORCH_CHECK(grad.device() == param.device(), detail::classic, "agmohd: the gradient of ", place,
+              " is on ", grad.device(), ", but it must be where the parameter is, on ",
+              param.device());
+  TORCH_CHECK(grad.sizes() == param.sizes(), detail::classic, "agmohd: the gradient of ", place,
+              " has shape ", grad.sizes(), ", but it must be that of the parameter, ",
+              param.sizes());
 }
 
 inline void validate_slot(const at::Tensor& slot, const at::Tensor& param, const char* name,
                           const Place& place) {
   if (!slot.defined()) return;
-  TORCH_CHECK(slot.sizes() == param.sizes(), "agmohd: the state ", name, " of ", place,
-              " has shape ", slot.sizes(), ", but it must be that of the parameter, ",
+  TORCH_CHECK(slot.sizes() == param.sizes(), detail::classic, "agmohd: the state ", name, " of ",
+              place, " has shape ", slot.sizes(), ", but it must be that of the parameter, ",
               param.sizes());
   TORCH_CHECK(slot.layout() == at::kStrided && at::isFloatingType(slot.scalar_type()),
-              "agmohd: the state ", name, " of ", place, " is ", slot.layout(), " ",
-              slot.scalar_type(), ", but it must be a strided tensor of a floating dtype");
+              detail::classic, "agmohd: the state ", name, " of ", place, " is ", slot.layout(),
+              " ", slot.scalar_type(), ", but it must be a strided tensor of a floating dtype");
 }
 
 inline bool is_dense(const at::Tensor& x) { return x.is_non_overlapping_and_dense(); }

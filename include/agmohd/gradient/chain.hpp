@@ -123,6 +123,16 @@ struct Chain<H, L...> {
     return agmohd::detail::name_of<Text, H, L...>("");
   }
 
+  /// Calls f(name, memory) for each link that remembers something.
+  static void each_tensor_memory(TensorMemory& m, auto&& f) {
+    if constexpr (!std::is_empty_v<typename agmohd::detail::TensorMemory<H>::type>) {
+      f(H::name(), Memories::head(m));
+    }
+    if constexpr (!std::is_empty_v<typename Rest::TensorMemory>) {
+      Rest::each_tensor_memory(Memories::rest(m), f);
+    }
+  }
+
   template <class R>
   struct Coefficients {
     typename H::template Coefficients<R> head;

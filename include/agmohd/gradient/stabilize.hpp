@@ -32,6 +32,7 @@ struct Stabilize {
   /// Exponential mean from 0; `unseen` is the weight of that 0.
   struct Mean {
     double sum = 0, unseen = 1;
+    constexpr void members(auto&& f) { f("sum", sum), f("unseen", unseen); }
     AGMOHD_HD double learn(double x, double decay) {
       sum = decay * sum + (1 - decay) * x;
       unseen *= decay;
@@ -40,6 +41,7 @@ struct Stabilize {
   };
   struct TensorMemory {
     Mean max_abs, norm, norm2;
+    constexpr void members(auto&& f) { f("max_abs", max_abs), f("norm", norm), f("norm2", norm2); }
   };
   static constexpr auto fields =
       describe(field("stabilize_norm", &Options::stabilize_norm, in(0, 1)),

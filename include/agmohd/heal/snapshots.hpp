@@ -33,6 +33,9 @@ struct Snapshots {
     std::int64_t made = 0;        ///< snapshots so far
     std::int64_t stamps[2] = {};  ///< `made` when each was written; 0: never; negative: swapped out
     std::int64_t since_swap = kWatch;  ///< steps, up to kWatch
+    constexpr void members(auto&& f) {
+      f("healthy", healthy), f("made", made), f("stamps", stamps), f("since_swap", since_swap);
+    }
   };
   static constexpr auto fields =
       describe(field("snapshots", &Options::snapshots),

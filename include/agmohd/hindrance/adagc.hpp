@@ -31,9 +31,13 @@ struct AdaGC {
     Nonfinite::Memory nonfinite;
     std::int64_t steps = 0;  ///< applied, this one included
     double factor = 1;       ///< of the global clip in this step
+    constexpr void members(auto&& f) {
+      f("nonfinite", nonfinite), f("steps", steps), f("factor", factor);
+    }
   };
   struct TensorMemory {
     double mean = kNone;  ///< of the bounded norms
+    constexpr void members(auto&& f) { f("mean", mean); }
   };
   static constexpr auto fields =
       describe(field("adagc_beta", &Options::adagc_beta, in(0, 1)),

@@ -51,6 +51,20 @@ struct Kinds<H, L...> {
     return agmohd::detail::name_of<Text, H, L...>("");
   }
 
+  /// Calls f(name, memory) for each kind that remembers something.
+  static void each_memory(Memory& m, auto&& f) {
+    if constexpr (!std::is_empty_v<typename H::Memory>) f(H::name(), Memories::head(m));
+    if constexpr (!std::is_empty_v<typename Rest::Memory>) Rest::each_memory(Memories::rest(m), f);
+  }
+  static void each_tensor_memory(TensorMemory& m, auto&& f) {
+    if constexpr (!std::is_empty_v<typename agmohd::detail::TensorMemory<H>::type>) {
+      f(H::name(), TensorMemories::head(m));
+    }
+    if constexpr (!std::is_empty_v<typename Rest::TensorMemory>) {
+      Rest::each_tensor_memory(TensorMemories::rest(m), f);
+    }
+  }
+
   AGMOHD_HD static void examine(const Options& o, const Signals& s, const Memory& m, Verdict& v) {
     H::examine(o.head, s, Memories::head(m), v);
     Rest::examine(o.rest, s, Memories::rest(m), v);
@@ -96,6 +110,9 @@ struct Detectors {
   static Text name() {
     return agmohd::detail::name_of<Text, Kinds>("Detectors");
   }
+
+  static void each_memory(Memory& m, auto&& f) { Kinds::each_memory(m, f); }
+  static void each_tensor_memory(TensorMemory& m, auto&& f) { Kinds::each_tensor_memory(m, f); }
 
   AGMOHD_HD static Verdict inspect(const Options& o, const Signals& s, const Memory& m) {
     return examined<Kinds>(o.kinds, s, m, o.hindrance_threshold);

@@ -23,6 +23,9 @@ struct Explosion {
     Spread norm;  ///< of ln(norm)
     SkipBudget skips;
     std::int64_t clips_only = 0;  ///< steps that may not be skipped, after an acceptance
+    constexpr void members(auto&& f) {
+      f("norm", norm), f("skips", skips), f("clips_only", clips_only);
+    }
   };
   using TensorMemory = Spread;  ///< of the tensor's ln(norm)
   static constexpr auto fields = describe();

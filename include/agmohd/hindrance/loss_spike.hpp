@@ -50,6 +50,12 @@ struct LossSpike {
     double recent[kRecent] = {};  ///< the last losses, at `losses` modulo kRecent
     double recent_sum = 0;        ///< of the last kRecent - 1
     std::int64_t rollbacks[3] = {-1000, -1000, -1000};  ///< when the last ones were, in `applied`
+    constexpr void members(auto&& f) {
+      f("loss", loss), f("norm", norm), f("applied", applied), f("losses", losses), f("high", high),
+          f("nonfinite", nonfinite), f("watched", watched), f("failed", failed),
+          f("no_better", no_better), f("refused", refused), f("row", row), f("apart", apart),
+          f("recent", recent), f("recent_sum", recent_sum), f("rollbacks", rollbacks);
+    }
   };
   static constexpr auto fields = describe();
   static constexpr unsigned wants = kLoss | kNorm | kNonfinite;

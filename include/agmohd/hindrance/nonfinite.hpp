@@ -18,6 +18,7 @@ struct Nonfinite {
   struct Options {};
   struct Memory {
     SkipBudget skips;
+    constexpr void members(auto&& f) { f("skips", skips); }
   };
   static constexpr auto fields = describe();
   static constexpr unsigned wants = kNonfinite | kLoss;

@@ -23,6 +23,10 @@ struct Oscillation {
     Spread loss;
     double loss_before = 0;  ///< mean loss when the run began
     std::int64_t run = 0;    ///< steps in a row
+    constexpr void members(auto&& f) {
+      f("scale", scale), f("along_previous", along_previous), f("along", along), f("loss", loss),
+          f("loss_before", loss_before), f("run", run);
+    }
   };
   static constexpr auto fields = describe();
   static constexpr unsigned wants = kAlignment | kLoss;

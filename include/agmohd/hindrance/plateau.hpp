@@ -24,6 +24,10 @@ struct Plateau {
     std::int64_t count = 0;        ///< losses
     std::int64_t flat = 0;         ///< whether the last comparison found a plateau
     double lowered = 1;            ///< what it lowers the learning rate to
+    constexpr void members(auto&& f) {
+      f("loss", loss), f("sum", sum), f("previous", previous), f("count", count), f("flat", flat),
+          f("lowered", lowered);
+    }
   };
   static constexpr auto fields =
       describe(field("plateau_factor", &Options::plateau_factor, Bounds{0, 1, false, true}),

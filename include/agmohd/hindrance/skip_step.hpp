@@ -28,10 +28,14 @@ struct SkipStep {
   struct Window {
     double values[kMost] = {};
     std::int64_t count = 0;
+    constexpr void members(auto&& f) { f("values", values), f("count", count); }
   };
   struct Memory {
     Nonfinite::Memory nonfinite;
     Window losses, norms;
+    constexpr void members(auto&& f) {
+      f("nonfinite", nonfinite), f("losses", losses), f("norms", norms);
+    }
   };
   static constexpr auto fields =
       describe(field("sigma_factor", &Options::sigma_factor, above(0)),

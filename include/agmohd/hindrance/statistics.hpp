@@ -39,6 +39,9 @@ AGMOHD_HD inline double observe(double& unseen) {
 /// Every function that needs sigma takes its least value.
 struct Spread {
   double mean = 0, variance = 0, unseen = 1;
+  constexpr void members(auto&& f) {
+    f("mean", mean), f("variance", variance), f("unseen", unseen);
+  }
 
   /// Whether rules may act on it: from the 50th observation on.
   AGMOHD_HD bool acts() const { return unseen <= detail::kActs; }
@@ -77,6 +80,7 @@ struct Spread {
 /// that grows linearly from its first step on is never above twice the mean.
 struct Size {
   double mean = 0, unseen = 1;
+  constexpr void members(auto&& f) { f("mean", mean), f("unseen", unseen); }
 
   /// Whether rules may act on it: from the 100th observation on.
   AGMOHD_HD bool acts() const { return unseen <= detail::kActsLate; }
@@ -91,6 +95,7 @@ struct Size {
 /// many steps only a small share can be skipped, however the skips are spread.
 struct SkipBudget {
   std::int64_t spent = 0;
+  constexpr void members(auto&& f) { f("spent", spent); }
 
   /// Whether one more may be skipped, if `most` in a row may.
   AGMOHD_HD bool allows(std::int64_t most) const { return spent < kCost * most; }

@@ -22,6 +22,7 @@ struct StepTooLarge {
   struct Memory {
     Size step;      ///< lr * RMS(u)
     double lr = 0;  ///< of the last applied step
+    constexpr void members(auto&& f) { f("step", step), f("lr", lr); }
   };
   static constexpr auto fields = describe();
   static constexpr unsigned wants = kUpdate;

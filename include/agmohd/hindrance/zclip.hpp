@@ -30,6 +30,9 @@ struct ZClip {
     Nonfinite::Memory nonfinite;
     std::int64_t count = 0;         ///< norms
     double mean = 0, variance = 0;  ///< during the warm-up the sum of squared deviations
+    constexpr void members(auto&& f) {
+      f("nonfinite", nonfinite), f("count", count), f("mean", mean), f("variance", variance);
+    }
   };
   static constexpr auto fields =
       describe(field("zclip_alpha", &Options::zclip_alpha, in(0, 1)),

@@ -22,6 +22,7 @@ struct Adaptive {
   struct Memory {
     double calm = 1;          ///< 0: min_momentum, 1: beta1
     std::int64_t strain = 0;  ///< 10 for a hindered step, less 1 for a calm one
+    constexpr void members(auto&& f) { f("calm", calm), f("strain", strain); }
   };
   static constexpr auto fields = describe(field("min_momentum", &Options::min_momentum, in(0, 1)));
   static constexpr bool needs_first_moment = true;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <iomanip>
 #include <limits>
+#include <locale>
 #include <ostream>
 #include <sstream>
 #include <string>
@@ -19,11 +20,7 @@
 namespace agmohd::monitor {
 
 /// The names of the bits of Flag and of Tally::Did, in their order.
-inline constexpr const char* kind_names[Tally::kinds] = {
-    "non-finite",     "explosion",   "step too large",   "impossible moment",
-    "loss spike",     "oscillation", "vanishing",        "plateau",
-    "accepted",       "give up",     "skipped",          "clipped",
-    "clipped harder", "throttled",   "momentum lowered", "rolled back"};
+inline constexpr auto& kind_names = Tally::names;
 
 /// A slot's record; its step is 0 if there is none, or the device writes it just now.
 inline Record read(const RecordRing::Slot& slot) {
@@ -79,6 +76,7 @@ inline std::string flag_names(unsigned flags) {
 /// One record as a sentence.
 inline std::string describe(const Record& r) {
   std::ostringstream out;
+  out.imbue(std::locale::classic());
   out << "step " << r.step << " (" << r.updates << " applied before): " << flag_names(r.flags)
       << "; loss " << r.loss << ", gradient norm " << r.norm << ", learning rate " << r.lr;
   return out.str();
@@ -87,6 +85,7 @@ inline std::string describe(const Record& r) {
 /// A line for each kind of intervention that happened.
 inline std::string summary(const Tally& tally) {
   std::ostringstream out;
+  out.imbue(std::locale::classic());
   out << tally.steps << " steps, " << tally.count[Tally::skip] << " skipped\n";
   for (int i = 0; i < Tally::kinds; ++i) {
     if (tally.count[i] == 0) continue;
@@ -102,6 +101,7 @@ inline void write_csv(std::ostream& out, const std::vector<Record>& records, boo
     out << "step,updates,loss,lr,norm,update_rms,level,clip_factor,momentum,lr_factor,skipped,"
            "rolled_back,flags\n";
   }
+  const std::locale locale = out.imbue(std::locale::classic());
   const auto precision = out.precision(std::numeric_limits<double>::max_digits10);
   for (const Record& r : records) {
     out << r.step << ',' << r.updates << ',' << r.loss << ',' << r.lr << ',' << r.norm << ','
@@ -110,6 +110,7 @@ inline void write_csv(std::ostream& out, const std::vector<Record>& records, boo
         << "\"\n";
   }
   out.precision(precision);
+  out.imbue(locale);
 }
 
 }  // namespace agmohd::monitor

@@ -4,12 +4,16 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <memory>
+#include <sstream>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -72,11 +76,23 @@ class Watcher {
   std::int64_t last_ = 0, missed_ = 0, waited_for_ = 0;
 };
 
-/// A sink that writes records into a new file as write_csv does, a line at once.
+/// A sink that writes records as write_csv does, a line at once: into a new file, or behind those
+/// that a run before has left. Throws std::runtime_error that names the file.
 class CsvFile {
  public:
   explicit CsvFile(std::string path) : path_(std::move(path)), out_(path_, std::ios::binary) {
     write_csv(out_, {});
+    check();
+  }
+  /// Goes on after step `after` (Record::step) of the run that wrote the file: its later lines go,
+  /// since a run that was resumed from a checkpoint writes them again. A file that is not there is
+  /// begun.
+  CsvFile(std::string path, std::int64_t after) : path_(std::move(path)) {
+    std::error_code missing;
+    const bool begun = std::filesystem::file_size(path_, missing) > 0 && !missing;
+    if (begun) std::filesystem::resize_file(path_, bytes_up_to(after));
+    out_.open(path_, std::ios::binary | std::ios::app);
+    if (!begun) write_csv(out_, {});
     check();
   }
   void operator()(const Record& record) {
@@ -85,6 +101,24 @@ class CsvFile {
   }
 
  private:
+  /// Up to the first line of a later step, or one that was not written to its end.
+  std::uintmax_t bytes_up_to(std::int64_t after) const {
+    std::ifstream in(path_, std::ios::binary);
+    std::string line, header;
+    std::getline(in, header);
+    std::ostringstream expected;
+    write_csv(expected, {});
+    if (header + "\n" != expected.str()) {
+      throw std::runtime_error("agmohd: cannot continue " + path_ +
+                               ": it does not begin with the header of records");
+    }
+    std::uintmax_t size = header.size() + 1;
+    while (std::getline(in, line) && !in.eof() &&
+           std::strtoll(line.c_str(), nullptr, 10) <= after) {
+      size += line.size() + 1;
+    }
+    return size;
+  }
   void check() {
     if (!out_.flush()) {
       throw std::runtime_error("agmohd: cannot write " + path_ + ": " + std::strerror(errno));

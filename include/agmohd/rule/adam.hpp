@@ -41,6 +41,9 @@ struct Adam {
   /// The products of the betas of all steps so far, as a beta may change from step to step.
   struct Memory {
     double beta1_product = 1, beta2_product = 1;
+    constexpr void members(auto&& f) {
+      f("beta1_product", beta1_product), f("beta2_product", beta2_product);
+    }
   };
   static Memory restore(const Options& o, std::int64_t age) {
     return {std::pow(o.betas.first, double(age)), std::pow(o.betas.second, double(age))};
@@ -90,6 +93,7 @@ struct Adam {
     /// C_t = b1^2/b2 C_{t-1} + (1-b1)^2/(1-b2)
     struct Memory {
       double bound2 = 0;
+      constexpr void members(auto&& f) { f("bound2", bound2); }
     };
     static Memory restore(const Options& o, std::int64_t age) {
       const double b1 = o.betas.first, b2 = o.betas.second;

@@ -23,6 +23,7 @@ struct HindranceAware {
   };
   struct Memory {
     std::int64_t held = 0;  ///< steps
+    constexpr void members(auto&& f) { f("held", held); }
   };
   static constexpr auto fields =
       describe(field("hold", &Options::hold), nested(&Options::schedule, S::fields));

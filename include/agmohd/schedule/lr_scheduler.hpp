@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "../core/classic.hpp"
 #include "../core/concepts.hpp"
 #include "../core/field_checks.hpp"
 
@@ -33,7 +34,7 @@ class Scheduler : public torch::optim::LRScheduler {
     try {
       check<S>(options);
     } catch (const std::invalid_argument& error) {
-      TORCH_CHECK(false, "agmohd: schedule ", S::name(), ": ", error.what());
+      TORCH_CHECK(false, detail::classic, "agmohd: schedule ", S::name(), ": ", error.what());
     }
     apply();
   }
@@ -50,13 +51,14 @@ class Scheduler : public torch::optim::LRScheduler {
     archive.read("step_count", steps);
     archive.read("base_lrs", lrs);
     const std::vector<double> loaded = lrs.toDoubleVector();
-    TORCH_CHECK(name.toStringRef() == S::name(), "agmohd: the checkpoint is of schedule ",
-                name.toStringRef(), ", but this one is ", S::name());
-    TORCH_CHECK(loaded.size() == base_lrs_.size(), "agmohd: the checkpoint is of ", loaded.size(),
-                " parameter groups, but the optimizer has ", base_lrs_.size());
+    TORCH_CHECK(name.toStringRef() == S::name(), detail::classic,
+                "agmohd: the checkpoint is of schedule ", name.toStringRef(), ", but this one is ",
+                S::name());
+    TORCH_CHECK(loaded.size() == base_lrs_.size(), detail::classic, "agmohd: the checkpoint is of ",
+                loaded.size(), " parameter groups, but the optimizer has ", base_lrs_.size());
     const std::int64_t count = steps.toInt();
     TORCH_CHECK(count >= 0 && count <= std::int64_t(std::numeric_limits<unsigned>::max()),
-                "agmohd: the checkpoint's step_count = ", count,
+                detail::classic, "agmohd: the checkpoint's step_count = ", count,
                 ", but it must be a number of steps");
     base_lrs_ = loaded;
     step_count_ = unsigned(count);
@@ -78,8 +80,9 @@ class Scheduler : public torch::optim::LRScheduler {
 
   void apply() {
     const std::vector<double> lrs = lrs_at(std::int64_t(step_count_));
-    TORCH_CHECK(lrs.size() == optimizer_.param_groups().size(), "agmohd: the scheduler has ",
-                lrs.size(), " groups, but its optimizer has ", optimizer_.param_groups().size());
+    TORCH_CHECK(lrs.size() == optimizer_.param_groups().size(), detail::classic,
+                "agmohd: the scheduler has ", lrs.size(), " groups, but its optimizer has ",
+                optimizer_.param_groups().size());
     for (std::size_t g = 0; g < lrs.size(); ++g)
       optimizer_.param_groups()[g].options().set_lr(lrs[g]);
   }

@@ -1,0 +1,99 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <c10/util/Exception.h>
+#include <caffe2/serialize/inline_container.h>
+#include <torch/serialize.h>
+
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace agmohd {
+
+namespace checkpoint {
+
+/// Whether torch.save of Python wrote a file: an archive of one pickle without code, or, up to
+/// PyTorch 1.5, a bare pickle.
+inline bool is_of_python(const std::string& path) {
+  char start[2] = {};
+  std::ifstream(path, std::ios::binary).read(start, sizeof start);
+  if (start[0] == '\x80') return true;
+  if (start[0] != 'P' || start[1] != 'K') return false;
+  try {
+    caffe2::serialize::PyTorchStreamReader reader(path);
+    return reader.hasRecord("data.pkl") && !reader.hasRecord("constants.pkl");
+  } catch (const std::exception&) {
+    return false;  // damaged
+  }
+}
+
+/// Throws c10::Error that says why unless a file can be opened.
+inline void require_file(const std::string& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  TORCH_CHECK(std::filesystem::exists(status), "agmohd: cannot read ", path,
+              ": there is no such file");
+  TORCH_CHECK(!std::filesystem::is_directory(status), "agmohd: cannot read ", path,
+              ": it is a folder");
+  TORCH_CHECK(std::ifstream(path, std::ios::binary).good(), "agmohd: cannot read ", path,
+              ": it may not be opened");
+}
+
+}  // namespace checkpoint
+
+namespace detail {
+
+struct Load {
+  void operator()(torch::serialize::InputArchive& archive, const std::string& path,
+                  std::optional<at::Device> device = {}) const {
+    checkpoint::require_file(path);
+    TORCH_CHECK(!checkpoint::is_of_python(path), "agmohd: cannot read ", path,
+                ": Python's torch.save wrote it; agmohd::load_python() of "
+                "<agmohd/checkpoint/python.hpp> reads the state_dict of an optimizer from it");
+    std::string why;
+    try {
+      archive.load_from(path, device);
+      return;
+    } catch (const c10::Error& error) {
+      why = error.what_without_backtrace();
+    } catch (const std::exception& error) {
+      why = error.what();
+    }
+    TORCH_CHECK(false, "agmohd: cannot read ", path,
+                ": it is damaged, or no file of agmohd::save or torch::save: ",
+                why.substr(0, why.find('\n')));
+  }
+  template <class Value>
+  void operator()(Value& value, const std::string& path,
+                  std::optional<at::Device> device = {}) const {
+    using torch::operator>>;
+    torch::serialize::InputArchive archive;
+    (*this)(archive, path, device);
+    archive >> value;
+  }
+  void operator()(std::vector<at::Tensor>& tensors, const std::string& path,
+                  std::optional<at::Device> device = {}) const {
+    torch::serialize::InputArchive archive;
+    (*this)(archive, path, device);
+    std::vector<at::Tensor> read;
+    for (at::Tensor one; archive.try_read(std::to_string(read.size()), one); one = at::Tensor()) {
+      read.push_back(one);
+    }
+    tensors = std::move(read);
+  }
+};
+
+}  // namespace detail
+
+/// load(value, path) reads what save() or torch::save wrote of the same kind of thing; an archive
+/// is opened, for reading item by item. `device`: where tensors go that are new; an optimizer's go
+/// to their parameters'. Throws c10::Error that says what is wrong with a file; after an error, an
+/// optimizer is as it was. An object, as save.
+inline constexpr detail::Load load;
+
+}  // namespace agmohd

@@ -1,0 +1,34 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <type_traits>
+
+namespace agmohd::detail {
+
+/// What a memory's list of members is handed to: the name and the member; for an array whose
+/// elements have names of their own, these too.
+struct AnyMember {
+  template <class T>
+  constexpr void operator()(const char*, T&) const {}
+  template <class T, class Names>
+  constexpr void operator()(const char*, T&, const Names&) const {}
+};
+
+/// Whether a memory lists its members: constexpr void members(auto&& f) { f("count", count), ...; }
+template <class M>
+concept Listed = requires(M& memory, AnyMember f) {
+  memory.members(f);
+};
+
+/// The bytes of the members that a memory lists.
+template <class M>
+constexpr std::size_t listed_bytes() {
+  M memory{};
+  std::size_t sum = 0;
+  memory.members([&sum](const char*, auto& x, const auto&...) { sum += sizeof x; });
+  return sum;
+}
+
+}  // namespace agmohd::detail
