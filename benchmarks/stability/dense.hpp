@@ -15,6 +15,10 @@ inline at::Generator generator(std::int64_t seed) {
   return at::make_generator<at::CPUGeneratorImpl>(std::uint64_t(seed));
 }
 
+inline at::Tensor normal(at::IntArrayRef shape, std::int64_t seed) {
+  return at::empty(shape).normal_(0, 1, generator(seed));
+}
+
 /// Linear layers with an activation between them, initialised as torch::nn::Linear is.
 struct Dense {
   using Activation = at::Tensor (*)(const at::Tensor&);

@@ -21,9 +21,6 @@ constexpr double kPi = std::numbers::pi;
 
 Tensor tanh(const Tensor& x) { return at::tanh(x); }
 Tensor relu(const Tensor& x) { return at::relu(x); }
-Tensor normal(at::IntArrayRef shape, std::int64_t seed) {
-  return at::empty(shape).normal_(0, 1, generator(seed));
-}
 Tensor derivative(const Tensor& y, const Tensor& x) {
   return torch::autograd::grad({y.sum()}, {x}, {}, true, true)[0];
 }
@@ -45,7 +42,7 @@ Tensor squares(const Dense& net, const Batch& batch) { return at::mse_loss(net(b
 
 /// -u'' = pi^2 sin(pi x) on [-1, 1], u = 0 at both ends: u = sin(pi x).
 Tensor poisson(const Dense& net, const Batch& batch) {
-  const at::AutoGradMode grad(true);
+  const c10::AutoGradMode grad(true);
   const Tensor x = batch.x.detach().requires_grad_(), u = net(x);
   const Tensor curvature = derivative(derivative(u, x), x);
   const Tensor ends = net(at::tensor({-1.F, 1.F}).to(x.device()).unsqueeze(1));
@@ -54,7 +51,7 @@ Tensor poisson(const Dense& net, const Batch& batch) {
 
 /// u'' + 0.4 u' + 9 u = 0, u(0) = 1, u'(0) = 0, on [0, 2].
 Tensor oscillator(const Dense& net, const Batch& batch) {
-  const at::AutoGradMode grad(true);
+  const c10::AutoGradMode grad(true);
   const Tensor x = batch.x.detach().requires_grad_(), u = net(x);
   const Tensor speed = derivative(u, x), rest = derivative(speed, x) + 0.4 * speed + 9 * u;
   return rest.square().mean() + 10 * (u[0] - 1).square().sum() + 10 * speed[0].square().sum();

@@ -18,10 +18,6 @@ using at::Tensor;
 
 constexpr std::int64_t kRows = 4096, kBatch = 32;
 
-Tensor normal(at::IntArrayRef shape, std::int64_t seed) {
-  return at::empty(shape).normal_(0, 1, generator(seed));
-}
-
 /// Rows of x and y, drawn with replacement; the last eighth is held out.
 class Rows : public Task {
  public:
@@ -67,7 +63,7 @@ class Discriminator : public Model {
   }
   std::vector<Tensor> parameters() const override { return net_.parameters(); }
   Tensor rare_loss(const Batch& sample) override {
-    const at::AutoGradMode grad(true);
+    const c10::AutoGradMode grad(true);
     return penalty(sample.x, false).detach();
   }
 
@@ -84,9 +80,8 @@ class Discriminator : public Model {
 
 class DiscriminatorTask : public Rows {
  public:
-  /// Real points near a circle, the others from a normal distribution.
-  explicit DiscriminatorTask(c10::Device device)
-      : Rows(circle(), 0.7 * normal({kRows, 2}, 12), device) {
+  /// Real points near a circle, the others near a smaller one.
+  explicit DiscriminatorTask(c10::Device device) : Rows(circle(1, 11), circle(0.5, 12), device) {
     lr = kRates[3];
     weight_decay = 0;
   }
@@ -95,9 +90,10 @@ class DiscriminatorTask : public Rows {
   }
 
  private:
-  static Tensor circle() {
+  static Tensor circle(double radius, std::int64_t seed) {
     const Tensor angle = at::arange(kRows) * 0.61803398875 * 6.28318530718;
-    return at::stack({at::cos(angle), at::sin(angle)}, 1) + 0.05 * normal({kRows, 2}, 11);
+    return radius * at::stack({at::cos(angle), at::sin(angle)}, 1) +
+           0.05 * normal({kRows, 2}, seed);
   }
 };
 
@@ -128,7 +124,7 @@ class RareDomain : public Rows {
   explicit RareDomain(c10::Device device)
       : Rows(normal({kRows, Regression::kFeatures}, 21), 0.1 * normal({kRows, 1}, 22), device) {
     y_ += x_.slice(1, 0, -1).sum(1, true) * 0.25;
-    lr = kRates[4];
+    lr = 0.025;
     weight_decay = 0;
   }
   std::unique_ptr<Model> model(std::int64_t seed) const override {

@@ -64,8 +64,8 @@ class Text : public Task {
     net->to(device_);
     return std::make_unique<Trained>(std::move(net), 0.0, ' ', seed);
   }
-  Tensor order(std::int64_t steps, std::int64_t seed) const override {
-    return draw(steps, size_.batch, seed, train_ - size_.context).to(device_);
+  Tensor order(std::int64_t count, std::int64_t seed) const override {
+    return draw(count, size_.batch, seed, train_ - size_.context).to(device_);
   }
   Batch batch(const Tensor& starts, bool /*rare*/) const override {
     const Tensor windows = bytes_.index({starts.unsqueeze(1) + offsets_}).to(torch::kInt64);
@@ -128,8 +128,8 @@ class Digits : public Task {
     net->to(device_);
     return std::make_unique<Trained>(std::move(net), 0.1, 3, seed);
   }
-  Tensor order(std::int64_t steps, std::int64_t seed) const override {
-    return draw(steps, images(), seed, kTrain).to(device_);
+  Tensor order(std::int64_t count, std::int64_t seed) const override {
+    return draw(count, images(), seed, kTrain).to(device_);
   }
   Batch batch(const Tensor& numbers, bool /*rare*/) const override {
     Batch out;
