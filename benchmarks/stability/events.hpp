@@ -43,15 +43,16 @@ struct Event {
 };
 
 inline constexpr const char* kAll = "mlp gpt vit";
+inline constexpr const char* kFour = "mlp gpt vit regression";
 
 inline constexpr Event kTuningEvents[] = {
-    {"rare weight", "x10-every-16", Change::rare_weight, 10, 0, 16, kAll},
-    {"rare weight", "x30-every-50", Change::rare_weight, 30, 0, 50, kAll},
+    {"rare weight", "x10-every-16", Change::rare_weight, 10, 0, 16, kFour},
+    {"rare weight", "x30-every-50", Change::rare_weight, 30, 0, 50, kFour},
     {"rare weight", "x10-every-16-untold", Change::rare_weight, 10, 0, 16, kAll, 1, false},
-    {"small norm", "x10-of-0.001", Change::rare_weight, 10, 0, 20, kAll, 0.002},
+    {"small norm", "x10-of-0.001", Change::rare_weight, 10, 0, 20, kFour, 0.002},
     {"lazy penalty", "penalty-every-16", Change::rare_part, 16, 0, 16, "discriminator"},
-    {"rare domain", "domain-2-percent", Change::rare_random, 1, 0, 50, "domain"},
-    {"rare domain", "domain-1-percent", Change::rare_random, 1, 0, 100, "domain"},
+    {"rare domain", "domain-2-percent", Change::rare_random, 1, 0, 50, "regression"},
+    {"rare domain", "domain-1-percent", Change::rare_random, 1, 0, 100, "regression"},
     {"rare head", "head-every-16", Change::rare_part, 16, 0, 16, "two-heads"},
     {"learning rate", "rate-x8", Change::learning_rate, 8, 0.5, 0, kAll},
     {"learning rate", "rate-x10-early", Change::learning_rate, 10, 0.3, 0, kAll},
@@ -67,16 +68,16 @@ inline constexpr Event kTuningEvents[] = {
 };
 
 inline constexpr Event kFinalEvents[] = {
-    {"rare weight", "x20-every-24", Change::rare_weight, 20, 0, 24, kAll},
+    {"rare weight", "x20-every-24", Change::rare_weight, 20, 0, 24, kFour},
     {"rare weight", "x8-every-12", Change::rare_weight, 8, 0, 12, kAll},
-    {"rare weight", "x50-every-80", Change::rare_weight, 50, 0, 80, kAll},
+    {"rare weight", "x50-every-80", Change::rare_weight, 50, 0, 80, kFour},
     {"rare weight", "x20-every-30-untold", Change::rare_weight, 20, 0, 30, kAll, 1, false},
-    {"small norm", "x15-of-0.003", Change::rare_weight, 15, 0, 36, kAll, 0.005},
+    {"small norm", "x15-of-0.003", Change::rare_weight, 15, 0, 36, kFour, 0.005},
     {"short batch", "one-example-every-24", Change::short_batch, 0, 0, 24, kAll},
     {"lazy penalty", "penalty-every-8", Change::rare_part, 8, 0, 8, "discriminator"},
-    {"lazy penalty", "penalty-every-24", Change::rare_part, 24, 0, 24, "discriminator"},
-    {"rare domain", "domain-3-percent", Change::rare_random, 1, 0, 33, "domain"},
-    {"rare domain", "domain-0.7-percent", Change::rare_random, 1, 0, 143, "domain"},
+    {"lazy penalty", "penalty-every-12", Change::rare_part, 12, 0, 12, "discriminator"},
+    {"rare domain", "domain-3-percent", Change::rare_random, 1, 0, 33, "regression"},
+    {"rare domain", "domain-0.7-percent", Change::rare_random, 1, 0, 143, "regression"},
     {"rare head", "head-every-40", Change::rare_part, 40, 0, 40, "two-heads"},
     {"learning rate", "rate-x5", Change::learning_rate, 5, 0.4, 0, kAll},
     {"learning rate", "rate-x20-late", Change::learning_rate, 20, 0.6, 0, kAll},

@@ -4,6 +4,7 @@
 // Healthy training without noise: losses and norms that swing by decades, and nothing is wrong.
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <functional>
@@ -42,7 +43,7 @@ Tensor squares(const Dense& net, const Batch& batch) { return at::mse_loss(net(b
 
 /// -u'' = pi^2 sin(pi x) on [-1, 1], u = 0 at both ends: u = sin(pi x).
 Tensor poisson(const Dense& net, const Batch& batch) {
-  const c10::AutoGradMode grad(true);
+  const at::AutoGradMode grad(true);
   const Tensor x = batch.x.detach().requires_grad_(), u = net(x);
   const Tensor curvature = derivative(derivative(u, x), x);
   const Tensor ends = net(at::tensor({-1.F, 1.F}).to(x.device()).unsqueeze(1));
@@ -51,7 +52,7 @@ Tensor poisson(const Dense& net, const Batch& batch) {
 
 /// u'' + 0.4 u' + 9 u = 0, u(0) = 1, u'(0) = 0, on [0, 2].
 Tensor oscillator(const Dense& net, const Batch& batch) {
-  const c10::AutoGradMode grad(true);
+  const at::AutoGradMode grad(true);
   const Tensor x = batch.x.detach().requires_grad_(), u = net(x);
   const Tensor speed = derivative(u, x), rest = derivative(speed, x) + 0.4 * speed + 9 * u;
   return rest.square().mean() + 10 * (u[0] - 1).square().sum() + 10 * speed[0].square().sum();
@@ -179,11 +180,11 @@ std::unique_ptr<Task> make_noise_free_task(const std::string& name, c10::Device 
   }
   if (name == "poisson") {
     const Tensor x = at::linspace(-1, 1, 64).unsqueeze(1);
-    return task(2000, 3e-3, on(device, x, x), fit({1, 32, 32, 1}, tanh, poisson));
+    return task(1500, 3e-3, on(device, x, x), fit({1, 32, 32, 1}, tanh, poisson));
   }
   if (name == "oscillator") {
     const Tensor x = at::linspace(0, 2, 64).unsqueeze(1);
-    return task(2000, 3e-3, on(device, x, x), fit({1, 32, 32, 1}, tanh, oscillator));
+    return task(1500, 3e-3, on(device, x, x), fit({1, 32, 32, 1}, tanh, oscillator));
   }
   if (name == "grid-world" || name == "grid-world-7") {
     const bool small = name == "grid-world";

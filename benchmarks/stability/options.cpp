@@ -59,6 +59,7 @@ const char* const kProtocol =
 std::int64_t Options::seeds_of(const std::string& experiment) const {
   if (seeds > 0) return seeds;
   if (experiment == "clean") return quick ? 5 : 10;
+  if (experiment == "noisefree" && !quick) return 5;
   return quick ? 1 : 3;
 }
 
@@ -164,7 +165,8 @@ std::string usage() {
       "  --methods A,B      default: all\n"
       "  --only TEXT        runs whose key contains TEXT\n"
       "  --list-runs        print the keys of the runs, do nothing\n"
-      "  --seeds N          of every experiment (default: clean 10, others 3; quick: 5 and 1)\n"
+      "  --seeds N          of every experiment (default: clean 10, noisefree 5, others 3;\n"
+      "                     quick: 5, 1, 1)\n"
       "  --steps N          of a run (1000; quick: 240)\n"
       "  --width N --layers N --heads N --context N --batch N\n"
       "                     of the networks (48 2 4 32 8). The MLP is 4 width wide, images\n"
