@@ -14,10 +14,14 @@ enum class Kind {
   gradient_value,  ///< one element of one tensor's gradient becomes `severity` (NaN, inf)
   gradient_scale,  ///< gradients times `severity`
   random_batch,    ///< a batch of random inputs with random answers
+  wrong_answers,   ///< each answer is another example's
   weight_bit,      ///< bit `severity` of weights is flipped
   weight_value,    ///< weights become `severity`
+  weight_scale,    ///< weights times `severity`
   first_moment,    ///< the first moment times `severity`
   second_moment,   ///< the second moment times `severity`
+  moment_value,    ///< elements of the first moment become `severity`
+  second_value,    ///< the same of the second moment
   moment_bit,      ///< bit `severity` of elements of the first moment is flipped
   second_bit,      ///< the same of the second moment
   learning_rate,   ///< learning rate times `severity`
@@ -93,9 +97,7 @@ inline constexpr Fault kTuning[] = {
     {"learning rate", "lr-x100", Kind::learning_rate, 100, Extent::everything, 0.4, 5},
     {"loss scale", "loss-x20-for-good", Kind::loss_scale, 20, Extent::everything, 0.4, 1},
     {"loss scale", "loss-x0.1-for-good", Kind::loss_scale, 0.1, Extent::everything, 0.65, 1},
-};
-
-inline constexpr Fault kFinal[] = {
+    // The one after it, which was used once too.
     {"non-finite gradient", "nan-gradient-6", Kind::gradient_value, kNan, Extent::one_element, 0.3,
      6},
     {"non-finite gradient", "inf-gradient-4", Kind::gradient_value, kInf, Extent::ten_elements,
@@ -126,10 +128,50 @@ inline constexpr Fault kFinal[] = {
     {"learning rate", "lr-x200", Kind::learning_rate, 200, Extent::everything, 0.55, 3},
     {"loss scale", "loss-x50-for-good", Kind::loss_scale, 50, Extent::everything, 0.3, 1},
     {"loss scale", "loss-x0.02-for-good", Kind::loss_scale, 0.02, Extent::everything, 0.55, 1},
+    // Long ones.
+    {"learning rate", "lr-x10-50-steps", Kind::learning_rate, 10, Extent::everything, 0.5, 50},
+    {"learning rate", "lr-x5-100-steps", Kind::learning_rate, 5, Extent::everything, 0.5, 100},
+};
+
+inline constexpr Fault kFinal[] = {
+    {"non-finite gradient", "nan-gradient-10", Kind::gradient_value, kNan, Extent::one_tensor, 0.45,
+     10},
+    {"non-finite gradient", "inf-gradient-all-2", Kind::gradient_value, kInf, Extent::everything,
+     0.7, 2},
+    {"scaled gradient", "x20-all-30", Kind::gradient_scale, 20, Extent::everything, 0.45, 30},
+    {"scaled gradient", "x200-all-5", Kind::gradient_scale, 200, Extent::everything, 0.7, 5},
+    {"scaled gradient", "x1e10-one", Kind::gradient_scale, 1e10, Extent::one_tensor, 0.2, 1},
+    {"scaled gradient", "x3000-one-8", Kind::gradient_scale, 3000, Extent::one_tensor, 0.45, 8},
+    {"reversed gradient", "reversed-15", Kind::gradient_scale, -1, Extent::everything, 0.7, 15},
+    {"reversed gradient", "reversed-x100-one-10", Kind::gradient_scale, -100, Extent::one_tensor,
+     0.2, 10},
+    {"lost gradient", "zero-gradient-one-60", Kind::gradient_scale, 0, Extent::one_tensor, 0.45,
+     60},
+    {"random data", "random-15-steps", Kind::random_batch, 0, Extent::everything, 0.2, 15},
+    {"random data", "random-40-steps", Kind::random_batch, 0, Extent::everything, 0.7, 40},
+    {"wrong answers", "wrong-answers-10", Kind::wrong_answers, 0, Extent::everything, 0.45, 10},
+    {"wrong answers", "wrong-answers-30", Kind::wrong_answers, 0, Extent::everything, 0.7, 30},
+    {"corrupt weights", "weight-bit28-ten", Kind::weight_bit, 28, Extent::ten_elements, 0.45, 1},
+    {"corrupt weights", "weights-x-1-one", Kind::weight_scale, -1, Extent::one_tensor, 0.7, 1},
+    {"corrupt weights", "weights-x4-one", Kind::weight_scale, 4, Extent::one_tensor, 0.2, 1},
+    {"corrupt weights", "weight-twenty", Kind::weight_value, 20, Extent::one_element, 0.7, 1},
+    {"NaN weights", "weight-nan-early", Kind::weight_value, kNan, Extent::one_element, 0.2, 1},
+    {"NaN weights", "weight-inf-ten", Kind::weight_value, kInf, Extent::ten_elements, 0.7, 1},
+    {"corrupt moments", "m-x1e5-one", Kind::first_moment, 1e5, Extent::one_tensor, 0.2, 1},
+    {"corrupt moments", "m-nan", Kind::moment_value, kNan, Extent::one_element, 0.45, 1},
+    {"corrupt moments", "m-bit27-ten", Kind::moment_bit, 27, Extent::ten_elements, 0.7, 1},
+    {"corrupt moments", "v-nan", Kind::second_value, kNan, Extent::one_element, 0.7, 1},
+    {"corrupt moments", "v-x1e-8-all", Kind::second_moment, 1e-8, Extent::everything, 0.45, 1},
+    {"corrupt moments", "v-bit28-ten", Kind::second_bit, 28, Extent::ten_elements, 0.2, 1},
+    {"learning rate", "lr-x12-30-steps", Kind::learning_rate, 12, Extent::everything, 0.45, 30},
+    {"learning rate", "lr-x80", Kind::learning_rate, 80, Extent::everything, 0.2, 4},
+    {"learning rate", "lr-x25", Kind::learning_rate, 25, Extent::everything, 0.7, 12},
+    {"loss scale", "loss-x10-for-good", Kind::loss_scale, 10, Extent::everything, 0.2, 1},
+    {"loss scale", "loss-x0.005-for-good", Kind::loss_scale, 0.005, Extent::everything, 0.7, 1},
 };
 
 /// Seeds start here, so that the two lists share none.
-inline constexpr std::int64_t kTuningSeed = 1, kFinalSeed = 2001;
+inline constexpr std::int64_t kTuningSeed = 1, kFinalSeed = 3001;
 
 inline std::span<const Fault> faults(bool final_list) {
   if (final_list) return kFinal;

@@ -113,7 +113,7 @@ void execute_all(const std::vector<Run>& runs, const Results& results, std::int6
 
 std::vector<std::unique_ptr<Task>> make_tasks(const Options& options, c10::Device device) {
   std::vector<std::unique_ptr<Task>> tasks;
-  for (const std::string& name : options.tasks) {
+  for (const std::string& name : tasks_of(options)) {
     tasks.push_back(make_task(name, options.size, device));
   }
   return tasks;

@@ -18,6 +18,8 @@ namespace stability {
 struct Setting {
   double lr = 1e-3;
   double threshold = 0.1;  ///< AGMOHD's hindrance_threshold
+  double beta2 = 0.95, weight_decay = 0.1;
+  std::vector<at::Tensor> late;  ///< those of the parameters that have groups of their own
 };
 
 /// An optimizer, as a run sees it.
@@ -26,7 +28,9 @@ class Method {
   virtual ~Method() = default;
   virtual void zero_grad() = 0;
   virtual void step(const at::Tensor& loss) = 0;
-  virtual void set_lr(double lr) = 0;
+  /// The learning rate of the parameters, and of those of Setting::late.
+  virtual void set_lr(double lr, double late_lr) = 0;
+  virtual void set_weight_decay(double weight_decay) = 0;
   /// A parameter's state tensor of that name (exp_avg, exp_avg_sq), for faults; undefined if there
   /// is none.
   virtual at::Tensor state(const at::Tensor& parameter, std::string_view name) = 0;
@@ -50,5 +54,7 @@ const std::vector<Entry>& methods();
 std::vector<Entry> published();
 /// AGMOHD without one of its parts.
 const std::vector<Entry>& ablations();
+/// Those that are compared under legitimate events and without noise, and clip with other rounding.
+const std::vector<Entry>& calm_methods();
 
 }  // namespace stability

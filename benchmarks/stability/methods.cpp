@@ -27,4 +27,23 @@ const std::vector<Entry>& methods() {
   return all;
 }
 
+const std::vector<Entry>& calm_methods() {
+  static const std::vector<Entry> all = [] {
+    std::vector<Entry> table;
+    for (const char* name : {"adamw", "clip", "nanskip", "zclip-repaired", "skipstep-repaired",
+                             "adagc-repaired", "agmohd", "agmohd-snapshots"}) {
+      for (const Entry& entry : methods()) {
+        if (entry.name == name) table.push_back(entry);
+      }
+    }
+    table.push_back({"clip-perturbed", "clip with a beta2 lower by 1e-6: what chance alone makes",
+                     make<Clip>([](agmohd::Optimizer<Clip>::Options& o) {
+                       const auto [beta1, beta2] = o.betas();
+                       o.betas({beta1, beta2 - 1e-6});
+                     })});
+    return table;
+  }();
+  return all;
+}
+
 }  // namespace stability

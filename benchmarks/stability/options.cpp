@@ -59,6 +59,7 @@ const char* const kProtocol =
 std::int64_t Options::seeds_of(const std::string& experiment) const {
   if (seeds > 0) return seeds;
   if (experiment == "clean") return quick ? 5 : 10;
+  if (experiment == "noisefree" && !quick) return 5;
   return quick ? 1 : 3;
 }
 
@@ -76,6 +77,7 @@ Options parse(int count, char** arguments) {
   if (std::find(all.begin(), all.end(), "--quick") != all.end()) {
     o.quick = true;
     o.steps = 240;
+    o.steps_given = true;
   }
   for (std::size_t i = 0; i < all.size(); ++i) {
     const std::string& name = all[i];
@@ -84,24 +86,30 @@ Options parse(int count, char** arguments) {
       return all[++i];
     };
     if (!name.starts_with("-")) {
-      experiments.push_back(names("experiment", name, {"clean", "lr", "faults", "ablation"})[0]);
+      experiments.push_back(names("experiment", name, Options().experiments)[0]);
     } else if (name == "--help") {
       o.help = true;
     } else if (name == "--list-runs") {
       o.list_runs = true;
     } else if (name == "--tasks") {
-      o.tasks = names(name, value(), task_names());
+      std::vector<std::string> known = task_names();
+      for (const auto* more : {&rare_task_names(), &noise_free_names(true)}) {
+        known.insert(known.end(), more->begin(), more->end());
+      }
+      o.tasks = names(name, value(), known);
     } else if (name == "--methods") {
       std::vector<std::string> known;
       for (const Entry& m : methods()) known.push_back(m.name);
       for (const Entry& m : ablations()) known.push_back(m.name);
+      for (const Entry& m : calm_methods()) known.push_back(m.name);
       o.methods = names(name, value(), known);
     } else if (name == "--only") {
       o.only = value();
-    } else if (name == "--faults") {
+    } else if (name == "--list") {
       o.final_list = names(name, value(), {"tuning", "final"})[0] == "final";
     } else if (name == "--steps") {
       o.steps = number(name, value(), 20);
+      o.steps_given = true;
     } else if (name == "--seeds") {
       o.seeds = number(name, value());
     } else if (name == "--width") {
@@ -147,15 +155,18 @@ std::string usage() {
       "  lr         seven learning rates, half decades from 1e-4 to 1e-1\n"
       "  faults     every fault of a list, with the clean runs to compare with\n"
       "  ablation   the same for AGMOHD without one of its parts, on the first task\n"
+      "  events     legitimate changes of a list, where nothing is wrong\n"
+      "  noisefree  tasks without noise, each with its own length unless --steps is given\n"
       "\n"
       "Arguments\n"
       "  --quick            240 steps, few seeds; other arguments change it\n"
-      "  --faults LIST      tuning (default) or final; see faults.hpp\n"
-      "  --tasks A,B        default: mlp,gpt,vit\n"
+      "  --list LIST        tuning (default) or final; see faults.hpp and events.hpp\n"
+      "  --tasks A,B        default: all of the experiments\n"
       "  --methods A,B      default: all\n"
       "  --only TEXT        runs whose key contains TEXT\n"
       "  --list-runs        print the keys of the runs, do nothing\n"
-      "  --seeds N          of every experiment (default: clean 10, others 3; quick: 5 and 1)\n"
+      "  --seeds N          of every experiment (default: clean 10, noisefree 5, others 3;\n"
+      "                     quick: 5, 1, 1)\n"
       "  --steps N          of a run (1000; quick: 240)\n"
       "  --width N --layers N --heads N --context N --batch N\n"
       "                     of the networks (48 2 4 32 8). The MLP is 4 width wide, images\n"

@@ -10,13 +10,14 @@
 namespace stability {
 
 struct Options {
-  std::vector<std::string> experiments{"clean", "lr", "faults", "ablation"};
-  std::vector<std::string> tasks = task_names();  ///< ablation: of the first alone
-  std::vector<std::string> methods;               ///< empty: all
-  std::string only;                               ///< a part of a run's key, or nothing
+  std::vector<std::string> experiments{"clean", "lr", "faults", "ablation", "events", "noisefree"};
+  std::vector<std::string> tasks;    ///< empty: all; ablation: of the first alone
+  std::vector<std::string> methods;  ///< empty: all
+  std::string only;                  ///< a part of a run's key, or nothing
   bool quick = false, final_list = false, list_runs = false, help = false;
   Size size;
   std::int64_t steps = 1000;
+  bool steps_given = false;   ///< then for tasks too that have a length of their own
   std::int64_t seeds = 0;     ///< of every experiment; 0: as the form has it
   std::int64_t minutes = -1;  ///< after which no run begins; -1: none
   std::int64_t processes = 1;

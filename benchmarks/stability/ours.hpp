@@ -3,6 +3,7 @@
 #pragma once
 
 #include <agmohd/agmohd.hpp>
+#include <algorithm>
 #include <utility>
 
 #include "method.hpp"
@@ -16,15 +17,24 @@ class Ours : public Method {
   using Optimizer = agmohd::Optimizer<Recipe>;
   using Options = typename Optimizer::Options;
 
-  Ours(const std::vector<at::Tensor>& parameters, const Options& options)
-      : optimizer_(groups(parameters, options), options) {
+  Ours(const std::vector<at::Tensor>& parameters, const Options& options,
+       const std::vector<at::Tensor>& late)
+      : optimizer_(groups(parameters, options, late), options) {
     optimizer_.prepare();  // a fault may hit the state before the first step
   }
 
   void zero_grad() override { optimizer_.zero_grad(); }
   void step(const at::Tensor& loss) override { optimizer_.step(loss); }
-  void set_lr(double lr) override {
-    for (auto& group : optimizer_.param_groups()) group.options().set_lr(lr);
+  void set_lr(double lr, double late_lr) override {
+    for (std::size_t i = 0; i < kinds_.size(); ++i) {
+      optimizer_.param_groups()[i].options().set_lr(kinds_[i].late ? late_lr : lr);
+    }
+  }
+  void set_weight_decay(double weight_decay) override {
+    for (std::size_t i = 0; i < kinds_.size(); ++i) {
+      auto& options = static_cast<Options&>(optimizer_.param_groups()[i].options());
+      if (kinds_[i].matrices) options.weight_decay(weight_decay);
+    }
   }
   at::Tensor state(const at::Tensor& parameter, std::string_view name) override {
     at::Tensor found;
@@ -55,18 +65,32 @@ class Ours : public Method {
   }
 
  private:
-  static std::vector<torch::optim::OptimizerParamGroup> groups(
-      const std::vector<at::Tensor>& parameters, const Options& options) {
-    std::vector<at::Tensor> matrices, vectors;
-    for (const at::Tensor& p : parameters) (p.dim() > 1 ? matrices : vectors).push_back(p);
-    auto plain = std::make_unique<Options>(options);
-    plain->weight_decay(0.0);
+  struct Kind {
+    bool late, matrices;
+  };
+
+  /// As many groups as have parameters, and what they are of.
+  std::vector<torch::optim::OptimizerParamGroup> groups(const std::vector<at::Tensor>& parameters,
+                                                        const Options& options,
+                                                        const std::vector<at::Tensor>& late) {
     std::vector<torch::optim::OptimizerParamGroup> result;
-    result.emplace_back(std::move(matrices));
-    result.emplace_back(std::move(vectors), std::move(plain));
+    for (const Kind kind : {Kind{false, true}, {false, false}, {true, true}, {true, false}}) {
+      std::vector<at::Tensor> own;
+      for (const at::Tensor& p : parameters) {
+        const auto same = [&](const at::Tensor& other) { return other.is_same(p); };
+        const bool is_late = std::any_of(late.begin(), late.end(), same);
+        if (is_late == kind.late && (p.dim() > 1) == kind.matrices) own.push_back(p);
+      }
+      if (own.empty()) continue;
+      auto copy = std::make_unique<Options>(options);
+      if (!kind.matrices) copy->weight_decay(0.0);
+      result.emplace_back(std::move(own), std::move(copy));
+      kinds_.push_back(kind);
+    }
     return result;
   }
 
+  std::vector<Kind> kinds_;  // of the groups
   Optimizer optimizer_;
 };
 
@@ -75,12 +99,12 @@ template <class Recipe>
 Factory make(std::function<void(typename agmohd::Optimizer<Recipe>::Options&)> change = {}) {
   return [change](const std::vector<at::Tensor>& parameters, const Setting& setting) {
     typename agmohd::Optimizer<Recipe>::Options options(setting.lr);
-    options.betas({0.9, 0.95}).weight_decay(0.1);
+    options.betas({0.9, setting.beta2}).weight_decay(setting.weight_decay);
     if constexpr (requires { options.hindrance_threshold(setting.threshold); }) {
       options.hindrance_threshold(setting.threshold);
     }
     if (change) change(options);
-    return std::make_unique<Ours<Recipe>>(parameters, options);
+    return std::make_unique<Ours<Recipe>>(parameters, options, setting.late);
   };
 }
 

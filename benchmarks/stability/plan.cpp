@@ -4,32 +4,36 @@
 #include "plan.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
+#include <sstream>
 #include <string>
 
 namespace stability {
 namespace {
 
+bool chosen(const std::vector<std::string>& names, const std::string& name) {
+  return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::vector<std::string> words(const char* text) {
+  std::istringstream in(text);
+  return {std::istream_iterator<std::string>(in), {}};
+}
+
 class Planner {
  public:
   explicit Planner(const Options& options) : o_(options) {}
 
-  void add(const Task& task, const Entry& method, std::int64_t seed, double lr,
-           const Fault* fault = nullptr) {
-    if (!o_.methods.empty() &&
-        std::find(o_.methods.begin(), o_.methods.end(), method.name) == o_.methods.end()) {
-      return;
-    }
-    const std::int64_t first = o_.final_list ? kFinalSeed : kTuningSeed;
-    Run run{&task,
-            &method,
-            first + seed,
-            o_.steps,
-            lr,
-            fault,
-            o_.final_list ? "final" : "tuning",
-            o_.size_text(),
-            o_.device.substr(0, o_.device.find(':'))};
+  /// Adds the run, completed, unless the options leave it out.
+  void add(Run run, std::int64_t seed) {
+    if (!chosen(o_.methods, run.method->name)) return;
+    run.seed = (o_.final_list ? kFinalSeed : kTuningSeed) + seed;
+    run.steps = run.task->steps > 0 && !o_.steps_given ? run.task->steps : o_.steps;
+    if (run.lr == 0) run.lr = run.task->lr;
+    run.list = o_.final_list ? "final" : "tuning";
+    run.size = o_.size_text();
+    run.device = o_.device.substr(0, o_.device.find(':'));
     const std::string key = run.key();
     if (key.find(o_.only) != std::string::npos && keys_.insert(key).second) runs.push_back(run);
   }
@@ -41,19 +45,79 @@ class Planner {
   std::set<std::string> keys_;
 };
 
+using Tasks = std::vector<std::unique_ptr<Task>>;
+
+/// Those of the tasks that have these names, in the names' order.
+std::vector<const Task*> of(const Tasks& tasks, const std::vector<std::string>& names) {
+  std::vector<const Task*> found;
+  for (const std::string& name : names) {
+    for (const auto& task : tasks) {
+      if (task->name == name) found.push_back(task.get());
+    }
+  }
+  return found;
+}
+
+/// Methods for events and tasks without noise: others too, if asked for.
+std::vector<const Entry*> calm(const Options& options) {
+  std::vector<const Entry*> found;
+  std::set<std::string> names;
+  const auto add = [&](const std::vector<Entry>& table) {
+    for (const Entry& entry : table) {
+      if (names.insert(entry.name).second) found.push_back(&entry);
+    }
+  };
+  add(calm_methods());
+  if (options.methods.empty()) return found;
+  add(methods());
+  add(ablations());
+  return found;
+}
+
 }  // namespace
 
-std::vector<Run> plan(const Options& options, const std::vector<std::unique_ptr<Task>>& tasks) {
+std::vector<std::string> tasks_of(const Options& options) {
+  std::vector<std::string> names = task_names();
+  for (const auto* more : {&rare_task_names(), &noise_free_names(options.final_list)}) {
+    names.insert(names.end(), more->begin(), more->end());
+  }
+  std::erase_if(names, [&](const std::string& name) { return !chosen(options.tasks, name); });
+  return names;
+}
+
+std::vector<Run> plan(const Options& options, const Tasks& tasks) {
   Planner planner(options);
   const auto add = [&](const std::vector<Entry>& table, std::size_t count, std::int64_t seed,
                        double lr, const Fault* fault) {
-    for (std::size_t i = 0; i < count; ++i) {
+    const auto classifiers = of(tasks, task_names());
+    for (std::size_t i = 0; i < std::min(count, classifiers.size()); ++i) {
       for (const Entry& method : table) {
-        planner.add(*tasks[i], method, seed, lr > 0 ? lr : tasks[i]->lr, fault);
+        Run run;
+        run.task = classifiers[i], run.method = &method, run.lr = lr, run.fault = fault;
+        planner.add(run, seed);
       }
     }
   };
+  const auto add_calm = [&](const Task* task, const Event* event, std::int64_t seed) {
+    for (const Entry* method : calm(options)) {
+      Run run;
+      run.task = task, run.method = method, run.event = event, run.noise_free = event == nullptr;
+      planner.add(run, seed);
+    }
+  };
   const auto add_seed = [&](const std::string& experiment, std::int64_t seed) {
+    if (experiment == "noisefree") {
+      for (const Task* task : of(tasks, noise_free_names(options.final_list))) {
+        add_calm(task, nullptr, seed);
+      }
+      return;
+    }
+    if (experiment == "events") {
+      for (const Event& event : events(options.final_list)) {
+        for (const Task* task : of(tasks, words(event.tasks))) add_calm(task, &event, seed);
+      }
+      return;
+    }
     if (experiment == "lr") {
       for (const double lr : kRates) add(methods(), tasks.size(), seed, lr, nullptr);
       return;

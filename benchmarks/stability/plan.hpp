@@ -10,6 +10,8 @@
 
 namespace stability {
 
+/// The names of the tasks that the options' runs may need.
+std::vector<std::string> tasks_of(const Options& options);
 /// The runs of the options' experiments, each once.
 std::vector<Run> plan(const Options& options, const std::vector<std::unique_ptr<Task>>& tasks);
 

@@ -15,6 +15,7 @@ import statistics
 import sys
 from collections import Counter, defaultdict
 
+import calm
 from results import METHODS, Results, Sweep, name, place, read, setting
 from stats import paired
 from svg import chart
@@ -183,13 +184,13 @@ def save(path, text):
 
 
 def summary(results, plan):
-    steps, minutes = (sum(r[k] for r in results.runs) for k in ("steps", "seconds"))
-    text = f"{len(results.runs)} runs, {steps} steps, {minutes / 60:.0f} minutes of workers."
+    steps, minutes = (sum(r[k] for r in results.every) for k in ("steps", "seconds"))
+    text = f"{len(results.every)} runs, {steps} steps, {minutes / 60:.0f} minutes of workers."
     lacks = results.missing()
     if plan:
         with open(plan, encoding="utf-8") as file:
             planned = set(file.read().split())
-        absent = len(planned - {r["key"] for r in results.runs})
+        absent = len(planned - {r["key"] for r in results.every})
         text += f" {absent} of {len(planned)} planned runs are missing."
     elif lacks:
         text += f" {sum(lacks.values())} are missing ({', '.join(f'{m} {n}' for m, n in lacks.items())})."
@@ -210,6 +211,7 @@ def report(results, base, ours, plan, out):
             yield "The same by task", text
             yield "Failed runs of each fault", each_fault(results, runs, results.few)
             yield from aftermath(results, runs, results.methods)
+    yield from calm.sections(results, base, out)
     every = parity(results, base, results.methods, [None], ["final"], out["parity"])
     yield f"Healthy runs: final loss against {base}, paired, relative, over all tasks", every
     agmohds = [m for m in results.methods if m.startswith("agmohd")]
@@ -251,7 +253,7 @@ def main():
     parser.add_argument("--ours", default="agmohd", help="what the ablations are of (default: agmohd)")
     arguments = parser.parse_args()
     results = Results(read(arguments.file))
-    if not results.runs:
+    if not results.every:
         sys.exit("report.py: there are no results")
     out = defaultdict(lambda: defaultdict(dict))
     sections = report(results, arguments.base, arguments.ours, arguments.plan, out)

@@ -11,6 +11,7 @@ from collections import Counter
 METHODS = ["adamw", "clip", "nanskip"]
 METHODS += [m + form for m in ("spam", "stablespam", "stableadamw", "zclip", "adagc", "skipstep") for form in ("", "-repaired")]
 METHODS += ["agmohd", "agmohd-stabilize", "agmohd-snapshots"]
+CALM = METHODS[:2] + ["clip-perturbed"] + METHODS[2:]  # under events and without noise
 FEW = ["adamw", "clip", "nanskip", "skipstep-repaired"]  # beside AGMOHD where there is no room for all
 
 
@@ -38,12 +39,22 @@ def name(s):
 
 
 def place(run):
-    return setting(run), run["seed"], run["lr"], run.get("list"), run.get("fault")
+    return setting(run), run["seed"], run["lr"], run.get("list"), run.get("fault"), run.get("event")
+
+
+def in_order(methods):
+    """Each once: those of the tables in their order, then others in theirs."""
+    found = list(dict.fromkeys(methods))
+    return [m for m in CALM if m in found] + [m for m in found if m not in CALM]
 
 
 class Results:
-    def __init__(self, runs):
-        self.runs = runs
+    def __init__(self, every):
+        self.every = every
+        self.events = [r for r in every if "event" in r]
+        self.noise_free = [r for r in every if "largest_after_300" in r]
+        self.runs = runs = [r for r in every if "event" not in r and "largest_after_300" not in r]
+        self.ours = [m for m in in_order(r["method"] for r in every) if m not in METHODS or m.startswith("agmohd")]
         self.clean = {
             (setting(r), r["method"], r["seed"]): r for r in runs if "fault" not in r and r["lr"] == r["reference_lr"]
         }
@@ -57,8 +68,10 @@ class Results:
     def missing(self):
         """How many runs each method lacks of those that any has."""
         lacks = Counter()
-        for methods in (self.methods, self.ablations):
-            have = {(place(r), r["method"]) for r in self.runs if r["method"] in methods}
+        calm = self.events + self.noise_free
+        groups = [(self.runs, self.methods), (self.runs, self.ablations), (calm, in_order(r["method"] for r in calm))]
+        for runs, methods in groups:
+            have = {(place(r), r["method"]) for r in runs if r["method"] in methods}
             places = {p for p, _ in have}
             lacks.update({m: sum((p, m) not in have for p in places) for m in methods})
         return +lacks

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "events.hpp"
 #include "faults.hpp"
 #include "method.hpp"
 #include "tasks.hpp"
@@ -17,14 +18,13 @@ struct Run {
   std::int64_t seed = 0, steps = 0;
   double lr = 0;
   const Fault* fault = nullptr;  ///< or none
-  const char* list = "";         ///< that the fault is of
+  const Event* event = nullptr;  ///< or none
+  bool noise_free = false;       ///< of those tasks
+  const char* list = "";         ///< that the fault, event or task is of
   std::string size, device;      ///< of the network, as text
 
   /// Everything that the result depends on, as text: what is not to be done twice.
   std::string key() const;
-  /// The learning rate of step t: linear warm-up over a tenth of the run, then a cosine down to a
-  /// tenth.
-  double rate(std::int64_t t) const;
 };
 
 /// Trains. Returns the result as a line of JSON.

@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: 2026 The agmohd authors
 # SPDX-License-Identifier: Apache-2.0
 # One slice of the full form on a machine with a GPU: small networks on the CPU, a larger GPT on the GPU beside them.
-#   benchmarks/stability/slice.sh PROGRAM FOLDER MINUTES [ARGUMENT...]      e.g. ... --faults final
+#   benchmarks/stability/slice.sh PROGRAM FOLDER MINUTES [ARGUMENT...]      e.g. ... --list final
 # What FOLDER holds of earlier slices is not run again. No run begins after MINUTES; the last ends some seconds later.
 # Honoured: GPU_PROCESSES (4; 0: no GPU), CPU_PROCESSES (the cores less those), GPU_ARGS.
 set -euo pipefail

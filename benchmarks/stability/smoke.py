@@ -67,6 +67,8 @@ def main():
         if method == "agmohd" and set(r["tally"]) <= {"clipped"}:
             expect(r["final"] == clean[task, seed, "clip"]["final"], f"{r['key']} to be its base, bit for bit")
 
+    check_calm(run, folder / "calm.jsonl")
+
     here = pathlib.Path(__file__).parent
     part = ["1", "--quick", "--steps", "60", "faults", "--only", "|60|0.001|"]
     cpu_alone = {**os.environ, "GPU_PROCESSES": "0"}
@@ -79,10 +81,44 @@ def main():
     expect(" 0 of " in text and text.count("\n|") > 50 and text.endswith("after\n"), "a page with tables of all runs")
     subprocess.run([sys.executable, here / "report.py", out, "--out", folder / "report"], check=True)
     json.loads((folder / "report" / "report.json").read_text())
+    calm = subprocess.run([sys.executable, here / "report.py", folder / "calm.jsonl"], check=True, capture_output=True, text=True).stdout
+    for title in ("Legitimate events of the tuning list", "Events in detail: agmohd", "Tasks without noise", "within the bounds"):
+        expect(title in calm, f"'{title}' in the report of {folder / 'calm.jsonl'}")
     charts = list((folder / "report").glob("*.svg"))
     expect(len(charts) > 20, "charts")
     for chart in charts:
         xml.parse(chart)
+
+
+RARE = ("lazy penalty", "rare head", "part's weight")
+
+
+def check_calm(run, out):
+    """Legitimate events and tasks without noise."""
+    of = ["--methods", "clip,nanskip,agmohd", "--out", str(out)]
+    keys = run("events", "noisefree", *of, "--list-runs")
+    expect(len(keys) == len(set(keys)), "each run once")
+    run("events", "noisefree", *of)
+    run("clean", "--seeds", "1", *of)
+    runs = [json.loads(line) for line in out.read_text().splitlines()]
+    clip = {(r["task"], r.get("event")): r for r in runs if r["method"] == "clip"}
+    for r in runs:
+        expect(r["final"] is not None, f"{r['key']} to stay finite")
+        if r["method"] == "nanskip":
+            base = clip[r["task"], r.get("event")]
+            expect(r["curve"] == base["curve"], f"{r['key']} to be what happens to clip, bit for bit")
+        if "event" in r:
+            lone = r["task"] in ("discriminator", "regression", "two-heads")
+            if r["group"] != "rare domain":  # it may not come in so short a run
+                expect(("rare" in r) == (r["group"] in RARE), f"a rare part in {r['key']}, or none")
+            if not lone and r["method"] == "clip":
+                expect(r["curve"] != clip[r["task"], None]["curve"], f"{r['key']} to differ from a run without an event")
+        elif r["key"].endswith(":noise-free"):
+            expect(r["largest_after_300"] >= r["last_100"], f"the largest loss of {r['key']} to be one")
+    for experiment in ("faults", "events"):
+        names = [{k.split("|")[-1] for k in run(experiment, "--list", l, "--list-runs")} - {""} for l in ("tuning", "final")]
+        bare = [{n.split(":")[-1] for n in each} for each in names]
+        expect(all(bare) and not bare[0] & bare[1], f"two lists of {experiment} that share nothing")
 
 
 def parsed(line):
