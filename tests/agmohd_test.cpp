@@ -131,8 +131,8 @@ void a_bad_value_leaves_no_trace(at::Device device) {
     std::int64_t element;  // -1: the loss
     double value;
   };
-  const std::vector<Bad> all{{0, 0, kNan},     {3, 16386, kInf}, {4, 39999, -kInf}, {6, 512, kNan},
-                             {4, 20000, 1e38}, {5, 17, 1e38},    {0, -1, kNan},     {0, -1, kInf}};
+  const std::vector<Bad> all{{0, 0, kNan},   {3, 16386, kInf}, {4, 39999, -kInf},
+                             {6, 512, kNan}, {0, -1, kNan},    {0, -1, kInf}};
   for (const std::uint64_t when : {60ULL, 90ULL}) {
     for (const Bad& bad : all) {
       const Tensors a = parameters(device), b = parameters(device);
@@ -170,7 +170,7 @@ template <class Step>
 void incidents(const Tensors& params, const Step& step, std::uint64_t from, std::uint64_t to) {
   for (std::uint64_t t = from; t < to; ++t) {
     double norm = 0.5;
-    if (t == 70 || (t >= 90 && t < 93)) norm = 500;  // spikes: skipped
+    if (t == 70 || (t >= 90 && t < 93)) norm = 500;  // spikes: clipped
     if (t == 80) norm = 0.5 * 1.3;
     if (t >= 110) norm = 4;  // a new regime
     set_gradients(params, t, norm);
@@ -352,7 +352,7 @@ void swaps_back(at::Device device) {
   const Tensors a = parameters(device), b = parameters(device);
   AGMOHD hit(a, with_snapshots()), spared(b, AGMOHDOptions(1e-3).weight_decay(0.1));
   for (std::uint64_t t = 0; t < 80; ++t) {
-    const bool bad = t >= 45 && t < 57;
+    const bool bad = t >= 45 && t < 55;
     set_gradients(a, t);
     if (t == 52) a[5].mutable_grad() = Tensor();  // not in the rollback: not to be swapped back
     hit.step(bad ? loss_of(t, device) * kNan : loss_of(t, device));
@@ -365,8 +365,37 @@ void swaps_back(at::Device device) {
   }
   expect_same_bits(a, b, "parameters");
   expect_same_bits(states(hit, a), states(spared, b), "states");
-  EXPECT_EQ(hit.tally().count[Tally::skip], 12);
+  EXPECT_EQ(hit.tally().count[Tally::skip], 10);
   EXPECT_EQ(hit.tally().count[Tally::rollback], 2);
+}
+
+/// A weight that is broken in the very step that writes a snapshot, with gradients that are sound:
+/// a number that is not finite gives the snapshot away; what is finite and broken is found out
+/// after the rollback, and the other snapshot is tried.
+void a_broken_snapshot_is_not_the_end(at::Device device, bool reference = false) {
+  for (const double broken : {kNan, 1e38}) {
+    const Tensors a = parameters(device), b = parameters(device);
+    AGMOHD hit(a, with_snapshots()), spared(b, with_snapshots());
+    if (reference) hit.use_reference_lane(), spared.use_reference_lane();
+    for (std::uint64_t t = 0; t < 70; ++t) {
+      if (t == 39) {  // the 40th step, which writes one; the one before holds the 30th
+        const at::NoGradGuard no_grad;
+        a[4][39000] = broken;
+      }
+      set_gradients(a, t);
+      const bool sound = t == 39 || (a[4].detach().abs() < 1e30).all().item<bool>();
+      hit.step(sound ? loss_of(t, device) : loss_of(t, device) * kNan);
+      if (t < 30) {
+        set_gradients(b, t);
+        spared.step(loss_of(t, device));
+      } else if (t == (std::isnan(broken) ? 47U : 50U)) {
+        expect_same_bits(a, b, "parameters as they were after 30 steps");
+      }
+    }
+    EXPECT_EQ(hit.tally().count[Tally::rollback], std::isnan(broken) ? 1 : 3);
+    EXPECT_EQ(hit.tally().count[9], 0);  // no give-up
+    EXPECT_TRUE((a[4].detach().abs() < 1e30).all().item<bool>());
+  }
 }
 
 /// Saved before, between and after the swaps of a rollback that is undone, and in one that heals.
@@ -382,7 +411,7 @@ void snapshots_survive_a_checkpoint(at::Device device, bool on_host = false) {
           params[4][39000] = kNan;
         }
         set_gradients(params, t);
-        optimizer.step(t >= 45 && t < 57 ? loss_of(t, device) * kNan : loss_of(t, params));
+        optimizer.step(t >= 45 && t < 55 ? loss_of(t, device) * kNan : loss_of(t, params));
       }
     };
     run(through, a, 0, when);
@@ -435,28 +464,29 @@ void records_say_what_happened(at::Device device) {
   for (std::size_t i = 0; i < records.size(); ++i) {
     const Record& r = records[i];
     EXPECT_EQ(r.step, std::int64_t(i) + 1);
-    const bool skipped = i == 70 || i == 75 || (i >= 90 && i < 93);
-    EXPECT_EQ(r.skipped, skipped ? 1U : 0U) << i;
+    const bool exploded = i == 70 || (i >= 90 && i < 93);
+    EXPECT_EQ(r.skipped, i == 75 ? 1U : 0U) << i;
     EXPECT_NEAR(r.loss, 3.0 / (1.0 + 0.01 * double(i)), 1e-6);
     EXPECT_EQ(r.lr, 1e-3);
     if (i == 75) {
       EXPECT_TRUE(r.flags & Flag::nonfinite);
     } else {
-      EXPECT_NEAR(r.norm, skipped ? 500 : i == 80 ? 0.65 : 0.5, skipped ? 20 : 0.02);
+      EXPECT_NEAR(r.norm, exploded ? 500 : i == 80 ? 0.65 : 0.5, exploded ? 20 : 0.02);
     }
-    if (i == 70) {
+    if (exploded) {
       EXPECT_TRUE(r.flags & Flag::explosion);
+      EXPECT_LT(r.clip_factor * r.norm, 2);
     }
     if (i == 0) {
       EXPECT_EQ(r.update_rms, 0);
     } else {
-      EXPECT_GT(r.update_rms, 1e-5);
-      EXPECT_LT(r.update_rms, 2e-3);
+      EXPECT_GT(r.update_rms, 1e-2);
+      EXPECT_LT(r.update_rms, 2);
     }
   }
-  EXPECT_EQ(records.back().updates, 100 - 5 - 1);
+  EXPECT_EQ(records.back().updates, 100 - 1 - 1);
   const std::string text = optimizer.summary();
-  EXPECT_NE(text.find("100 steps, 5 skipped"), std::string::npos) << text;
+  EXPECT_NE(text.find("100 steps, 1 skipped"), std::string::npos) << text;
   std::ostringstream csv;
   agmohd::monitor::write_csv(csv, records);
   const std::string lines = csv.str();
@@ -492,6 +522,10 @@ TEST(Agmohd, RollsBack) {
   }
 }
 TEST(Agmohd, RollsBackInTheReferenceLane) { rolls_back(at::kCPU, at::kFloat, true); }
+TEST(Agmohd, ABrokenSnapshotIsNotTheEnd) {
+  a_broken_snapshot_is_not_the_end(at::kCPU);
+  a_broken_snapshot_is_not_the_end(at::kCPU, true);
+}
 TEST(Agmohd, SwapsBack) { swaps_back(at::kCPU); }
 TEST(Agmohd, SnapshotsSurviveACheckpoint) { snapshots_survive_a_checkpoint(at::kCPU); }
 TEST(Agmohd, SnapshotsFollowTheParameters) { snapshots_follow_the_parameters(at::kCPU); }
@@ -687,6 +721,7 @@ TEST_F(AgmohdCuda, SnapshotsMoveBetweenHostAndDevice) {
   expect_same_bits(a, b, "parameters");
   expect_same_bits(states(moved, a), states(stayed, b), "states");
 }
+TEST_F(AgmohdCuda, ABrokenSnapshotIsNotTheEnd) { a_broken_snapshot_is_not_the_end(at::kCUDA); }
 TEST_F(AgmohdCuda, SwapsBack) { swaps_back(at::kCUDA); }
 TEST_F(AgmohdCuda, SnapshotsSurviveACheckpoint) {
   snapshots_survive_a_checkpoint(at::kCUDA);

@@ -115,8 +115,9 @@ struct Recipe {
   /// What the hindrance policy knows of one tensor.
   struct TensorWatch {
     typename detail::TensorMemory<Hindrance>::type memory{};
-    std::int64_t exploded = 0;  ///< steps in which it was clipped by itself
-    std::int64_t vanished = 0;  ///< steps in which its gradient had vanished
+    std::int64_t exploded = 0;   ///< steps in which it was clipped by itself
+    std::int64_t vanished = 0;   ///< steps in which its gradient had vanished
+    std::int64_t throttled = 0;  ///< steps in which its learning rate was lowered
   };
   /// What a snapshot has of a tensor, beside its elements.
   struct Kept {
@@ -156,7 +157,34 @@ struct Recipe {
       s.along_previous = m.swept.along_previous;
       s.along = m.swept.along;
       s.guarded = m.swept.guarded;
+      s.throttled = m.swept.throttled;
+      s.spoiled = m.swept.spoiled;
     }
+  }
+
+  /// What becomes of the rule's momentum in this step.
+  AGMOHD_HD static Blend blend(const Shared& o, const Group& group, const Memory& m) {
+    if constexpr (has::beta1<Rule>) {
+      const double beta1 = Rule::beta1(group.rule);
+      Blend blend = Momentum::blend(o.momentum, m.momentum, beta1);
+      if (!has::stable_step<Rule> && blend.beta1 < beta1) blend.beta1 = beta1;
+      return blend;
+    } else {
+      return {0, 0};
+    }
+  }
+  /// What the learning rate is multiplied with where momentum is lowered, so that the step is as
+  /// far from the edge of stability as before: else less momentum would feed an oscillation.
+  AGMOHD_HD static double brake(const Group& group, const Blend& blend) {
+    if constexpr (has::beta1<Rule> && has::stable_step<Rule>) {
+      const double beta1 = Rule::beta1(group.rule);
+      if (blend.beta1 < beta1) {
+        const double factor =
+            Rule::stable_step(group.rule, blend.beta1) / Rule::stable_step(group.rule, beta1);
+        return factor < 1 ? factor : 1;
+      }
+    }
+    return 1;
   }
 
   /// Phase 2 for the optimizer as a whole. `first`: the first parameter group. A skipped step
@@ -171,6 +199,7 @@ struct Recipe {
     if constexpr (recorded) {
       s.lr = first.lr * schedule;
       s.can_roll_back = Healing::can_roll_back(o.healing, m.healing);
+      s.can_try_other = Healing::can_try_other(o.healing, m.healing);
     }
     Verdict v;
     if constexpr (has::inspect<Hindrance>) {
@@ -202,33 +231,36 @@ struct Recipe {
   AGMOHD_HD static Record remember(const Shared& o, const Group& first, const Signals& s,
                                    const Verdict& v, Memory& m) {
     if constexpr (has::inspect<Hindrance>) Hindrance::learn(o.hindrance, s, v, m.hindrance);
-    Healing::advance(o.healing, v, m.healing);
+    Healing::advance(o.healing, s, v, m.healing);
     return detail::note<Recipe>(o, first, s, v, m);
   }
 
   /// Once a step and tensor, not called in a skipped step. The caller then adds 1 to `m.updates`.
   /// `index`: the parameter's number over all groups. `ts`: needed with kTensors alone. `room`:
-  /// whether the tensor has snapshots.
+  /// whether the tensor has snapshots. `throttled` counts it where its learning rate is lowered
+  /// more than the first group's.
   template <class R>
   AGMOHD_HD static Coefficients<R> decide(const Shared& o, const Group& group, Signals s,
                                           const Verdict& v, const Memory& m, PerTensor& tensor,
                                           std::int32_t index = 0, TensorSignals ts = {},
-                                          bool room = false) {
+                                          bool room = false, std::int64_t* throttled = nullptr) {
     tensor.age += 1;
-    Now now{tensor.age, v.lr_factor * (group.lr * v.schedule), {0, 0}};
-    if constexpr (has::beta1<Rule>) {
-      now.blend = Momentum::blend(o.momentum, m.momentum, Rule::beta1(group.rule));
+    const double lr = group.lr * v.schedule;
+    TensorVerdict tv;
+    if constexpr (has::judge_tensor<Hindrance>) {
+      ts.lr = lr;
+      tv = Hindrance::judge_tensor(o.hindrance, ts, v, m.hindrance, tensor.hindrance.memory);
+      if ((tv.flags & Flag::explosion) != 0) tensor.hindrance.exploded += 1;
+      if ((tv.flags & Flag::vanishing) != 0) tensor.hindrance.vanished += 1;
+      if (tv.lr_factor < 1) tensor.hindrance.throttled += 1;
+      if (throttled != nullptr && tv.lr_factor < v.first_factor) *throttled += 1;
     }
+    Now now{tensor.age, tv.lr_factor * v.lr_factor * lr, blend(o, group, m)};
+    now.lr *= brake(group, now.blend);
     if (ts.numel > 0) now.mean = ts.summed / double(ts.numel);
     if constexpr (has::lr<Rule>) now.lr = Rule::lr(group.rule, now);
     double decay = 1;
     if constexpr (has::decay<Rule>) decay = Rule::decay(group.rule, now.lr);
-    TensorVerdict tv;
-    if constexpr (has::judge_tensor<Hindrance>) {
-      tv = Hindrance::judge_tensor(o.hindrance, ts, v, m.hindrance, tensor.hindrance.memory);
-      if ((tv.flags & Flag::explosion) != 0) tensor.hindrance.exploded += 1;
-      if ((tv.flags & Flag::vanishing) != 0) tensor.hindrance.vanished += 1;
-    }
     const auto gradient = gradient::link_at<R, Gradient>(o.gradient, s, v, ts, tv, tensor.gradient);
     const auto rule = Rule::template at<R>(group.rule, now, tensor.rule);
     const auto guard = Guard::template at<R>(group.rule, now, tensor.rule, tensor.guard);
@@ -289,11 +321,11 @@ struct Recipe {
     bool doubted = false;  ///< whether the rule's guard had to look at the slots
     Mask<T> guarded;       ///< then, whether it changed them
   };
-  /// The same in a sampled page, see reduction::sample_every(); a lane sums squares of `step`, and
-  /// the others. What nobody wants is 0.
+  /// The same in a sampled page, see reduction::sample_every(); a lane sums squares of `update`,
+  /// and the others. What nobody wants is 0.
   template <class T>
   struct Watched {
-    T step, along_previous, along;  ///< lr * u, g * u_{t-1}, g * u_t
+    T update, along_previous, along;  ///< u_t, g * u_{t-1}, g * u_t
     bool doubted = false;
     Mask<T> guarded;
   };
@@ -304,7 +336,7 @@ struct Recipe {
   template <Lane T, class W>
   AGMOHD_HD static T sweep(const T& p, const T& g, Slots<T>& s, const Coefficients<Real<T>>& k,
                            W& w) {
-    constexpr bool measures = requires { w.step; };
+    constexpr bool measures = requires { w.update; };
     const T h = Gradient::apply(g, k.gradient);
     if constexpr (measures) {
       const T zero = math::like(p, Real<T>(0));
@@ -319,12 +351,11 @@ struct Recipe {
       if (w.doubted) w.guarded = Rule::Guard::apply(s, k.rule, k.guard);
     }
     const T u = Rule::direction(p, h, s, k.rule);
-    const T step = k.lr * u;
     if constexpr (measures) {
-      w.step = step;
+      w.update = u;
       if constexpr ((wants & kAlignment) != 0) w.along = h * u;
     }
-    return k.decay * p - step;
+    return k.decay * p - k.lr * u;
   }
 };
 

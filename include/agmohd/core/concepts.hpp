@@ -99,6 +99,10 @@ concept beta1 = requires(typename R::Options o) {
   { R::beta1(o) } -> std::same_as<double>;
 };
 template <class R>
+concept stable_step = requires(typename R::Options o) {
+  { R::stable_step(o, 0.9) } -> std::same_as<double>;
+};
+template <class R>
 concept decay = requires(typename R::Options o) {
   { R::decay(o, 1.0) } -> std::same_as<double>;
 };
@@ -128,11 +132,12 @@ concept keeps = requires {
   { H::keeps } -> std::convertible_to<bool>;
 };
 template <class H>
-concept plan = requires(typename H::Options o, Verdict& v, const Verdict& planned,
+concept plan = requires(typename H::Options o, const Signals& s, Verdict& v, const Verdict& planned,
                         const typename H::Memory& memory, typename H::Memory& changed) {
   { H::can_roll_back(o, memory) } -> std::same_as<bool>;
+  { H::can_try_other(o, memory) } -> std::same_as<bool>;
   H::plan(o, memory, v);
-  H::advance(o, planned, changed);
+  H::advance(o, s, planned, changed);
 };
 template <class M>
 concept needs_first_moment = requires {
@@ -231,7 +236,9 @@ concept rounded = requires(const typename S::Key& k) {
 
 /// An update rule: slots <- gradient (`update`), the update u (`direction`, pure), coefficients
 /// from options
-/// (`at`). Optional: `beta1` (it has a first moment), `decay`, `default_lr`, `check`; `summed`, a
+/// (`at`). Optional: `beta1` (it has a first moment), `stable_step(options, beta1)`, the largest
+/// learning rate at which it is stable, up to a factor, without which no policy lowers beta1;
+/// `decay`, `default_lr`, `check`; `summed`, a
 /// value of each element, with coefficients from `summing`, whose mean over the tensor is in `Now`;
 /// `lr`, what the rule makes of the learning rate, which `decay` gets too; and a type `Guard`,
 /// which brings slots that no history of gradients can lead to back to where one can: its `apply`

@@ -165,7 +165,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
       }
     }
     if (verdict.skip) return;
-    std::atomic<std::int64_t> guarded = 0;
+    std::atomic<std::int64_t> guarded = 0, broken = 0;
     for_each_page(verdict.save, [&]<class E>(std::size_t i, const Page<Recipe, E>& page) {
       const auto& k = coefficients<Compute<E>>()[std::size_t(pages_[i].tensor)];
       std::int64_t changed = 0;
@@ -180,10 +180,14 @@ class CpuExecutor final : public HostExecutor<Recipe> {
         changed = has_avx2() ? sweep_page_avx2(page, k) : sweep_page_base(page, k);
       }
       if (changed != 0) guarded += changed;
+      if constexpr (Recipe::heals) {
+        if (page.kept_param != nullptr) broken += spoiled(page);
+      }
     });
     if constexpr (Recipe::watched) {
-      memory_.swept = reduction::combine(swept_.data(), std::int64_t(swept_.size()),
-                                         this->sampled_elements_, guarded);
+      memory_.swept =
+          reduction::combine(swept_.data(), std::int64_t(swept_.size()), this->sampled_elements_,
+                             {guarded, this->throttled_, broken});
     }
   }
 

@@ -82,6 +82,23 @@ void swap_page(const Page<Recipe, E>& page) {
   }
 }
 
+/// How many elements of a page's part of a snapshot are not finite.
+template <class Recipe, class E>
+std::int64_t spoiled(const Page<Recipe, E>& page) {
+  std::int64_t count = 0;
+  const auto add = [&](const auto* kept) {
+    for (std::int64_t i = 0; i < page.count; ++i) {
+      const auto x = load<Compute<E>>(kept + i);
+      if (!(x - x == 0)) ++count;
+    }
+  };
+  add(page.kept_param);
+  for (int j = 0; j < Recipe::slot_count; ++j) {
+    if (page.slots[j] != nullptr) add(page.kept_slots[j]);
+  }
+  return count;
+}
+
 /// How many elements of a vector the rule's guard changed.
 template <class W>
 std::int64_t changed(const W& watched) {
@@ -133,7 +150,11 @@ std::int64_t measured_sweep_page(const Page<Recipe, E> page, const K k,
   constexpr int kOwners = kGroup / kBundle;  // the lanes that own a group
   constexpr int kStep = int(sizeof(V) / sizeof(R));
   static_assert(kGroup % kStep == 0);
-  alignas(32) R lanes[kWatched][kLanes] = {};
+  // Whole warps of the lanes that own elements: a tensor of a few would zero and add 512.
+  const auto owned = std::min<std::int64_t>((page.count + kBundle - 1) / kBundle, kLanes);
+  const int used = int((owned + kWarp - 1) / kWarp * kWarp);
+  alignas(32) R lanes[kWatched][kLanes];
+  for (auto& of : lanes) std::fill(of, of + used, R(0));
   std::int64_t guarded = 0;
   for (std::int64_t i = 0; i < page.count; i += kGroup) {
     page.ask(i);
@@ -141,7 +162,7 @@ std::int64_t measured_sweep_page(const Page<Recipe, E> page, const K k,
     const auto sweep = [&]<class T>(int j, T) {
       typename Recipe::template Watched<T> w;
       sweep_at<Recipe, T>(page, i + j, k, w);
-      store(seen[0] + j, T(w.step * w.step));
+      store(seen[0] + j, T(w.update * w.update));
       store(seen[1] + j, w.along_previous);
       store(seen[2] + j, w.along);
       guarded += changed(w);
@@ -162,8 +183,8 @@ std::int64_t measured_sweep_page(const Page<Recipe, E> page, const K k,
     }
   }
   for (int w = 0; w < kWatched; ++w) {
-    double warps[kLanes / kWarp];
-    for (int l = 0; l < kLanes; l += kWarp) {
+    double warps[kLanes / kWarp] = {};
+    for (int l = 0; l < used; l += kWarp) {
       fold<kWarp / 2>(lanes[w] + l);
       warps[l / kWarp] = double(lanes[w][l]);
     }

@@ -60,6 +60,7 @@ class HostExecutor : public Executor<Recipe> {
     const Signals& sums = judged.signals;
     const Verdict& verdict = judged.verdict;
     if (&judge != this) Recipe::take(judged.memory, memory_);
+    throttled_ = 0;
     for (std::size_t t = 0; t < tensors_.size(); ++t) {
       PerTensor& tensor = records_[std::size_t(tensors_[t].record)];
       if constexpr (Recipe::heals) {
@@ -71,7 +72,8 @@ class HostExecutor : public Executor<Recipe> {
       const auto& group = settings_.groups[std::size_t(tensors_[t].group)];
       const auto decide_in = [&]<class R>(R) {
         use(t, Recipe::template decide<R>(settings_.shared, group, sums, verdict, memory_, tensor,
-                                          tensors_[t].index, tensor_signals_[t], has_room(t)));
+                                          tensors_[t].index, tensor_signals_[t], has_room(t),
+                                          &throttled_));
       };
       tensors_[t].dtype == Dtype::f64 ? decide_in(double{}) : decide_in(Narrow{});
     }
@@ -125,6 +127,7 @@ class HostExecutor : public Executor<Recipe> {
   std::vector<std::int64_t> first_pages_;      // of tensors_
   std::int64_t sample_every_ = 1;
   double sampled_elements_ = 0;
+  std::int64_t throttled_ = 0;  // tensors of this step
   Memory memory_{};
 
  private:

@@ -22,7 +22,8 @@ AGMOHD_HD Record note(const typename Recipe::Shared& o, const typename Recipe::G
     r.step = m.tally.steps;
     r.updates = m.updates - (v.skip ? 0 : 1);
     if (s.has_loss) r.loss = s.loss;
-    r.lr = s.lr * v.lr_factor;
+    r.lr_factor = v.lr_factor * v.first_factor;
+    r.lr = r.lr_factor * s.lr;
     r.norm = std::sqrt(s.norm2);
     if (s.updated > 0) r.update_rms = std::sqrt(s.update2 / s.updated);
     r.level = v.level;
@@ -33,9 +34,10 @@ AGMOHD_HD Record note(const typename Recipe::Shared& o, const typename Recipe::G
     double beta1 = 0;
     if constexpr (has::beta1<typename Recipe::Rule>) {
       beta1 = Recipe::Rule::beta1(first.rule);
-      r.momentum = Recipe::Momentum::blend(o.momentum, m.momentum, beta1).beta1;
+      const Blend blend = Recipe::blend(o, first, m);
+      r.momentum = blend.beta1;
+      r.lr *= Recipe::brake(first, blend);
     }
-    r.lr_factor = v.lr_factor;
     r.flags = v.flags;
     r.skipped = v.skip ? 1 : 0;
     r.rolled_back = v.rollback ? 1 : 0;
@@ -54,7 +56,7 @@ AGMOHD_HD Record note(const typename Recipe::Shared& o, const typename Recipe::G
       (void)gradient::link_at<double, Gradient>(o.gradient, unbounded, open, ts, TensorVerdict{});
       if (s.norm2 < unbounded.norm2) m.tally.add(Tally::bound);
     }
-    if (v.lr_factor < 1) m.tally.add(Tally::throttle);
+    if (r.lr_factor < 1 || s.throttled > 0) m.tally.add(Tally::throttle);
     if (r.momentum < beta1) m.tally.add(Tally::momentum);
   }
   return r;

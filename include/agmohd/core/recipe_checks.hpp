@@ -161,7 +161,8 @@ struct CheckHealing {
   static_assert(
       has::plan<HealingPolicy>,
       "agmohd: the healing policy has no static functions can_roll_back(options, memory), "
-      "plan(options, memory, verdict) and advance(options, verdict, memory)");
+      "can_try_other(options, memory), plan(options, memory, verdict) and advance(options, "
+      "signals, verdict, memory)");
   static_assert(
       agmohd::Healing<HealingPolicy>,
       "agmohd: the seventh argument of Recipe is not a healing policy; see core/concepts.hpp");

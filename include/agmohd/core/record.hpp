@@ -15,13 +15,13 @@ struct Record {
   std::int64_t step = 0;     ///< calls of step(), skipped ones too, from 1
   std::int64_t updates = 0;  ///< applied steps before it
   double loss = std::numeric_limits<double>::quiet_NaN();  ///< NaN if none was handed over
-  double lr = 0;           ///< of the first parameter group, after the schedule and the verdict
+  double lr = 0;           ///< in effect for the first parameter group: see effective_lr()
   double norm = 0;         ///< of all gradients
-  double update_rms = 0;   ///< lr * RMS(u) of the applied step before; 0 where nobody measures it
+  double update_rms = 0;   ///< RMS(u) of the applied step before; 0 where nobody measures it
   double level = 0;        ///< of hindrance, 0 to 1
   double clip_factor = 1;  ///< what all gradients are multiplied with
   double momentum = 0;     ///< beta1 of the first parameter group in this step
-  double lr_factor = 1;    ///< of the verdict
+  double lr_factor = 1;    ///< of the verdict, for the first parameter group
   unsigned flags = 0;      ///< of Flag
   unsigned skipped = 0;
   unsigned rolled_back = 0;

@@ -120,20 +120,24 @@ struct SweptPartial {
   double sums[kWatched];
 };
 
-AGMOHD_HD inline Swept swept(const double (&sums)[kWatched], double updated, std::int64_t guarded) {
-  return {sums[0], updated, sums[1], sums[2], guarded};
+/// What a sweep counted.
+struct Counts {
+  std::int64_t guarded = 0, throttled = 0, spoiled = 0;
+};
+AGMOHD_HD inline Swept swept(const double (&sums)[kWatched], double updated, const Counts& c) {
+  return {sums[0], updated, sums[1], sums[2], c.guarded, c.throttled, c.spoiled};
 }
 
 /// All sampled pages together, on the host.
 inline Swept combine(const SweptPartial* partial, std::int64_t count, double updated,
-                     std::int64_t guarded) {
+                     const Counts& counts) {
   double sums[kWatched];
   for (int w = 0; w < kWatched; ++w) {
     double lanes[kLanes] = {};
     for (std::int64_t i = 0; i < count; ++i) lanes[i % kLanes] += partial[i].sums[w];
     sums[w] = butterfly(lanes);
   }
-  return swept(sums, updated, guarded);
+  return swept(sums, updated, counts);
 }
 
 /// The pages of one tensor are dealt to 32 lanes, or where they are many to 512, as all pages are.

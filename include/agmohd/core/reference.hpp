@@ -94,14 +94,20 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
             tensor.copy_(back);
           });
         });
+    std::int64_t spoiled = 0;
     if (verdict.save >= 0) {
       for (std::size_t t = 0; t < tensors_.size(); ++t) {
-        for_each_kept(t, verdict.save,
-                      [](at::Tensor& tensor, at::Tensor& kept) { kept.copy_(tensor); });
+        for_each_kept(t, verdict.save, [&](at::Tensor& tensor, at::Tensor& kept) {
+          kept.copy_(tensor);
+          spoiled += kept.isfinite().logical_not().sum().template item<std::int64_t>();
+        });
       }
     }
     if constexpr (Recipe::watched) {
-      if (!verdict.skip) memory_.swept = reduction::swept(sums, sampled_elements_, guarded);
+      if (!verdict.skip) {
+        memory_.swept =
+            reduction::swept(sums, sampled_elements_, {guarded, this->throttled_, spoiled});
+      }
     }
   }
 
@@ -123,7 +129,7 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
     if constexpr (Recipe::watched) {
       typename Recipe::template Watched<at::Tensor> w;
       result = Recipe::sweep(p, g, s, k, w);
-      const at::Tensor values[] = {w.step.square(), w.along_previous, w.along};
+      const at::Tensor values[] = {w.update.square(), w.along_previous, w.along};
       for (int i = 0; i < reduction::kWatched; ++i) {
         sums[i] += sampled(t, values[i]).sum(at::kDouble).template item<double>();
       }

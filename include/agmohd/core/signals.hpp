@@ -36,23 +36,26 @@ struct Signals {
   bool has_loss = false;                         ///< whether a loss was handed over
   double lr = 0;  ///< of the first parameter group in this step, after the schedule alone
   bool can_roll_back = false;  ///< there is a snapshot to swap in, or one to swap back
+  bool can_try_other = false;  ///< after a rollback that failed: there is another snapshot
 
   // Of the last applied step, u being what the rule's `direction` gave; sums over some of the
   // pages, see reduction::sample_every()
-  double update2 = 0;         ///< of squares of lr * u
-  double updated = 0;         ///< number of elements in the sums; 0: no step yet
-  double along_previous = 0;  ///< <g_t, u_{t-1}>
-  double along = 0;           ///< <g_t, u_t>
-  std::int64_t guarded = 0;   ///< of all elements, those that the rule's guard changed
+  double update2 = 0;          ///< of squares of u
+  double updated = 0;          ///< number of elements in the sums; 0: no step yet
+  double along_previous = 0;   ///< <g_t, u_{t-1}>
+  double along = 0;            ///< <g_t, u_t>
+  std::int64_t guarded = 0;    ///< of all elements, those that the rule's guard changed
+  std::int64_t throttled = 0;  ///< tensors whose learning rate was lowered more than the first's
+  std::int64_t spoiled = 0;    ///< elements that are not finite in the snapshot that it wrote
 };
 
 /// What a watched sweep measured, over all parameters; see Signals.
 struct Swept {
   double update2 = 0, updated = 0, along_previous = 0, along = 0;
-  std::int64_t guarded = 0;
+  std::int64_t guarded = 0, throttled = 0, spoiled = 0;
   constexpr void members(auto&& f) {
     f("update2", update2), f("updated", updated), f("along_previous", along_previous),
-        f("along", along), f("guarded", guarded);
+        f("along", along), f("guarded", guarded), f("throttled", throttled), f("spoiled", spoiled);
   }
 };
 
@@ -64,6 +67,8 @@ AGMOHD_HD void add_swept(To& to, const From& from) {
   to.along_previous += from.along_previous;
   to.along += from.along;
   to.guarded += from.guarded;
+  to.throttled += from.throttled;
+  to.spoiled += from.spoiled;
 }
 
 /// The same of one tensor's gradient.
@@ -73,6 +78,7 @@ struct TensorSignals {
   std::int64_t nonfinite = 0;
   std::int64_t numel = 0;  ///< 0: not measured
   double summed = 0;       ///< of what the rule's `summed` gave
+  double lr = 0;           ///< of its parameter group in this step, after the schedule alone
 };
 
 /// What a verdict may report, a bit for each kind of hindrance.
@@ -94,14 +100,18 @@ struct Flag {
 /// What the hindrance policy concludes.
 struct Verdict {
   double level = 0;                                             ///< 0 (calm) to 1 (severe)
-  double lr_factor = 1;                                         ///< at most 1
+  double lr_factor = 1;                                         ///< of all tensors, at most 1
   double norm_bound = std::numeric_limits<double>::infinity();  ///< for the global gradient norm
   bool skip =
       false;  ///< leave every bit of parameters and state, every age and the schedule as they are
-  bool rollback = false;  ///< swap in the older snapshot, or with Flag::accepted swap back what the
-                          ///< last rollback swapped out; comes with `skip`
+  bool rollback = false;  ///< exchange parameters and state with a snapshot; comes with `skip`
+  bool undo = false;      ///< with `rollback`: swap back what the last one swapped out
   bool hindered = false;  ///< the level has reached the threshold: policies act
+  bool unstable = false;  ///< steps are too large for the loss: momentum is to be lowered
   unsigned flags = 0;     ///< of Flag
+
+  double growth = 0;        ///< RMS(u) of the last applied step, in means of it; 0: not known yet
+  double first_factor = 1;  ///< of the first parameter group's learning rate, beside lr_factor
 
   double schedule = 1;  ///< the factor of the schedule in this step
 
@@ -113,6 +123,7 @@ struct Verdict {
 /// What the hindrance policy concludes about one tensor.
 struct TensorVerdict {
   double norm_bound = std::numeric_limits<double>::infinity();  ///< for the tensor's gradient norm
+  double lr_factor = 1;                                         ///< beside Verdict's, at most 1
   unsigned flags = 0;                                           ///< of Flag
 };
 

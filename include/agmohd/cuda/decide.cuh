@@ -94,7 +94,8 @@ __device__ void judge(const View<Recipe>& view, Signals signals, bool real = tru
   }
   if (Recipe::wants != 0 && view.board_size != 0) exchange_judgement(core, view.board_size < 0);
   core.apply = core.verdict.skip ? 0 : 1;
-  if (core.apply != 0) core.guarded = 0;  // the last sweep's are in the memory
+  if (core.apply != 0)
+    core.guarded = core.throttled = core.spoiled = 0;  // the last sweep's are in the memory
 }
 
 /// What is remembered of a step whose decision is complete. The host gets the record. In one
@@ -138,8 +139,10 @@ __device__ void decide_tensor(const View<Recipe>& view, int t, const TensorSigna
   }
   const auto decide = [&](auto& to) {
     using R = std::remove_cv_t<decltype(to.lr)>;
+    std::int64_t throttled = 0;
     to = Recipe::template decide<R>(core.shared, *tensor.group, core.decided, core.verdict,
-                                    core.memory, record, tensor.index, signals, room);
+                                    core.memory, record, tensor.index, signals, room, &throttled);
+    if (throttled != 0 && spare == nullptr) atomicAdd(&view.core->throttled, 1ULL);
   };
   if (tensor.is_double != 0) {
     decide(spare != nullptr ? spare->coefficients64 : view.coefficients64[t]);

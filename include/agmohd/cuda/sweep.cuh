@@ -54,9 +54,11 @@ __device__ void find_kept(const View<Recipe>& view, const PageRef& ref, const Pa
   const auto& from = tensor.snapshots.at[snapshot];
   if (from[0] == nullptr) return;
   if (core.apply == 0 && tensor.record->snapshots.kept[snapshot].moved == 0) return;
+  kept.spoiled = &view.core->spoiled;
   kept.at[0] = static_cast<decltype(page.param)>(from[0]) + page.first;
   for (int s = 0; s < Recipe::slot_count; ++s) {
-    kept.at[1 + s] = static_cast<typename Page::S*>(from[1 + s]) + page.first;
+    kept.at[1 + s] =
+        from[1 + s] == nullptr ? nullptr : static_cast<typename Page::S*>(from[1 + s]) + page.first;
   }
 }
 

@@ -41,9 +41,11 @@ struct SweepPage {
   struct Sums {
     R of[reduction::kWatched] = {};
   };
-  /// A snapshot's part of the page, the parameter first; the first is null where there is none.
+  /// A snapshot's part of the page, the parameter first; the first is null where there is none, the
+  /// others where the slot is not used.
   struct Kept {
     void* at[1 + kSlots];
+    unsigned long long* spoiled;  // counts what is written there and not finite
   };
   struct Elements {
     Bundle<E, kBundle> param, grad;
@@ -157,7 +159,7 @@ struct SweepPage {
       for (int h = 0; h < 4; ++h) {
         if (w.doubted && w.guarded.v[h]) guarded += 1;
         if constexpr (kMeasure) {
-          seen[h][0] = (w.step[h] * w.step[h]).v;
+          seen[h][0] = (w.update[h] * w.update[h]).v;
           seen[h][1] = w.along_previous.v[h], seen[h][2] = w.along.v[h];
         }
       }
@@ -247,7 +249,25 @@ struct SweepPage {
       if (kept.at[0] == nullptr) return;
       store_all(static_cast<E*>(kept.at[0]),
                 [&](int s) { return static_cast<S*>(kept.at[1 + s]); });
+      count_spoiled(&kept, i, kStep<kShare>, left<kShare>(i));
     }
+  }
+
+  /// Looks at a lane's bundle of a snapshot again, once in many steps: a call, by values, which
+  /// would take registers and the stack from the others.
+  static __device__ __noinline__ void count_spoiled(const Kept* kept, int i, int stride, int left) {
+    unsigned long long count = 0;
+    for (int j = 0; j < kBundle && j < left; ++j) {
+      const int at = i + j * stride;
+      const R p = R(widen(static_cast<const E*>(kept->at[0])[at]));
+      count += p - p == 0 ? 0 : 1;
+      for (int s = 0; s < kSlots; ++s) {
+        if (kept->at[1 + s] == nullptr) continue;
+        const R x = R(widen(static_cast<const S*>(kept->at[1 + s])[at]));
+        count += x - x == 0 ? 0 : 1;
+      }
+    }
+    if (count != 0) atomicAdd(kept->spoiled, count);
   }
 
   /// The page by `threads` threads, of which this is `thread`: begin(thread), then sweep() with

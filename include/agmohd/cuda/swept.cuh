@@ -64,7 +64,9 @@ __device__ __noinline__ void settle_swept(Core<Recipe>& core) {
     }
   }
   if (threadIdx.x != 0) return;
-  core.memory.swept = swept(sums, core.swept_elements, std::int64_t(core.guarded));
+  core.memory.swept =
+      swept(sums, core.swept_elements,
+            {std::int64_t(core.guarded), std::int64_t(core.throttled), std::int64_t(core.spoiled)});
 }
 
 /// Before a table changes that the last sweep left its sums in, and before the memory is read.

@@ -79,10 +79,12 @@ struct Core {  // NOLINT(clang-analyzer-optin.performance.Padding)
   const reduction::SweptPartial* swept;
   double swept_elements;
   int swept_pages;
-  unsigned long long guarded;  // elements of that sweep
-  double loss;                 // of the host
-  int apply;                   // the verdict: 0 skips the sweep
-  int next_apply;              // the same of the step after, where it is decided ahead
+  unsigned long long guarded;    // elements of that sweep
+  unsigned long long throttled;  // tensors of that step
+  unsigned long long spoiled;    // elements of the snapshot that it wrote
+  double loss;                   // of the host
+  int apply;                     // the verdict: 0 skips the sweep
+  int next_apply;                // the same of the step after, where it is decided ahead
   const void* ahead;  // the table that holds the next step's coefficients; see commit_together()
   unsigned arrived, judged, finished;  // blocks; see decide.cuh
   // What is rehearsed goes here.

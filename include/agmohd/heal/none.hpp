@@ -17,8 +17,9 @@ struct None {
   static const char* name() { return "None"; }
 
   AGMOHD_HD static bool can_roll_back(const Options&, const Memory&) { return false; }
+  AGMOHD_HD static bool can_try_other(const Options&, const Memory&) { return false; }
   AGMOHD_HD static void plan(const Options&, const Memory&, Verdict&) {}
-  AGMOHD_HD static void advance(const Options&, const Verdict&, Memory&) {}
+  AGMOHD_HD static void advance(const Options&, const Signals&, const Verdict&, Memory&) {}
 };
 static_assert(Healing<None>);
 

@@ -11,12 +11,14 @@
 namespace agmohd::heal {
 
 /// Two snapshots of parameters and state, where these lie, each written in turn by the sweep of
-/// every `snapshot_every`-th healthy step. A rollback exchanges one with what is there: the newer
-/// one where gradients or loss are not finite, which they would have been at once, else the older
-/// one, since the newer one may have what is wrong already. It can be undone: what was swapped out
-/// stays until its place is needed. Ages and what rule and gradient policies remember of a tensor
-/// go along; the schedule, the statistics of hindrances and the data do not go back. A tensor that
-/// a snapshot does not have stays as it is.
+/// every `snapshot_every`-th healthy step, if the ten steps before were healthy, too, or it is ten
+/// times overdue. One that turns out to hold an element that is not finite is given up. A rollback
+/// exchanges one with what is there: the newer one where gradients or loss are not finite, which
+/// they would have been at once, else the older one, since the newer one may have what is wrong
+/// already. It can be undone: what was swapped out stays until its place is needed. A snapshot that
+/// was undone is not tried again before another is written. Ages and what rule and gradient
+/// policies remember of a tensor go along; the schedule, the statistics of hindrances and the data
+/// do not go back. A tensor that a snapshot does not have stays as it is.
 ///
 /// By option, for the memory: twice that of parameters and state (24 bytes a parameter with Adam in
 /// float32), allocated when `snapshots` is first set, in checkpoints too. With `snapshots_on_host`
@@ -29,12 +31,15 @@ struct Snapshots {
     bool snapshots_on_host = false;
   };
   struct Memory {
-    std::int64_t healthy = 0;     ///< steps in a row since a snapshot was written
+    std::int64_t healthy = 0;     ///< steps since a snapshot was written
+    std::int64_t calm = 0;        ///< steps in a row, up to kCalm
     std::int64_t made = 0;        ///< snapshots so far
     std::int64_t stamps[2] = {};  ///< `made` when each was written; 0: never; negative: swapped out
     std::int64_t since_swap = kWatch;  ///< steps, up to kWatch
+    std::int64_t tried = 0;            ///< a bit for each that was swapped in
     constexpr void members(auto&& f) {
-      f("healthy", healthy), f("made", made), f("stamps", stamps), f("since_swap", since_swap);
+      f("healthy", healthy), f("calm", calm), f("made", made), f("stamps", stamps),
+          f("since_swap", since_swap), f("tried", tried);
     }
   };
   static constexpr auto fields =
@@ -46,8 +51,10 @@ struct Snapshots {
 
   AGMOHD_HD static bool can_roll_back(const Options& o, const Memory& m) {
     if (!o.snapshots) return false;
-    if (m.stamps[0] > 0 || m.stamps[1] > 0) return true;
-    return m.since_swap < kWatch;  // to swap back
+    return can_try(m, 0) || can_try(m, 1) || m.since_swap < kWatch;  // or to swap back
+  }
+  AGMOHD_HD static bool can_try_other(const Options& o, const Memory& m) {
+    return o.snapshots && m.tried != 0 && (can_try(m, 0) || can_try(m, 1));
   }
 
   /// What tells a tensor of this snapshot, or swapped out by it (negative), from others; 0: none.
@@ -57,45 +64,60 @@ struct Snapshots {
   AGMOHD_HD static void plan(const Options& o, const Memory& m, Verdict& v) {
     if (!o.snapshots) return;
     if (v.rollback) {
-      v.swap = (v.flags & Flag::accepted) != 0    ? swapped_out(m)
-               : (v.flags & Flag::nonfinite) != 0 ? newer(m)
-                                                  : older(m);
-    } else if (healthy(v) && m.healthy + 1 >= o.snapshot_every) {
+      v.swap = v.undo ? swapped_out(m) : (v.flags & Flag::nonfinite) != 0 ? newer(m) : older(m);
+    } else if (healthy(v) && m.healthy + 1 >= o.snapshot_every &&
+               (m.calm + 1 >= kCalm || m.healthy + 1 >= 10 * o.snapshot_every)) {
       v.save = m.stamps[0] <= m.stamps[1] ? 0 : 1;
     }
   }
 
-  AGMOHD_HD static void advance(const Options& o, const Verdict& v, Memory& m) {
+  AGMOHD_HD static void advance(const Options& o, const Signals& s, const Verdict& v, Memory& m) {
     if (!o.snapshots) {  // turned on again, it does not go back to before
-      m = {0, m.made, {0, 0}, kWatch};
+      const std::int64_t made = m.made;
+      m = {};
+      m.made = made;
       return;
+    }
+    if (s.spoiled > 0) {  // the one that the last applied step wrote
+      for (std::int64_t& stamp : m.stamps) stamp = stamp == m.made ? 0 : stamp;
     }
     if (v.swap >= 0) {
       m.stamps[v.swap] = -m.stamps[v.swap];
-      m.healthy = 0;
-      m.since_swap = m.stamps[v.swap] < 0 ? 0 : kWatch;
+      m.healthy = m.calm = 0;
+      m.since_swap = v.undo ? kWatch : 0;
+      if (!v.undo) m.tried |= std::int64_t{1} << v.swap;
       return;
     }
-    if (m.since_swap < kWatch) m.since_swap += 1;
-    if (v.skip) return;
-    m.healthy = healthy(v) && v.save < 0 ? m.healthy + 1 : 0;
-    if (v.save >= 0) m.stamps[v.save] = m.made += 1;
+    if (m.since_swap < kWatch && (m.since_swap += 1) == kWatch) m.tried = 0;  // it helped
+    if (v.skip || !healthy(v)) {
+      m.calm = 0;
+      return;
+    }
+    m.calm = m.calm < kCalm ? m.calm + 1 : kCalm;
+    m.healthy += 1;
+    if (v.save < 0) return;
+    m.healthy = m.tried = 0;
+    m.stamps[v.save] = m.made += 1;
   }
 
  private:
   static constexpr std::int64_t kWatch = 3;  ///< steps in which LossSpike may undo a rollback
+  static constexpr std::int64_t kCalm = 10;
   static constexpr unsigned kUnhealthy = Flag::nonfinite | Flag::explosion | Flag::step_too_large |
                                          Flag::impossible_moment | Flag::loss_spike |
                                          Flag::accepted;
 
   AGMOHD_HD static bool healthy(const Verdict& v) { return !v.skip && (v.flags & kUnhealthy) == 0; }
+  AGMOHD_HD static bool can_try(const Memory& m, int i) {
+    return m.stamps[i] > 0 && (m.tried >> i & 1) == 0;
+  }
   AGMOHD_HD static int older(const Memory& m) {
-    if (m.stamps[0] <= 0) return m.stamps[1] > 0 ? 1 : -1;
-    return m.stamps[1] > 0 && m.stamps[1] < m.stamps[0] ? 1 : 0;
+    if (!can_try(m, 0)) return can_try(m, 1) ? 1 : -1;
+    return can_try(m, 1) && m.stamps[1] < m.stamps[0] ? 1 : 0;
   }
   AGMOHD_HD static int newer(const Memory& m) {
-    if (m.stamps[0] <= 0 && m.stamps[1] <= 0) return -1;
-    return m.stamps[1] > m.stamps[0] ? 1 : 0;
+    if (!can_try(m, 0)) return can_try(m, 1) ? 1 : -1;
+    return can_try(m, 1) && m.stamps[1] > m.stamps[0] ? 1 : 0;
   }
   AGMOHD_HD static int swapped_out(const Memory& m) {
     if (m.since_swap >= kWatch) return -1;

@@ -83,6 +83,7 @@ struct Kinds<H, L...> {
       auto&& head = TensorMemories::head(t);
       const TensorVerdict own = H::judge_tensor(o.head, s, v, Memories::head(m), head);
       lower(out.norm_bound, own.norm_bound);
+      out.lr_factor *= own.lr_factor;
       out.flags |= own.flags;
     }
     return out;

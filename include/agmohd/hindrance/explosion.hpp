@@ -10,61 +10,83 @@
 
 namespace agmohd::hindrance {
 
-/// Exploding gradients, by the z-score of ln(norm): ZClip's clip to mean + 3 sigma (Kumar et al.
-/// 2025), and above 9 sigma OLMo's skipped step, but at most 5 in a row, or 25 while LossSpike,
-/// which must stand before it in a Detectors, finds the loss high; 10 applied steps pay for one
-/// more. Then, or when LossSpike accepts a level of the loss, it is a change of regime: the
-/// statistics move there, and for 20 steps nothing is skipped. A single tensor is
-/// clipped in the same way, but only from 6 sigma on: a lower bound there gave nearly all false
-/// alarms.
+/// Exploding gradients, by the z-score of ln(norm), in which the norm is clipped to mean + 3 sigma
+/// (ZClip: Kumar et al. 2025). A norm that lies within the allowance is no explosion, and nothing
+/// is clipped below it: a large gradient that comes back every so many steps is the data's, and is
+/// accepted after about seven times.
+///
+/// Above 9 sigma a step is skipped (OLMo), but only while LossSpike, which must stand before it in
+/// a Detectors, finds the loss high, and at most 25 times in a row; 10 applied steps pay for one
+/// more. Without that evidence a clip is as safe, and loses nothing. After the last skip, or when
+/// LossSpike accepts a level of the loss, it is a change of regime: the statistics move there, and
+/// for 20 steps nothing is skipped. A single tensor is clipped in the same way, with an allowance
+/// of its own, but only from 6 sigma on: a lower bound there gave nearly all false alarms.
 struct Explosion {
   struct Options {};
   struct Memory {
-    Spread norm;  ///< of ln(norm)
-    SkipBudget skips;
+    Spread norm;                  ///< of ln(norm)
+    Allowance allowance;          ///< of ln(norm) above its mean
+    SkipBudget budget;            ///< of severe ones
+    std::int64_t burst = 0;       ///< severe steps with a high loss, in a row
     std::int64_t clips_only = 0;  ///< steps that may not be skipped, after an acceptance
     constexpr void members(auto&& f) {
-      f("norm", norm), f("skips", skips), f("clips_only", clips_only);
+      f("norm", norm), f("allowance", allowance), f("budget", budget), f("burst", burst),
+          f("clips_only", clips_only);
     }
   };
-  using TensorMemory = Spread;  ///< of the tensor's ln(norm)
+  struct TensorMemory {
+    Spread norm;  ///< of the tensor's ln(norm)
+    Allowance allowance;
+    constexpr void members(auto&& f) { f("norm", norm), f("allowance", allowance); }
+  };
   static constexpr auto fields = describe();
   static constexpr unsigned wants = kNorm | kTensors;
   static const char* name() { return "Explosion"; }
 
   AGMOHD_HD static void examine(const Options&, const Signals& s, const Memory& m, Verdict& v) {
     if (!has_log(s.norm2) || !m.norm.acts()) return;
-    const double z = m.norm.z(log_norm(s.norm2), kNormSigma);
-    report(v, Flag::explosion, z, kNotice, kSevere);
+    const double x = log_norm(s.norm2), z = m.norm.z(x, kNormSigma);
+    if (!(x > m.norm.mean + m.allowance.value)) return;
+    report(v, Flag::explosion, z, kNotice, kCertain);
     if (!(z > 3) || (v.flags & Flag::accepted) != 0) return;
-    if (z <= kSkipped || m.clips_only > 0) {
-      lower(v.norm_bound, std::exp(m.norm.upper(kNormSigma)));
-    } else if (m.skips.allows((v.flags & Flag::loss_spike) != 0 ? 25 : 5)) {
-      v.skip = true;
-    } else if (!v.skip) {
-      v.flags |= Flag::accepted;
+    if (z > kSevere && m.clips_only == 0) {
+      const bool high = (v.flags & Flag::loss_spike) != 0;
+      if (!m.budget.allows(high ? 25 : 5)) {
+        if (!v.skip) v.flags |= Flag::accepted;
+        return;
+      }
+      v.skip = v.skip || (high && m.burst > 0);
     }
+    lower(v.norm_bound, std::exp(bound(m)));
   }
 
   AGMOHD_HD static void learn(const Options&, const Signals& s, const Verdict& v, Memory& m) {
     const bool exploded = (v.flags & Flag::explosion) != 0;
     const bool accepted = (v.flags & Flag::accepted) != 0;
     if (v.rollback) {  // swapped in: a new beginning; swapped back: the regime is to be accepted
-      m.skips = {};
-      while (accepted && exploded && m.skips.allows(25)) m.skips.spend();
+      m.budget = {};
+      while (accepted && exploded && m.budget.allows(25)) m.budget.spend();
     }
-    if (v.skip) {
-      if (exploded) m.skips.spend();
-      return;
+    const bool known = has_log(s.norm2);
+    const double x = known ? log_norm(s.norm2) : 0;
+    if (exploded && !accepted) {
+      const bool severe = m.norm.z(x, kNormSigma) > kSevere;
+      if (severe) m.budget.spend();
+      if (m.burst == 0) m.allowance.raise(raised_by(x, m));  // once in a burst
+      m.burst = severe && (v.flags & Flag::loss_spike) != 0 ? m.burst + 1 : 0;
+    } else if (!v.skip) {
+      m.budget.pay_back(1);
+      m.burst = 0;
+      if (known) m.allowance.lower(kRaise);
     }
-    m.skips.pay_back(1);
+    if (v.skip) return;
     if (m.clips_only > 0) m.clips_only -= 1;
-    if (!has_log(s.norm2)) return;
+    if (!known) return;
     if (exploded && accepted) {
-      m.norm.accept(log_norm(s.norm2), kAcceptedSigma);
+      m.norm.accept(x, kAcceptedSigma);
       m.clips_only = 20;
     } else {
-      m.norm.learn(log_norm(s.norm2), kNormSigma);
+      m.norm.learn(x, kNormSigma);
     }
   }
 
@@ -73,25 +95,42 @@ struct Explosion {
   }
 
   AGMOHD_HD static TensorVerdict judge_tensor(const Options&, const TensorSignals& s,
-                                              const Verdict& v, const Memory&, TensorMemory& norm) {
+                                              const Verdict& v, const Memory&, TensorMemory& m) {
     TensorVerdict out;
     if (!has_log(s.norm2)) return out;
     const double x = log_norm(s.norm2);
-    if (norm.acts() && norm.z(x, kNormSigma) > kSevere) {
+    if (m.norm.acts() && m.norm.z(x, kNormSigma) > kCertain &&
+        x > m.norm.mean + m.allowance.value) {
       if ((v.flags & Flag::accepted) != 0) {
-        norm.accept(x, kAcceptedSigma);
+        m.norm.accept(x, kAcceptedSigma);
         return out;
       }
       out.flags |= Flag::explosion;
-      out.norm_bound = std::exp(norm.upper(kNormSigma));
+      out.norm_bound = std::exp(bound(m));
+      m.allowance.raise(raised_by(x, m));
+    } else {
+      m.allowance.lower(kRaise);
     }
-    norm.learn(x, kNormSigma);
+    m.norm.learn(x, kNormSigma);
     return out;
   }
 
  private:
-  static constexpr double kNotice = 3.5, kSevere = 6, kSkipped = 9;
+  static constexpr double kNotice = 3.5, kCertain = 6, kSevere = 9;
   static constexpr double kAcceptedSigma = 0.5;
+  static constexpr double kRaise = 0.35;  ///< an explosion raises the allowance by this at least
+
+  /// What ln(norm) is clipped to. M: a memory, of all gradients or of a tensor's.
+  template <class M>
+  AGMOHD_HD static double bound(const M& m) {
+    return std::fmax(m.norm.upper(kNormSigma), m.norm.mean + m.allowance.value);
+  }
+  /// A quarter of what is beyond the bound, so that outliers of any size are accepted in about as
+  /// many times, but at most 1: a single one makes the detector no blinder than a factor of e.
+  template <class M>
+  AGMOHD_HD static double raised_by(double x, const M& m) {
+    return std::fmin(std::fmax(kRaise, 0.25 * (x - bound(m))), 1.0);
+  }
 };
 static_assert(Kind<Explosion> && Hindrance<Explosion> && has::judge_tensor<Explosion>);
 

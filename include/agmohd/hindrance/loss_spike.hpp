@@ -22,9 +22,10 @@ namespace agmohd::hindrance {
 /// not paid back: a skip leaves the weights as they are, so the cause is in them, or in the data.
 /// Eight steps in a row with a non-finite loss or gradient say the same; waiting costs these steps,
 /// going back several times as many. Then it asks for a rollback, where there is a snapshot. If 2
-/// of the next 3 losses are non-finite, or nearer to where they were than to the mean, the cause is
-/// not in the weights: swap back and accept the level of the loss; what is non-finite stays
-/// Nonfinite's.
+/// of the next 3 losses are non-finite, or nearer to where they were than to the mean, it swaps
+/// back. Where they were non-finite the snapshot may be broken itself: the other one is tried.
+/// Else, and after both, the cause is not in the weights: the level of the loss is accepted; what
+/// is non-finite stays Nonfinite's.
 ///
 /// Without a snapshot, and after 3 rollbacks in 1000 applied steps, a lasting spike is accepted as
 /// the new level, where the design gave up: a finite loss may be high by right. So is, after 4
@@ -43,6 +44,7 @@ struct LossSpike {
     std::int64_t nonfinite = 0;   ///< steps in a row
     std::int64_t watched = 0;     ///< steps after a rollback that are still to come
     std::int64_t failed = 0;      ///< of the watched ones, no better than before it
+    std::int64_t retry = 0;       ///< 1: swapped back, and the other snapshot is to be tried
     double no_better = 0;         ///< a loss above this is not
     SkipBudget refused;           ///< skipped steps with a high loss
     std::int64_t row = 0;         ///< steps above 6 sigma in a row, skipped or not
@@ -52,7 +54,7 @@ struct LossSpike {
     std::int64_t rollbacks[3] = {-1000, -1000, -1000};  ///< when the last ones were, in `applied`
     constexpr void members(auto&& f) {
       f("loss", loss), f("norm", norm), f("applied", applied), f("losses", losses), f("high", high),
-          f("nonfinite", nonfinite), f("watched", watched), f("failed", failed),
+          f("nonfinite", nonfinite), f("watched", watched), f("failed", failed), f("retry", retry),
           f("no_better", no_better), f("refused", refused), f("row", row), f("apart", apart),
           f("recent", recent), f("recent_sum", recent_sum), f("rollbacks", rollbacks);
     }
@@ -66,10 +68,12 @@ struct LossSpike {
     if (high) report(v, Flag::loss_spike, double(m.high + 1), 0, kLasting);
     if (m.watched > 0) {
       if (!failed(s, m) || m.failed == 0 || !s.can_roll_back) return;
-      v.skip = v.rollback = true;
-      v.flags |= Flag::accepted;
+      v.skip = v.rollback = v.undo = true;
+      if (!broken || !s.can_try_other) v.flags |= Flag::accepted;
     } else if (!high && !broken) {
       return;
+    } else if (m.retry != 0 && s.can_roll_back) {
+      v.skip = v.rollback = true;
     } else if (!broken && is_scale(m)) {
       v.flags |= Flag::accepted;
     } else if (broken ? m.nonfinite + 1 == kBroken : is_lasting(s.loss, m)) {
@@ -90,9 +94,10 @@ struct LossSpike {
       m.apart = above ? m.apart + apart(s, m) : 0;
     }
     if (v.rollback) {
-      rolled_back(m.watched > 0, s, m);
+      rolled_back(s, v, m);
       return;
     }
+    m.retry = 0;
     const bool accepted = high && m.watched == 0 && (v.flags & Flag::accepted) != 0;
     if (m.watched > 0) {
       m.watched -= 1;
@@ -175,18 +180,22 @@ struct LossSpike {
   AGMOHD_HD static bool is_scale(const Memory& m) {
     return m.row >= 4 && std::fabs(m.apart) < 0.35 * double(m.row);
   }
-  AGMOHD_HD static void rolled_back(bool swapped_back, const Signals& s, Memory& m) {
+  AGMOHD_HD static void rolled_back(const Signals& s, const Verdict& v, Memory& m) {
     const bool broken = Nonfinite::is_broken(s);
-    if (swapped_back) {
+    if (v.undo) {
       m.watched = 0;
+      m.retry = (v.flags & Flag::accepted) != 0 ? 0 : 1;
       if (!broken && s.has_loss) accept(s, m);
     } else {
       m.watched = 3;
       const double recent = m.losses >= kRecent ? mean_of_recent(s.loss, m) : s.loss;
       m.no_better = broken ? kUnbounded : 0.5 * (m.loss.mean + std::fmax(s.loss, recent));
-      m.rollbacks[0] = m.rollbacks[1];
-      m.rollbacks[1] = m.rollbacks[2];
-      m.rollbacks[2] = m.applied;
+      if (m.retry == 0) {
+        m.rollbacks[0] = m.rollbacks[1];
+        m.rollbacks[1] = m.rollbacks[2];
+        m.rollbacks[2] = m.applied;
+      }
+      m.retry = 0;
     }
     m.high = m.failed = m.row = m.losses = 0;
     m.apart = 0;

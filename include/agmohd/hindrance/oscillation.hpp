@@ -10,11 +10,13 @@
 
 namespace agmohd::hindrance {
 
-/// Steps that undo each other: the mean of <g_t, u_{t-1}> below -1/4 of that of <g_t, u_t> for 50
-/// applied steps in which the mean loss, if there is one, does not fall. It raises the level, so
-/// that momentum::Adaptive reacts. A negative <g, m> alone would not do: at the best learning rate
-/// it is negative most of the time. u_{t-1} comes from the rule's state: a rule without a first
-/// moment, as SGD without momentum, has none, and nothing is seen.
+/// Reports steps that undo each other: the mean of <g_t, u_{t-1}> below -1/4 of that of <g_t, u_t>
+/// for 50 applied steps in which the mean loss, if there is one, does not fall. A negative <g, m>
+/// alone would not do: at the best learning rate it is negative most of the time. u_{t-1} comes
+/// from the rule's state: a rule without a first moment, as SGD without momentum, has none, and
+/// nothing is seen. Nothing acts on it: momentum that was lowered for it, and the learning rate
+/// with it, cost up to 2 % of the loss where gradients were accumulated or the rate restarted, and
+/// healed nothing.
 struct Oscillation {
   struct Options {};
   struct Memory {
@@ -34,7 +36,7 @@ struct Oscillation {
 
   AGMOHD_HD static void examine(const Options&, const Signals& s, const Memory& m, Verdict& v) {
     if (m.run < 50 || (s.has_loss && m.loss.mean < m.loss_before)) return;
-    report(v, Flag::oscillation, -m.along_previous / m.along, kNotice, 1);
+    if (m.along_previous < -kNotice * m.along) v.flags |= Flag::oscillation;
   }
 
   AGMOHD_HD static void learn(const Options&, const Signals& s, const Verdict& v, Memory& m) {

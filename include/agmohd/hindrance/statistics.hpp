@@ -91,8 +91,21 @@ struct Size {
   }
 };
 
-/// Skipped steps that are not paid back yet. One costs 10, an applied step pays back, so that of
-/// many steps only a small share can be skipped, however the skips are spread.
+/// How far beyond its fixed bound a detector lets values go, tracked as a quantile is (adaptive
+/// conformal inference: Gibbs & Candes 2021): each event, a value beyond bound and allowance,
+/// raises it, every other value lowers it by `step` / 500. So in the long run at most one value in
+/// 500 is an event, whatever the data look like: what comes back again and again is the
+/// distribution.
+struct Allowance {
+  double value = 0;
+  constexpr void members(auto&& f) { f("value", value); }
+
+  AGMOHD_HD void raise(double by) { value += by; }
+  AGMOHD_HD void lower(double step) { value = std::fmax(0.0, value - step / 500); }
+};
+
+/// Steps, mostly skipped ones, that are not paid back yet. One costs 10, other steps pay back, so
+/// that of many steps only a small share can be skipped, however the skips are spread.
 struct SkipBudget {
   std::int64_t spent = 0;
   constexpr void members(auto&& f) { f("spent", spent); }

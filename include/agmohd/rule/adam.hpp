@@ -55,6 +55,13 @@ struct Adam {
   };
 
   AGMOHD_HD static double beta1(const Options& o) { return o.betas.first; }
+  /// On a quadratic with a settled second moment the step is stable up to 2 (1 + b1) / (1 - b1)
+  /// over the preconditioned curvature (Cohen et al. 2022, "Adaptive gradient methods at the edge
+  /// of stability", section 3).
+  template <class O>  // of those who inherit, too
+  AGMOHD_HD static double stable_step(const O&, double b1) {
+    return (1 + b1) / (1 - b1);
+  }
 
   template <class R>
   AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, Memory& m) {

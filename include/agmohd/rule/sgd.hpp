@@ -59,6 +59,11 @@ struct SGD {
   };
 
   AGMOHD_HD static double beta1(const Options& o) { return o.momentum; }
+  /// On a quadratic heavy ball is stable up to 2 (1 + momentum) over the curvature, Nesterov's form
+  /// up to 2 (1 + momentum) / (1 + 2 momentum) (both from the roots of the recursion).
+  AGMOHD_HD static double stable_step(const Options& o, double momentum) {
+    return (1 + momentum) / (o.nesterov ? 1 + 2 * momentum : 1);
+  }
 
   template <class R>
   AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, Memory& m) {
