@@ -100,6 +100,8 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   std::int64_t exploded() const requires(watched) { return record().hindrance.exploded; }
   /// Steps in which its gradient had vanished; waits for the device.
   std::int64_t vanished() const requires(watched) { return record().hindrance.vanished; }
+  /// Steps in which the hindrance policy lowered its learning rate; waits for the device.
+  std::int64_t throttled() const requires(watched) { return record().hindrance.throttled; }
 
   /// A tensor of the state by name, also for rules of one's own.
   template <FixedString Name>

@@ -94,6 +94,7 @@ struct Memories {
     each_memory<typename Recipe::Hindrance, true>("", m.memory, leaf);
     each_member("exploded", m.exploded, leaf);
     each_member("vanished", m.vanished, leaf);
+    each_member("throttled", m.throttled, leaf);
   }
   template <class M, class Leaf>
   static void gradient(M& m, const Leaf& leaf) {
