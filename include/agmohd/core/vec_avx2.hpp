@@ -8,9 +8,8 @@
 
 #include "lane.hpp"
 
-// Not in an unoptimised build, where GCC does not align temporaries to 32 bytes in functions that
-// are not compiled for AVX.
-#if defined(__x86_64__) && defined(__GNUC__) && defined(__OPTIMIZE__)
+// Units of one program may be compiled with different options: nothing here depends on them.
+#if defined(__x86_64__) && defined(__GNUC__)
 #define AGMOHD_HAS_AVX2
 #define AGMOHD_AVX2 __attribute__((target("avx2")))
 
@@ -27,8 +26,10 @@ template <std::floating_point R>
 struct vec_avx2 {
   using real = R;
   using bits = std::conditional_t<sizeof(R) == 4, std::int32_t, std::int64_t>;
-  typedef R half __attribute__((vector_size(32)));
-  typedef bits mask_half __attribute__((vector_size(32)));
+  // Of an element's alignment: without optimisation, GCC does not align temporaries to 32 bytes in
+  // functions that are not compiled for AVX.
+  typedef R half __attribute__((vector_size(32), aligned(sizeof(R))));
+  typedef bits mask_half __attribute__((vector_size(32), aligned(sizeof(R))));
   static constexpr int size = 64 / sizeof(R);
 
   struct mask {
