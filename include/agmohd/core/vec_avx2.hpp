@@ -26,14 +26,14 @@ template <std::floating_point R>
 struct vec_avx2 {
   using real = R;
   using bits = std::conditional_t<sizeof(R) == 4, std::int32_t, std::int64_t>;
-  // Of an element's alignment: without optimisation, GCC does not align temporaries to 32 bytes in
-  // functions that are not compiled for AVX.
-  typedef R half __attribute__((vector_size(32), aligned(sizeof(R))));
-  typedef bits mask_half __attribute__((vector_size(32), aligned(sizeof(R))));
+  typedef R half __attribute__((vector_size(32)));
+  typedef bits mask_half __attribute__((vector_size(32)));
   static constexpr int size = 64 / sizeof(R);
 
   struct mask {
     mask_half lo, hi;
+    AGMOHD_AVX2 mask(const mask_half& l, const mask_half& h) : lo(l), hi(h) {}
+    AGMOHD_AVX2 mask(const mask& x) : lo(x.lo), hi(x.hi) {}
     AGMOHD_AVX2 friend mask operator|(const mask& a, const mask& b) {
       return {a.lo | b.lo, a.hi | b.hi};
     }

@@ -7,7 +7,13 @@
 
 extern "C" int has_kernels() { return agmohd::cuda::find_kernels<Mine>() != nullptr; }
 
+#ifdef USES_PART  // else the linker drops the shared library
+int part();
+#else
+static int part() { return 0; }
+#endif
+
 int main() {
   std::puts(has_kernels() ? "kernels are registered" : "no kernels are registered");
-  return has_kernels() ? 0 : 1;
+  return has_kernels() ? part() : 1;
 }
