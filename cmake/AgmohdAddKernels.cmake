@@ -48,7 +48,7 @@ endfunction()
 # The architectures to compile for: what the user chose for CMake, TORCH_CUDA_ARCH_LIST, the GPUs in this machine, a
 # list. CUDA has been enabled: where nobody chose, CMake has set its own default, and find_package(Torch) sets OFF.
 function(_agmohd_cuda_architectures out)
-  if(DEFINED ENV{CUDAARCHS}) # CMake reads it in the first run only
+  if(NOT "$ENV{CUDAARCHS}" STREQUAL "") # CMake reads it in the first run only
     set(AGMOHD_CUDAARCHS "$ENV{CUDAARCHS}" CACHE INTERNAL "")
   endif()
   set(cached "$CACHE{CMAKE_CUDA_ARCHITECTURES}")
