@@ -32,8 +32,13 @@ struct vec_avx2 {
 
   struct mask {
     mask_half lo, hi;
+    mask() = default;
     AGMOHD_AVX2 mask(const mask_half& l, const mask_half& h) : lo(l), hi(h) {}
     AGMOHD_AVX2 mask(const mask& x) : lo(x.lo), hi(x.hi) {}
+    AGMOHD_AVX2 mask& operator=(const mask& x) {
+      lo = x.lo, hi = x.hi;
+      return *this;
+    }
     AGMOHD_AVX2 friend mask operator|(const mask& a, const mask& b) {
       return {a.lo | b.lo, a.hi | b.hi};
     }
