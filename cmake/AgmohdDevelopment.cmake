@@ -28,7 +28,8 @@ agmohd_enable_cuda()
 # All that scripts/gpu.sh needs.
 add_custom_target(gpu)
 
-# agmohd_development: the library as our own programs use it, with warnings.
+# agmohd_development: the library as our own programs use it, with warnings. CUDA's are flags of all units, since kernel
+# units take nothing else from the programs that they are for.
 add_library(agmohd_development INTERFACE)
 target_link_libraries(agmohd_development INTERFACE agmohd::agmohd)
 set(warnings -Wall -Wextra -Wshadow -Wconversion)
@@ -36,12 +37,11 @@ set(host_warnings -Wpedantic ${warnings}) # -Wpedantic rejects the host code tha
 if(AGMOHD_WERROR)
   list(APPEND warnings -Werror)
   list(APPEND host_warnings -Werror)
-  target_compile_options(agmohd_development INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings>)
+  string(APPEND CMAKE_CUDA_FLAGS " -Werror=all-warnings")
 endif()
 list(JOIN warnings "," warnings)
-target_compile_options(
-  agmohd_development INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${host_warnings}>"
-                               "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=${warnings}>")
+string(APPEND CMAKE_CUDA_FLAGS " -Xcompiler=${warnings}")
+target_compile_options(agmohd_development INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${host_warnings}>")
 if(AGMOHD_CCACHE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(agmohd_development INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
 endif()

@@ -17,4 +17,5 @@ install(
   FILES ${PROJECT_SOURCE_DIR}/cmake/agmohdConfig.cmake ${PROJECT_SOURCE_DIR}/cmake/AgmohdLibTorch.cmake
         ${PROJECT_SOURCE_DIR}/cmake/AgmohdAddKernels.cmake ${PROJECT_BINARY_DIR}/agmohdConfigVersion.cmake
   DESTINATION ${package_dir})
+install(FILES ${PROJECT_SOURCE_DIR}/cmake/kernels/CMakeLists.txt DESTINATION ${package_dir}/kernels)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/licenses/agmohd)

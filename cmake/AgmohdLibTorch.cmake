@@ -154,6 +154,7 @@ function(agmohd_find_libtorch)
   endif()
   # Global, because the targets are: agmohd_add_kernels may be called from any folder.
   set_property(GLOBAL PROPERTY AGMOHD_LIBTORCH_CUDA_MAJOR "${major}")
+  set_property(GLOBAL PROPERTY AGMOHD_LIBTORCH_ROOT "${root}")
   set(AGMOHD_LIBTORCH_FOUND TRUE PARENT_SCOPE)
   set(AGMOHD_LIBTORCH_ROOT "${root}" PARENT_SCOPE)
   set(version)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-FileCopyrightText: 2026 The agmohd authors
 # SPDX-License-Identifier: Apache-2.0
-# On a machine with a GPU: builds, tests, sanitizes and measures the CUDA lanes.
+# On a machine with a GPU: builds, tests, sanitizes and measures the CUDA lanes, and tests the package.
 #   scripts/gpu.sh [-o FOLDER] [build|test|sanitize|bench|all]...     (default: all)
 # Results (JSON, tables, charts, logs) go to FOLDER, default build-gpu/results. Honoured: TORCH_CUDA_ARCH_LIST (default:
 # the GPU that is here), CMAKE_ARGS (further arguments of the configuration), BENCH_ARGS (of the benchmark program),
@@ -42,7 +42,10 @@ build() {
   cmake --build $build --target gpu
 }
 
-run_tests() { ctest --test-dir $build -L gpu --output-on-failure --no-tests=error 2>&1 | tee "$out/ctest.log"; }
+run_tests() {
+  ctest --test-dir $build -L gpu --output-on-failure --no-tests=error 2>&1 | tee "$out/ctest.log"
+  ctest --test-dir $build -L package -j 4 --output-on-failure --no-tests=error 2>&1 | tee "$out/package.log"
+}
 
 sanitize() {
   local program=$build/tests/cuda_test

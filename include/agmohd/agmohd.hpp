@@ -4,6 +4,8 @@
 
 // All of agmohd for a program that uses LibTorch.
 
+#include "core/compiler.hpp"
+
 #include "checkpoint/load.hpp"
 #include "checkpoint/save.hpp"
 #include "optimizers.hpp"

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "compiler.hpp"
+
 #include <cmath>
 #include <concepts>
 #include <limits>

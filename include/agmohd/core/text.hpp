@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "compiler.hpp"
+
 #include <iosfwd>  // declares std::string in libstdc++ and libc++; kernel units need not define it
 
 namespace agmohd::detail {

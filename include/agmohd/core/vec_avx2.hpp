@@ -8,9 +8,8 @@
 
 #include "lane.hpp"
 
-// Not in an unoptimised build, where GCC does not align temporaries to 32 bytes in functions that
-// are not compiled for AVX.
-#if defined(__x86_64__) && defined(__GNUC__) && defined(__OPTIMIZE__)
+// Units of one program may be compiled with different options: nothing here depends on them.
+#if defined(__x86_64__) && defined(__GNUC__)
 #define AGMOHD_HAS_AVX2
 #define AGMOHD_AVX2 __attribute__((target("avx2")))
 
@@ -33,6 +32,13 @@ struct vec_avx2 {
 
   struct mask {
     mask_half lo, hi;
+    mask() = default;
+    AGMOHD_AVX2 mask(const mask_half& l, const mask_half& h) : lo(l), hi(h) {}
+    AGMOHD_AVX2 mask(const mask& x) : lo(x.lo), hi(x.hi) {}
+    AGMOHD_AVX2 mask& operator=(const mask& x) {
+      lo = x.lo, hi = x.hi;
+      return *this;
+    }
     AGMOHD_AVX2 friend mask operator|(const mask& a, const mask& b) {
       return {a.lo | b.lo, a.hi | b.hi};
     }

@@ -18,6 +18,14 @@ namespace agmohd::cuda {
 ///     namespace { struct tag; const agmohd::cuda::Register<MyRecipe, tag> kernels; }
 template <class Recipe, class Tag>
 class Register {
+  static_assert(
+      sizeof(Recipe) == 0,
+      "agmohd: kernels are compiled for a type agmohd::Recipe<...>; this is another type, "
+      "such as a policy or an optimizer");
+};
+template <class Recipe, class Tag>
+requires requires { Recipe::wants, Recipe::watched; }
+class Register<Recipe, Tag> {
  public:
   Register() { Registry::add(entry_); }
   Register(const Register&) = delete;

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "../core/compiler.hpp"
+
 #include <cstdint>
 #include <string_view>
 

@@ -9,3 +9,5 @@ double train_with_sgd() {
     return agmohd::SGD(parameters, agmohd::SGDOptions(0.05).momentum(0.5));
   });
 }
+
+const std::type_info& vector_of_other() { return typeid(Vector); }

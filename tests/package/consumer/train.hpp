@@ -4,6 +4,8 @@
 
 #include <ATen/ATen.h>
 
+#include <agmohd/core/cpu.hpp>
+#include <typeinfo>
 #include <vector>
 
 /// Minimises |x|^2 with an optimizer made from x; returns what is left after 50 steps.
@@ -20,3 +22,7 @@ double train(MakeOptimizer&& make) {
 }
 
 double train_with_sgd();
+
+/// What an inline function of both units depends on.
+using Vector = agmohd::cpu::vec_most<float>;
+const std::type_info& vector_of_other();

@@ -1,0 +1,7 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <agmohd/recipes.hpp>
+
+#include "torch.hpp"

@@ -1,0 +1,29 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 The agmohd authors
+# SPDX-License-Identifier: Apache-2.0
+"""Writes what a page of the documentation tells its reader to write, word for word: its first whole CMakeLists.txt,
+its first whole program under the name that the CMakeLists.txt has for it, and its first command of g++ as build.sh.
+
+    extract.py PAGE FOLDER [PROGRAM]      PROGRAM: a file to take in place of the page's program
+"""
+
+import pathlib
+import re
+import sys
+
+page, folder = map(pathlib.Path, sys.argv[1:3])
+blocks = re.findall(r"^```(\w+)\n(.*?)^```$", page.read_text(), flags=re.M | re.S)
+
+
+def first(language, pattern):
+    return next((code for name, code in blocks if name == language and re.search(pattern, code, flags=re.M)), None)
+
+
+cmake, program, command = first("cmake", "^cmake_minimum_required"), first("cpp", r"^int main\("), first("sh", r"^g\+\+ ")
+source = re.search(r"add_executable\(\S+ (\S+)\)", cmake)[1] if cmake else "main.cpp"
+if len(sys.argv) > 3:
+    program = pathlib.Path(sys.argv[3]).read_text()
+folder.mkdir(parents=True, exist_ok=True)
+for name, text in (("CMakeLists.txt", cmake), (source, program), ("build.sh", command)):
+    if text is not None:
+        (folder / name).write_text(text)
