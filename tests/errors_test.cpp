@@ -3,6 +3,8 @@
 // Every error is a c10::Error that names what is wrong, its value and what is allowed, and leaves
 // optimizer, parameters and states as they were.
 
+#include <ATen/FunctionalTensorWrapper.h>
+#include <ATen/functorch/BatchedTensorImpl.h>
 #include <gtest/gtest.h>
 #include <sys/fsuid.h>
 #include <sys/resource.h>
@@ -336,13 +338,52 @@ TEST(ParameterErrors, EmptyLists) {
       {"empty parameter list"});
 }
 
+/// Tensors of LibTorch whose elements do not simply lie in memory.
+at::Tensor functional() {
+  return at::functionalization::impl::to_functional_tensor(at::ones({3, 4}));
+}
+at::Tensor batched() { return at::functorch::makeBatched(at::ones({3, 4, 2}), 2, 1); }
+at::Tensor dispatched_to_python() {
+  const at::Tensor x = at::ones({3, 4});
+  x.unsafeGetTensorImpl()->set_python_dispatch(true);
+  return x;
+}
+at::Tensor nested() { return torch::nested::nested_tensor({at::ones({2}), at::ones({3})}); }
+at::Tensor freed() {
+  const at::Tensor x = at::ones({3, 4});
+  x.storage().unsafeGetStorageImpl()->set_data_ptr(at::DataPtr(nullptr, at::kCPU));
+  x.storage().unsafeGetStorageImpl()->set_nbytes(0);
+  return x;
+}
+at::Tensor meta() { return at::empty({3, 4}, at::kMeta); }
+at::Tensor zero(at::IntArrayRef sizes = {3, 4}) {
+  return at::_efficientzerotensor(sizes, at::kFloat);
+}
+
 struct BadParameter {
   at::Tensor tensor;
   Texts texts;
 };
 
-std::vector<BadParameter> bad_parameters() {
+/// What neither a parameter, nor its gradient or state, can be.
+std::vector<BadParameter> bad_tensors() {
   return {
+      {nested(), {"dispatch key NestedTensor", "must be a plain tensor"}},
+      {functional(), {"dispatch key Functionalize", "must be a plain tensor"}},
+      {batched(), {"dispatch key FuncTorchBatched", "must be a plain tensor"}},
+      {dispatched_to_python(), {"dispatch key Python", "must be a plain tensor"}},
+      {at::ones({3, 4}).to_sparse(), {"layout Sparse", "must be strided"}},
+      {at::ones({3, 4}).to_sparse_csr(), {"layout SparseCsr", "must be strided"}},
+      {at::ones({3, 4}).to_mkldnn(), {"layout Mkldnn", "must be strided"}},
+      {at::quantize_per_tensor(at::ones({3, 4}), 0.1, 0, at::kQInt8), {"dtype QInt8"}},
+      {at::conj(at::ones({3, 4}, at::kComplexFloat)), {"dtype ComplexFloat"}},
+      {freed(), {"byte 48", "storage of 0 bytes"}},
+  };
+}
+
+std::vector<BadParameter> bad_parameters() {
+  std::vector<BadParameter> out = bad_tensors();
+  const std::vector<BadParameter> more = {
       {at::Tensor(), {"undefined tensor"}},
       {at::ones({3}).requires_grad_() * 2, {"non-leaf"}},
       {at::ones({3}, at::kInt), {"Int", "must be Float, Double, BFloat16 or Half"}},
@@ -353,7 +394,12 @@ std::vector<BadParameter> bad_parameters() {
       {at::ones({3}).to_sparse().requires_grad_(), {"Sparse", "must be strided"}},
       {at::ones({1, 3}).expand({4, 3}).requires_grad_(), {"expanded", "dimension 0"}},
       {at::ones({1}).expand({5}).requires_grad_(), {"expanded", "dimension 0"}},
+      {at::ones({9}).as_strided({5, 5}, {1, 1}), {"strides [1, 1]", "share memory"}},
+      {zero(), {"ZeroTensor", "pass a clone"}},
+      {meta(), {"device meta", "no memory"}},
   };
+  out.insert(out.end(), more.begin(), more.end());
+  return out;
 }
 
 TEST(ParameterErrors, AtConstruction) {
@@ -455,6 +501,41 @@ TEST(GradientErrors, SparseAfterDenseOnes) {
       [&] { f.params[0].mutable_grad() = dense; });
 }
 
+TEST(GradientErrors, OfTensorsWithoutPlainMemory) {
+  for (const BadParameter& bad : bad_tensors()) {
+    SCOPED_TRACE(bad.texts[0]);
+    Texts texts = bad.texts;
+    texts.emplace_back("the gradient of parameter 0 of group 0");
+    Fixture f;
+    const at::Tensor plain = f.params[0].grad();
+    expect_harmless(
+        f,
+        [&] {
+          f.params[0].mutable_grad() = bad.tensor;
+          f.optimizer.step();
+        },
+        texts, [&] { f.params[0].mutable_grad() = plain; });
+  }
+}
+
+/// Memory may be given back between steps, as Storage::resize_ does.
+TEST(GradientErrors, FreedMemory) {
+  for (const bool of_param : {false, true}) {
+    Fixture f;
+    const at::Tensor& x = of_param ? f.params[0] : f.params[0].grad();
+    auto* const storage = x.storage().unsafeGetStorageImpl();
+    at::DataPtr data = storage->set_data_ptr(at::DataPtr(nullptr, at::kCPU));
+    storage->set_nbytes(0);
+    expect_error([&] { f.optimizer.step(); }, {"parameter 0 of group 0", "storage of 0 bytes"});
+    storage->set_data_ptr(std::move(data));
+    storage->set_nbytes(48);
+    Fixture untouched;
+    EXPECT_TRUE(content(f.optimizer) == content(untouched.optimizer));
+    f.optimizer.step();
+    EXPECT_EQ(f.optimizer.updates(), 4);
+  }
+}
+
 /// What the failed step noted of others is not lost: neither a new gradient nor new memory.
 TEST(GradientErrors, LeaveNoStaleAddressBehind) {
   std::vector<at::Tensor> params{parameter(), parameter(), parameter()};
@@ -517,6 +598,22 @@ TEST(StateErrors, WrongShapeOrType) {
     f.optimizer.step();
     untouched.optimizer.step();
     EXPECT_TRUE(content(f.optimizer) == content(untouched.optimizer));
+  }
+}
+
+TEST(StateErrors, WithoutPlainMemory) {
+  for (const BadParameter& bad : bad_tensors()) {
+    if (bad.tensor.is_complex() || bad.tensor.is_quantized()) continue;
+    SCOPED_TRACE(bad.texts[0]);
+    Texts texts = bad.texts;
+    texts.emplace_back("the state exp_avg of parameter 0 of group 0");
+    Fixture f;
+    const at::Tensor own = std::as_const(state_of(f, 0)).exp_avg();
+    state_of(f, 0).exp_avg(bad.tensor);
+    expect_error([&] { f.optimizer.step(); }, texts);
+    state_of(f, 0).exp_avg(own);
+    f.optimizer.step();
+    EXPECT_EQ(f.optimizer.updates(), 4);
   }
 }
 

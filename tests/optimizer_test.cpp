@@ -77,6 +77,108 @@ TEST(Layouts, DoNotChangeTheElementWiseResult) {
       "misaligned");
 }
 
+/// Makes a tensor of the same elements that LibTorch marks as something else.
+struct Marked {
+  const char* name;
+  Tensor (*make)(const Tensor&);
+};
+const Marked kMarked[] = {
+    {"plain", [](const Tensor& x) { return x.clone(); }},
+    {"negative bit", [](const Tensor& x) { return at::_neg_view(x.neg()); }},
+    {"negative bit, not dense",
+     [](const Tensor& x) {
+       if (x.dim() < 2) return x.clone();
+       return at::_neg_view(x.neg().repeat({1, 2})).slice(1, 0, x.size(1));
+     }},
+    {"copied at the first write", [](const Tensor& x) { return at::_lazy_clone(x); }},
+    {"inference tensor",
+     [](const Tensor& x) {
+       const c10::InferenceMode guard;
+       return x.clone();
+     }},
+    {"wrapped number",
+     [](const Tensor& x) {
+       const Tensor out = x.clone();
+       if (out.dim() == 0) out.unsafeGetTensorImpl()->set_wrapped_number(true);
+       return out;
+     }},
+    {"imaginary part of a conjugate",
+     [](const Tensor& x) { return at::imag(at::conj(at::complex(x, x.neg()))); }},
+};
+
+/// Four steps on parameters and gradients that are marked so; of the reference lane too.
+Tensor marked_run(const Marked& param, const Marked& grad, at::IntArrayRef sizes, bool reference) {
+  torch::manual_seed(3);
+  const torch::NoGradGuard no_grad;
+  const Tensor p = param.make(torch::randn(sizes));
+  Everything optimizer(Tensors{p}, everything());
+  if (reference) optimizer.use_reference_lane();
+  for (int t = 0; t < 4; ++t) {
+    p.mutable_grad() = grad.make(torch::randn(sizes));
+    optimizer.step();
+  }
+  return p.clone();
+}
+
+TEST(Flags, DoNotChangeTheResult) {
+  for (const bool reference : {false, true}) {
+    for (const auto& sizes : {std::vector<std::int64_t>{6, 5}, std::vector<std::int64_t>{}}) {
+      const Tensor expected = marked_run(kMarked[0], kMarked[0], sizes, reference);
+      for (const Marked& mark : kMarked) {
+        EXPECT_TRUE(torch::allclose(marked_run(mark, kMarked[0], sizes, reference), expected, 1e-6))
+            << "parameter: " << mark.name;
+        EXPECT_TRUE(torch::allclose(marked_run(kMarked[0], mark, sizes, reference), expected, 1e-6))
+            << "gradient: " << mark.name;
+      }
+    }
+  }
+}
+
+TEST(Flags, AZeroTensorIsAGradientOfZeros) {
+  const auto run = [](auto& optimizer, const Tensor& p, bool lazy) {
+    for (int t = 0; t < 6; ++t) {
+      torch::manual_seed(std::uint64_t(t));
+      p.mutable_grad() = torch::randn(p.sizes());
+      if (t % 3 != 0)
+        p.mutable_grad() =
+            lazy ? at::_efficientzerotensor(p.sizes(), at::kFloat) : torch::zeros(p.sizes());
+      optimizer.step();
+    }
+    return p.detach();
+  };
+  for (const bool reference : {false, true}) {
+    Tensor results[2];
+    for (const bool lazy : {false, true}) {
+      const Tensor p = torch::ones({50, 3}).requires_grad_();
+      Everything optimizer(Tensors{p}, everything());
+      if (reference) optimizer.use_reference_lane();
+      results[lazy] = run(optimizer, p, lazy);
+    }
+    EXPECT_TRUE(torch::equal(results[0], results[1]));
+  }
+  // As autograd makes them.
+  const Tensor p = torch::ones({3}).requires_grad_();
+  agmohd::SGD optimizer(Tensors{p}, agmohd::SGDOptions(0.5).weight_decay(1));
+  (p.sgn().sum()).backward();
+  ASSERT_TRUE(p.grad().defined());
+  optimizer.step();
+  EXPECT_EQ(p[0].item<float>(), 0.5F);
+}
+
+TEST(Flags, OfAStateAreResolved) {
+  for (const bool zero : {false, true}) {
+    const Tensor p = torch::zeros({3}).requires_grad_();
+    p.mutable_grad() = torch::ones({3});
+    agmohd::SGD optimizer(Tensors{p}, agmohd::SGDOptions(1).momentum(0.5));
+    optimizer.step();
+    static_cast<agmohd::SGDParamState&>(*optimizer.state().at(p.unsafeGetTensorImpl()))
+        .momentum_buffer(zero ? at::_efficientzerotensor({3}, at::kFloat)
+                              : at::_neg_view(torch::full({3}, -8.0F)));
+    optimizer.step();
+    EXPECT_EQ(p[0].item<float>(), zero ? -2 : -6);
+  }
+}
+
 TEST(Gradients, MayBeUndefinedEmptyOrLate) {
   Tensor a = torch::ones({3}).requires_grad_(), b = torch::ones({0, 2}).requires_grad_(),
          c = torch::ones({2}).requires_grad_();

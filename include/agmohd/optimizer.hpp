@@ -80,14 +80,11 @@ class Optimizer : public torch::optim::Optimizer {
   const Options& options() const { return static_cast<const Options&>(*defaults_); }
 
   /// The states, by the address of their parameter's TensorImpl.
-  ska::flat_hash_map<void*, std::unique_ptr<torch::optim::OptimizerParamState>>& state() noexcept {
+  StateMap& state() noexcept {
     binder_.invalidate();  // whoever asks may change them
     return state_;
   }
-  const ska::flat_hash_map<void*, std::unique_ptr<torch::optim::OptimizerParamState>>& state()
-      const noexcept {
-    return state_;
-  }
+  const StateMap& state() const noexcept { return state_; }
 
   /// Adds a group; options that it does not set are the optimizer's.
   void add_param_group(const ParamGroup& group) {
@@ -162,10 +159,10 @@ class Optimizer : public torch::optim::Optimizer {
         for (std::size_t g = 0; g < param_groups_.size(); ++g) {
           for (std::size_t i = 0; i < param_groups_[g].params().size(); ++i) {
             auto* const param = param_groups_[g].params()[i].unsafeGetTensorImpl();
-            const auto found = state_.find(param);
-            if (found == state_.end()) continue;
-            const std::int64_t times =
-                (state_of<Recipe>(found->second.get(), Place{g, i}).*count)();
+            const auto* const state =
+                find_state<Recipe>(state_, param_groups_[g].params()[i], Place{g, i});
+            if (state == nullptr) continue;
+            const std::int64_t times = (state->*count)();
             tensors += times > 0 ? 1 : 0;
             if (times <= most) continue;
             most = times;
@@ -338,6 +335,7 @@ class Optimizer : public torch::optim::Optimizer {
     if (observed) loss = observed_;
     refresh_settings();
     if constexpr ((Recipe::wants & kLoss) != 0) check_loss(loss);
+    if (loss.defined() && !is_plain(loss)) loss = loss.clone();  // a ZeroTensor has no memory
     if (!binder_.bind(param_groups_, state_, settings_)) return;
     if (observed) observed_ = at::Tensor();
     const auto& executors = binder_.lanes().executors();

@@ -41,11 +41,15 @@ struct SlotTable {
 
 }  // namespace detail
 
+/// The states of an optimizer, by the address of their parameter's TensorImpl.
+using StateMap = ska::flat_hash_map<void*, std::unique_ptr<torch::optim::OptimizerParamState>>;
+
 /// The state of one parameter: the rule's tensors under PyTorch's names (exp_avg(),
 /// momentum_buffer(), ...; undefined where the options do not use one) and step(), the number of
 /// applied updates. While the optimizer holds it, step() reads the device's counter and waits for
-/// it. A copy is independent and carries everything but snapshots, so a program may copy, change
-/// and re-key states as it grows or prunes its parameters.
+/// it. A copy has tensors of its own and carries everything but snapshots, so a program may copy,
+/// change and re-key states as it grows or prunes its parameters. (Copies of torch.optim's states
+/// share their tensors.)
 template <class Recipe>
 class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<Recipe>> {
   static constexpr std::size_t count = Recipe::slot_count;
@@ -58,7 +62,8 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   static constexpr bool ruled = !std::is_empty_v<typename Recipe::Rule::Memory>;
   static constexpr bool guarded = !std::is_empty_v<typename Recipe::Guard::Memory>;
 
-  using Slots = detail::SlotTable<typename Recipe::Rule>;
+  using Names = detail::SlotTable<typename Recipe::Rule>;
+  using Slots = std::array<at::Tensor, count>;
   /// A snapshot of the parameter and its slots; undefined: none.
   using Snapshot = std::array<at::Tensor, Recipe::heals ? 1 + count : 0>;
 
@@ -66,25 +71,23 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   ParamState() = default;
   ParamState(const ParamState& other)
       : torch::optim::OptimizerCloneableParamState<ParamState>(other),
-        slots_(other.slots_),
-        record_(without_snapshots(other.record())),
+        record_(without_snapshots(other.record())),  // waits: what is copied then is complete
+        slots_(clones(other.slots_)),
         rule_known_(other.rule_known_),
         guard_known_(other.guard_known_) {}
   ParamState& operator=(const ParamState& other) {
     if (this == &other) return *this;
     const PerTensor record = without_snapshots(other.record());
+    Slots slots = clones(other.slots_);
     detach();
-    slots_ = other.slots_;
+    slots_ = std::move(slots);
     snapshots_ = {};
     record_ = record;
     rule_known_ = other.rule_known_;
     guard_known_ = other.guard_known_;
     return *this;
   }
-  ~ParamState() override {
-    wait_for_snapshots();
-    touch();
-  }
+  ~ParamState() override { detach(); }
 
   std::int64_t step() const { return record().age; }
   /// Sets the number of updates; what else the rule remembers of them follows from it and the
@@ -108,11 +111,11 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   /// A tensor of the state by name, also for rules of one's own.
   template <FixedString Name>
   const at::Tensor& get() const {
-    return slot<Slots::find(Name.view())>();
+    return slot<Names::find(Name.view())>();
   }
   template <FixedString Name>
   at::Tensor& get() {
-    return slot<Slots::find(Name.view())>();
+    return slot<Names::find(Name.view())>();
   }
   template <FixedString Name>
   ParamState& set(at::Tensor value) {
@@ -121,14 +124,14 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   }
 
 #define AGMOHD_SLOT(name)                                                   \
-  ParamState& name(at::Tensor value) requires(Slots::find(#name) < count) { \
-    slot<Slots::find(#name)>() = std::move(value);                          \
+  ParamState& name(at::Tensor value) requires(Names::find(#name) < count) { \
+    slot<Names::find(#name)>() = std::move(value);                          \
     return *this;                                                           \
   }                                                                         \
-  const at::Tensor& name() const requires(Slots::find(#name) < count) {     \
-    return slot<Slots::find(#name)>();                                      \
+  const at::Tensor& name() const requires(Names::find(#name) < count) {     \
+    return slot<Names::find(#name)>();                                      \
   }                                                                         \
-  at::Tensor& name() requires(Slots::find(#name) < count) { return slot<Slots::find(#name)>(); }
+  at::Tensor& name() requires(Names::find(#name) < count) { return slot<Names::find(#name)>(); }
   // clang-format off
   AGMOHD_SLOT(momentum_buffer)
   AGMOHD_SLOT(exp_avg)
@@ -229,6 +232,10 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
  private:
   template <class>
   friend class Binder;
+  template <class>
+  friend struct Bound;
+  template <class>
+  friend struct Adoption;
 
   // The memories of a checkpoint.
   static constexpr auto of_rule = [](auto& m, const auto& leaf) {
@@ -269,6 +276,12 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     return slots_[I];
   }
 
+  static Slots clones(Slots slots) {
+    for (at::Tensor& slot : slots) {
+      if (slot.defined()) slot = slot.detach().clone();
+    }
+    return slots;
+  }
   /// A copy has none: two parameters must not share their memory.
   static PerTensor without_snapshots(PerTensor record) {
     record.snapshots = {};
@@ -320,7 +333,8 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     return record;
   }
   void attach(std::shared_ptr<Executor<Recipe>> executor, std::int32_t position,
-              std::shared_ptr<bool> changed) {
+              std::shared_ptr<bool> changed) noexcept {
+    if (attached()) executor_->drop_record(index_);
     executor_ = std::move(executor);
     index_ = position;
     changed_ = std::move(changed);
@@ -328,16 +342,17 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   }
   /// Before snapshots in the host's memory go: unlike the device's, others may get it at once,
   /// while steps that write it are under way.
-  void wait_for_snapshots() const {
+  void wait_for_snapshots() const noexcept {
     if (!attached() || !has_snapshots() || snapshots_[0][0].is_cuda()) return;
     try {
       executor_->wait();
     } catch (const std::exception&) {  // the device is broken, and writes nothing any more
     }
   }
-  void detach() {
+  void detach() noexcept {
     wait_for_snapshots();
     touch();
+    if (attached()) executor_->drop_record(index_);
     executor_.reset();
     changed_.reset();
   }
@@ -346,9 +361,9 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     if (changed_) *changed_ = true;
   }
 
-  std::array<at::Tensor, count> slots_;
-  std::array<Snapshot, 2> snapshots_;
   PerTensor record_{};  // while not attached
+  Slots slots_;
+  std::array<Snapshot, 2> snapshots_;
   // Of record_: else what the rule, its guard, remember follows from the age.
   bool rule_known_ = false, guard_known_ = false;
   std::shared_ptr<Executor<Recipe>> executor_;  // holds the record while attached
@@ -356,13 +371,20 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   std::shared_ptr<bool> changed_;
 };
 
-/// The state of a parameter. A program may have put any into the map.
+/// A state that a program may have put into the map.
 template <class Recipe>
 ParamState<Recipe>& state_of(torch::optim::OptimizerParamState* state, Place place) {
   auto* const found = dynamic_cast<ParamState<Recipe>*>(state);
   TORCH_CHECK(found != nullptr, detail::classic, "agmohd: the state of ", place,
               " is not this optimizer's ParamState; copy its tensors into one");
   return *found;
+}
+/// The state of a parameter; null: it has none, or a program moved it out of the map.
+template <class Recipe>
+ParamState<Recipe>* find_state(const StateMap& states, const at::Tensor& param, Place place) {
+  const auto found = states.find(param.unsafeGetTensorImpl());
+  if (found == states.end() || found->second == nullptr) return nullptr;
+  return &state_of<Recipe>(found->second.get(), place);
 }
 
 }  // namespace agmohd

@@ -265,16 +265,16 @@ struct Recipe {
     const auto rule = Rule::template at<R>(group.rule, now, tensor.rule);
     const auto guard = Guard::template at<R>(group.rule, now, tensor.rule, tensor.guard);
     if constexpr (heals) {
-      if (v.save >= 0 && room) {
-        tensor.snapshots.kept[v.save] = {Healing::next_stamp(m.healing),
-                                         0,
-                                         tensor.age,
-                                         tensor.rule,
-                                         tensor.guard,
-                                         tensor.gradient};
-      }
+      if (v.save >= 0 && room) keep(m, tensor, v.save);
     }
     return {guard, rule, gradient, R(now.lr), R(decay), Storage::key(o.storage, m.updates, index)};
+  }
+
+  /// Notes what a snapshot that this step writes has of a tensor; decide() does it, but for tensors
+  /// without a gradient.
+  AGMOHD_HD static void keep(const Memory& m, PerTensor& tensor, int snapshot) requires(heals) {
+    tensor.snapshots.kept[snapshot] = {
+        Healing::next_stamp(m.healing), 0, tensor.age, tensor.rule, tensor.guard, tensor.gradient};
   }
 
   /// Once a tensor in a step that swaps with a snapshot, instead of decide(): whether the snapshot

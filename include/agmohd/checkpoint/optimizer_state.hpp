@@ -31,7 +31,7 @@ namespace agmohd::checkpoint {
 template <class Recipe>
 struct Written {
   const std::vector<torch::optim::OptimizerParamGroup>& groups;
-  const ska::flat_hash_map<void*, std::unique_ptr<torch::optim::OptimizerParamState>>& states;
+  const StateMap& states;
   const Options<Recipe>& options;
   typename Recipe::Memory memory;
 };
@@ -72,10 +72,10 @@ void write(torch::serialize::OutputArchive& archive, const Written<Recipe>& from
     group.write_count("params/size", params.size());
     for (std::size_t i = 0; i < params.size(); ++i) {
       group.write("params/" + std::to_string(i), c10::IValue(key_of(params[i])));
-      const auto found = from.states.find(params[i].unsafeGetTensorImpl());
-      if (found == from.states.end()) continue;
+      const auto* const found = find_state<Recipe>(from.states, params[i], Place{g, i});
+      if (found == nullptr) continue;
       Writer state = states.nested(key_of(params[i]));
-      state_of<Recipe>(found->second.get(), Place{g, i}).write(state);
+      found->write(state);
       states.write(key_of(params[i]), state);
     }
     options_of<Recipe>(from.groups[g], g).write_group(options);

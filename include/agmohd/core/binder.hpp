@@ -3,14 +3,12 @@
 #pragma once
 
 #include <ATen/ATen.h>
-#include <c10/core/impl/COW.h>
 #include <torch/optim/optimizer.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <unordered_set>
@@ -18,10 +16,13 @@
 #include <vector>
 
 #include "../param_state.hpp"
+#include "adoption.hpp"
+#include "bound.hpp"
 #include "classic.hpp"
 #include "lanes.hpp"
 #include "parallel.hpp"
 #include "validate.hpp"
+#include "waves.hpp"
 
 namespace agmohd {
 
@@ -32,7 +33,6 @@ template <class Recipe>
 class Binder {
  public:
   using Groups = std::vector<torch::optim::OptimizerParamGroup>;
-  using States = ska::flat_hash_map<void*, std::unique_ptr<torch::optim::OptimizerParamState>>;
   using Lane = typename Lanes<Recipe>::Lane;
 
   /// From the next step on, look at everything again.
@@ -42,15 +42,15 @@ class Binder {
 
   /// Brings the executors up to date with the parameters that have gradients now. False: there are
   /// none.
-  bool bind(const Groups& groups, States& states, const Settings<Recipe>& settings) {
+  bool bind(const Groups& groups, StateMap& states, const Settings<Recipe>& settings) {
     // Until all that changed is in force: what refresh() noted of some is lost where others throw.
-    const bool known = !std::exchange(*changed_, true);
+    const bool known = !std::exchange(*changed_, true) && array_ == StateArray(states);
     const bool same = known && refresh(groups);
     if (same) *changed_ = false;
     std::optional<typename Lanes<Recipe>::Turn> turn;
     if (!same || staging_) turn.emplace(lanes_);
     if (!same) rebuild(groups, states, settings);
-    if (bound_.empty()) return false;
+    if (working_ == 0) return false;
     for (Lane& lane : lanes_) {
       if (lane.stale) {
         lane.executor->bind(lane.refs, &lane.handles);
@@ -59,11 +59,12 @@ class Binder {
       }
       lane.stale = lane.moved = false;
     }
-    for (const Bound& b : bound_) {
+    if (!staging_) return true;
+    for (const Bound<Recipe>& b : bound_) {
       if (!b.staged) continue;
       if (lanes_[b.lane].executor->capturing()) captured_.push_back(*b.staged);
-      b.staged->param.copy_(b.staged->original);
-      b.staged->grad.copy_(b.staged->original_grad);
+      if (b.stages_param()) b.staged->param.copy_(b.staged->original);
+      if (!b.resting) b.staged->grad.copy_(b.staged->original_grad);
     }
     return true;
   }
@@ -75,16 +76,17 @@ class Binder {
         std::int64_t(bound_.size()),
         [&](std::int64_t begin, std::int64_t end) {
           for (std::int64_t n = begin; n < end; ++n) {
-            c10::TensorImpl* const param = bound_[std::size_t(n)].param;
-            if (!param->is_inference()) param->bump_version();  // those have no version
+            const Bound<Recipe>& b = bound_[std::size_t(n)];
+            // Those of inference have no version, and those that rest hardly ever change.
+            if (!b.resting && !b.param->is_inference()) b.param->bump_version();
           }
         },
         each_thread(bound_.size()));
     hold();
     if (!staging_) return;
-    for (Bound& b : bound_) {
+    for (Bound<Recipe>& b : bound_) {
       if (!b.staged) continue;
-      b.staged->original.copy_(b.staged->param);
+      if (b.stages_param()) b.staged->original.copy_(b.staged->param);
       b.staged->original_grad = at::Tensor();  // zero_grad() is to free it
     }
     for (Lane& lane : lanes_) lane.executor->end();
@@ -92,20 +94,27 @@ class Binder {
 
   /// Creates the states of all parameters, with and without gradients, and makes room for a
   /// capture.
-  void prepare(const Groups& groups, States& states, const Settings<Recipe>& settings) {
+  void prepare(const Groups& groups, StateMap& states, const Settings<Recipe>& settings) {
     const typename Lanes<Recipe>::Turn turn(lanes_);
-    std::vector<std::vector<TensorRef<Recipe>>> all(lanes_.size());
-    for (Candidate& c : candidates(groups, states, settings, /*with_gradient=*/false)) {
-      const std::size_t lane = lanes_.of(c.param.device(), settings);
+    std::vector<std::vector<TensorRef<Recipe>>> all;
+    for (const auto& a : adopt(groups, states, settings, /*with_gradient=*/false)) {
       all.resize(lanes_.size());
-      all[lane].push_back(adopt(c, lane, states, settings));
+      all[a.lane].push_back(a.ref);
     }
     invalidate();
     bind(groups, states, settings);
+    all.resize(lanes_.size());
     for (std::size_t i = 0; i < all.size(); ++i) lanes_[i].executor->reserve(all[i]);
   }
 
  private:
+  /// A parameter's place among the groups, and in bound_; -1: it has no gradient and does not rest.
+  struct Slot {
+    std::int32_t group, position, bound;
+  };
+
+  static constexpr std::int64_t kAhead = 6;
+
   /// What a step works on and the optimizer may free is not given out again while another stream
   /// works on it. Parameters and gradients are the program's, which sees to them as for any
   /// operation of LibTorch.
@@ -116,7 +125,7 @@ class Binder {
       const auto keep = [&](const at::Tensor& x) {
         if (x.defined()) lane.executor->hold(x.storage().data_ptr());
       };
-      for (const Bound& b : bound_) {
+      for (const Bound<Recipe>& b : bound_) {
         if (b.lane != i) continue;
         for (const at::Tensor& slot : b.slots) keep(slot);
         for (const auto& snapshot : b.state->snapshots_) {
@@ -128,52 +137,6 @@ class Binder {
     }
   }
 
-  /// Copies in a dense layout, for a parameter that is not dense or a gradient that is laid out
-  /// differently.
-  struct Staged {
-    at::Tensor original, original_grad, param, grad;
-  };
-  struct Bound {
-    c10::TensorImpl* param;
-    ParamState<Recipe>* state;  // alive: its destructor would have set *changed_
-    std::array<at::Tensor, Recipe::slot_count> slots;
-    std::array<c10::Storage, Recipe::slot_count> memory;  // kept, should a program swap a slot's
-    std::size_t lane, ref;
-    std::vector<std::int64_t> strides;
-    std::optional<Staged> staged;
-    // Where the next step's are likely to lie:
-    const c10::TensorImpl* grad = nullptr;
-    const void *meta = nullptr, *storage = nullptr, *grad_storage = nullptr;
-
-    /// Asks the memory for what refresh() will read: thousands of tensors lie in as many places.
-    /// Inlined early, or GCC drops it, see Page::ask().
-    __attribute__((always_inline)) void prefetch() const {
-      for (const c10::TensorImpl* impl :
-           std::initializer_list<const c10::TensorImpl*>{param, grad}) {
-        const auto* const at = reinterpret_cast<const char*>(impl);
-        for (std::size_t line = 0; line < sizeof *impl; line += 64) __builtin_prefetch(at + line);
-      }
-      for (const void* const at : {meta, storage, grad_storage}) {
-        __builtin_prefetch(at);
-        __builtin_prefetch(static_cast<const char*>(at) + 64);
-      }
-      __builtin_prefetch(&state->slots_);
-    }
-  };
-  struct Candidate {
-    at::Tensor param, grad;
-    ParamState<Recipe>* state;
-    std::int32_t group, index;  // index: over all groups
-    std::size_t position;
-  };
-
-  /// A parameter's place among the groups, and in bound_; -1: it has no gradient.
-  struct Slot {
-    std::int32_t group, position, bound;
-  };
-
-  static constexpr std::int64_t kAhead = 6;
-
   /// How many parameters are worth another thread: what is looked at lies in as many places, and a
   /// core has room for a dozen reads under way. One thread does few, and what calls operators,
   /// whose thread-local modes others do not have.
@@ -183,8 +146,9 @@ class Binder {
     return simple && count >= 1024 ? 256 : std::int64_t(count) + 1;
   }
 
-  /// What became of a parameter since the last step.
-  enum class Found { same, moved, stale, changed };
+  static const at::Tensor& param_of(const Groups& groups, const Slot& slot) {
+    return groups[std::size_t(slot.group)].params()[std::size_t(slot.position)];
+  }
 
   /// The fast path. False: something other than an address changed.
   bool refresh(const Groups& groups) {
@@ -216,11 +180,15 @@ class Binder {
           if (ours_stale != 0) stale.fetch_or(ours_stale, std::memory_order_relaxed);
         },
         each_thread(count));
+    bool elsewhere = false;
     for (std::size_t i = 0; i < lanes_.size(); ++i) {
       if ((moved.load(std::memory_order_relaxed) >> i % 64 & 1U) != 0) lanes_[i].moved = true;
-      if ((stale.load(std::memory_order_relaxed) >> i % 64 & 1U) != 0) lanes_[i].stale = true;
+      if ((stale.load(std::memory_order_relaxed) >> i % 64 & 1U) != 0) {
+        lanes_[i].stale = true;
+        elsewhere = elsewhere || !lanes_[i].reference;
+      }
     }
-    return same.load(std::memory_order_relaxed);
+    return same.load(std::memory_order_relaxed) && !(elsewhere && waves_changed(groups));
   }
 
   __attribute__((always_inline)) void prefetch(const Slot& slot) const {
@@ -229,57 +197,43 @@ class Binder {
 
   /// Several threads at once do this.
   Found refresh(const Groups& groups, const Slot& slot) {
-    const at::Tensor& param = groups[std::size_t(slot.group)].params()[std::size_t(slot.position)];
+    const at::Tensor& param = param_of(groups, slot);
     if (!param.defined()) return Found::changed;  // rebuild() says which
     const at::Tensor& grad = param.grad();
-    if (grad.defined() != (slot.bound >= 0)) return Found::changed;
-    return slot.bound < 0 ? Found::same : refresh(bound_[std::size_t(slot.bound)], param, grad);
+    if (slot.bound < 0) return grad.defined() ? Found::changed : Found::same;
+    Bound<Recipe>& b = bound_[std::size_t(slot.bound)];
+    if (grad.defined() == b.resting) return Found::changed;
+    return b.refresh(param, grad, lanes_[b.lane]);
   }
 
-  Found refresh(Bound& b, const at::Tensor& param, const at::Tensor& grad) {
-    if (b.param != param.unsafeGetTensorImpl()) return Found::changed;
-    Lane& lane = lanes_[b.lane];
-    TensorRef<Recipe>& ref = lane.refs[b.ref];
-    for (std::size_t j = 0; j < b.slots.size(); ++j) {
-      if (!b.slots[j].is_same(b.state->slots_[j])) return Found::changed;
+  /// After parameters moved in memory: whether other ones share it than before.
+  bool waves_changed(const Groups& groups) const {
+    Waves waves;
+    for (const Slot& slot : places_) {
+      if (slot.bound < 0) continue;
+      const Bound<Recipe>& b = bound_[std::size_t(slot.bound)];
+      waves.add(param_of(groups, slot), b.slots, lanes_[b.lane].refs[b.ref], b.stages_param(),
+                {std::size_t(slot.group), std::size_t(slot.position)});
     }
-    if (grad.layout() != at::kStrided || param.sizes() != grad.sizes() ||
-        param.numel() != ref.numel || param.strides() != at::IntArrayRef(b.strides) ||
-        dtype_of(param.scalar_type()) != ref.dtype || grad.scalar_type() != param.scalar_type() ||
-        param.device() != lane.device || grad.device() != lane.device) {
-      return Found::changed;
+    const std::vector<std::int32_t> now = waves.find(Recipe::Rule::slot_names.data());
+    for (std::size_t n = 0; n < bound_.size(); ++n) {
+      const Bound<Recipe>& b = bound_[n];
+      if (now[n] != (b.resting ? 0 : lanes_[b.lane].refs[b.ref].wave)) return true;
     }
-    if (b.staged) {
-      b.staged->original_grad = grad;
-      const bool same = b.staged->original.is_alias_of(param) &&
-                        b.staged->original.storage_offset() == param.storage_offset();
-      return same ? Found::same : Found::changed;
-    }
-    if (!readable(grad, param)) return Found::changed;
-    b.grad = grad.unsafeGetTensorImpl();
-    b.grad_storage = grad.storage().unsafeGetStorageImpl();
-    if (b.storage == nullptr) {
-      b.storage = param.storage().unsafeGetStorageImpl();
-      b.meta = b.param->autograd_meta();
-    }
-    // Its memory is about to be made its own, by the caller's thread.
-    if (c10::impl::cow::is_cow_data_ptr(param.storage().data_ptr())) return Found::changed;
-    void* const p = param.mutable_data_ptr();
-    const void* const g = grad.const_data_ptr();
-    if (lane.reference) {
-      lane.handles.params[b.ref] = param.detach();
-      lane.handles.grads[b.ref] = grad;
-      return Found::stale;
-    }
-    const Found found = ref.param != p ? Found::stale : ref.grad != g ? Found::moved : Found::same;
-    if (found != Found::same) ref.param = p, ref.grad = g;
-    return found;
+    return false;
+  }
+
+  static bool wants_snapshots(const Settings<Recipe>& settings) {
+    if constexpr (Recipe::heals) return settings.shared.healing.snapshots;
+    return false;
   }
 
   /// Validates; changes nothing.
-  std::vector<Candidate> candidates(const Groups& groups, States& states,
-                                    const Settings<Recipe>& settings, bool with_gradient) const {
-    std::vector<Candidate> out;
+  std::vector<Adoption<Recipe>> candidates(const Groups& groups, StateMap& states,
+                                           const Settings<Recipe>& settings,
+                                           bool with_gradient) const {
+    const bool snapshots = wants_snapshots(settings);
+    std::vector<Adoption<Recipe>> out;
     std::unordered_set<const c10::TensorImpl*> seen;
     std::int32_t index = 0;
     for (std::size_t g = 0; g < groups.size(); ++g) {
@@ -291,73 +245,65 @@ class Binder {
                     "agmohd: ", place,
                     " appears more than once among the parameters of this optimizer");
         const at::Tensor& grad = params[i].grad();
-        if (grad.defined()) {
-          validate_grad(params[i], grad, place);
-        } else if (with_gradient || !params[i].requires_grad()) {
-          continue;
+        if (grad.defined()) validate_grad(params[i], grad, place);
+        const bool rests = !grad.defined() && (with_gradient || !params[i].requires_grad());
+        if (rests && !snapshots) continue;
+        Adoption<Recipe> a{params[i], grad, find_state<Recipe>(states, params[i], place), place};
+        a.ref.group = std::int32_t(g);
+        a.ref.index = index;
+        if (rests) {
+          if (!a.can_rest(settings)) continue;
+          a.ref.wave = TensorRef<Recipe>::kResting;
         }
-        Candidate c{params[i], grad, nullptr, std::int32_t(g), index, i};
-        if (const auto found = states.find(params[i].unsafeGetTensorImpl());
-            found != states.end()) {
-          c.state = &state_of<Recipe>(found->second.get(), place);
+        if (a.state != nullptr) {
           const unsigned used = Recipe::Rule::slots(settings.groups[g].rule);
-          for (std::size_t j = 0; j < c.state->slots_.size(); ++j) {
+          for (std::size_t j = 0; j < a.state->slots_.size(); ++j) {
             if ((used >> j & 1U) != 0) {
-              validate_slot(c.state->slots_[j], params[i], Recipe::Rule::slot_names[j], place);
+              validate_slot(a.state->slots_[j], params[i], Recipe::Rule::slot_names[j], place);
             }
           }
         }
-        out.push_back(std::move(c));
+        out.push_back(std::move(a));
       }
     }
     return out;
   }
 
-  void rebuild(const Groups& groups, States& states, const Settings<Recipe>& settings) {
-    std::vector<Candidate> found = candidates(groups, states, settings, /*with_gradient=*/true);
+  /// Gives all of them states that fit them, or changes nothing.
+  std::vector<Adoption<Recipe>> adopt(const Groups& groups, StateMap& states,
+                                      const Settings<Recipe>& settings, bool with_gradient) {
+    std::vector<Adoption<Recipe>> all = candidates(groups, states, settings, with_gradient);
+    for (Adoption<Recipe>& a : all) a.lane = lanes_.of(a.param.device(), settings);
+    std::erase_if(all, [this](const Adoption<Recipe>& a) {
+      return a.ref.resting() && !lanes_[a.lane].executor->takes_resting();
+    });
+    Waves waves;
+    for (Adoption<Recipe>& a : all) {
+      a.plan(lanes_[a.lane].executor, settings);
+      waves.add(a.param, a.slots(), a.ref, !writable(a.param), a.place);
+    }
+    const std::vector<std::int32_t> found = waves.find(Recipe::Rule::slot_names.data());
+    for (std::size_t n = 0; n < all.size(); ++n) {
+      if (!all[n].ref.resting()) all[n].ref.wave = found[n];
+    }
+    if (wants_snapshots(settings)) waves.require_none("snapshots = true");
+    Adoption<Recipe>::commit(all, states, changed_);
+    return all;
+  }
+
+  void rebuild(const Groups& groups, StateMap& states, const Settings<Recipe>& settings) {
+    const std::vector<Adoption<Recipe>> found = adopt(groups, states, settings, true);
+    // From here on an exception must not leave half a table in force: *changed_ is true.
     bound_.clear();
     places_.clear();
     group_sizes_.clear();
+    working_ = 0;
     staging_ = false;
     for (Lane& lane : lanes_) {
       lane.refs.clear();
       lane.handles = {};
       lane.stale = true;
       lane.held = false;
-    }
-    *changed_ = true;  // until the end: an exception below must not leave half a table in force
-    for (Candidate& c : found) {
-      const std::size_t i = lanes_.of(c.param.device(), settings);
-      TensorRef<Recipe> ref = adopt(c, i, states, settings);
-      Lane& lane = lanes_[i];
-      Bound b{c.param.unsafeGetTensorImpl(), c.state, c.state->slots_, {}, i, lane.refs.size(),
-              c.param.strides().vec(),       {}};
-      if (!is_dense(c.param) || !readable(c.grad, c.param)) {
-        TORCH_WARN_ONCE(
-            "agmohd: a parameter is not dense in memory, or its gradient has other strides; it is "
-            "copied to a buffer and back in every step");
-        staging_ = true;
-        b.staged = Staged{c.param.detach(), c.grad, layout_of(c.param), layout_of(c.param)};
-      }
-      ref.param = (b.staged ? b.staged->param : c.param).mutable_data_ptr();
-      ref.grad = (b.staged ? b.staged->grad : c.grad).const_data_ptr();
-      if (lane.reference) {
-        lane.handles.params.push_back(b.staged ? b.staged->param : c.param.detach());
-        lane.handles.grads.push_back(b.staged ? b.staged->grad : c.grad);
-        lane.handles.slots.emplace_back(c.state->slots_.begin(), c.state->slots_.end());
-        for (std::size_t j = 0; j < c.state->slots_.size(); ++j) {
-          if (ref.slots[j] == nullptr) lane.handles.slots.back()[j] = at::Tensor();
-        }
-        auto& kept = lane.handles.snapshots.emplace_back();
-        for (std::size_t k = 0; k < 2; ++k) {
-          kept[k].assign(c.state->snapshots_[k].begin(), c.state->snapshots_[k].end());
-        }
-      }
-      for (std::size_t j = 0; j < b.slots.size(); ++j) {
-        if (b.slots[j].defined()) b.memory[j] = b.slots[j].storage();
-      }
-      lane.refs.push_back(ref);
-      bound_.push_back(std::move(b));
     }
     for (const auto& group : groups) {
       const std::size_t size = group.params().size();
@@ -366,112 +312,67 @@ class Binder {
       }
       group_sizes_.push_back(size);
     }
-    for (std::size_t n = 0; n < found.size(); ++n) {
-      places_[std::size_t(found[n].index)].bound = std::int32_t(n);
+    for (const Adoption<Recipe>& a : found) {
+      places_[std::size_t(a.ref.index)].bound = std::int32_t(bound_.size());
+      bind(a, states.find(a.param.unsafeGetTensorImpl()).current);
     }
     lanes_.activate();
+    array_ = StateArray(states);
     *changed_ = false;
   }
 
-  /// Gives a parameter a state that fits it, and a record in its executor.
-  TensorRef<Recipe> adopt(Candidate& c, std::size_t lane, States& states,
-                          const Settings<Recipe>& settings) {
-    const auto& executor = lanes_[lane].executor;
-    const auto& rule = settings.groups[std::size_t(c.group)].rule;
-    const unsigned used = Recipe::Rule::slots(rule);
-    const at::ScalarType type = state_type<typename Recipe::Storage>(c.param);
-    const auto creating = [&] {
-      TORCH_CHECK(
-          !executor->capturing(), detail::classic,
-          "agmohd: ", Place{std::size_t(c.group), c.position},
-          " needs new state while a CUDA graph is captured; call prepare() before the capture");
-    };
-    if (c.state == nullptr) {
-      creating();
-      auto state = std::make_unique<ParamState<Recipe>>();
-      c.state = state.get();
-      states[c.param.unsafeGetTensorImpl()] = std::move(state);
+  /// A row of the table.
+  void bind(const Adoption<Recipe>& a, typename Bound<Recipe>::Entry entry) {
+    Lane& lane = lanes_[a.lane];
+    Bound<Recipe> b{a.param.unsafeGetTensorImpl(),
+                    a.state,
+                    entry,
+                    a.state->slots_,
+                    {},
+                    a.lane,
+                    lane.refs.size(),
+                    a.param.strides().vec(),
+                    a.ref.resting(),
+                    {}};
+    at::Tensor param = a.param, grad = a.grad;
+    if (!b.resting) ++working_;
+    if (!writable(param) || (!b.resting && !readable(grad, param))) {
+      TORCH_WARN_ONCE(
+          "agmohd: a parameter is not dense in memory, or its gradient is laid out differently; it "
+          "is copied to a buffer in every step");
+      staging_ = true;
+      b.staged = Staged{param.detach(), grad, {}, {}};
+      if (!b.resting) grad = b.staged->grad = layout_of(param);
+      if (!writable(param)) param = b.staged->param = layout_of(param);
     }
-    // Before slots are made: for some rules a defined one is the sign of an earlier update.
-    std::optional<typename Recipe::PerTensor> record;
-    if (c.state->executor_ != executor) record = c.state->complete_record(rule);
-    TensorRef<Recipe> ref;
-    for (std::size_t j = 0; j < c.state->slots_.size(); ++j) {
-      if ((used >> j & 1U) == 0) continue;
-      at::Tensor& slot = c.state->slots_[j];
-      if (!slot.defined() || !fits(slot, c.param, type)) {
-        creating();
-        at::Tensor fresh = layout_of(c.param, type);
-        slot.defined() ? fresh.copy_(slot.detach()) : fresh.zero_();
-        slot = fresh;
+    TensorRef<Recipe> ref = a.ref;
+    ref.param = param.mutable_data_ptr();
+    ref.grad = b.resting ? nullptr : grad.const_data_ptr();
+    if (lane.reference) {
+      lane.handles.params.push_back(param.detach());
+      lane.handles.grads.push_back(grad);
+      lane.handles.slots.emplace_back(b.slots.begin(), b.slots.end());
+      for (std::size_t j = 0; j < b.slots.size(); ++j) {
+        if (ref.slots[j] == nullptr) lane.handles.slots.back()[j] = at::Tensor();
       }
-      ref.slots[j] = slot.mutable_data_ptr();
-    }
-    if constexpr (Recipe::heals) {
-      const auto& healing = settings.shared.healing;
-      if (healing.snapshots &&
-          make_room(*c.state, c.param, ref, healing.snapshots_on_host, creating)) {
-        // What snapshots had of it is gone. Captured graphs know the record: only then a new one.
-        const auto has = [](const auto& kept) { return kept.stamp != 0; };
-        typename Recipe::PerTensor now = record ? *record : c.state->record();
-        if (std::any_of(std::begin(now.snapshots.kept), std::end(now.snapshots.kept), has)) {
-          now.snapshots = {};
-          record = now;
-        }
+      auto& kept = lane.handles.snapshots.emplace_back();
+      for (std::size_t k = 0; k < 2; ++k) {
+        kept[k].assign(a.state->snapshots_[k].begin(), a.state->snapshots_[k].end());
       }
     }
-    if (record) {
-      creating();
-      c.state->attach(executor, executor->add_record(*record), changed_);
+    for (std::size_t j = 0; j < b.slots.size(); ++j) {
+      if (b.slots[j].defined()) b.memory[j] = b.slots[j].storage();
     }
-    ref.numel = c.param.numel();
-    ref.group = c.group;
-    ref.record = c.state->index_;
-    ref.index = c.index;
-    ref.dtype = *dtype_of(c.param.scalar_type());
-    return ref;
-  }
-
-  /// Gives the state of a parameter room for snapshots, on its device or in pinned memory of the
-  /// host; what lies elsewhere is moved. True: some of it is new, so it has none.
-  template <class Creating>
-  static bool make_room(ParamState<Recipe>& state, const at::Tensor& param, TensorRef<Recipe>& ref,
-                        bool on_host, const Creating& creating) {
-    bool fresh = false;
-    const bool pinned = on_host && !param.is_cpu();
-    for (int i = 0; i < 2; ++i) {
-      for (std::size_t j = 0; j <= Recipe::slot_count; ++j) {
-        if (j > 0 && ref.slots[j - 1] == nullptr) continue;
-        at::Tensor& kept = state.snapshots_[std::size_t(i)][j];
-        const at::ScalarType type =
-            j == 0 ? param.scalar_type() : state_type<typename Recipe::Storage>(param);
-        const bool same =
-            kept.defined() && kept.sizes() == param.sizes() && ordered_as(kept, param, type);
-        if (!same || (pinned ? !kept.is_pinned() : kept.device() != param.device())) {
-          creating();
-          at::Tensor to = pinned ? at::empty_like(param,
-                                                  param.options()
-                                                      .requires_grad(false)
-                                                      .dtype(type)
-                                                      .device(at::kCPU)
-                                                      .pinned_memory(true),
-                                                  at::MemoryFormat::Preserve)
-                                 : layout_of(param, type);
-          if (same) to.copy_(kept);
-          state.wait_for_snapshots();
-          kept = to;
-          fresh = fresh || !same;
-        }
-        ref.snapshots.at[i][j] = kept.mutable_data_ptr();
-      }
-    }
-    return fresh;
+    lane.refs.push_back(ref);
+    bound_.push_back(std::move(b));
   }
 
   Lanes<Recipe> lanes_;
-  std::vector<Bound> bound_;
+  std::vector<Bound<Recipe>> bound_;
+  std::size_t working_ = 0;   // of them, with a gradient
   std::vector<Slot> places_;  // of all parameters, by index
   std::vector<std::size_t> group_sizes_;
+  StateArray array_;
   bool staging_ = false;          // one of them is staged
   std::vector<Staged> captured_;  // what captured graphs copy through, while the optimizer lives
   std::shared_ptr<bool> changed_ =

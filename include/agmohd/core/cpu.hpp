@@ -87,10 +87,11 @@ class CpuExecutor final : public HostExecutor<Recipe> {
   using Host::signals_;
   using Host::tensor_signals_;
   using Host::tensors_;
+  using Host::working_pages_;
 
  public:
   void bind(std::span<const TensorRef<Recipe>> tensors, const Handles*) override {
-    std::vector<TensorRef<Recipe>> sorted = sorted_by_dtype(tensors);
+    std::vector<TensorRef<Recipe>> sorted = in_order_of_work(tensors);
     const bool same = same_pages<Recipe>(sorted, tensors_);
     if (same) {
       tensors_ = std::move(sorted);
@@ -98,21 +99,26 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     }
     tensors_.clear();  // until there is room for all
     pages_.clear();
+    waves_.clear();
     for (std::size_t t = 0; t < sorted.size(); ++t) {
+      if (t == 0 || sorted[t].wave != sorted[t - 1].wave) {
+        waves_.push_back(std::int64_t(pages_.size()));
+      }
       for (std::int64_t first = 0; first < sorted[t].numel; first += reduction::kPage) {
         pages_.push_back({std::int32_t(t), first});
       }
     }
+    waves_.push_back(std::int64_t(pages_.size()));
     tensor_signals_.assign(sorted.size(), TensorSignals{});
     coefficients_.resize(sorted.size());
     coefficients64_.resize(sorted.size());
     if constexpr (Recipe::wants != 0) partials_.resize(pages_.size());
     if constexpr (Recipe::sums) summed_.resize(pages_.size());
-    if constexpr (Recipe::watched) {
-      swept_.resize(std::size_t(reduction::samples(std::int64_t(pages_.size()))));
-    }
     tensors_ = std::move(sorted);
     this->number_pages();
+    if constexpr (Recipe::watched) {
+      swept_.resize(std::size_t(reduction::samples(working_pages_)));
+    }
     std::int64_t elements = 0;
     for (const auto& tensor : tensors_) elements += tensor.numel;
     thread_pages_ = elements > 0 ? std::int64_t(pages_.size()) * kThreadElements / elements : 1;
@@ -121,7 +127,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
   void measure(const LossRef& loss, bool /*alone*/) override {
     Signals sums;
     if constexpr (Recipe::wants != 0) {
-      for_each_page(-1, [this]<class E>(std::size_t i, const Page<Recipe, E>& page) {
+      const auto measure = [this]<class E>(std::size_t i, const Page<Recipe, E>& page) {
         const auto& shared = settings_.shared;
         partials_[i] =
             has_avx2() ? measure_page_avx2(page, shared) : measure_page_base(page, shared);
@@ -130,12 +136,14 @@ class CpuExecutor final : public HostExecutor<Recipe> {
               this->template summing<Compute<E>>(tensors_[std::size_t(pages_[i].tensor)]);
           summed_[i] = has_avx2() ? sum_page_avx2(page, shared, k) : sum_page_base(page, shared, k);
         }
-      });
-      sums = reduction::combine(partials_.data(), std::int64_t(partials_.size()));
+      };
+      for_each_page(0, working_pages_, -1, measure);
+      sums = reduction::combine(partials_.data(), working_pages_);
     }
     if constexpr ((Recipe::wants & kTensors) != 0) {
       std::int64_t first = 0;
       for (std::size_t t = 0; t < tensors_.size(); ++t) {
+        if (tensors_[t].resting()) break;  // so do all behind it
         const std::int64_t pages = reduction::pages(tensors_[t].numel);
         tensor_signals_[t] = reduction::combine_tensor(
             partials_.data() + first, Recipe::sums ? summed_.data() + first : nullptr, pages,
@@ -159,14 +167,19 @@ class CpuExecutor final : public HostExecutor<Recipe> {
         });
     if constexpr (Recipe::heals) {
       if (!swaps.empty()) {
-        for_each_page(verdict.swap, [&](std::size_t i, const auto& page) {
-          if (swaps[std::size_t(pages_[i].tensor)] != 0) swap_page(page);
-        });
+        for_each_page(0, std::int64_t(pages_.size()), verdict.swap,
+                      [&](std::size_t i, const auto& page) {
+                        if (swaps[std::size_t(pages_[i].tensor)] != 0) swap_page(page);
+                      });
+      }
+      if (verdict.save >= 0) {
+        for_each_page(working_pages_, std::int64_t(pages_.size()), verdict.save,
+                      [](std::size_t, const auto& page) { keep_page(page); });
       }
     }
     if (verdict.skip) return;
     std::atomic<std::int64_t> guarded = 0, broken = 0;
-    for_each_page(verdict.save, [&]<class E>(std::size_t i, const Page<Recipe, E>& page) {
+    const auto sweep = [&]<class E>(std::size_t i, const Page<Recipe, E>& page) {
       const auto& k = coefficients<Compute<E>>()[std::size_t(pages_[i].tensor)];
       std::int64_t changed = 0;
       const auto every = std::size_t(this->sample_every_);
@@ -183,7 +196,11 @@ class CpuExecutor final : public HostExecutor<Recipe> {
       if constexpr (Recipe::heals) {
         if (page.kept_param != nullptr) broken += spoiled(page);
       }
-    });
+    };
+    for (std::size_t wave = 0; wave + 1 < waves_.size(); ++wave) {
+      if (waves_[wave] == working_pages_) break;
+      for_each_page(waves_[wave], waves_[wave + 1], verdict.save, sweep);
+    }
     if constexpr (Recipe::watched) {
       memory_.swept =
           reduction::combine(swept_.data(), std::int64_t(swept_.size()), this->sampled_elements_,
@@ -224,11 +241,13 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     return page;
   }
 
-  /// work(index, Page<Recipe, E>), in parallel; pages with their part of a snapshot, or -1.
+  /// work(index, Page<Recipe, E>) for pages from `first` to `last`, in parallel; with their part of
+  /// a snapshot, or -1.
   template <class Work>
-  void for_each_page(int snapshot, const Work& work) const {
+  void for_each_page(std::int64_t first, std::int64_t last, int snapshot, const Work& work) const {
     const auto work_on = [&](std::int64_t begin, std::int64_t end) {
-      std::int64_t i = begin;
+      std::int64_t i = first + begin;
+      end += first;
       const auto dtype = [&](std::int64_t at) {
         return tensors_[std::size_t(pages_[std::size_t(at)].tensor)].dtype;
       };
@@ -261,7 +280,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
         }
       }
     };
-    parallel_ranges(std::int64_t(pages_.size()), work_on, thread_pages_);
+    parallel_ranges(last - first, work_on, thread_pages_);
   }
 
   template <class R>
@@ -278,7 +297,8 @@ class CpuExecutor final : public HostExecutor<Recipe> {
   static constexpr std::int64_t kThreadElements = 32768;
 
   std::vector<PageRef> pages_;
-  std::int64_t thread_pages_ = 1;  // that hold so many, on average
+  std::int64_t thread_pages_ = 1;    // that hold so many, on average
+  std::vector<std::int64_t> waves_;  // the first page of each, and the end
   std::vector<reduction::Partial> partials_;
   std::vector<double> summed_;  // of the rule, a page each
   std::vector<reduction::SweptPartial> swept_;

@@ -72,6 +72,15 @@ void sweep_at(const Page<Recipe, E>& page, std::int64_t i, const K& k, Watched&.
   }
 }
 
+/// Writes the page to its snapshot.
+template <class Recipe, class E>
+void keep_page(const Page<Recipe, E>& page) {
+  std::copy_n(page.param, page.count, page.kept_param);
+  for (int j = 0; j < Recipe::slot_count; ++j) {
+    if (page.slots[j] != nullptr) std::copy_n(page.slots[j], page.count, page.kept_slots[j]);
+  }
+}
+
 /// Exchanges the page with its snapshot.
 template <class Recipe, class E>
 void swap_page(const Page<Recipe, E>& page) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -32,6 +33,12 @@ struct TensorRef {
   std::int32_t group = 0;
   std::int32_t record = 0;  ///< of the tensor's memory, from Executor::add_record
   std::int32_t index = 0;   ///< the parameter's number over all groups
+  /// The sweep does waves one after the other: tensors that share memory are in different ones, in
+  /// the order of the parameters.
+  std::int32_t wave = 0;
+  /// The wave of a tensor without a gradient in this step: only snapshots save and swap it.
+  static constexpr std::int32_t kResting = std::numeric_limits<std::int32_t>::max();
+  bool resting() const { return wave == kResting; }
   Dtype dtype = Dtype::f32;
 };
 
@@ -39,17 +46,20 @@ struct TensorRef {
 template <class Recipe>
 bool same_pages(std::span<const TensorRef<Recipe>> a, std::span<const TensorRef<Recipe>> b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
-    return x.numel == y.numel && x.dtype == y.dtype;
+    return x.numel == y.numel && x.dtype == y.dtype && x.wave == y.wave;
   });
 }
 
-/// The tensors by dtype, otherwise in their order: a launch does one dtype, and the norm is added
-/// in this order in every lane.
+/// The order in which lanes number pages, and add the norm: by wave, then by dtype, since a launch
+/// does one wave of one dtype; otherwise that of the parameters.
 template <class Recipe>
-std::vector<TensorRef<Recipe>> sorted_by_dtype(std::span<const TensorRef<Recipe>> tensors) {
+bool works_before(const TensorRef<Recipe>& a, const TensorRef<Recipe>& b) {
+  return a.wave != b.wave ? a.wave < b.wave : a.dtype < b.dtype;
+}
+template <class Recipe>
+std::vector<TensorRef<Recipe>> in_order_of_work(std::span<const TensorRef<Recipe>> tensors) {
   std::vector<TensorRef<Recipe>> out(tensors.begin(), tensors.end());
-  std::stable_sort(out.begin(), out.end(),
-                   [](const auto& a, const auto& b) { return a.dtype < b.dtype; });
+  std::stable_sort(out.begin(), out.end(), works_before<Recipe>);
   return out;
 }
 
@@ -105,6 +115,8 @@ class Executor {
   /// The tensors of the last bind() again, but for the addresses of gradients.
   virtual void rebind(std::span<const TensorRef<Recipe>> tensors) { bind(tensors, nullptr); }
   virtual void configure(const Settings<Recipe>& settings) = 0;
+  /// Whether snapshots save and swap resting tensors.
+  virtual bool takes_resting() const { return true; }
 
   /// Phase 1; on a CUDA device that is alone also phase 2.
   virtual void measure(const LossRef& loss, bool alone) = 0;
@@ -125,6 +137,8 @@ class Executor {
   // The rest waits for the device.
   virtual void wait() {}  ///< for all steps so far
   virtual std::int32_t add_record(const PerTensor& value) = 0;
+  /// The tensor of this record is gone; a later one may get its place. Does not wait.
+  virtual void drop_record(std::int32_t record) noexcept = 0;
   virtual PerTensor read_record(std::int32_t record) = 0;
   virtual Memory read_memory() = 0;
   virtual void write_memory(const Memory& memory) = 0;

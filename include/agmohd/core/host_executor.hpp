@@ -2,8 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -43,9 +46,17 @@ class HostExecutor : public Executor<Recipe> {
   }
   const typename Recipe::Judgement* judgement() const override { return &judgement_; }
   std::int32_t add_record(const PerTensor& value) override {
+    if (!free_records_.empty()) {
+      const std::int32_t record = free_records_.back();
+      free_records_.pop_back();
+      records_[std::size_t(record)] = value;
+      return record;
+    }
     records_.push_back(value);
+    free_records_.reserve(records_.capacity());  // to drop one throws nothing
     return std::int32_t(records_.size() - 1);
   }
+  void drop_record(std::int32_t record) noexcept override { free_records_.push_back(record); }
   PerTensor read_record(std::int32_t record) override { return records_[std::size_t(record)]; }
   Memory read_memory() override { return memory_; }
   void write_memory(const Memory& memory) override { memory_ = memory; }
@@ -69,6 +80,12 @@ class HostExecutor : public Executor<Recipe> {
         }
       }
       if (verdict.skip) continue;
+      if (tensors_[t].resting()) {
+        if constexpr (Recipe::heals) {
+          if (verdict.save >= 0 && has_room(t)) Recipe::keep(memory_, tensor, verdict.save);
+        }
+        continue;
+      }
       const auto& group = settings_.groups[std::size_t(tensors_[t].group)];
       const auto decide_in = [&]<class R>(R) {
         use(t, Recipe::template decide<R>(settings_.shared, group, sums, verdict, memory_, tensor,
@@ -101,20 +118,25 @@ class HostExecutor : public Executor<Recipe> {
     signals_.loss = *static_cast<const double*>(loss.at);  // the host's losses are doubles
     signals_.has_loss = true;
   }
-  /// Numbers the pages of tensors_, those of one dtype after those of another.
+  /// Numbers the pages of tensors_ in the order of work, those that rest behind the others.
   void number_pages() {
+    std::vector<std::size_t> order(tensors_.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [this](std::size_t a, std::size_t b) {
+      return works_before(tensors_[a], tensors_[b]);
+    });
     first_pages_.resize(tensors_.size());
+    working_pages_ = 0;
     std::int64_t pages = 0;
-    for (const Dtype dtype : {Dtype::f32, Dtype::f64, Dtype::bf16, Dtype::f16}) {
-      for (std::size_t t = 0; t < tensors_.size(); ++t) {
-        if (tensors_[t].dtype != dtype) continue;
-        first_pages_[t] = pages;
-        pages += reduction::pages(tensors_[t].numel);
-      }
+    for (const std::size_t t : order) {
+      first_pages_[t] = pages;
+      pages += reduction::pages(tensors_[t].numel);
+      if (!tensors_[t].resting()) working_pages_ = pages;
     }
-    sample_every_ = reduction::sample_every(pages);
+    sample_every_ = reduction::sample_every(working_pages_);
     sampled_elements_ = 0;
     for (std::size_t t = 0; t < tensors_.size(); ++t) {
+      if (tensors_[t].resting()) continue;
       sampled_elements_ +=
           double(reduction::sampled_elements(first_pages_[t], tensors_[t].numel, sample_every_));
     }
@@ -125,6 +147,7 @@ class HostExecutor : public Executor<Recipe> {
   Signals signals_;
   std::vector<TensorSignals> tensor_signals_;  // of tensors_; zeros where nobody wants them
   std::vector<std::int64_t> first_pages_;      // of tensors_
+  std::int64_t working_pages_ = 0;
   std::int64_t sample_every_ = 1;
   double sampled_elements_ = 0;
   std::int64_t throttled_ = 0;  // tensors of this step
@@ -134,6 +157,7 @@ class HostExecutor : public Executor<Recipe> {
   std::conditional_t<Recipe::recorded, RecordRing, detail::NoMemory> ring_{};
   std::vector<PerTensor> records_;
   typename Recipe::Judgement judgement_{};
+  std::vector<std::int32_t> free_records_;  // of records_
 };
 
 }  // namespace agmohd

@@ -8,10 +8,13 @@
 #include <cstddef>
 #include <optional>
 #include <ostream>
+#include <string>
 #include <type_traits>
 
 #include "classic.hpp"
 #include "elements.hpp"
+#include "overlap.hpp"
+#include "tensor_flags.hpp"
 
 namespace agmohd {
 
@@ -45,28 +48,58 @@ at::ScalarType state_type(const at::Tensor& param) {
   return std::is_same_v<typename Storage::Float, Bf16> ? at::kBFloat16 : at::kFloat;
 }
 
+/// Throws c10::Error where the elements of a tensor cannot be found by strides. `what` and `place`:
+/// whose it is, for the message.
+inline void validate_strided(const at::Tensor& x, const char* what, const Place& place,
+                             const char* hint = "") {
+  const c10::DispatchKey foreign = foreign_key(x);
+  TORCH_CHECK(foreign == c10::DispatchKey::Undefined, detail::classic, "agmohd: ", what, place,
+              " has the dispatch key ", foreign,
+              ", but it must be a plain tensor, neither nested nor wrapped");
+  TORCH_CHECK(x.layout() == at::kStrided, detail::classic, "agmohd: ", what, place, " has layout ",
+              x.layout(), ", but it must be strided (dense)", hint);
+}
+
+/// Throws c10::Error unless a tensor of a floating dtype has memory for its elements, or needs
+/// none.
+inline void validate_memory(const at::Tensor& x, const char* what, const Place& place) {
+  TORCH_CHECK(!x.is_meta(), detail::classic, "agmohd: ", what, place,
+              " is on the device meta, and has no memory");
+  if (x._is_zerotensor() || x.numel() == 0) return;
+  TORCH_CHECK(x.has_storage(), detail::classic, "agmohd: ", what, place, " is on the device ",
+              x.device(), ", whose tensors have no memory that can be addressed");
+  std::int64_t last = x.storage_offset();
+  for (std::int64_t d = 0; d < x.dim(); ++d) last += (x.size(d) - 1) * x.stride(d);
+  const std::size_t bytes = std::size_t(last + 1) * x.element_size();
+  TORCH_CHECK(bytes <= x.storage().nbytes(), detail::classic, "agmohd: ", what, place,
+              " reaches to byte ", bytes, " of a storage of ", x.storage().nbytes(), " bytes");
+}
+
 /// Throws c10::Error unless `param` is a tensor that an optimizer can update.
 inline void validate_param(const at::Tensor& param, const Place& place) {
   TORCH_CHECK(param.defined(), detail::classic, "agmohd: ", place, " is an undefined tensor");
-  TORCH_CHECK(param.layout() == at::kStrided, detail::classic, "agmohd: ", place, " has layout ",
-              param.layout(), ", but it must be strided (dense)");
+  validate_strided(param, "", place);
   TORCH_CHECK(dtype_of(param.scalar_type()), detail::classic, "agmohd: ", place, " has dtype ",
               param.scalar_type(), ", but it must be Float, Double, BFloat16 or Half");
   TORCH_CHECK(param.is_leaf(), detail::classic, "agmohd: can't optimize a non-leaf Tensor: ", place,
               " is the result of an operation; pass the tensor that requires the gradient itself");
+  TORCH_CHECK(!param._is_zerotensor(), detail::classic, "agmohd: ", place,
+              " is a ZeroTensor, which has no memory to write to; pass a clone");
+  validate_memory(param, "", place);
   if (param.is_non_overlapping_and_dense()) return;
   for (std::int64_t d = 0; d < param.dim(); ++d) {
     TORCH_CHECK(param.stride(d) != 0 || param.size(d) <= 1, detail::classic, "agmohd: ", place,
                 " is expanded (dimension ", d,
                 " has stride 0): several of its elements share memory; pass a contiguous copy");
   }
+  TORCH_CHECK(!overlaps_itself(Extent(param, nullptr, 0, 0)), detail::classic, "agmohd: ", place,
+              " has shape ", param.sizes(), " and strides ", param.strides(),
+              ": several of its elements share memory; pass a contiguous copy");
 }
 
 inline void validate_grad(const at::Tensor& param, const at::Tensor& grad, const Place& place) {
-  TORCH_CHECK(grad.layout() == at::kStrided, detail::classic, "agmohd: the gradient of ", place,
-              " has layout ", grad.layout(),
-              ", but it must be strided (dense): call to_dense(), or build the embedding with "
-              "sparse(false)");
+  validate_strided(grad, "the gradient of ", place,
+                   ": call to_dense(), or build the embedding with sparse(false)");
   TORCH_CHECK(grad.scalar_type() == param.scalar_type(), detail::classic,
               "agmohd: the gradient of ", place, " has dtype ", grad.scalar_type(),
               ", but it must be that of the parameter, ", param.scalar_type());
@@ -76,17 +109,20 @@ inline void validate_grad(const at::Tensor& param, const at::Tensor& grad, const
   TORCH_CHECK(grad.sizes() == param.sizes(), detail::classic, "agmohd: the gradient of ", place,
               " has shape ", grad.sizes(), ", but it must be that of the parameter, ",
               param.sizes());
+  validate_memory(grad, "the gradient of ", place);
 }
 
 inline void validate_slot(const at::Tensor& slot, const at::Tensor& param, const char* name,
                           const Place& place) {
   if (!slot.defined()) return;
-  TORCH_CHECK(slot.sizes() == param.sizes(), detail::classic, "agmohd: the state ", name, " of ",
-              place, " has shape ", slot.sizes(), ", but it must be that of the parameter, ",
+  const std::string what = std::string("the state ") + name + " of ";
+  validate_strided(slot, what.c_str(), place);
+  TORCH_CHECK(at::isFloatingType(slot.scalar_type()), detail::classic, "agmohd: ", what, place,
+              " has dtype ", slot.scalar_type(), ", but it must be a floating one");
+  TORCH_CHECK(slot.sizes() == param.sizes(), detail::classic, "agmohd: ", what, place,
+              " has shape ", slot.sizes(), ", but it must be that of the parameter, ",
               param.sizes());
-  TORCH_CHECK(slot.layout() == at::kStrided && at::isFloatingType(slot.scalar_type()),
-              detail::classic, "agmohd: the state ", name, " of ", place, " is ", slot.layout(),
-              " ", slot.scalar_type(), ", but it must be a strided tensor of a floating dtype");
+  validate_memory(slot, what.c_str(), place);
 }
 
 inline bool is_dense(const at::Tensor& x) { return x.is_non_overlapping_and_dense(); }
@@ -103,6 +139,7 @@ inline at::Tensor within_storage(const at::Tensor& x) {
   }
   TORCH_CHECK(fine && (x.numel() == 0 ||
                        (last + 1) * double(x.element_size()) <= double(x.storage().nbytes())),
+              detail::classic,
               "agmohd: the checkpoint is damaged: a tensor of it is larger than what it holds");
   return x;
 }
@@ -119,8 +156,10 @@ inline bool same_order(const at::Tensor& a, const at::Tensor& b) {
 
 /// Whether a gradient can be read where it lies, in the order of its parameter.
 inline bool readable(const at::Tensor& grad, const at::Tensor& param) {
-  return same_order(grad, param) && !grad.is_neg();
+  return is_plain(grad) && same_order(grad, param);
 }
+/// Whether a parameter can be written where it lies, page by page.
+inline bool writable(const at::Tensor& param) { return is_dense(param) && is_plain(param); }
 
 /// An uninitialised dense tensor in the memory order of `param`.
 inline at::Tensor layout_of(const at::Tensor& param, std::optional<at::ScalarType> type = {}) {
@@ -130,7 +169,7 @@ inline at::Tensor layout_of(const at::Tensor& param, std::optional<at::ScalarTyp
 
 /// Whether `slot` lies in memory as the lanes expect the state of `param`, but for the device.
 inline bool ordered_as(const at::Tensor& slot, const at::Tensor& param, at::ScalarType type) {
-  if (slot.scalar_type() != type || !is_dense(slot)) return false;
+  if (slot.scalar_type() != type || !is_dense(slot) || !is_plain(slot)) return false;
   return is_dense(param) ? same_order(slot, param) : same_order(slot, layout_of(param, type));
 }
 inline bool fits(const at::Tensor& slot, const at::Tensor& param, at::ScalarType type) {

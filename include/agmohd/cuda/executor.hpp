@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -44,6 +45,7 @@ class CudaExecutor final : public Executor<Recipe> {
     }
   }
 
+  bool takes_resting() const override { return false; }
   bool captured() const override { return !captured_.empty(); }
   bool capturing() const override {
     const OnDevice guard(gpu_.device);
@@ -65,15 +67,15 @@ class CudaExecutor final : public Executor<Recipe> {
   }
 
   void bind(std::span<const TensorRef<Recipe>> tensors, const Handles*) override {
-    refs_ = sorted_by_dtype(tensors);
+    refs_ = in_order_of_work(tensors);
     dirty_ = true;
   }
   void rebind(std::span<const TensorRef<Recipe>> tensors) override {
-    std::size_t next = 0;
-    for (const Dtype dtype : {Dtype::f32, Dtype::f64, Dtype::bf16, Dtype::f16}) {
-      if (next < refs_.size() && refs_[next].dtype != dtype) continue;
+    for (std::size_t next = 0; next < refs_.size();) {
+      const auto wave = refs_[next].wave;
+      const auto dtype = refs_[next].dtype;
       for (const auto& ref : tensors) {
-        if (ref.dtype == dtype) refs_[next++].grad = ref.grad;
+        if (ref.wave == wave && ref.dtype == dtype) refs_[next++].grad = ref.grad;
       }
     }
     moved_ = true;
@@ -90,7 +92,7 @@ class CudaExecutor final : public Executor<Recipe> {
     TORCH_CHECK(!capturing_,
                 "agmohd: prepare() was called while a CUDA graph is captured; call it before");
     flush(stream);
-    const std::vector<TensorRef<Recipe>> all = sorted_by_dtype(tensors);
+    const std::vector<TensorRef<Recipe>> all = in_order_of_work(tensors);
     if (!side_) side_.emplace(gpu_);
     if (spare_ && spare_->planned_for(all) && spare_->holds(all)) return mark(stream);
     if (!spare_) spare_ = std::make_unique<StepTable<Recipe>>(gpu_, tuning_, multiprocessors_);
@@ -184,11 +186,25 @@ class CudaExecutor final : public Executor<Recipe> {
     gpu_.check(gpu_->synchronize(ordered_stream()));
   }
   std::int32_t add_record(const PerTensor& value) override {
+    if (!free_records_.empty()) {
+      const std::int32_t record = free_records_.back();
+      reused_records_.insert_or_assign(record, value);
+      free_records_.pop_back();
+      return record;
+    }
     fresh_records_.push_back(value);
+    free_records_.reserve(record_count_ + fresh_records_.capacity());  // to drop one throws nothing
     return std::int32_t(record_count_ + fresh_records_.size() - 1);
+  }
+  void drop_record(std::int32_t record) noexcept override {
+    const auto i = std::size_t(record);
+    if (i >= replayed_records_.size() || !replayed_records_[i]) free_records_.push_back(record);
   }
   PerTensor read_record(std::int32_t record) override {
     const auto i = std::size_t(record);
+    if (const auto found = reused_records_.find(record); found != reused_records_.end()) {
+      return found->second;
+    }
     if (i >= record_count_) return fresh_records_[i - record_count_];
     return read<PerTensor>(records_.at(i));
   }
@@ -302,7 +318,7 @@ class CudaExecutor final : public Executor<Recipe> {
 
   /// Uploads what the host changed: options, and the records of tensors that are new.
   void flush(Stream stream) {
-    if (!settings_fresh_ && fresh_records_.empty()) return;
+    if (!settings_fresh_ && fresh_records_.empty() && reused_records_.empty()) return;
     TORCH_CHECK(!capturing_,
                 "agmohd: options or parameters changed after prepare(), and a CUDA graph is being "
                 "captured; call "
@@ -330,6 +346,17 @@ class CudaExecutor final : public Executor<Recipe> {
     records_.upload(uploader_, record_count_, fresh_records_.data(), fresh_records_.size(), stream);
     record_count_ += fresh_records_.size();
     fresh_records_.clear();
+    std::vector<PerTensor> run;
+    for (auto next = reused_records_.begin(); next != reused_records_.end();) {
+      const auto first = std::size_t(next->first);
+      for (run.clear();
+           next != reused_records_.end() && std::size_t(next->first) == first + run.size();
+           ++next) {
+        run.push_back(next->second);
+      }
+      records_.upload(uploader_, first, run.data(), run.size(), stream);
+    }
+    reused_records_.clear();
   }
 
   /// What the last step left for the next one no longer holds.
@@ -365,6 +392,11 @@ class CudaExecutor final : public Executor<Recipe> {
         order_.block(*side_);  // after what prepare() wrote
         spare_->write_captured(refs_, groups_, records_, *side_);
         load(spare_->runs());
+      }
+      for (const auto& ref : refs_) {
+        const auto i = std::size_t(ref.record);
+        if (i >= replayed_records_.size()) replayed_records_.resize(i + 1);
+        replayed_records_[i] = true;
       }
       captured_.push_back(std::move(spare_));
       active_ = captured_.back().get();
@@ -447,8 +479,11 @@ class CudaExecutor final : public Executor<Recipe> {
   Settings<Recipe> settings_;
   bool settings_fresh_ = false;
   Memory initial_memory_{};
-  std::vector<PerTensor> fresh_records_;
-  std::size_t record_count_ = 0;
+  std::size_t record_count_ = 0;                      // on the device
+  std::vector<PerTensor> fresh_records_;              // behind those
+  std::map<std::int32_t, PerTensor> reused_records_;  // not on the device yet
+  std::vector<std::int32_t> free_records_;
+  std::vector<bool> replayed_records_;  // captured graphs point to them: never free again
   std::vector<TensorRef<Recipe>> refs_;
   bool dirty_ = true;   // refs_ are not those of a table
   bool moved_ = false;  // their gradients are not

@@ -16,8 +16,9 @@
 
 namespace agmohd::cuda {
 
-/// The pages of all tensors of one dtype: one launch.
+/// The pages of all tensors of one wave and dtype: one launch.
 struct Run {
+  std::int32_t wave;
   Dtype dtype;
   int first_page, pages, reduce_threads, sweep_threads;
   int reduce_pages;  // of a block
@@ -139,8 +140,9 @@ class StepTable {
     std::int64_t elements = 0;
     for (std::size_t t = 0; t < refs.size(); ++t) {
       if (refs[t].numel == 0) continue;
-      if (runs_.empty() || runs_.back().dtype != refs[t].dtype) {
-        runs_.push_back({refs[t].dtype, int(pages_.size()), 0, 0, 0, 1, 1, false});
+      if (runs_.empty() || runs_.back().dtype != refs[t].dtype ||
+          runs_.back().wave != refs[t].wave) {
+        runs_.push_back({refs[t].wave, refs[t].dtype, int(pages_.size()), 0, 0, 0, 1, 1, false});
         elements = 0;
       }
       const std::int64_t count = reduction::pages(refs[t].numel);
