@@ -165,6 +165,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
           swaps.resize(tensors_.size());
           swaps[t] = 1;
         });
+    std::atomic<std::int64_t> guarded = 0, broken = 0;
     if constexpr (Recipe::heals) {
       if (!swaps.empty()) {
         for_each_page(0, std::int64_t(pages_.size()), verdict.swap,
@@ -174,11 +175,13 @@ class CpuExecutor final : public HostExecutor<Recipe> {
       }
       if (verdict.save >= 0) {
         for_each_page(working_pages_, std::int64_t(pages_.size()), verdict.save,
-                      [](std::size_t, const auto& page) { keep_page(page); });
+                      [&](std::size_t, const auto& page) {
+                        keep_page(page);
+                        broken += spoiled(page);
+                      });
       }
     }
     if (verdict.skip) return;
-    std::atomic<std::int64_t> guarded = 0, broken = 0;
     const auto sweep = [&]<class E>(std::size_t i, const Page<Recipe, E>& page) {
       const auto& k = coefficients<Compute<E>>()[std::size_t(pages_[i].tensor)];
       std::int64_t changed = 0;
