@@ -101,6 +101,20 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   /// Steps in which its gradient had vanished; waits for the device.
   std::int64_t vanished() const requires(watched) { return record().hindrance.vanished; }
 
+  /// Forgets what hindrance and gradient policies learnt of this parameter, and its snapshots;
+  /// waits for the device.
+  void forget() {
+    PerTensor record = this->record();
+    record.hindrance = {};
+    record.gradient = {};
+    record.snapshots = {};
+    if (attached()) {
+      executor_->write_record(index_, record);
+    } else {
+      record_ = record;
+    }
+  }
+
   /// A tensor of the state by name, also for rules of one's own.
   template <FixedString Name>
   const at::Tensor& get() const {

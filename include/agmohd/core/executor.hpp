@@ -126,6 +126,7 @@ class Executor {
   virtual void wait() {}  ///< for all steps so far
   virtual std::int32_t add_record(const PerTensor& value) = 0;
   virtual PerTensor read_record(std::int32_t record) = 0;
+  virtual void write_record(std::int32_t record, const PerTensor& value) = 0;
   virtual Memory read_memory() = 0;
   virtual void write_memory(const Memory& memory) = 0;
 };

@@ -47,6 +47,9 @@ class HostExecutor : public Executor<Recipe> {
     return std::int32_t(records_.size() - 1);
   }
   PerTensor read_record(std::int32_t record) override { return records_[std::size_t(record)]; }
+  void write_record(std::int32_t record, const PerTensor& value) override {
+    records_[std::size_t(record)] = value;
+  }
   Memory read_memory() override { return memory_; }
   void write_memory(const Memory& memory) override { memory_ = memory; }
 
