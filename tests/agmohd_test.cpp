@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include <agmohd/agmohd.hpp>
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <sstream>
@@ -248,7 +249,104 @@ void gives_up_with_a_reason(at::Device device) {
   EXPECT_EQ(steps, 10 + 25 + 1);
   EXPECT_NE(message.find("training cannot be healed"), std::string::npos) << message;
   EXPECT_NE(message.find("non-finite"), std::string::npos) << message;
+  EXPECT_NE(message.find("Not finite now: the gradient of parameter 0 of group 0. What helps: go"),
+            std::string::npos)
+      << message;
   EXPECT_EQ(optimizer.updates(), 10);
+}
+
+/// A loop that catches the error and goes on hears of it once, and again after 100 applied steps.
+void gives_up_once_an_incident(at::Device device) {
+  const Tensors p = parameters(device);
+  AGMOHD optimizer(p, AGMOHDOptions(1e-3));
+  torch::OrderedDict<std::string, Tensor> named;
+  for (std::size_t i = 0; i < p.size(); ++i) named.insert("layer" + std::to_string(i), p[i]);
+  optimizer.name_parameters(named);
+  std::vector<std::string> thrown;
+  std::uint64_t t = 0;
+  const auto run = [&](int steps, bool broken) {
+    for (int i = 0; i < steps; ++i, ++t) {
+      set_gradients(p, t);
+      if (broken) {
+        for (const Tensor& x : p) x.mutable_grad().fill_(kInf);
+      }
+      try {
+        optimizer.step();
+      } catch (const c10::Error& error) {
+        thrown.emplace_back(error.what_without_backtrace());
+      }
+      if (device.is_cuda()) torch::cuda::synchronize();
+    }
+  };
+  run(10, false);
+  run(200, true);
+  ASSERT_EQ(thrown.size(), 1U);
+  EXPECT_NE(thrown[0].find("Not finite now: the gradient of layer0, the gradient of layer1, the "
+                           "gradient of layer3, the gradient of layer4 and 2 more."),
+            std::string::npos)
+      << thrown[0];
+  EXPECT_EQ(optimizer.tally().count[Tally::give_up], 1);
+  EXPECT_EQ(optimizer.tally().steps, 209) << "the call that threw did no step";
+  run(50, false);
+  run(60, true);
+  EXPECT_EQ(thrown.size(), 1U);
+  run(50, false);
+  run(60, true);
+  EXPECT_EQ(thrown.size(), 2U);
+}
+
+void signals_have_the_loss(at::Device device) {
+  const Tensors p = parameters(device);
+  AGMOHD optimizer(p, AGMOHDOptions(1e-3));
+  set_gradients(p, 0);
+  optimizer.step(torch::tensor(2.5).to(device));
+  EXPECT_TRUE(optimizer.signals().has_loss);
+  EXPECT_EQ(optimizer.signals().loss, 2.5);
+  optimizer.step();
+  EXPECT_FALSE(optimizer.signals().has_loss);
+  EXPECT_TRUE(std::isnan(optimizer.signals().loss));
+}
+
+/// A new phase: nothing learnt, nothing recorded, nothing to go back to; training goes on.
+void reset_begins_anew(at::Device device) {
+  const Tensors p = parameters(device);
+  AGMOHD optimizer(p, AGMOHDOptions(1e-3).snapshots(true).snapshot_every(10));
+  std::uint64_t t = 0;
+  const auto run = [&](int steps, double norm) {
+    for (int i = 0; i < steps; ++i, ++t) {
+      set_gradients(p, t, norm);
+      optimizer.step(loss_of(t, device));
+    }
+  };
+  run(70, 0.5);
+  run(2, 500);
+  EXPECT_EQ(optimizer.tally().count[Tally::skip], 2);
+  const Tensors state = states(optimizer, p), weights = copies(p);
+  const std::int64_t updates = optimizer.updates();
+  optimizer.reset();
+  EXPECT_EQ(optimizer.tally().steps, 0);
+  EXPECT_TRUE(optimizer.records().empty());
+  EXPECT_EQ(optimizer.updates(), updates);
+  expect_same_bits(states(optimizer, p), state, "states");
+  expect_same_bits(p, weights, "parameters");
+  run(5, 500);  // no statistic to find that large
+  EXPECT_EQ(optimizer.tally().count[Tally::skip], 0);
+  EXPECT_EQ(optimizer.updates(), updates + 5);
+  if (device.is_cuda()) torch::cuda::synchronize();
+  ASSERT_EQ(optimizer.records().size(), 5U);
+  EXPECT_EQ(optimizer.records().front().step, 1);
+  EXPECT_EQ(optimizer.records().front().updates, updates);
+  {
+    const torch::NoGradGuard no_grad;
+    p[0].view(-1)[0] = kNan;
+  }
+  for (int i = 0; i < 12; ++i, ++t) {
+    set_gradients(p, t);
+    p[0].mutable_grad().fill_(kNan);
+    optimizer.step(loss_of(t, device));
+  }
+  EXPECT_EQ(optimizer.tally().count[Tally::rollback], 0);
+  EXPECT_TRUE(std::isnan(p[0].view(-1)[0].item<double>()));
 }
 
 /// After a give-up an earlier checkpoint is loaded: its records and give-ups count, no others.
@@ -502,6 +600,8 @@ TEST(Agmohd, ABadValueLeavesNoTrace) { a_bad_value_leaves_no_trace(at::kCPU); }
 TEST(Agmohd, ResumesInTheMiddleOfAnIncident) { resumes_in_the_middle(at::kCPU); }
 TEST(Agmohd, ANewRegimeIsAccepted) { a_new_regime_is_accepted(at::kCPU); }
 TEST(Agmohd, GivesUpWithAReason) { gives_up_with_a_reason(at::kCPU); }
+TEST(Agmohd, GivesUpOnceAnIncident) { gives_up_once_an_incident(at::kCPU); }
+TEST(Agmohd, ResetBeginsAnew) { reset_begins_anew(at::kCPU); }
 TEST(Agmohd, GoesOnFromACheckpoint) { goes_on_from_a_checkpoint(at::kCPU); }
 TEST(Agmohd, ALossOfAnotherKindIsRefused) {
   const Tensors p = parameters(at::kCPU);
@@ -569,6 +669,76 @@ TEST(Agmohd, AnObservedLossWaitsForAStepThatNeedsIt) {
   EXPECT_EQ(records[0].loss, 1.5);
   EXPECT_EQ(records[1].loss, 2.5);
   EXPECT_TRUE(std::isnan(records[2].loss));
+}
+
+TEST(Agmohd, SignalsHaveTheLoss) { signals_have_the_loss(at::kCPU); }
+
+TEST(Agmohd, AnObservedLossLetsGoOfTheGraph) {
+  const Tensors p = parameters(at::kCPU);
+  AGMOHD optimizer(p, AGMOHDOptions(1e-3));
+  Tensor kept = torch::ones({1});
+  const c10::weak_intrusive_ptr<c10::TensorImpl> graph(kept.getIntrusivePtr());
+  optimizer.observe_loss((p[1] * kept).sum());
+  kept = Tensor();
+  EXPECT_TRUE(graph.expired());
+}
+
+TEST(Agmohd, TheLearningRateCanBeRead) {
+  const Tensors p = parameters(at::kCPU);
+  AGMOHD optimizer(
+      p, AGMOHDOptions(1e-2).lr_schedule(agmohd::schedule::Shape::step).step_size(2).gamma(0.5));
+  optimizer.add_param_group(
+      torch::optim::OptimizerParamGroup({torch::zeros({3}).requires_grad_()}));
+  static_cast<AGMOHDOptions&>(optimizer.param_groups()[1].options()).lr(0.3);
+  EXPECT_EQ(optimizer.current_lr(), 1e-2);
+  EXPECT_EQ(optimizer.effective_lr(), 1e-2);
+  for (std::uint64_t t = 0; t < 4; ++t) {
+    EXPECT_EQ(optimizer.current_lr(), t < 2 ? 1e-2 : 0.5e-2);
+    EXPECT_EQ(optimizer.current_lr(1), t < 2 ? 0.3 : 0.15);
+    set_gradients(p, t);
+    optimizer.step();
+    EXPECT_EQ(optimizer.effective_lr(), t < 2 ? 1e-2 : 0.5e-2);
+  }
+  EXPECT_EQ(optimizer.current_lr(), 0.25e-2);
+  EXPECT_THROW((void)optimizer.current_lr(2), c10::Error);
+  const agmohd::AdamW plain(p, agmohd::AdamWOptions(0.5));
+  EXPECT_EQ(plain.current_lr(), 0.5);
+}
+
+TEST(Agmohd, TheSummaryAdvisesAndSaysThatNoLossCame) {
+  const Tensors p = parameters(at::kCPU);
+  AGMOHD optimizer(p, AGMOHDOptions(1e-3));
+  set_gradients(p, 0);
+  p[0].mutable_grad().view(-1)[3] = kNan;
+  optimizer.step();
+  const std::string without = optimizer.summary();
+  EXPECT_NE(without.find("no loss was handed over, so that Nonfinite, LossSpike, Plateau, "
+                         "Oscillation had none to look at: call step(loss)"),
+            std::string::npos)
+      << without;
+  EXPECT_NE(without.find("Seen most: non-finite, last at step 1. What helps: "), std::string::npos)
+      << without;
+  optimizer.step(loss_of(0, at::kCPU));
+  EXPECT_EQ(optimizer.summary().find("no loss"), std::string::npos) << optimizer.summary();
+}
+
+TEST(Agmohd, WarnsOnceWhereNoLossComes) {
+  struct Handler : c10::WarningHandler {
+    void process(const c10::Warning& warning) override { text += warning.msg() + '\n'; }
+    std::string text;
+  } handler;
+  const c10::WarningUtils::WarningHandlerGuard guard(&handler);
+  const Tensors p = parameters(at::kCPU);
+  AGMOHD without(p, AGMOHDOptions(1e-3)), with(p, AGMOHDOptions(1e-3));
+  with.step(loss_of(0, at::kCPU));  // no gradients: not a step
+  set_gradients(p, 0);
+  with.step(loss_of(0, at::kCPU));
+  for (int t = 0; t < 250; ++t) with.step();
+  EXPECT_EQ(handler.text, "");
+  for (int t = 0; t < 250; ++t) without.step();
+  EXPECT_EQ(handler.text.find("agmohd: in 100 steps no loss was handed over, so that"), 0U)
+      << handler.text;
+  EXPECT_EQ(std::count(handler.text.begin(), handler.text.end(), '\n'), 1) << handler.text;
 }
 
 TEST(Agmohd, PrepareSaysThatItGaveUp) {
@@ -689,6 +859,9 @@ TEST_F(AgmohdCuda, ABadValueLeavesNoTrace) { a_bad_value_leaves_no_trace(at::kCU
 TEST_F(AgmohdCuda, ResumesInTheMiddleOfAnIncident) { resumes_in_the_middle(at::kCUDA); }
 TEST_F(AgmohdCuda, ANewRegimeIsAccepted) { a_new_regime_is_accepted(at::kCUDA); }
 TEST_F(AgmohdCuda, GivesUpWithAReason) { gives_up_with_a_reason(at::kCUDA); }
+TEST_F(AgmohdCuda, GivesUpOnceAnIncident) { gives_up_once_an_incident(at::kCUDA); }
+TEST_F(AgmohdCuda, ResetBeginsAnew) { reset_begins_anew(at::kCUDA); }
+TEST_F(AgmohdCuda, SignalsHaveTheLoss) { signals_have_the_loss(at::kCUDA); }
 TEST_F(AgmohdCuda, GoesOnFromACheckpoint) { goes_on_from_a_checkpoint(at::kCUDA); }
 TEST_F(AgmohdCuda, ACorruptMomentIsBounded) { a_corrupt_moment_is_bounded(at::kCUDA); }
 TEST_F(AgmohdCuda, RecordsSayWhatHappened) { records_say_what_happened(at::kCUDA); }

@@ -1019,7 +1019,8 @@ REGISTER_TYPED_TEST_SUITE_P(ScheduleContract, Bounds, FollowsTheFormula, IsExact
 template <class Hindrance>
 class HindranceContract : public testing::Test {
  protected:
-  using Recipe = agmohd::Recipe<agmohd::rule::SGD, Hindrance>;
+  using Recipe = agmohd::Recipe<agmohd::rule::SGD, Hindrance, agmohd::momentum::Fixed,
+                                agmohd::gradient::AdaptiveClip>;
   using Options = typename agmohd::Optimizer<Recipe>::Options;
 
   /// Signals from calm to broken.

@@ -5,12 +5,14 @@
 #include <torch/torch.h>
 
 #include <agmohd/agmohd.hpp>
+#include <agmohd/monitor/log.hpp>
 #include <agmohd/monitor/tensorboard.hpp>
 #include <agmohd/monitor/watcher.hpp>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <iostream>
 #include <string>
 
 #include "my_recipe.hpp"
@@ -128,6 +130,8 @@ void hindered(Task task) {
   auto& model = task.model;
   agmohd::AGMOHD optimizer(model->parameters(),
                            agmohd::AGMOHDOptions(1e-2).betas({0.9, 0.95}).weight_decay(0.1));
+  optimizer.name_parameters(model->named_parameters());
+  agmohd::monitor::Watcher watcher(agmohd::monitor::Log(std::clog));
 
   for (int i = 0; i < 100; ++i) {
     optimizer.zero_grad();
@@ -135,6 +139,7 @@ void hindered(Task task) {
     loss.backward();
     if (i == 60) model->parameters()[0].mutable_grad()[0][0] = std::nan("");
     optimizer.step(loss);
+    if (i % 10 == 9) watcher.poll(optimizer);
   }
   std::puts(optimizer.summary().c_str());
   EXPECT(optimizer.updates() == 99);
@@ -151,6 +156,7 @@ void hindered_options(Task task) {
                                .gradient_clipping(agmohd::gradient::Clipping::global_norm)
                                .max_norm(0.5)
                                .lr_schedule(agmohd::schedule::Shape::cosine)
+                               .warmup_steps(50)
                                .total_steps(1000));
   task.train(optimizer, 2);
   EXPECT(optimizer.options().hindrance_threshold() == 0.05);

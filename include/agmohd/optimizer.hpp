@@ -17,7 +17,6 @@
 #include <stdexcept>
 #include <string>
 #include <type_traits>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -25,7 +24,9 @@
 #include "core/binder.hpp"
 #include "core/classic.hpp"
 #include "core/field_checks.hpp"
+#include "monitor/names.hpp"
 #include "monitor/records.hpp"
+#include "monitor/warnings.hpp"
 #include "options.hpp"
 #include "param_state.hpp"
 #include "recipe.hpp"
@@ -35,7 +36,34 @@ namespace agmohd {
 namespace detail {
 template <class... Policy>
 inline constexpr bool named = (std::is_convertible_v<decltype(Policy::name()), std::string> && ...);
+
+/// Something that says what a step does.
+template <class R>
+concept ARecipe = requires {
+  typename R::Rule;
+  typename R::Hindrance;
+  typename R::Momentum;
+  typename R::Gradient;
+  typename R::Schedule;
+  typename R::Storage;
+  typename R::Healing;
+};
 }  // namespace detail
+
+// What is not a recipe gets one sentence. The next line is shown for agmohd::Optimizer without
+// arguments.
+// clang-format off
+template <class NoRecipe>
+class Optimizer {  // agmohd::Optimizer is a template: a function that takes any optimizer takes a torch::optim::Optimizer&
+  // clang-format on
+  static_assert(detail::never<NoRecipe>,
+                "agmohd: Optimizer takes a recipe, such as Recipe<rule::AdamW>, not a policy or "
+                "another optimizer; agmohd::AdamW is Optimizer<Recipe<rule::AdamW>>");
+
+ public:
+  template <class... Given>
+  explicit Optimizer(const Given&...) {}
+};
 
 /// An optimizer made of the policies of a recipe, used as any torch::optim::Optimizer. Parameters
 /// are float32, float64, bfloat16 or float16, of any shape and strides, on any mix of devices;
@@ -46,8 +74,8 @@ inline constexpr bool named = (std::is_convertible_v<decltype(Policy::name()), s
 /// Through a torch::optim::Optimizer& everything works but add_param_group with options on
 /// LibTorch 2.15, which drops the options of every optimizer that is not its own before this class
 /// sees them.
-template <class RecipeType>
-class Optimizer : public torch::optim::Optimizer {
+template <detail::ARecipe RecipeType>
+class Optimizer<RecipeType> : public torch::optim::Optimizer {
  public:
   using Recipe = RecipeType;
   using Options = agmohd::Options<Recipe>;
@@ -70,6 +98,7 @@ class Optimizer : public torch::optim::Optimizer {
     with_c10_errors("the optimizer's options", [&] { check_shared(options()); });
     with_c10_errors("the optimizer's options", [&] { check_group(options()); });
     for (const ParamGroup& group : groups) add_param_group(group);
+    warnings_.constructed(options());
   }
   explicit Optimizer(std::vector<at::Tensor> parameters, Options defaults = {})
       : Optimizer(std::vector<ParamGroup>{ParamGroup(std::move(parameters))}, std::move(defaults)) {
@@ -136,8 +165,15 @@ class Optimizer : public torch::optim::Optimizer {
     return loss;
   }
 
+  // clang-format off
+  template <class Number> requires std::is_arithmetic_v<Number>
+  at::Tensor step(Number) = delete;  // agmohd: hand the loss over as a tensor: step(loss), not step(loss.item<float>())
+  // clang-format on
+
   /// Hands over a loss for the next step that comes without one.
-  void observe_loss(const at::Tensor& loss) { observed_ = loss; }
+  void observe_loss(const at::Tensor& loss) {
+    observed_ = loss.defined() ? loss.detach() : loss;  // which lets go of autograd's graph
+  }
 
   /// The last 256 steps at most, oldest first, as far as the device has done them: never waits.
   /// Empty where the recipe's hindrance policy looks at nothing.
@@ -147,41 +183,61 @@ class Optimizer : public torch::optim::Optimizer {
     if (ring != nullptr) out = monitor::read(*ring);
     return out;
   }
+  /// The Record::step before the first record: 0, or that of the checkpoint which was loaded.
+  std::int64_t records_begin() const { return records_begin_; }
   /// How often each kind of intervention happened, and when last; waits for the device.
   Tally tally() const requires(Recipe::recorded) { return binder_.lanes().memory().tally; }
-  /// The same as text, for the end of a run, with the parameter that exploded most.
+  /// The same as text, for the end of a run: with the parameters that exploded or whose gradients
+  /// vanished most, what was off for want of a loss, and what people do about what was seen most.
   std::string summary() const requires(Recipe::recorded) {
-    std::string text = monitor::summary(tally());
+    const Tally tally = this->tally();
+    std::string text = monitor::summary(tally);
     if constexpr (has::judge_tensor<typename Recipe::Hindrance>) {
-      const auto name_worst = [&](const char* did, std::int64_t (ParamState::*count)() const) {
-        std::int64_t most = 0, tensors = 0;
-        std::string worst;
-        for (std::size_t g = 0; g < param_groups_.size(); ++g) {
-          for (std::size_t i = 0; i < param_groups_[g].params().size(); ++i) {
-            auto* const param = param_groups_[g].params()[i].unsafeGetTensorImpl();
-            const auto* const state =
-                find_state<Recipe>(state_, param_groups_[g].params()[i], Place{g, i});
-            if (state == nullptr) continue;
-            const std::int64_t times = (state->*count)();
-            tensors += times > 0 ? 1 : 0;
-            if (times <= most) continue;
-            most = times;
-            const auto name = names_.find(param);
-            worst = name != names_.end() ? name->second : c10::str(Place{g, i});
-          }
-        }
-        if (most == 0) return;
-        text += c10::str("  ", tensors, tensors == 1 ? " tensor" : " tensors", did, worst, ", in ",
-                         most, " steps\n");
-      };
-      name_worst(" exploded by itself; most often ", &ParamState::exploded);
-      name_worst(" with vanishing gradients; most often ", &ParamState::vanished);
+      text += worst(" exploded by itself; most often ", &ParamState::exploded);
+      text += worst(" with vanishing gradients; most often ", &ParamState::vanished);
     }
-    return text;
+    if constexpr ((Recipe::wants & kLoss) != 0) {
+      if (tally.steps > 0 && !warnings_.saw_loss()) {
+        text += "  " + monitor::Warnings<Recipe>::no_loss() + '\n';
+      }
+    }
+    return text + monitor::advice(tally);
   }
-  /// Names for summary(), as model->named_parameters() has them.
+  /// Names for summary() and errors, as model->named_parameters() has them.
   void name_parameters(const torch::OrderedDict<std::string, at::Tensor>& named) {
-    for (const auto& item : named) names_[item.value().unsafeGetTensorImpl()] = item.key();
+    names_.add(named);
+  }
+
+  /// The learning rate of the step that comes: a group's `lr` times the schedule's factor. Waits
+  /// for the device unless the schedule is Constant.
+  double current_lr(std::size_t group = 0) const {
+    TORCH_CHECK(group < param_groups_.size(), "agmohd: group ", group, ", but there are ",
+                param_groups_.size());
+    Options own = options_of<Recipe>(param_groups_[group], group);
+    if (!own.inherited()) own.inherit(options());
+    return own.get_lr() * schedule_factor();
+  }
+  /// The learning rate that the newest recorded step was taken with, in the first group: after
+  /// schedule and verdict, Record::lr. Never waits; current_lr() before the first record.
+  double effective_lr() const requires(Recipe::recorded) {
+    const RecordRing* const ring = binder_.lanes().records();
+    const Record last = ring != nullptr ? monitor::newest(*ring) : Record{};
+    return last.step > 0 ? last.lr : current_lr();
+  }
+
+  /// Begins a new phase of training, with other data, another loss or batch size: forgets what the
+  /// hindrance, momentum and gradient policies learnt, records and counts, and snapshots, which are
+  /// of the phase before. Parameters, the rule's state, ages, updates() and the schedule stay.
+  /// Waits for the device.
+  void reset() {
+    const typename Recipe::Memory before = binder_.lanes().memory();
+    typename Recipe::Memory memory{};
+    memory.updates = before.updates;
+    memory.schedule = before.schedule;
+    for (const auto& [key, state] : state_) {
+      if (auto* const ours = dynamic_cast<ParamState*>(state.get())) ours->forget();
+    }
+    adopt(memory);
   }
 
   /// Creates what steps will need (states of all parameters, device tables) and uploads options
@@ -215,7 +271,9 @@ class Optimizer : public torch::optim::Optimizer {
     for (const auto& executor : binder_.lanes().executors()) {
       const Signals one = executor->signals();
       reduction::accumulate(sums, one);
-      if (executor == binder_.lanes().judge().executor) sums.loss = one.loss;
+      if (executor != binder_.lanes().judge().executor) continue;
+      sums.loss = one.loss;
+      sums.has_loss = one.has_loss;
     }
     return sums;
   }
@@ -237,11 +295,10 @@ class Optimizer : public torch::optim::Optimizer {
       options_of<Recipe>(param_groups_[g], g) = loaded.groups[g];
     }
     options() = loaded.options;
+    warnings_.know(options());
     state_.clear();
     for (auto& [key, state] : loaded.states) state_[key] = std::move(state);
-    binder_.lanes().set_memory(loaded.memory);
-    binder_.lanes().forget_records();
-    if constexpr (Recipe::recorded) given_up_ = loaded.memory.tally.steps;
+    adopt(loaded.memory);
     binder_.invalidate();
     loaded.report.warn(Recipe::name());
   }
@@ -298,6 +355,7 @@ class Optimizer : public torch::optim::Optimizer {
       scratch_.groups.push_back(group.group());
       misplaced = misplaced || group.has_shared_but(options());
     }
+    warnings_.compare(settings_, scratch_, options().group());
     if (!misplaced && same_settings(scratch_, settings_)) return;
     with_c10_errors("the optimizer's options", [&] { check_shared(options()); });
     for (std::size_t g = 0; g < param_groups_.size(); ++g) {
@@ -338,6 +396,7 @@ class Optimizer : public torch::optim::Optimizer {
     if (loss.defined() && !is_plain(loss)) loss = loss.clone();  // a ZeroTensor has no memory
     if (!binder_.bind(param_groups_, state_, settings_)) return;
     if (observed) observed_ = at::Tensor();
+    warnings_.stepped(settings_, loss.defined());
     const auto& executors = binder_.lanes().executors();
     const auto& judge = binder_.lanes().judge();
     LossRef value;
@@ -372,7 +431,49 @@ class Optimizer : public torch::optim::Optimizer {
                 ", but it must be one element of dtype Float, Double, BFloat16 or Half");
   }
 
-  /// An optimizer that could not heal the training says so in a later step.
+  double schedule_factor() const {
+    if constexpr (std::is_same_v<typename Recipe::Schedule, schedule::Constant>) return 1;
+    const typename Recipe::Memory memory = binder_.lanes().memory();
+    const auto shared = options().shared();
+    if constexpr (has::schedule_memory<typename Recipe::Schedule>) {
+      return Recipe::Schedule::factor(shared.schedule, memory.updates, memory.schedule);
+    } else {
+      return Recipe::Schedule::factor(shared.schedule, memory.updates);
+    }
+  }
+
+  /// The optimizer's memory becomes another one.
+  void adopt(const typename Recipe::Memory& memory) {
+    binder_.lanes().set_memory(memory);
+    binder_.lanes().forget_records();
+    if constexpr (Recipe::recorded) given_up_ = records_begin_ = memory.tally.steps;
+    silent_until_ = 0;
+    warnings_.begin(memory.updates);
+  }
+
+  /// A line of summary() on how many parameters have a count, and which has the largest.
+  std::string worst(const char* did, std::int64_t (ParamState::*count)() const) const {
+    std::int64_t most = 0, tensors = 0;
+    std::string name;
+    for (std::size_t g = 0; g < param_groups_.size(); ++g) {
+      for (std::size_t i = 0; i < param_groups_[g].params().size(); ++i) {
+        const at::Tensor& param = param_groups_[g].params()[i];
+        const auto* const state = find_state<Recipe>(state_, param, Place{g, i});
+        if (state == nullptr) continue;
+        const std::int64_t times = (state->*count)();
+        tensors += times > 0 ? 1 : 0;
+        if (times <= most) continue;
+        most = times;
+        name = names_.of(param, {g, i});
+      }
+    }
+    if (most == 0) return "";
+    return c10::str("  ", tensors, tensors == 1 ? " tensor" : " tensors", did, name, ", in ", most,
+                    " steps\n");
+  }
+
+  /// An optimizer that could not heal the training says so in a later step: once an incident, and
+  /// not again before 100 applied steps.
   void raise_give_up() {
     if constexpr (Recipe::recorded) {
       const RecordRing* const ring = binder_.lanes().records();
@@ -380,14 +481,23 @@ class Optimizer : public torch::optim::Optimizer {
       const Record found = monitor::gave_up(*ring, given_up_);
       if (found.step == 0) return;
       given_up_ = found.step;
+      if (found.updates < silent_until_) return;
+      silent_until_ = found.updates + 100;
+      std::string where;
+      if (!binder_.lanes().capturing()) where = names_.nonfinite(param_groups_);
+      if (!where.empty()) where = ". Not finite now: " + where;
       TORCH_CHECK(false, detail::classic,
-                  "agmohd: training cannot be healed: ", monitor::describe(found));
+                  "agmohd: training cannot be healed: ", monitor::describe(found), where,
+                  ". What helps: ", monitor::advice_for[Tally::give_up]);
     }
   }
 
-  std::unordered_map<const c10::TensorImpl*, std::string> names_;
+  monitor::Names names_;
+  monitor::Warnings<Recipe> warnings_;
   at::Tensor observed_;
-  std::int64_t given_up_ = 0;  // the last step that was told
+  std::int64_t records_begin_ = 0;  // the step before the first record
+  std::int64_t given_up_ = 0;       // the last step with a give-up that was looked at
+  std::int64_t silent_until_ = 0;   // applied steps before the next give-up is told
   Settings<Recipe> settings_, scratch_;
   Binder<Recipe> binder_;
 };

@@ -49,6 +49,9 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
     }
   }
 
+  /// Whether a policy of the recipe has an option of that name.
+  static constexpr bool has(std::string_view name) { return Table::find(name) < count; }
+
   Options() = default;
   Options(double lr) { put<0>(lr); }  // NOLINT: implicit, as in torch.optim
 
@@ -62,12 +65,13 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
     return at<Table::find(Name.view())>();
   }
   template <FixedString Name>
-  Options& set(Value<Table::find(Name.view())> value) {
+  Options& set(Value<Table::find(Name.view())> value) requires(Table::find(Name.view()) < count) {
     return put<Table::find(Name.view())>(std::move(value));
   }
 
-// Getters and setters under the names of the field; undefined again below.
-#define AGMOHD_OPTION(name)                                                                     \
+// Getters and setters under the names of the field, and for a recipe without it a deleted one,
+// whose error shows the line below that says what has it; undefined again below.
+#define AGMOHD_OPTION(name, needs)                                                              \
   Options& name(Value<Table::find(#name)> value) requires(Table::find(#name) < count) {         \
     return put<Table::find(#name)>(std::move(value));                                           \
   }                                                                                             \
@@ -76,61 +80,67 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   }                                                                                             \
   Value<Table::find(#name)>& name() noexcept requires(Table::find(#name) < count) {             \
     return at<Table::find(#name)>();                                                            \
-  }
+  }                                                                                             \
+  template <class... Given>                                                                     \
+  Options& name(const Given&...) requires(Table::find(#name) == count) = delete;
   // clang-format off
-  AGMOHD_OPTION(lr)
-  AGMOHD_OPTION(betas)
-  AGMOHD_OPTION(eps)
-  AGMOHD_OPTION(weight_decay)
-  AGMOHD_OPTION(amsgrad)
-  AGMOHD_OPTION(maximize)
-  AGMOHD_OPTION(momentum)
-  AGMOHD_OPTION(dampening)
-  AGMOHD_OPTION(nesterov)
-  AGMOHD_OPTION(spike_threshold)
-  AGMOHD_OPTION(reset_interval)
-  AGMOHD_OPTION(reset_warmup)
-  AGMOHD_OPTION(reset_correction)
-  AGMOHD_OPTION(spike_repaired)
-  AGMOHD_OPTION(rms_repaired)
-  AGMOHD_OPTION(hindrance_threshold)
-  AGMOHD_OPTION(plateau_factor)
-  AGMOHD_OPTION(plateau_floor)
-  AGMOHD_OPTION(vanishing_eps)
-  AGMOHD_OPTION(sigma_factor)
-  AGMOHD_OPTION(rolling_interval)
-  AGMOHD_OPTION(zclip_alpha)
-  AGMOHD_OPTION(zclip_threshold)
-  AGMOHD_OPTION(zclip_warmup)
-  AGMOHD_OPTION(adagc_beta)
-  AGMOHD_OPTION(adagc_relative)
-  AGMOHD_OPTION(adagc_absolute)
-  AGMOHD_OPTION(adagc_warmup)
-  AGMOHD_OPTION(repaired)
-  AGMOHD_OPTION(momentum_schedule)
-  AGMOHD_OPTION(min_momentum)
-  AGMOHD_OPTION(gradient_clipping)
-  AGMOHD_OPTION(max_norm)
-  AGMOHD_OPTION(max_value)
-  AGMOHD_OPTION(stabilize_norm)
-  AGMOHD_OPTION(stabilize_max)
-  AGMOHD_OPTION(stabilize_repaired)
-  AGMOHD_OPTION(warmup_steps)
-  AGMOHD_OPTION(total_steps)
-  AGMOHD_OPTION(start_factor)
-  AGMOHD_OPTION(end_factor)
-  AGMOHD_OPTION(min_factor)
-  AGMOHD_OPTION(hold)
-  AGMOHD_OPTION(lr_schedule)
-  AGMOHD_OPTION(cycle_steps)
-  AGMOHD_OPTION(step_size)
-  AGMOHD_OPTION(gamma)
-  AGMOHD_OPTION(snapshots)
-  AGMOHD_OPTION(snapshot_every)
-  AGMOHD_OPTION(snapshots_on_host)
-  AGMOHD_OPTION(stochastic_rounding)
-  AGMOHD_OPTION(seed)
-// clang-format on
+  AGMOHD_OPTION(lr, "agmohd: needs a recipe with any rule")
+  AGMOHD_OPTION(betas, "agmohd: needs a recipe with rule::Adam, AdamW, SPAM or StableAdamW")
+  AGMOHD_OPTION(eps, "agmohd: needs a recipe with rule::Adam, AdamW, SPAM or StableAdamW")
+  AGMOHD_OPTION(weight_decay, "agmohd: needs a recipe with a rule of the library")
+  AGMOHD_OPTION(amsgrad, "agmohd: needs a recipe with rule::Adam or AdamW")
+  AGMOHD_OPTION(maximize, "agmohd: needs a recipe with rule::SGD, Adam, AdamW or StableAdamW")
+  AGMOHD_OPTION(momentum, "agmohd: needs a recipe with rule::SGD; Adam's is betas")
+  AGMOHD_OPTION(dampening, "agmohd: needs a recipe with rule::SGD")
+  AGMOHD_OPTION(nesterov, "agmohd: needs a recipe with rule::SGD, or momentum::Nesterov")
+  AGMOHD_OPTION(spike_threshold, "agmohd: needs a recipe with rule::SPAM")
+  AGMOHD_OPTION(reset_interval, "agmohd: needs a recipe with rule::SPAM")
+  AGMOHD_OPTION(reset_warmup, "agmohd: needs a recipe with rule::SPAM")
+  AGMOHD_OPTION(reset_correction, "agmohd: needs a recipe with rule::SPAM")
+  AGMOHD_OPTION(spike_repaired, "agmohd: needs a recipe with rule::SPAM")
+  AGMOHD_OPTION(rms_repaired, "agmohd: needs a recipe with rule::StableAdamW")
+  AGMOHD_OPTION(hindrance_threshold, "agmohd: needs a recipe with hindrance::Detector")
+  AGMOHD_OPTION(plateau_factor, "agmohd: needs a recipe with hindrance::Detector")
+  AGMOHD_OPTION(plateau_floor, "agmohd: needs a recipe with hindrance::Detector")
+  AGMOHD_OPTION(vanishing_eps, "agmohd: needs a recipe with hindrance::Detector")
+  AGMOHD_OPTION(sigma_factor, "agmohd: needs a recipe with hindrance::SkipStep")
+  AGMOHD_OPTION(rolling_interval, "agmohd: needs a recipe with hindrance::SkipStep")
+  AGMOHD_OPTION(zclip_alpha, "agmohd: needs a recipe with hindrance::ZClip")
+  AGMOHD_OPTION(zclip_threshold, "agmohd: needs a recipe with hindrance::ZClip")
+  AGMOHD_OPTION(zclip_warmup, "agmohd: needs a recipe with hindrance::ZClip")
+  AGMOHD_OPTION(adagc_beta, "agmohd: needs a recipe with hindrance::AdaGC")
+  AGMOHD_OPTION(adagc_relative, "agmohd: needs a recipe with hindrance::AdaGC")
+  AGMOHD_OPTION(adagc_absolute, "agmohd: needs a recipe with hindrance::AdaGC")
+  AGMOHD_OPTION(adagc_warmup, "agmohd: needs a recipe with hindrance::AdaGC")
+  AGMOHD_OPTION(repaired, "agmohd: needs a recipe with hindrance::SkipStep, ZClip or AdaGC")
+  AGMOHD_OPTION(momentum_schedule, "agmohd: needs a recipe with momentum::Scheduled")
+  AGMOHD_OPTION(min_momentum, "agmohd: needs a recipe with momentum::Adaptive or Scheduled")
+  AGMOHD_OPTION(gradient_clipping, "agmohd: needs a recipe with gradient::Selected")
+  AGMOHD_OPTION(max_norm, "agmohd: needs a recipe with gradient::ClipByNorm, AdaptiveClip or Selected")
+  AGMOHD_OPTION(max_value, "agmohd: needs a recipe with gradient::ClipByValue or Selected")
+  AGMOHD_OPTION(stabilize_norm, "agmohd: needs a recipe with gradient::Stabilize")
+  AGMOHD_OPTION(stabilize_max, "agmohd: needs a recipe with gradient::Stabilize")
+  AGMOHD_OPTION(stabilize_repaired, "agmohd: needs a recipe with gradient::Stabilize")
+  AGMOHD_OPTION(warmup_steps, "agmohd: needs a recipe with schedule::Warmup or Selected")
+  AGMOHD_OPTION(total_steps, "agmohd: needs a recipe with schedule::Cosine, Linear or Selected")
+  AGMOHD_OPTION(start_factor, "agmohd: needs a recipe with schedule::Linear")
+  AGMOHD_OPTION(end_factor, "agmohd: needs a recipe with schedule::Linear")
+  AGMOHD_OPTION(min_factor, "agmohd: needs a recipe with schedule::Cosine, Cyclical or Selected")
+  AGMOHD_OPTION(hold, "agmohd: needs a recipe with schedule::HindranceAware")
+  AGMOHD_OPTION(lr_schedule, "agmohd: needs a recipe with schedule::Selected")
+  AGMOHD_OPTION(cycle_steps, "agmohd: needs a recipe with schedule::Cyclical or Selected")
+  AGMOHD_OPTION(step_size, "agmohd: needs a recipe with schedule::Step or Selected")
+  AGMOHD_OPTION(gamma, "agmohd: needs a recipe with schedule::Step or Selected")
+  AGMOHD_OPTION(snapshots, "agmohd: needs a recipe with heal::Snapshots")
+  AGMOHD_OPTION(snapshot_every, "agmohd: needs a recipe with heal::Snapshots")
+  AGMOHD_OPTION(snapshots_on_host, "agmohd: needs a recipe with heal::Snapshots")
+  AGMOHD_OPTION(stochastic_rounding, "agmohd: needs a recipe with storage::BFloat16")
+  AGMOHD_OPTION(seed, "agmohd: needs a recipe with storage::BFloat16")
+  template <FixedString Name, class Given>
+  Options& set(const Given&) requires(Table::find(Name.view()) == count) = delete;  // agmohd: no policy of this recipe has an option of that Name
+  template <class First>
+  Options& betas(First, double) requires(Table::find("betas") < count) = delete;  // agmohd: betas is a pair, as in torch.optim: betas({0.9, 0.95})
+  // clang-format on
 #undef AGMOHD_OPTION
 
   /// All options of one policy at once; fields that are left out get their defaults, and all count
@@ -168,6 +178,28 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
             extract<Table::schedule, typename Recipe::Schedule>(),
             extract<Table::storage, typename Recipe::Storage>(),
             extract<Table::healing, typename Recipe::Healing>()};
+  }
+
+  /// Calls f(name, what it needs) for each option that is not at its default and has no effect, by
+  /// its policy's `needs`.
+  template <class F>
+  void each_idle(const F& f) const {
+    const auto look = [&]<std::size_t At, class Policy>() {
+      if constexpr (requires { Policy::needs(typename Policy::Options{}, std::string_view{}); }) {
+        const auto o = extract<At, Policy>();
+        Policy::fields.each([&](const auto& field, auto i) {
+          if (std::get<At + i>(values_) == std::get<At + i>(fresh())) return;
+          if (const char* const needs = Policy::needs(o, field.name)) f(field.name, needs);
+        });
+      }
+    };
+    look.template operator()<Table::rule, typename Recipe::Rule>();
+    look.template operator()<Table::hindrance, typename Recipe::Hindrance>();
+    look.template operator()<Table::momentum, typename Recipe::Momentum>();
+    look.template operator()<Table::gradient, typename Recipe::Gradient>();
+    look.template operator()<Table::schedule, typename Recipe::Schedule>();
+    look.template operator()<Table::healing, typename Recipe::Healing>();
+    look.template operator()<Table::storage, typename Recipe::Storage>();
   }
 
   double get_lr() const override { return at<0>(); }
@@ -253,12 +285,12 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   template <std::size_t I>
   const auto& at() const {
     static_assert(I < count, "agmohd: no policy of this recipe has an option of that name");
-    return std::get<I>(values_);
+    return std::get<(I < count ? I : 0)>(values_);
   }
   template <std::size_t I>
   auto& at() {
     static_assert(I < count, "agmohd: no policy of this recipe has an option of that name");
-    return std::get<I>(values_);
+    return std::get<(I < count ? I : 0)>(values_);
   }
   template <std::size_t I>
   Options& put(Value<I> value) {

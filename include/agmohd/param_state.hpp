@@ -108,6 +108,20 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   /// Steps in which the hindrance policy lowered its learning rate; waits for the device.
   std::int64_t throttled() const requires(watched) { return record().hindrance.throttled; }
 
+  /// Forgets what hindrance and gradient policies learnt of this parameter, and its snapshots;
+  /// waits for the device.
+  void forget() {
+    PerTensor record = this->record();
+    record.hindrance = {};
+    record.gradient = {};
+    record.snapshots = {};
+    if (attached()) {
+      executor_->write_record(index_, record);
+    } else {
+      record_ = record;
+    }
+  }
+
   /// A tensor of the state by name, also for rules of one's own.
   template <FixedString Name>
   const at::Tensor& get() const {

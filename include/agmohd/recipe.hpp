@@ -40,10 +40,19 @@ struct Recipe {
                 detail::CheckMomentum<Momentum>::passed &&
                 detail::CheckGradient<Gradient>::passed &&
                 detail::CheckSchedule<Schedule>::passed && detail::CheckStorage<Storage>::passed &&
-                detail::CheckHealing<Healing>::passed);
+                detail::CheckHealing<Healing>::passed &&
+                detail::CheckBounds<Hindrance, Gradient>::passed);
   static_assert(!Momentum::needs_first_moment || has::beta1<Rule>,
                 "agmohd: this momentum policy needs a rule with a first moment (a static function "
                 "beta1(options))");
+
+  Recipe() = default;
+  template <class Given, class... More>
+  explicit Recipe(const Given&, const More&...) {
+    static_assert(detail::never<Given>,
+                  "agmohd: a recipe is a type that says what a step does; what holds parameters is "
+                  "an agmohd::Optimizer<recipe>, such as agmohd::AGMOHD for recipe::AGMOHD");
+  }
 
   /// 0: the step has no reduce pass, and its sweep measures nothing.
   static constexpr unsigned wants =

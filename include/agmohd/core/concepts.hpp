@@ -4,6 +4,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <string_view>
 #include <type_traits>
 
 #include "fields.hpp"
@@ -285,6 +286,41 @@ template <class H>
 concept Healing = Policy<H> && has::Memory<H> && has::keeps<H> && has::plan<H>;
 
 namespace detail {
+
+template <class...>
+inline constexpr bool never = false;
+
+/// Optional members of a hindrance policy: `bounds_norm`, it sets Verdict::norm_bound, and
+/// `bounds_tensors`, it lives by that of TensorVerdict; and of a link: `applies_norm_bound`,
+/// `applies_tensor_bounds`.
+template <class H>
+constexpr bool bounds_norm() {
+  if constexpr (requires { H::bounds_norm; }) return H::bounds_norm;
+  return false;
+}
+template <class H>
+constexpr bool bounds_tensors() {
+  if constexpr (requires { H::bounds_tensors; }) return H::bounds_tensors;
+  return false;
+}
+template <class G>
+constexpr bool applies_norm_bound() {
+  if constexpr (requires { G::applies_norm_bound; }) return G::applies_norm_bound;
+  return false;
+}
+template <class G>
+constexpr bool applies_tensor_bounds() {
+  if constexpr (requires { G::applies_tensor_bounds; }) return G::applies_tensor_bounds;
+  return false;
+}
+
+/// What an option of a policy needs to have an effect, by the policy's optional `needs`; null if it
+/// has one.
+template <class P>
+const char* needs(const typename P::Options& o, std::string_view name) {
+  if constexpr (requires { P::needs(o, name); }) return P::needs(o, name);
+  return nullptr;
+}
 
 /// Stands for a memory that a policy does not have.
 struct NoMemory {};

@@ -140,6 +140,7 @@ class Executor {
   /// The tensor of this record is gone; a later one may get its place. Does not wait.
   virtual void drop_record(std::int32_t record) noexcept = 0;
   virtual PerTensor read_record(std::int32_t record) = 0;
+  virtual void write_record(std::int32_t record, const PerTensor& value) = 0;
   virtual Memory read_memory() = 0;
   virtual void write_memory(const Memory& memory) = 0;
 };

@@ -58,6 +58,9 @@ class HostExecutor : public Executor<Recipe> {
   }
   void drop_record(std::int32_t record) noexcept override { free_records_.push_back(record); }
   PerTensor read_record(std::int32_t record) override { return records_[std::size_t(record)]; }
+  void write_record(std::int32_t record, const PerTensor& value) override {
+    records_[std::size_t(record)] = value;
+  }
   Memory read_memory() override { return memory_; }
   void write_memory(const Memory& memory) override { memory_ = memory; }
 

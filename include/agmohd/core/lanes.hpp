@@ -5,6 +5,7 @@
 #include <c10/core/Device.h>
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <exception>
 #include <memory>
@@ -117,6 +118,11 @@ class Lanes {
     for (Lane& lane : lanes_) lane.current = !lane.refs.empty();
   }
 
+  /// Whether a CUDA graph is being captured.
+  bool capturing() const {
+    return std::any_of(lanes_.begin(), lanes_.end(),
+                       [](const Lane& lane) { return lane.executor->capturing(); });
+  }
   void configure(const Settings<Recipe>& settings) {
     for (const Lane& lane : lanes_) lane.executor->configure(settings);
   }

@@ -178,7 +178,12 @@ class CudaExecutor final : public Executor<Recipe> {
   }
   Signals signals() override {
     if (core_.data() == nullptr) return {};
-    return read<Signals>(&core_.template at<Core<Recipe>>(0)->signals);
+    auto* const core = core_.template at<Core<Recipe>>(0);
+    Signals own = read<Signals>(&core->signals);
+    const Signals decided = read<Signals>(&core->decided);  // has the loss
+    own.loss = decided.loss;
+    own.has_loss = decided.has_loss;
+    return own;
   }
 
   void wait() override {
@@ -207,6 +212,19 @@ class CudaExecutor final : public Executor<Recipe> {
     }
     if (i >= record_count_) return fresh_records_[i - record_count_];
     return read<PerTensor>(records_.at(i));
+  }
+  void write_record(std::int32_t record, const PerTensor& value) override {
+    const auto i = std::size_t(record);
+    if (i >= record_count_) {
+      fresh_records_[i - record_count_] = value;
+      return;
+    }
+    const OnDevice guard(gpu_.device);
+    const Stream stream = ordered_stream();
+    TORCH_CHECK(!capturing_,
+                "agmohd: the state was changed while a CUDA graph is captured; change it before");
+    uploader_.upload(records_.at(i), &value, sizeof value, stream);
+    mark(stream);
   }
   Memory read_memory() override {
     if (core_.data() == nullptr) return initial_memory_;

@@ -16,6 +16,7 @@ struct AdaptiveClip {
   static constexpr auto fields = ClipByNorm::fields;
   static constexpr LinkKind kind = LinkKind::scale;
   static constexpr unsigned wants = kNorm | kTensors;
+  static constexpr bool applies_norm_bound = true, applies_tensor_bounds = true;
   static const char* name() { return "AdaptiveClip"; }
 
   template <class R>

@@ -7,6 +7,7 @@
 #include "../core/concepts.hpp"
 #include "../core/fields.hpp"
 #include "../core/joined.hpp"
+#include "../core/named.hpp"
 #include "../core/signals.hpp"
 #include "../core/text.hpp"
 
@@ -118,6 +119,10 @@ struct Chain<H, L...> {
   static constexpr LinkKind kind = element ? Rest::kind : LinkKind::scale;
   static constexpr unsigned wants = H::wants | Rest::wants;
   static constexpr bool has_element = element || Rest::has_element;
+  static constexpr bool applies_norm_bound =
+      agmohd::detail::applies_norm_bound<H>() || agmohd::detail::applies_norm_bound<Rest>();
+  static constexpr bool applies_tensor_bounds =
+      agmohd::detail::applies_tensor_bounds<H>() || agmohd::detail::applies_tensor_bounds<Rest>();
   template <class Text = std::string>
   static Text name() {
     return agmohd::detail::name_of<Text, H, L...>("");
@@ -131,6 +136,11 @@ struct Chain<H, L...> {
     if constexpr (!std::is_empty_v<typename Rest::TensorMemory>) {
       Rest::each_tensor_memory(Memories::rest(m), f);
     }
+  }
+  static const char* needs(const Options& o, std::string_view name) {
+    using agmohd::detail::needs;
+    return agmohd::detail::position(H::fields, name) < H::fields.size ? needs<H>(o.head, name)
+                                                                      : needs<Rest>(o.rest, name);
   }
 
   template <class R>

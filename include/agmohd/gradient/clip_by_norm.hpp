@@ -21,6 +21,7 @@ struct ClipByNorm {
   static constexpr auto fields = describe(field("max_norm", &Options::max_norm, above(0)));
   static constexpr LinkKind kind = LinkKind::scale;
   static constexpr unsigned wants = kNorm;
+  static constexpr bool applies_norm_bound = true;
   static const char* name() { return "ClipByNorm"; }
 
   template <class R>

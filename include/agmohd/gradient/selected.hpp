@@ -28,7 +28,15 @@ struct Selected {
                field("max_value", &Options::max_value, above(0)));
   static constexpr LinkKind kind = LinkKind::scale;
   static constexpr unsigned wants = kNorm | kTensors;
+  static constexpr bool applies_norm_bound = true, applies_tensor_bounds = true;
   static const char* name() { return "Selected"; }
+  static const char* needs(const Options& o, std::string_view name) {
+    const Clipping by = o.gradient_clipping;
+    if (name == "max_value" && by != Clipping::value) return "gradient_clipping = value";
+    const bool no_norm = by == Clipping::value || by == Clipping::none;
+    return name == "max_norm" && no_norm ? "gradient_clipping = adaptive, global_norm or per_tensor"
+                                         : nullptr;
+  }
 
   template <class R>
   struct Coefficients {

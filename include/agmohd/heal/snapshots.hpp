@@ -48,6 +48,9 @@ struct Snapshots {
                field("snapshots_on_host", &Options::snapshots_on_host));
   static constexpr bool keeps = true;
   static const char* name() { return "Snapshots"; }
+  static const char* needs(const Options& o, std::string_view name) {
+    return name != "snapshots" && !o.snapshots ? "snapshots = true" : nullptr;
+  }
 
   AGMOHD_HD static bool can_roll_back(const Options& o, const Memory& m) {
     if (!o.snapshots) return false;

@@ -46,6 +46,7 @@ struct AdaGC {
                field("adagc_warmup", &Options::adagc_warmup, at_least(0)),
                field("repaired", &Options::repaired));
   static constexpr unsigned wants = kNorm | kTensors | Nonfinite::wants;
+  static constexpr bool bounds_norm = true, bounds_tensors = true;
   static const char* name() { return "AdaGC"; }
 
   AGMOHD_HD static Verdict judge(const Options& o, const Signals& s, Memory& m) {

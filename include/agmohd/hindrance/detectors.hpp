@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "../core/joined.hpp"
+#include "../core/named.hpp"
 #include "../core/text.hpp"
 #include "kind.hpp"
 
@@ -46,6 +47,8 @@ struct Kinds<H, L...> {
   static constexpr auto fields =
       describe(nested(&Options::head, H::fields), nested(&Options::rest, Rest::fields));
   static constexpr unsigned wants = H::wants | Rest::wants;
+  static constexpr bool bounds_norm =
+      agmohd::detail::bounds_norm<H>() || agmohd::detail::bounds_norm<Rest>();
   template <class Text = std::string>
   static Text name() {
     return agmohd::detail::name_of<Text, H, L...>("");
@@ -63,6 +66,11 @@ struct Kinds<H, L...> {
     if constexpr (!std::is_empty_v<typename Rest::TensorMemory>) {
       Rest::each_tensor_memory(TensorMemories::rest(m), f);
     }
+  }
+  static const char* needs(const Options& o, std::string_view name) {
+    using agmohd::detail::needs;
+    return agmohd::detail::position(H::fields, name) < H::fields.size ? needs<H>(o.head, name)
+                                                                      : needs<Rest>(o.rest, name);
   }
 
   AGMOHD_HD static void examine(const Options& o, const Signals& s, const Memory& m, Verdict& v) {
@@ -107,6 +115,7 @@ struct Detectors {
       describe(field("hindrance_threshold", &Options::hindrance_threshold, between(0, 1)),
                nested(&Options::kinds, Kinds::fields));
   static constexpr unsigned wants = Kinds::wants;
+  static constexpr bool bounds_norm = agmohd::detail::bounds_norm<Kinds>();
   template <class Text = std::string>
   static Text name() {
     return agmohd::detail::name_of<Text, Kinds>("Detectors");
@@ -114,6 +123,9 @@ struct Detectors {
 
   static void each_memory(Memory& m, auto&& f) { Kinds::each_memory(m, f); }
   static void each_tensor_memory(TensorMemory& m, auto&& f) { Kinds::each_tensor_memory(m, f); }
+  static const char* needs(const Options& o, std::string_view name) {
+    return agmohd::detail::needs<Kinds>(o.kinds, name);
+  }
 
   AGMOHD_HD static Verdict inspect(const Options& o, const Signals& s, const Memory& m) {
     return examined<Kinds>(o.kinds, s, m, o.hindrance_threshold);

@@ -41,6 +41,7 @@ struct Explosion {
   };
   static constexpr auto fields = describe();
   static constexpr unsigned wants = kNorm | kTensors;
+  static constexpr bool bounds_norm = true;
   static const char* name() { return "Explosion"; }
 
   AGMOHD_HD static void examine(const Options&, const Signals& s, const Memory& m, Verdict& v) {

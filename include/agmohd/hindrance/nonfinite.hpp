@@ -12,8 +12,8 @@ namespace agmohd::hindrance {
 /// Skips a step with a non-finite gradient or loss, by not writing anything (0 * NaN is NaN), and
 /// gives up at the 25th such step in a row, or when they are more than about a quarter of all for
 /// long: every second one for 70 steps. An applied step pays back 3 of the 10 that a skip costs, so
-/// rare ones never add up. After a give-up the count begins anew with the first applied step. An
-/// overflow of AMP's loss scale is the scaler's business and does not come here.
+/// rare ones never add up. A give-up is reported in one step, and the count begins anew 100 applied
+/// steps later. An overflow of AMP's loss scale is the scaler's business and does not come here.
 struct Nonfinite {
   struct Options {};
   struct Memory {
@@ -32,13 +32,16 @@ struct Nonfinite {
     if (!is_broken(s)) return;
     report(v, Flag::nonfinite, 1, 0, 1);
     v.skip = true;
-    if (!m.skips.allows(kMostSkips - 1)) v.flags |= Flag::give_up;
+    if (!m.skips.allows(kMostSkips - 1) && !gave_up(m)) v.flags |= Flag::give_up;
   }
   AGMOHD_HD static void learn(const Options&, const Signals&, const Verdict& v, Memory& m) {
-    if ((v.flags & Flag::nonfinite) != 0) {
+    if (gave_up(m)) {
+      if (!v.skip) m.skips.spent += 1;
+    } else if ((v.flags & Flag::nonfinite) != 0) {
       m.skips.spend();
+      if (!m.skips.allows(kMostSkips)) m.skips.spent = -kSilent;
     } else if (!v.skip) {
-      m.skips.pay_back(m.skips.allows(kMostSkips) ? 3 : m.skips.spent);
+      m.skips.pay_back(3);
     }
   }
   AGMOHD_HD static Verdict judge(const Options& o, const Signals& s, Memory& m) {
@@ -47,6 +50,10 @@ struct Nonfinite {
 
  private:
   static constexpr std::int64_t kMostSkips = 25;
+  static constexpr std::int64_t kSilent = 100;  ///< applied steps after a give-up
+
+  /// Then `spent` is minus the applied steps until the count begins anew.
+  AGMOHD_HD static bool gave_up(const Memory& m) { return m.skips.spent < 0; }
 };
 static_assert(Kind<Nonfinite> && Hindrance<Nonfinite>);
 

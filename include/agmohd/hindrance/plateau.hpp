@@ -34,6 +34,9 @@ struct Plateau {
                field("plateau_floor", &Options::plateau_floor, between(0, 1)));
   static constexpr unsigned wants = kLoss;
   static const char* name() { return "Plateau"; }
+  static const char* needs(const Options& o, std::string_view name) {
+    return name == "plateau_floor" && o.plateau_factor == 1 ? "plateau_factor below 1" : nullptr;
+  }
 
   AGMOHD_HD static void examine(const Options&, const Signals&, const Memory& m, Verdict& v) {
     if (m.flat != 0) v.flags |= Flag::plateau;

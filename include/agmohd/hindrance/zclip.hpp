@@ -40,6 +40,7 @@ struct ZClip {
                field("zclip_warmup", &Options::zclip_warmup, at_least(1)),
                field("repaired", &Options::repaired));
   static constexpr unsigned wants = kNorm | Nonfinite::wants;
+  static constexpr bool bounds_norm = true;
   static const char* name() { return "ZClip"; }
 
   AGMOHD_HD static Verdict judge(const Options& o, const Signals& s, Memory& m) {

@@ -25,6 +25,10 @@ struct Scheduled {
                                           nested(&Options::adaptive, Adaptive::fields));
   static constexpr bool needs_first_moment = true;
   static const char* name() { return "Scheduled"; }
+  static const char* needs(const Options& o, std::string_view name) {
+    const bool adaptive = o.momentum_schedule == Schedule::adaptive;
+    return name == "min_momentum" && !adaptive ? "momentum_schedule = adaptive" : nullptr;
+  }
 
   AGMOHD_HD static void advance(const Options& o, const Verdict& v, Memory& m) {
     Adaptive::advance(o.adaptive, v, m);

@@ -15,12 +15,10 @@
 #include <vector>
 
 #include "../core/record.hpp"
+#include "advice.hpp"
 
 // What an optimizer did, for people.
 namespace agmohd::monitor {
-
-/// The names of the bits of Flag and of Tally::Did, in their order.
-inline constexpr auto& kind_names = Tally::names;
 
 /// A slot's record; its step is 0 if there is none, or the device writes it just now.
 inline Record read(const RecordRing::Slot& slot) {
@@ -44,23 +42,36 @@ inline std::vector<Record> read(const RecordRing& ring) {
   return out;
 }
 
-/// The record of the last step after step `after` in which the optimizer gave up; where it was
-/// overwritten, one that has its number alone. Its step is 0 if there is none.
-inline Record gave_up(const RecordRing& ring, std::int64_t after) {
+/// The newest complete record; its step is 0 if there is none.
+inline Record newest(const RecordRing& ring) {
   Record last;
   for (const RecordRing::Slot& slot : ring.slots) {
-    if (slot.written > last.step)
-      last = std::max(last, read(slot),
-                      [](const Record& a, const Record& b) { return a.step < b.step; });
+    if (slot.written <= last.step) continue;
+    if (const Record record = read(slot); record.step > last.step) last = record;
   }
+  return last;
+}
+
+/// The record of the last step after step `after` in which the optimizer gave up; where it was
+/// overwritten, one with that step and the newest record's `updates`. Its step is 0 if there is
+/// none.
+inline Record gave_up(const RecordRing& ring, std::int64_t after) {
+  const Record last = newest(ring);
   if (last.gave_up <= after) return {};
   Record found = read(ring.slots[last.gave_up % RecordRing::kSize]);
   if (found.step != last.gave_up) {
     found = {};
     found.step = last.gave_up;
+    found.updates = last.updates;
     found.flags = Flag::give_up;
   }
   return found;
+}
+
+/// Whether the optimizer did in a step what its base would not have done.
+inline bool intervened(const Record& r) {
+  return r.skipped != 0 || r.rolled_back != 0 || r.hindered != 0 || r.lr_factor < 1 ||
+         (r.flags & (Flag::impossible_moment | Flag::give_up)) != 0;
 }
 
 /// The flags of a record: "explosion, loss spike".
@@ -82,7 +93,7 @@ inline std::string describe(const Record& r) {
   return out.str();
 }
 
-/// A line for each kind of intervention that happened.
+/// A line for each kind of intervention that happened; advice() is what to do about them.
 inline std::string summary(const Tally& tally) {
   std::ostringstream out;
   out.imbue(std::locale::classic());

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
@@ -45,14 +46,28 @@ class Watcher {
   /// Returns how many records were new. A record that a sink throws at does not come again.
   template <class Optimizer>
   std::int64_t poll(const Optimizer& optimizer) {
-    return take(optimizer.records());
+    if constexpr (requires { Optimizer::Recipe::recorded; }) {
+      static_assert(Optimizer::Recipe::recorded,
+                    "agmohd: a Watcher has nothing to watch: this optimizer's recipe has "
+                    "hindrance::None and keeps no records; take agmohd::AGMOHD or a recipe with "
+                    "hindrance::Detector");
+    }
+    return take(optimizer.records(), optimizer.records_begin());
   }
+  /// The same with records that came another way: from step 1 on if they fill the ring, else from
+  /// the first one.
   std::int64_t take(const std::vector<Record>& records) {
+    const bool full = records.size() + 1 >= std::size_t(RecordRing::kSize);
+    return take(records, full || records.empty() ? 0 : records.front().step - 1);
+  }
+  /// The same from the step after `begin` on.
+  std::int64_t take(const std::vector<Record>& records, std::int64_t begin) {
     std::int64_t taken = 0;
     if (!records.empty() && records.back().step < last_) last_ = 0;  // an earlier run was loaded
+    last_ = std::max(last_, begin);
     for (const Record& record : records) {
       if (record.step <= last_) continue;
-      if (last_ > 0 && record.step != last_ + 1) {
+      if (record.step != last_ + 1) {
         // The one between was being written: it is there at the next poll, unless it is overwritten
         const bool gone = records.back().step - last_ > RecordRing::kSize;
         if (!gone && waited_for_ != last_) {
@@ -69,11 +84,11 @@ class Watcher {
   }
 
   std::int64_t last() const { return last_; }      ///< the Record::step that came last
-  std::int64_t missed() const { return missed_; }  ///< records that were overwritten before a poll
+  std::int64_t missed() const { return missed_; }  ///< records overwritten before a poll saw them
 
  private:
   std::vector<std::function<void(const Record&)>> sinks_;
-  std::int64_t last_ = 0, missed_ = 0, waited_for_ = 0;
+  std::int64_t last_ = 0, missed_ = 0, waited_for_ = -1;
 };
 
 /// A sink that writes records as write_csv does, a line at once: into a new file, or behind those

@@ -36,6 +36,10 @@ struct SGD {
     }
   }
 
+  static const char* needs(const Options& o, std::string_view name) {
+    return name == "dampening" && o.momentum == 0 ? "momentum above 0" : nullptr;
+  }
+
   template <class T>
   struct Slots {
     T momentum_buffer;

@@ -40,6 +40,11 @@ struct SPAM : Adam {
                field("reset_correction", &Options::reset_correction),
                field("spike_repaired", &Options::spike_repaired));
   static const char* name() { return "SPAM"; }
+  static const char* needs(const Options& o, std::string_view name) {
+    const bool of_reset = name == "reset_warmup" || name == "reset_correction";
+    if (of_reset && o.reset_interval == 0) return "reset_interval above 0";
+    return name == "spike_repaired" && o.spike_threshold == 0 ? "spike_threshold above 0" : nullptr;
+  }
   static unsigned slots(const Options& o) { return Adam::slots(moments(o)); }
   static Memory restore(const Options& o, std::int64_t age) {
     return Adam::restore(moments(o), corrected(o, age));

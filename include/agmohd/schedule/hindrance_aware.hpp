@@ -35,6 +35,10 @@ struct HindranceAware {
     if constexpr (requires { S::check(o.schedule); }) S::check(o.schedule);
   }
 
+  static const char* needs(const Options& o, std::string_view name) {
+    return agmohd::detail::needs<S>(o.schedule, name);
+  }
+
   AGMOHD_HD static void advance(const Options& o, const Verdict& v, Memory& m) {
     if (o.hold && v.hindered) m.held += 1;
   }

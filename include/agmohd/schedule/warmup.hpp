@@ -41,6 +41,10 @@ struct Warmup {
     }
   }
 
+  static const char* needs(const Options& o, std::string_view name) {
+    return name == "warmup_steps" ? nullptr : agmohd::detail::needs<S>(o.after, name);
+  }
+
   AGMOHD_HD static double factor(const Options& o, std::int64_t t) {
     typename S::Options after = o.after;
     if constexpr (has_total) after.total_steps -= uses_total(o) ? o.warmup_steps : 0;

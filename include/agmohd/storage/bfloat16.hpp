@@ -27,6 +27,9 @@ struct BFloat16 {
   static constexpr auto fields = describe(
       field("stochastic_rounding", &Options::stochastic_rounding), field("seed", &Options::seed));
   static const char* name() { return "BFloat16"; }
+  static const char* needs(const Options& o, std::string_view name) {
+    return name == "seed" && !o.stochastic_rounding ? "stochastic_rounding = true" : nullptr;
+  }
 
   /// lowbias32, a bijection with little bias: C. Wellons, "Prospecting for Hash Functions", 2018,
   /// https://nullprogram.com/blog/2018/07/31/. U: 32 bits or a vector of them.
