@@ -156,6 +156,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
 
   void finish(Executor<Recipe>& judge) override {
     std::vector<char> swaps;  // tensors
+    const auto every = std::size_t(this->sample_every_), phase = std::size_t(this->phase());
     const Verdict verdict = this->template decide<float>(
         judge,
         [this](std::size_t t, const auto& k) {
@@ -185,8 +186,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     const auto sweep = [&]<class E>(std::size_t i, const Page<Recipe, E>& page) {
       const auto& k = coefficients<Compute<E>>()[std::size_t(pages_[i].tensor)];
       std::int64_t changed = 0;
-      const auto every = std::size_t(this->sample_every_);
-      if (Recipe::watched && i % every == 0) {
+      if (Recipe::watched && i % every == phase) {
         if constexpr (Recipe::watched) {
           auto& sums = swept_[i / every];
           changed = has_avx2() ? measured_sweep_page_avx2(page, k, sums)
@@ -206,8 +206,8 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     }
     if constexpr (Recipe::watched) {
       memory_.swept =
-          reduction::combine(swept_.data(), std::int64_t(swept_.size()), this->sampled_elements_,
-                             {guarded, this->throttled_, broken});
+          reduction::combine(swept_.data(), reduction::samples(working_pages_, std::int64_t(phase)),
+                             this->sampled_elements_[phase], {guarded, this->throttled_, broken});
     }
   }
 

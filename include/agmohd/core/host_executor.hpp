@@ -137,13 +137,15 @@ class HostExecutor : public Executor<Recipe> {
       if (!tensors_[t].resting()) working_pages_ = pages;
     }
     sample_every_ = reduction::sample_every(working_pages_);
-    sampled_elements_ = 0;
+    sampled_elements_.assign(std::size_t(sample_every_), 0);
     for (std::size_t t = 0; t < tensors_.size(); ++t) {
       if (tensors_[t].resting()) continue;
-      sampled_elements_ +=
-          double(reduction::sampled_elements(first_pages_[t], tensors_[t].numel, sample_every_));
+      reduction::add_sampled(sampled_elements_.data(), sample_every_, first_pages_[t],
+                             tensors_[t].numel);
     }
   }
+  /// The first page of this step's sample; before decide(), which counts the step.
+  std::int64_t phase() const { return reduction::sample_phase(memory_.updates, sample_every_); }
 
   Settings<Recipe> settings_;
   std::vector<TensorRef<Recipe>> tensors_;
@@ -152,8 +154,8 @@ class HostExecutor : public Executor<Recipe> {
   std::vector<std::int64_t> first_pages_;      // of tensors_
   std::int64_t working_pages_ = 0;
   std::int64_t sample_every_ = 1;
-  double sampled_elements_ = 0;
-  std::int64_t throttled_ = 0;  // tensors of this step
+  std::vector<double> sampled_elements_{0};  // by phase()
+  std::int64_t throttled_ = 0;               // tensors of this step
   Memory memory_{};
 
  private:

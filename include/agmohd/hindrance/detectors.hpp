@@ -21,9 +21,11 @@ struct Kinds {
   struct TensorMemory {};
   static constexpr auto fields = describe();
   static constexpr unsigned wants = kNothing;
+  static constexpr int count = 0;
   static const char* name() { return ""; }
   AGMOHD_HD static void examine(const Options&, const Signals&, const Memory&, Verdict&) {}
   AGMOHD_HD static void learn(const Options&, const Signals&, const Verdict&, Memory&) {}
+  AGMOHD_HD static void learn_one(int, const Options&, const Signals&, const Verdict&, Memory&) {}
   AGMOHD_HD static TensorVerdict judge_tensor(const Options&, const TensorSignals&, const Verdict&,
                                               const Memory&, TensorMemory&) {
     return {};
@@ -49,6 +51,7 @@ struct Kinds<H, L...> {
   static constexpr unsigned wants = H::wants | Rest::wants;
   static constexpr bool bounds_norm =
       agmohd::detail::bounds_norm<H>() || agmohd::detail::bounds_norm<Rest>();
+  static constexpr int count = 1 + Rest::count;
   template <class Text = std::string>
   static Text name() {
     return agmohd::detail::name_of<Text, H, L...>("");
@@ -82,6 +85,17 @@ struct Kinds<H, L...> {
     auto&& rest = Memories::rest(m);
     H::learn(o.head, s, v, head);
     Rest::learn(o.rest, s, v, rest);
+  }
+  /// Kind number `kind` alone.
+  AGMOHD_HD static void learn_one(int kind, const Options& o, const Signals& s, const Verdict& v,
+                                  Memory& m) {
+    auto&& head = Memories::head(m);
+    auto&& rest = Memories::rest(m);
+    if (kind == 0) {
+      H::learn(o.head, s, v, head);
+    } else {
+      Rest::learn_one(kind - 1, o.rest, s, v, rest);
+    }
   }
   AGMOHD_HD static TensorVerdict judge_tensor(const Options& o, const TensorSignals& s,
                                               const Verdict& v, const Memory& m, TensorMemory& t) {
@@ -129,6 +143,12 @@ struct Detectors {
 
   AGMOHD_HD static Verdict inspect(const Options& o, const Signals& s, const Memory& m) {
     return examined<Kinds>(o.kinds, s, m, o.hindrance_threshold);
+  }
+  /// The kinds learn independently of each other.
+  static constexpr int learn_parts = Kinds::count;
+  AGMOHD_HD static void learn_part(int part, const Options& o, const Signals& s, const Verdict& v,
+                                   Memory& m) {
+    Kinds::learn_one(part, o.kinds, s, v, m);
   }
   AGMOHD_HD static void learn(const Options& o, const Signals& s, const Verdict& v, Memory& m) {
     Kinds::learn(o.kinds, s, v, m);
