@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <random>
@@ -19,6 +20,9 @@ namespace demo {
 class Text {
  public:
   Text(const std::string& path, std::int64_t context, torch::Device device) : context_(context) {
+    if (std::filesystem::is_directory(path)) {
+      throw std::runtime_error("--data: '" + path + "' is a folder; give a file");
+    }
     std::ifstream file(path, std::ios::binary);
     const std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
     if (!file) throw std::runtime_error("--data: cannot read '" + path + "'");

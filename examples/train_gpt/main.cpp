@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -101,11 +102,15 @@ void time_updates(const Options& options, const Trainer& trainer, torch::Device 
   }
 }
 
-/// What the command line wants to be written of the optimizer's records.
-void write_records(const Options& options, Trainer& trainer) {
+/// What the command line wants to be written of the optimizer's records. `after`: the last one
+/// that a resumed run has written already; -1: a new run.
+void write_records(const Options& options, Trainer& trainer, std::int64_t after = -1) {
   if (!trainer.has_records()) return;
   namespace monitor = agmohd::monitor;
-  if (!options.records.empty()) trainer.watch(monitor::CsvFile(options.records));
+  if (!options.records.empty()) {
+    trainer.watch(after < 0 ? monitor::CsvFile(options.records)
+                            : monitor::CsvFile(options.records, after));
+  }
   if (!options.tensorboard.empty()) trainer.watch(monitor::TensorBoard(options.tensorboard));
 }
 
@@ -123,12 +128,31 @@ std::vector<Mark> marks(const Options& options) {
   return result;
 }
 
-int train(const Options& options, const Text& text, torch::Device device) {
-  Trainer trainer(options, text, device);
-  write_records(options, trainer);
+void write_tables(const Options& options, const Trainer& trainer, double loss) {
+  if (!options.csv.empty()) {
+    write_csv(options.csv, trainer.rows());
+    std::printf("\nTable of the run: %s\n", options.csv.c_str());
+  }
+  if (!options.svg.empty()) {
+    write_svg(options.svg, {{trainer.optimizer_name(), trainer.rows(), loss}}, marks(options),
+              "train_gpt, " + trainer.optimizer_name());
+    std::printf("Loss curve: %s\n", options.svg.c_str());
+  }
+}
+
+int train(Options options, const Text& text, torch::Device device) {
+  std::optional<Saved> saved;
   if (!options.resume.empty()) {
-    trainer.load(options.resume);
+    saved = read_saved(options.resume);
+    if (!options.warmup) options.warmup = saved->warmup;
+  }
+  Trainer trainer(options, text, device, saved);
+  if (saved) {
+    const std::int64_t seen = trainer.load(options.resume);
+    write_records(options, trainer, seen);
     std::printf("Resumed after step %lld.\n", static_cast<long long>(trainer.step()));
+  } else {
+    write_records(options, trainer);
   }
   std::int64_t elements = 0;
   for (const torch::Tensor& p : trainer.parameters()) elements += p.numel();
@@ -138,15 +162,21 @@ int train(const Options& options, const Text& text, torch::Device device) {
               static_cast<long long>(options.batch * options.context));
   const std::int64_t begin = trainer.step();
   trainer.run(options.steps, /*show=*/true);
-  if (!options.checkpoint.empty()) {
-    trainer.save(options.checkpoint);
-    std::printf("\nCheckpoint after step %lld: %s\n", static_cast<long long>(trainer.step()),
-                options.checkpoint.c_str());
-  }
+  bool saved_all = true;
+  if (!options.checkpoint.empty()) try {
+      trainer.save(options.checkpoint);
+      std::printf("\nCheckpoint after step %lld: %s\n", static_cast<long long>(trainer.step()),
+                  options.checkpoint.c_str());
+    } catch (const c10::Error& error) {
+      std::fprintf(stderr, "train_gpt: --checkpoint: %s\n", error.what_without_backtrace());
+      saved_all = false;
+    }
   if (interrupted) {
-    std::printf("\nInterrupted.%s\n",
-                options.checkpoint.empty() ? "" : " Continue with --resume and the same options.");
-    return 130;
+    write_tables(options, trainer, std::nan(""));
+    std::printf("\nInterrupted.%s\n", options.checkpoint.empty() || !saved_all
+                                          ? ""
+                                          : " Continue with --resume and the same options.");
+    return 128 + interrupted;
   }
   print_summary(options, trainer);
   const double loss = trainer.validate(kAll);
@@ -157,16 +187,8 @@ int train(const Options& options, const Text& text, torch::Device device) {
     std::printf("\nA sample:\n%s\n", printable(trainer.sample(options.sample)).c_str());
   if (trainer.step() > begin && sound && options.faults.empty())
     time_updates(options, trainer, device);
-  if (!options.csv.empty()) {
-    write_csv(options.csv, trainer.rows());
-    std::printf("\nTable of the run: %s\n", options.csv.c_str());
-  }
-  if (!options.svg.empty()) {
-    write_svg(options.svg, {{trainer.optimizer_name(), trainer.rows(), loss}}, marks(options),
-              "train_gpt, " + trainer.optimizer_name());
-    std::printf("Loss curve: %s\n", options.svg.c_str());
-  }
-  return trainer.gave_up().empty() ? 0 : 1;
+  write_tables(options, trainer, loss);
+  return trainer.gave_up().empty() && sound && saved_all ? 0 : 1;
 }
 
 /// Whether a run that is saved half way, and resumed by another trainer, has the same losses as
@@ -261,9 +283,9 @@ class Promises {
 /// and draws both.
 int compare(const Options& options, const Text& text, torch::Device device) {
   const Run stock = run(options, "torch-adamw", text, device, /*show=*/true);
-  if (interrupted) return 130;
+  if (interrupted) return 128 + interrupted;
   const Run ours = run(options, options.optimizer.c_str(), text, device, /*show=*/true);
-  if (interrupted) return 130;
+  if (interrupted) return 128 + interrupted;
   print_beside(stock.curve, ours.curve, options.steps);
   if (!options.csv.empty()) {
     write_losses(options.csv, {stock.curve, ours.curve});
@@ -285,7 +307,7 @@ int quick(Options options, const Text& text, torch::Device device) {
   const Run stock = run(options, "torch-adamw", text, device, /*show=*/true),
             plain = run(options, "adamw", text, device, /*show=*/true),
             ours = run(options, "agmohd", text, device, /*show=*/true);
-  if (interrupted) return 130;
+  if (interrupted) return 128 + interrupted;
   print_beside(stock.curve, ours.curve, options.steps);
   Promises promises;
   promises.same_training(stock.curve, plain.curve);
@@ -324,10 +346,12 @@ int main(int argc, char** argv) {
     const torch::Device device = demo::device_of(*options);
     const demo::Text text(options->data.empty() ? TRAIN_GPT_DATA : options->data, options->context,
                           device);
-    std::signal(SIGINT, [](int) {
-      demo::interrupted = 1;
-      std::signal(SIGINT, SIG_DFL);  // a second one ends the program at once
-    });
+    for (const int number : {SIGINT, SIGTERM}) {
+      std::signal(number, [](int signal) {
+        demo::interrupted = signal;
+        std::signal(signal, SIG_DFL);  // a second one ends the program at once
+      });
+    }
     return options->quick     ? demo::quick(*options, text, device)
            : options->compare ? demo::compare(*options, text, device)
                               : demo::train(*options, text, device);

@@ -34,6 +34,7 @@ struct Update {
   std::function<void()> zero_second_moments;             // empty: the rule has none
   std::function<std::vector<agmohd::Record>()> records;  // empty: there are none
   std::function<std::string(const Named&)> summary;      // empty: there is none
+  std::function<void(std::int64_t)> set_steps;           // of the whole run; empty: nothing to set
 };
 
 template <class ParamState, class Optimizer>
@@ -77,7 +78,8 @@ Update ours(const std::string& name, const Options& o,
   }
   auto owned = std::make_unique<Optimizer>(groups(parameters, shared), shared);
   auto& optimizer = *owned;
-  Update result{name, std::move(owned), {}, {}, {}, {}};
+  Update result{name, std::move(owned), {}, {}, {}, {}, {}};
+  result.set_steps = [&optimizer](std::int64_t steps) { optimizer.options().total_steps(steps); };
   result.step = [&optimizer, lr = o.learning_rate()](std::int64_t, const torch::Tensor& loss,
                                                      double factor) {
     for (auto& group : optimizer.param_groups()) group.options().set_lr(factor * lr);
@@ -113,6 +115,7 @@ inline Update stock_adamw(const Options& o, const std::vector<torch::Tensor>& pa
             adamw.step();
           },
           [&adamw] { zero_second_moments<torch::optim::AdamWParamState>(adamw); },
+          {},
           {},
           {}};
 }

@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <functional>
 #include <limits>
+#include <locale>
 #include <sstream>
 
 namespace demo {
@@ -20,6 +21,7 @@ namespace {
 
 std::string text(double value) {
   std::ostringstream out;
+  out.imbue(std::locale::classic());
   out << value;
   return out.str();
 }
@@ -178,10 +180,11 @@ std::vector<Entry> entries(Options& o, bool& help) {
       choice("device", o.device, {"auto", "cpu", "cuda"}, "where to train"),
       integer("threads", o.threads, 0, 1024, "CPU threads; 0: LibTorch's choice"),
       file("checkpoint", o.checkpoint,
-           "write a checkpoint here at the end, and on an interrupt [none]"),
+           "write a checkpoint here at the end, and on SIGINT and SIGTERM [none]"),
       integer("checkpoint-every", o.checkpoint_every, 0, kMany,
               "also write it every N steps; 0: no"),
-      file("resume", o.resume, "continue from this checkpoint, given the same options [none]"),
+      file("resume", o.resume,
+           "continue from this checkpoint, given the same options; --steps may be others [none]"),
       file("csv", o.csv, "table of the run; '' for none [" + o.csv + "]"),
       file("svg", o.svg, "loss curve; '' for none [" + o.svg + "]"),
       file("records", o.records, "what agmohd measured and did; '' for none [" + o.records + "]"),
@@ -276,19 +279,12 @@ std::int64_t Options::warmup_steps() const {
 std::vector<std::pair<std::string, std::string>> Options::identity() const {
   std::string given;
   for (const Fault& fault : faults) given += (given.empty() ? "" : " ") + fault.given;
-  return {{"layers", std::to_string(layers)},
-          {"width", std::to_string(width)},
-          {"heads", std::to_string(heads)},
-          {"context", std::to_string(context)},
-          {"batch", std::to_string(batch)},
-          {"steps", std::to_string(steps)},
-          {"optimizer", optimizer},
-          {"lr", text(learning_rate())},
-          {"warmup", std::to_string(warmup_steps())},
-          {"weight-decay", text(decay())},
-          {"clip", text(clip)},
-          {"seed", std::to_string(seed)},
-          {"fault", given}};
+  return {{"layers", std::to_string(layers)}, {"width", std::to_string(width)},
+          {"heads", std::to_string(heads)},   {"context", std::to_string(context)},
+          {"batch", std::to_string(batch)},   {"optimizer", optimizer},
+          {"lr", text(learning_rate())},      {"warmup", std::to_string(warmup_steps())},
+          {"weight-decay", text(decay())},    {"clip", text(clip)},
+          {"seed", std::to_string(seed)},     {"fault", given}};
 }
 
 std::optional<Options> parse_options(int argc, char** argv) {
@@ -302,11 +298,17 @@ std::optional<Options> parse_options(int argc, char** argv) {
   table.push_back({nullptr, 0, nullptr, 0});
   opterr = 0;
   for (int index = 0;;) {
-    const int code = getopt_long(argc, argv, ":", table.data(), &index);
+    const std::string argument = optind < argc ? argv[optind] : "";
+    const int code = getopt_long(argc, argv, "+:", table.data(), &index);
     if (code == -1) break;
     const std::string given = optind > 0 && optind <= argc ? argv[optind - 1] : "";
     if (code == ':') throw UsageError(given + ": needs a value; see --help");
-    if (code != 0) throw UsageError(given + ": no such option, or not a whole name; see --help");
+    if (code != 0) throw UsageError(given + ": no such option; see --help");
+    const std::string name = argument.substr(2, argument.find('=') - 2);
+    if (name != table[static_cast<std::size_t>(index)].name) {
+      throw UsageError("--" + name + ": no such option (--" +
+                       table[static_cast<std::size_t>(index)].name + "?); see --help");
+    }
     all[static_cast<std::size_t>(index)].set(optarg ? optarg : "");
   }
   if (optind < argc) {

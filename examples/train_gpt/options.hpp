@@ -45,7 +45,8 @@ struct Options {
   double decay() const;
   std::int64_t warmup_steps() const;
 
-  /// What must be the same for a resumed run to continue the run that wrote the checkpoint.
+  /// What must be the same for a resumed run to continue the run that wrote the checkpoint. The
+  /// steps may differ: the schedule then is that of the new number.
   std::vector<std::pair<std::string, std::string>> identity() const;
 };
 

@@ -3,17 +3,20 @@
 
 #pragma once
 
-#include <fcntl.h>
 #include <torch/torch.h>
-#include <unistd.h>
 
+#include <agmohd/agmohd.hpp>
+#include <agmohd/checkpoint/digest.hpp>
 #include <agmohd/monitor/watcher.hpp>
 #include <cmath>
 #include <csignal>
-#include <filesystem>
+#include <cstdio>
 #include <limits>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "data.hpp"
@@ -27,19 +30,49 @@
 
 namespace demo {
 
-/// Set by an interrupt: the run ends after the step it is in.
+/// The signal that interrupted the run, which ends after the step it is in.
 inline volatile std::sig_atomic_t interrupted = 0;
+
+/// What of a checkpoint has to be known before its run can be built again.
+struct Saved {
+  std::int64_t steps, warmup;
+};
+
+/// Opens a checkpoint of this program. Throws std::runtime_error that names the file.
+inline void open(torch::serialize::InputArchive& archive, const std::string& path,
+                 torch::Device device) try {
+  agmohd::load(archive, path, device);
+  torch::IValue program;
+  if (!archive.try_read("train_gpt", program)) {
+    throw std::runtime_error("'" + path + "' is no checkpoint of train_gpt");
+  }
+} catch (const c10::Error& error) {
+  throw std::runtime_error(error.what_without_backtrace());
+}
+
+inline Saved read_saved(const std::string& path) {
+  torch::serialize::InputArchive archive;
+  open(archive, path, torch::kCPU);
+  torch::IValue steps, warmup;
+  archive.read("steps", steps);
+  archive.read("warmup", warmup);
+  return {steps.toInt(), warmup.toInt()};
+}
 
 /// A model, its optimizer and the record of their run.
 class Trainer {
  public:
-  Trainer(const Options& options, const Text& text, torch::Device device)
+  /// `saved`: of the checkpoint that load() will read.
+  Trainer(const Options& options, const Text& text, torch::Device device,
+          std::optional<Saved> saved = {})
       : options_(options),
         faults_(options),
         text_(text),
         device_(device),
         model_(seeded_model(options)),
-        update_((model_->to(device), make_update(options, model_->parameters()))),
+        update_((model_->to(device),
+                 make_update(of_steps(options, saved ? saved->steps : options.steps),
+                             model_->parameters()))),
         plan_(text.plan(options.steps, options.batch, options.seed)) {
     const double nan = std::numeric_limits<double>::quiet_NaN();
     losses_ =
@@ -90,8 +123,13 @@ class Trainer {
         rates_.slice(0, first, step_).fill_(rate * static_cast<double>(tokens));
         first = step_;
       }
-      if (show && options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0)
-        save(options_.checkpoint);
+      if (show && options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0) {
+        try {
+          save(options_.checkpoint);
+        } catch (const c10::Error& error) {  // the one before is still there
+          std::fprintf(stderr, "train_gpt: --checkpoint: %s\n", error.what_without_backtrace());
+        }
+      }
     }
     if (device_.is_cuda()) torch::cuda::synchronize();
     poll(show ? &progress : nullptr);
@@ -125,34 +163,33 @@ class Trainer {
             static_cast<std::size_t>(count)};
   }
 
-  /// Writes a new file and renames it over the old one, so that there is a whole checkpoint at
-  /// every time.
+  /// Replaces the file at once, so that there is a whole checkpoint at every time. Throws
+  /// c10::Error.
   void save(const std::string& path) {
     torch::serialize::OutputArchive archive, model, optimizer;
     model_->save(model);
     update_.optimizer->save(optimizer);
+    archive.write("train_gpt", torch::IValue(std::int64_t{1}));
     archive.write("model", model);
+    archive.write("weights", torch::IValue(weights_digest()));
     archive.write("optimizer", optimizer);
     archive.write("step", torch::IValue(step_));
+    archive.write("steps", torch::IValue(options_.steps));
+    archive.write("warmup", torch::IValue(options_.warmup_steps()));
+    archive.write("seen", torch::IValue(watcher_.last()));
     for (const auto& [name, value] : identity())
       archive.write("option " + name, torch::IValue(value));
     archive.write("losses", losses_.cpu());
     archive.write("norms", norms_.cpu());
     archive.write("rates", rates_);
-    const std::string part = path + ".part";
-    archive.save_to(part);
-    const int file = ::open(part.c_str(), O_RDONLY);
-    const bool written = file >= 0 && ::fsync(file) == 0;
-    if (file >= 0) ::close(file);
-    if (!written) throw std::runtime_error("--checkpoint: cannot write '" + part + "'");
-    std::filesystem::rename(part, path);
+    agmohd::save(archive, path);
   }
 
   /// Throws std::runtime_error that names the file if it does not fit this run; the trainer is then
-  /// of no use.
-  void load(const std::string& path) try {
+  /// of no use. Returns the last record of the optimizer that its run had seen.
+  std::int64_t load(const std::string& path) try {
     torch::serialize::InputArchive archive, model, optimizer;
-    archive.load_from(path, device_);
+    open(archive, path, device_);
     for (const auto& [name, value] : identity()) {
       torch::IValue saved;
       archive.read("option " + name, saved);
@@ -161,19 +198,28 @@ class Trainer {
                                  ", not " + value);
       }
     }
-    archive.read("model", model);
-    archive.read("optimizer", optimizer);
-    model_->load(model);
-    update_.optimizer->load(optimizer);
-    torch::IValue step;
+    torch::IValue step, weights, seen;
     archive.read("step", step);
+    if (step.toInt() > options_.steps) {
+      throw std::runtime_error("it was written after step " + std::to_string(step.toInt()) +
+                               ", beyond --steps " + std::to_string(options_.steps));
+    }
+    archive.read("model", model);
+    archive.read("weights", weights);
+    archive.read("optimizer", optimizer);
+    archive.read("seen", seen);
+    model_->load(model);
+    if (weights_digest() != weights.toInt()) throw std::runtime_error("its weights are damaged");
+    update_.optimizer->load(optimizer);
+    if (update_.set_steps) update_.set_steps(options_.steps);
     step_ = step.toInt();
-    archive.read("losses", losses_);
-    archive.read("norms", norms_);
-    archive.read("rates", rates_);
-    losses_ = losses_.to(device_);
-    norms_ = norms_.to(device_);
-    rates_ = rates_.cpu();
+    for (const auto& [name, rows] : {std::pair("losses", &losses_), std::pair("norms", &norms_),
+                                     std::pair("rates", &rates_)}) {
+      torch::Tensor saved;
+      archive.read(name, saved);
+      rows->slice(0, 0, step_).copy_(saved.slice(0, 0, step_));
+    }
+    return seen.toInt();
   } catch (const c10::Error& error) {
     throw std::runtime_error("--resume: '" + path + "': " + error.what_without_backtrace());
   } catch (const std::runtime_error& error) {
@@ -212,6 +258,21 @@ class Trainer {
     watcher_.take(update_.records());
     if (progress == nullptr) return;
     for (const std::string& line : interventions_.news()) progress->say(line);
+  }
+
+  static Options of_steps(Options options, std::int64_t steps) {
+    options.warmup = options.warmup_steps();
+    options.steps = steps;
+    return options;
+  }
+
+  std::int64_t weights_digest() const {
+    agmohd::checkpoint::Digest digest;
+    for (const auto& item : model_->named_parameters()) {
+      digest.add(std::string_view(item.key()));
+      digest.add(item.value());
+    }
+    return digest.value();
   }
 
   static Gpt seeded_model(const Options& o) {
