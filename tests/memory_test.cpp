@@ -110,7 +110,7 @@ const Layout kLayouts[] = {
      }},
 };
 
-/// So large that several threads work, which begin with the tensors in front of it.
+/// So large that several threads are at work when they reach the tensors behind it.
 Tensor many_pages() { return torch::ones({400000}).requires_grad_(); }
 
 /// The memory that `layout` makes parameters of, after some steps of Optimizer.
@@ -119,7 +119,7 @@ Tensor trained(const Layout& layout, const Options& options, bool reference = fa
   torch::manual_seed(7);
   const Tensor memory = torch::randn({16384});
   Tensors params = layout.make(memory);
-  params.push_back(many_pages());
+  params.insert(params.begin(), many_pages());
   Optimizer optimizer(params, options);
   if constexpr (requires { optimizer.use_reference_lane(); }) {
     if (reference) optimizer.use_reference_lane();
@@ -156,20 +156,20 @@ TEST(SharedMemory, IsUpdatedInTurnAsInTorch) {
 TEST(SharedMemory, IsSeenWhenAParameterMovesOntoAnotherBetweenSteps) {
   const Threads four;
   const auto run = [](auto& optimizer, const Tensors& params) {
-    for (int t = 0; t < 6; ++t) {
+    for (int t = 0; t < 40; ++t) {
       torch::manual_seed(std::uint64_t(t));
       for (const Tensor& p : params) p.mutable_grad() = torch::randn(p.sizes());
       const torch::NoGradGuard no_grad;
-      if (t == 2) params[2].set_data(params[0].detach());
-      if (t == 4) params[2].set_data(params[0].detach().clone());
+      if (t == 2) params[2].set_data(params[1].detach());
+      if (t == 38) params[2].set_data(params[1].detach().clone());
       optimizer.step();
     }
-    return torch::cat({params[0].detach(), params[1].detach(), params[2].detach()});
+    return torch::cat({params[1].detach(), params[2].detach(), params[3].detach()});
   };
   Tensors a, b;
   for (Tensors* const params : {&a, &b}) {
-    for (int i = 0; i < 3; ++i) params->push_back(torch::full({16384}, float(i)).requires_grad_());
     params->push_back(many_pages());
+    for (int i = 1; i < 4; ++i) params->push_back(torch::full({16384}, float(i)).requires_grad_());
   }
   torch::optim::SGD stock(a, torch::optim::SGDOptions(0.1).momentum(0.9).weight_decay(0.5));
   agmohd::SGD ours(b, agmohd::SGDOptions(0.1).momentum(0.9).weight_decay(0.5));
@@ -180,21 +180,21 @@ TEST(SharedMemory, OfStatesIsUpdatedInTurnAsInTorch) {
   const Threads four;
   const auto run = [](auto& optimizer, const Tensors& params, auto* state) {
     using State = std::remove_pointer_t<decltype(state)>;
-    for (int t = 0; t < 5; ++t) {
+    for (int t = 0; t < 40; ++t) {
       torch::manual_seed(std::uint64_t(t));
       for (const Tensor& p : params) p.mutable_grad() = torch::randn(p.sizes());
       if (t == 2) {
-        auto& from = state_of<State>(optimizer, params[0]);
-        state_of<State>(optimizer, params[1]).exp_avg(from.exp_avg());
+        auto& from = state_of<State>(optimizer, params[1]);
+        state_of<State>(optimizer, params[2]).exp_avg(from.exp_avg());
       }
       optimizer.step();
     }
-    return torch::cat({params[0].detach(), params[1].detach()});
+    return torch::cat({params[1].detach(), params[2].detach()});
   };
   Tensors a, b;
   for (Tensors* const params : {&a, &b}) {
-    for (int i = 0; i < 2; ++i) params->push_back(torch::full({16384}, float(i)).requires_grad_());
     params->push_back(many_pages());
+    for (int i = 1; i < 3; ++i) params->push_back(torch::full({16384}, float(i)).requires_grad_());
   }
   torch::optim::AdamW stock(a, torch::optim::AdamWOptions(0.1));
   agmohd::AdamW ours(b, agmohd::AdamWOptions(0.1));
@@ -487,7 +487,36 @@ TEST(OutOfMemory, LeavesConvertedStatesAsTheyWere) {
   }
 }
 
-// ---- Records
+// ---- The table
+
+TEST(Waves, FollowTheMemory) {
+  using Recipe = agmohd::AdamW::Recipe;
+  Tensors params;
+  for (int i = 0; i < 3; ++i) params.push_back(torch::ones({8}).requires_grad_());
+  const std::vector<torch::optim::OptimizerParamGroup> groups{
+      torch::optim::OptimizerParamGroup(params)};
+  agmohd::Settings<Recipe> settings;
+  settings.groups.resize(1);
+  agmohd::Binder<Recipe> binder;
+  agmohd::StateMap states;
+  const auto waves = [&] {
+    for (const Tensor& p : params) p.mutable_grad() = torch::ones({8});
+    EXPECT_TRUE(binder.bind(groups, states, settings));
+    std::vector<int> out;
+    for (const auto& ref : binder.lanes()[0].refs) out.push_back(ref.wave);
+    return out;
+  };
+  EXPECT_EQ(waves(), (std::vector<int>{0, 0, 0}));
+  params[2].set_data(params[0].detach());
+  EXPECT_EQ(waves(), (std::vector<int>{0, 0, 1}));
+  EXPECT_EQ(waves(), (std::vector<int>{0, 0, 1}));
+  params[1].set_data(params[0].detach());
+  EXPECT_EQ(waves(), (std::vector<int>{0, 1, 2}));
+  params[0].set_data(torch::zeros({8}));
+  EXPECT_EQ(waves(), (std::vector<int>{0, 0, 1}));
+  params[1].set_data(torch::zeros({8}));
+  EXPECT_EQ(waves(), (std::vector<int>{0, 0, 0}));
+}
 
 TEST(Records, OfStatesThatAreGoneAreUsedAgain) {
   using Recipe = agmohd::AdamW::Recipe;
