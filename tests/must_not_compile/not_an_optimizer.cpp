@@ -7,7 +7,7 @@
 // must say: a function that takes any optimizer takes a torch::optim::Optimizer&
 // must say: hand the loss over as a tensor: step(loss)
 // must say: a Watcher has nothing to watch
-// at most: 70 lines
+// at most: 50 lines
 
 #include <agmohd/agmohd.hpp>
 #include <agmohd/monitor/watcher.hpp>
