@@ -6,7 +6,7 @@
 
 double train_with_sgd() {
   return train([](auto parameters) {
-    return agmohd::SGD(parameters, agmohd::SGDOptions(0.05).momentum(0.5));
+    return agmohd::AGMOHDSGD(parameters, agmohd::AGMOHDSGDOptions(0.05).momentum(0.5));
   });
 }
 
