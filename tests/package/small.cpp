@@ -8,7 +8,8 @@
 #include <cstdio>
 
 int main(int argc, char**) {
-  const bool found = agmohd::cuda::find_kernels<agmohd::recipe::AdamW>() != nullptr;
+  const bool found = agmohd::cuda::find_kernels<agmohd::recipe::AdamW>() != nullptr ||
+                     agmohd::cuda::find_kernels<agmohd::recipe::AGMOHD>() != nullptr;
   std::puts(found ? "kernels are registered" : "no kernels are registered");
   return found || argc == 1 ? 0 : 1;
 }
