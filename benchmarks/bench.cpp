@@ -184,6 +184,29 @@ std::vector<Contestant> hindrance(at::ScalarType dtype, bool cuda) {
   return all;
 }
 
+/// AGMOHD and AdamW beside stock ones, on models whose step is latency alone.
+std::vector<Contestant> small_models(at::ScalarType dtype, bool cuda) {
+  const Bytes bytes(dtype);
+  const std::string plain = "torch_adamw";
+  const auto agmohd = [](Peers& p) { p.step_agmohd(); };
+  std::vector<Contestant> all{
+      {plain, "torch::optim::AdamW", plain, bytes.theirs(1, 2), [](Peers& p) { p.torch_adamw(); }},
+      {"fused_adamw", "at::_fused_adamw_", plain, bytes.theirs(1, 2),
+       [](Peers& p) { p.fused_adamw(); }},
+      {"agmohd_adamw", "agmohd, AdamW", plain, bytes.ours(1, 2), step_ours<AdamW>},
+      {"agmohd", "AGMOHD, everything on, with a loss", plain, bytes.ours(2, 2), agmohd},
+  };
+  if (!cuda) return all;
+  const std::vector<Contestant> more{
+      {"agmohd_adamw_graph", "agmohd, AdamW, as a CUDA graph", plain, bytes.ours(1, 2),
+       step_ours<AdamW>, true, prepare_ours<AdamW>},
+      {"agmohd_graph", "AGMOHD as a CUDA graph", plain, bytes.ours(2, 2), agmohd, true,
+       prepare_ours<Agmohd>},
+  };
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
 /// The same with snapshots, for which a large model may not leave enough memory.
 std::vector<Contestant> hindrance_and_snapshots(at::ScalarType dtype, bool cuda) {
   std::vector<Contestant> all = hindrance(dtype, cuda);
@@ -207,6 +230,7 @@ struct Row {
   bool cpu, cuda;
   bool launches = false;  ///< counts them too
   Contestants contestants = adamw;
+  int threads = 0;  ///< of the CPU; 0: all
 };
 const std::vector<Row>& lineups() {
   static const Shapes small = gpt2(12, 768), large = gpt2(48, 1600);
@@ -231,15 +255,21 @@ const std::vector<Row>& lineups() {
       {"2000x1000", {equal(2000, 1000)}, true, true, true},
       {"2000x1000_rules", {equal(2000, 1000)}, true, true, false, rules},
       {"10000x64", {equal(10000, 64)}, false, true, true},
+      {"small_mlp64", {mlp({8, 64, 64, 2})}, true, true, false, small_models, 1},
+      {"small_mlp256", {mlp({24, 256, 256, 6})}, true, true, false, small_models, 1},
+      {"small_cnn", {cnn()}, true, true, false, small_models, 1},
   };
   return rows;
 }
 
-/// Only the lineup that is being measured holds memory.
+/// Only the lineup that is being measured holds memory, and it has its number of threads.
 void enter(const std::shared_ptr<Lineup>& lineup) {
+  static const int all = at::get_num_threads();
   static std::shared_ptr<Lineup> current;
-  if (current && current != lineup) current->release();
+  if (current == lineup) return;
+  if (current) current->release();
   current = lineup;
+  at::set_num_threads(lineup && lineup->threads() > 0 ? lineup->threads() : all);
 }
 
 void count(benchmark::State& state, const char* name, double value) {
@@ -362,8 +392,8 @@ void add(const Platform& platform) {
   for (const Row& row : lineups()) {
     if (!(cuda ? row.cuda : row.cpu)) continue;
     const std::string name = std::string(cuda ? "cuda/" : "cpu/") + row.name;
-    const auto lineup = std::make_shared<Lineup>(name, platform, row.tensors,
-                                                 row.contestants(row.tensors.dtype, cuda));
+    const auto lineup = std::make_shared<Lineup>(
+        name, platform, row.tensors, row.contestants(row.tensors.dtype, cuda), row.threads);
     if (lineup->bytes() > platform.available()) {
       std::fprintf(stderr, "%s is left out: it needs %.1f GB of memory\n", name.c_str(),
                    double(lineup->bytes()) / 1e9);
@@ -392,7 +422,8 @@ void help() {
       "Rows are named DEVICE/SHAPES/WHAT, e.g. cpu/gpt2_124m/agmohd_clip_adamw:\n"
       "  DEVICE  cpu; cuda where there is a GPU and kernels were compiled\n"
       "  SHAPES  gpt2_124m, gpt2_xl (1.56 G parameters), gpt2_4x512 (4 blocks of width 512),\n"
-      "          2000x1000, 10000x64 (tensors x elements), with a variant:\n"
+      "          2000x1000, 10000x64 (tensors x elements), small_mlp64, small_mlp256, small_cnn\n"
+      "          (models whose step is latency; the CPU's rows on one thread), with a variant:\n"
       "          _bf16, _f64        parameters and gradients in that dtype\n"
       "          _rules             the other rules\n"
       "          _state             states in bfloat16: _half to nearest, _stochastic\n"

@@ -43,15 +43,17 @@ class Lineup {
   };
 
   Lineup(std::string name, const Platform& platform, Tensors tensors,
-         std::vector<Contestant> contestants)
+         std::vector<Contestant> contestants, int threads = 0)
       : name_(std::move(name)),
         platform_(platform),
         tensors_(std::move(tensors)),
-        contestants_(std::move(contestants)) {}
+        contestants_(std::move(contestants)),
+        threads_(threads) {}
 
   const std::string& name() const { return name_; }
   const std::vector<Contestant>& contestants() const { return contestants_; }
   const Platform& platform() const { return platform_; }
+  int threads() const { return threads_; }  ///< of the CPU; 0: all
   std::int64_t elements() const { return elements_of(tensors_.shapes); }
   std::size_t tensors() const { return tensors_.shapes.size(); }
   /// What it needs at most: parameters, two sets of gradients, four optimizers with two states
@@ -146,6 +148,7 @@ class Lineup {
   const Platform& platform_;
   Tensors tensors_;
   std::vector<Contestant> contestants_;
+  int threads_;
   std::unique_ptr<Peers> peers_;
   at::Tensor from_, to_;
   std::vector<Step> steps_;

@@ -201,9 +201,26 @@ struct Recipe {
   /// count of updates. Nothing of the same step waits for it.
   AGMOHD_HD static Record remember(const Shared& o, const Group& first, const Signals& s,
                                    const Verdict& v, Memory& m) {
-    if constexpr (has::inspect<Hindrance>) Hindrance::learn(o.hindrance, s, v, m.hindrance);
-    Healing::advance(o.healing, v, m.healing);
-    return detail::note<Recipe>(o, first, s, v, m);
+    Record record;
+    for (int part = 0; part < remember_parts; ++part) {
+      remember_part(part, o, first, s, v, m, record);
+    }
+    return record;
+  }
+  /// The same in parts that do not depend on each other and may run at the same time. The last one
+  /// makes the record.
+  static constexpr int remember_parts = detail::learn_parts<Hindrance> + 1;
+  AGMOHD_HD static void remember_part(int part, const Shared& o, const Group& first,
+                                      const Signals& s, const Verdict& v, Memory& m,
+                                      Record& record) {
+    if (part == remember_parts - 1) {
+      Healing::advance(o.healing, v, m.healing);
+      record = detail::note<Recipe>(o, first, s, v, m);
+    } else if constexpr (has::learn_parts<Hindrance>) {
+      Hindrance::learn_part(part, o.hindrance, s, v, m.hindrance);
+    } else if constexpr (has::inspect<Hindrance>) {
+      Hindrance::learn(o.hindrance, s, v, m.hindrance);
+    }
   }
 
   /// Once a step and tensor, not called in a skipped step. The caller then adds 1 to `m.updates`.

@@ -124,6 +124,12 @@ concept inspect = requires(typename H::Options o, const Signals& s, const Verdic
   H::learn(o, s, v, changed);
 };
 template <class H>
+concept learn_parts = requires(typename H::Options o, const Signals& s, const Verdict& v,
+                               typename H::Memory& memory) {
+  { H::learn_parts } -> std::convertible_to<int>;
+  H::learn_part(0, o, s, v, memory);
+};
+template <class H>
 concept keeps = requires {
   { H::keeps } -> std::convertible_to<bool>;
 };
@@ -245,7 +251,8 @@ concept Rule = Policy<R> && has::Memory<R> && has::Slots<R> && has::slot_names<R
 /// A hindrance policy: signals -> verdict, once a step. Optional: `judge_tensor` with a
 /// `TensorMemory`, once a tensor after that, not in a skipped step; and `judge` in two parts,
 /// `inspect`, for which the step waits, and `learn`, which may run while parameters are updated and
-/// after `judge_tensor`.
+/// after `judge_tensor`. A `learn` that consists of `learn_parts` independent ones has `learn_part`
+/// beside it, and they may run at the same time.
 template <class H>
 concept Hindrance = Policy<H> && has::Memory<H> && has::wants<H> && has::judge<H>;
 
@@ -295,6 +302,11 @@ template <has::link_remembers G>
 struct TensorMemory<G> {
   using type = typename G::TensorMemory;
 };
+/// In how many parts a hindrance policy learns, after the step.
+template <class H>
+inline constexpr int learn_parts = has::inspect<H> ? 1 : 0;
+template <has::learn_parts H>
+inline constexpr int learn_parts<H> = H::learn_parts;
 template <class S>
 struct ScheduleMemory {
   using type = NoMemory;

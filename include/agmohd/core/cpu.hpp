@@ -148,6 +148,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
 
   void finish(Executor<Recipe>& judge) override {
     std::vector<char> swaps;  // tensors
+    const auto every = std::size_t(this->sample_every_), phase = std::size_t(this->phase());
     const Verdict verdict = this->template decide<float>(
         judge,
         [this](std::size_t t, const auto& k) {
@@ -169,8 +170,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     for_each_page(verdict.save, [&]<class E>(std::size_t i, const Page<Recipe, E>& page) {
       const auto& k = coefficients<Compute<E>>()[std::size_t(pages_[i].tensor)];
       std::int64_t changed = 0;
-      const auto every = std::size_t(this->sample_every_);
-      if (Recipe::watched && i % every == 0) {
+      if (Recipe::watched && i % every == phase) {
         if constexpr (Recipe::watched) {
           auto& sums = swept_[i / every];
           changed = has_avx2() ? measured_sweep_page_avx2(page, k, sums)
@@ -182,8 +182,9 @@ class CpuExecutor final : public HostExecutor<Recipe> {
       if (changed != 0) guarded += changed;
     });
     if constexpr (Recipe::watched) {
-      memory_.swept = reduction::combine(swept_.data(), std::int64_t(swept_.size()),
-                                         this->sampled_elements_, guarded);
+      memory_.swept = reduction::combine(
+          swept_.data(), reduction::samples(std::int64_t(pages_.size()), std::int64_t(phase)),
+          this->sampled_elements_[phase], guarded);
     }
   }
 

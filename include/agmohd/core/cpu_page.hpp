@@ -133,7 +133,9 @@ std::int64_t measured_sweep_page(const Page<Recipe, E> page, const K k,
   constexpr int kOwners = kGroup / kBundle;  // the lanes that own a group
   constexpr int kStep = int(sizeof(V) / sizeof(R));
   static_assert(kGroup % kStep == 0);
-  alignas(32) R lanes[kWatched][kLanes] = {};
+  static_assert(kWarp % kOwners == 0);
+  alignas(32) R lanes[kWatched][kWarp];  // of a piece
+  double pieces[kWatched][kPieces] = {};
   std::int64_t guarded = 0;
   for (std::int64_t i = 0; i < page.count; i += kGroup) {
     page.ask(i);
@@ -155,20 +157,20 @@ std::int64_t measured_sweep_page(const Page<Recipe, E> page, const K k,
     for (int w = 0; w < kWatched; ++w) {
       const auto a = load<Narrow>(seen[w]), b = load<Narrow>(seen[w] + Narrow::size);
       const auto quads = Narrow::pairs(Narrow::pairs(a.lo, a.hi), Narrow::pairs(b.lo, b.hi));
-      R* const to = lanes[w] + i / kBundle % kLanes;
+      const int lane = int(i / kBundle % kWarp);
       for (int l = 0; l < kOwners; ++l) {
-        to[l] += kBundle == 4 ? quads[l] : quads[2 * l] + quads[2 * l + 1];
+        lanes[w][lane + l] = kBundle == 4 ? quads[l] : quads[2 * l] + quads[2 * l + 1];
       }
+      const bool last = i + kGroup >= page.count;
+      if (last) std::fill(lanes[w] + lane + kOwners, lanes[w] + kWarp, R(0));
+      if (!last && lane + kOwners < kWarp) continue;
+      fold<kWarp / 2>(lanes[w]);
+      pieces[w][i / (kBundle * kWarp)] = double(lanes[w][0]);
     }
   }
   for (int w = 0; w < kWatched; ++w) {
-    double warps[kLanes / kWarp];
-    for (int l = 0; l < kLanes; l += kWarp) {
-      fold<kWarp / 2>(lanes[w] + l);
-      warps[l / kWarp] = double(lanes[w][l]);
-    }
-    fold<kLanes / kWarp / 2>(warps);
-    out.sums[w] = warps[0];
+    fold<kPieces / 2>(pieces[w]);
+    out.sums[w] = pieces[w][0];
   }
   return guarded;
 }

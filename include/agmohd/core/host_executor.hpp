@@ -111,12 +111,14 @@ class HostExecutor : public Executor<Recipe> {
       }
     }
     sample_every_ = reduction::sample_every(pages);
-    sampled_elements_ = 0;
+    sampled_elements_.assign(std::size_t(sample_every_), 0);
     for (std::size_t t = 0; t < tensors_.size(); ++t) {
-      sampled_elements_ +=
-          double(reduction::sampled_elements(first_pages_[t], tensors_[t].numel, sample_every_));
+      reduction::add_sampled(sampled_elements_.data(), sample_every_, first_pages_[t],
+                             tensors_[t].numel);
     }
   }
+  /// The first page of this step's sample; before decide(), which counts the step.
+  std::int64_t phase() const { return reduction::sample_phase(memory_.updates, sample_every_); }
 
   Settings<Recipe> settings_;
   std::vector<TensorRef<Recipe>> tensors_;
@@ -124,7 +126,7 @@ class HostExecutor : public Executor<Recipe> {
   std::vector<TensorSignals> tensor_signals_;  // of tensors_; zeros where nobody wants them
   std::vector<std::int64_t> first_pages_;      // of tensors_
   std::int64_t sample_every_ = 1;
-  double sampled_elements_ = 0;
+  std::vector<double> sampled_elements_{0};  // by phase()
   Memory memory_{};
 
  private:

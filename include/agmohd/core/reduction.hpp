@@ -88,10 +88,12 @@ AGMOHD_HD inline void accumulate(Signals& s, const Signals& other) {
 }
 
 // A watched sweep measures what a step does, in a sample of pages. It adds in the same spirit: a
-// bundle is 4 neighbours, or 8 where parameter and state have 2 bytes. In a page, lane l of 512
-// owns the bundles 512 k + l, adds each in pairs, and over k in the parameter's computing type. The
-// lanes of each 32 are added as a butterfly in that type, the 16 results in double. Sampled pages
-// are added as those of the reduce pass.
+// bundle is 4 neighbours, or 8 where parameter and state have 2 bytes, and is added in pairs. A
+// piece is 32 bundles, which are added as a butterfly in the parameter's computing type. The pieces
+// of a page are added in double, as a butterfly over 128, and sampled pages as those of the reduce
+// pass.
+
+inline constexpr int kPieces = kPage / (4 * kWarp);  // of a page at most
 
 /// Every how many of all pages of a device one is measured, pages being numbered over all tensors:
 /// 64 to 127 of them. What is made of the sums are means and ratios, which need no more, and
@@ -99,17 +101,24 @@ AGMOHD_HD inline void accumulate(Signals& s, const Signals& other) {
 AGMOHD_HD constexpr std::int64_t sample_every(std::int64_t pages) {
   return pages > 64 ? pages / 64 : 1;
 }
-inline constexpr std::int64_t kMostSamples = 127;
-AGMOHD_HD constexpr std::int64_t samples(std::int64_t pages) {
-  return (pages + sample_every(pages) - 1) / sample_every(pages);
+/// The sample moves on by a page with every applied step, so that each page is measured in one of
+/// sample_every() steps: the first page of the sample in the step after `updates` applied ones.
+AGMOHD_HD constexpr std::int64_t sample_phase(std::int64_t updates, std::int64_t every) {
+  return std::int64_t(std::uint32_t(updates) % std::uint32_t(every));
 }
-/// How many elements of a tensor are measured, whose first page is number `first_page`.
-AGMOHD_HD constexpr std::int64_t sampled_elements(std::int64_t first_page, std::int64_t numel,
-                                                  std::int64_t every) {
-  const std::int64_t end = first_page + pages(numel);
-  const std::int64_t before = (first_page + every - 1) / every, until = (end + every - 1) / every;
-  const bool last = until > before && (until - 1) * every == end - 1;
-  return (until - before) * kPage - (last ? pages(numel) * kPage - numel : 0);
+inline constexpr std::int64_t kMostSamples = 127;
+/// How many of `pages` are in the sample that begins with page `phase`.
+AGMOHD_HD constexpr std::int64_t samples(std::int64_t pages, std::int64_t phase = 0) {
+  const std::int64_t every = sample_every(pages);
+  return (pages - phase + every - 1) / every;
+}
+/// Adds the elements of a tensor, whose first page is number `first_page`, to those of the samples:
+/// by_phase[0 .. every).
+constexpr void add_sampled(double* by_phase, std::int64_t every, std::int64_t first_page,
+                           std::int64_t numel) {
+  for (std::int64_t page = first_page; numel > 0; ++page, numel -= kPage) {
+    by_phase[page % every] += double(numel < kPage ? numel : kPage);
+  }
 }
 
 /// How many kinds of sums a watched sweep makes; see Recipe::Watched.

@@ -83,6 +83,7 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
   }
 
   void finish(Executor<Recipe>& judge) override {
+    phase_ = this->phase();
     double sums[reduction::kWatched] = {};
     std::int64_t guarded = 0;
     const Verdict verdict = this->template decide<double>(
@@ -101,7 +102,9 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
       }
     }
     if constexpr (Recipe::watched) {
-      if (!verdict.skip) memory_.swept = reduction::swept(sums, sampled_elements_, guarded);
+      if (!verdict.skip) {
+        memory_.swept = reduction::swept(sums, sampled_elements_[std::size_t(phase_)], guarded);
+      }
     }
   }
 
@@ -154,7 +157,7 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
     const at::Tensor pages =
         at::arange(x.numel(), x.options().dtype(at::kLong)).div(reduction::kPage, "floor");
     return x.as_strided({x.numel()}, {1})
-        .masked_select((pages + first_pages_[t]).remainder(sample_every_) == 0);
+        .masked_select((pages + first_pages_[t]).remainder(sample_every_) == phase_);
   }
 
   /// What the storage makes of a slot, element by element in memory order.
@@ -173,6 +176,7 @@ class ReferenceExecutor final : public HostExecutor<Recipe> {
   }
 
   Handles handles_;
+  std::int64_t phase_ = 0;  // of this step's sample
 };
 
 }  // namespace agmohd

@@ -121,12 +121,11 @@ __device__ void add_strided(const Partials& from, int begin, int end, int step,
 /// What a thread adds of the pages: lanes threadIdx.x, threadIdx.x + blockDim.x, ..., of which it
 /// has kOwn.
 template <int kOwn>
-__device__ void add_lanes(const Partials& partials, int first, int pages,
-                          Measured<std::uint64_t>* warps) {
+__device__ void add_lanes(const Partials& partials, int pages, Measured<std::uint64_t>* warps) {
   using namespace reduction;
   const int threads = int(blockDim.x), thread = int(threadIdx.x);
   Measured<std::uint64_t> x[kOwn] = {};
-  add_strided(partials, first + thread, first + pages, threads, x);
+  add_strided(partials, thread, pages, threads, x);
 #pragma unroll
   for (int own = 0; own < kOwn; ++own) {
     const auto sum = warp_sum(x[own], kWarp / 2);
@@ -134,18 +133,17 @@ __device__ void add_lanes(const Partials& partials, int first, int pages,
   }
 }
 
-/// Pages from `first` on together, by a whole block; in its first thread.
+/// All pages together, by a whole block; in its first thread.
 template <class Recipe>
-__device__ __noinline__ reduction::Partial add_pages(const View<Recipe>& view, int first,
-                                                     int pages) {
+__device__ __noinline__ reduction::Partial add_pages(const View<Recipe>& view, int pages) {
   using namespace reduction;
   __shared__ Measured<std::uint64_t> warps[kLanes / kWarp];
   if (blockDim.x == kLanes) {
-    add_lanes<1>(view.partials, first, pages, warps);
+    add_lanes<1>(view.partials, pages, warps);
   } else if (blockDim.x == kLanes / 2) {
-    add_lanes<2>(view.partials, first, pages, warps);
+    add_lanes<2>(view.partials, pages, warps);
   } else {
-    add_lanes<4>(view.partials, first, pages, warps);
+    add_lanes<4>(view.partials, pages, warps);
   }
   __syncthreads();
   Partial sum{};
@@ -153,28 +151,9 @@ __device__ __noinline__ reduction::Partial add_pages(const View<Recipe>& view, i
   return sum;
 }
 
-/// The same of what the rule summed.
+/// The pages from `first` on, not many, by a whole warp; in every lane.
 template <class Recipe>
-__device__ double add_summed(const View<Recipe>& view, int first, int pages) {
-  using namespace reduction;
-  __shared__ double warps[kLanes / kWarp];
-  const int threads = int(blockDim.x), thread = int(threadIdx.x);
-  for (int l = thread; l < kLanes; l += threads) {
-    double sum = 0;
-    for (int i = l; i < pages; i += kLanes) sum = __dadd_rn(sum, __ldcg(view.summed + first + i));
-    sum = warp_sum(sum, kWarp / 2);
-    if (l % kWarp == 0) warps[l / kWarp] = sum;
-  }
-  __syncthreads();
-  return thread < kWarp
-             ? warp_sum(thread < kLanes / kWarp ? warps[thread] : 0.0, kLanes / kWarp / 2)
-             : 0;
-}
-
-/// Pages from `first` on together, not many, in the order of combine_tensor(), by a whole warp; in
-/// every lane.
-template <class Recipe>
-__device__ TensorSignals add_tensor(const View<Recipe>& view, int first, int pages) {
+__device__ TensorSignals add_few(const View<Recipe>& view, int first, int pages) {
   using namespace reduction;
   const int lane = int(threadIdx.x) % kWarp;
   Measured<std::uint64_t> x[1] = {};
@@ -187,6 +166,75 @@ __device__ TensorSignals add_tensor(const View<Recipe>& view, int first, int pag
     s.summed = warp_sum(sum, kWarp / 2);
   }
   return s;
+}
+/// One of two halves of the lanes that many pages are dealt to: sums of 8 warps, to `warps`.
+template <int kHalf>
+__device__ void add_half(const double* from, const double* magnitudes, int pages, double* warps,
+                         std::uint64_t& most) {
+  using namespace reduction;
+  constexpr int kWarps = kLanes / kWarp / 2;
+  double sums[kWarps] = {};
+#pragma unroll 1
+  for (int at = kHalf * kLanes / 2 + int(threadIdx.x) % kWarp; at < pages; at += kLanes) {
+    double x[kWarps], m[kWarps];
+#pragma unroll
+    for (int w = 0; w < kWarps; ++w) {
+      const int page = at + w * kWarp < pages ? at + w * kWarp : at;
+      x[w] = load_fresh(from + page);
+      m[w] = magnitudes == nullptr ? 0 : load_fresh(magnitudes + page);
+    }
+#pragma unroll
+    for (int w = 0; w < kWarps; ++w) {
+      sums[w] = __dadd_rn(sums[w], at + w * kWarp < pages ? x[w] : 0);
+      most = magnitude(m[w]) > most ? magnitude(m[w]) : most;
+    }
+  }
+#pragma unroll
+  for (int w = 0; w < kWarps; ++w) warps[w] = warp_sum(sums[w], kWarp / 2);
+}
+/// Both halves together.
+__device__ inline double add_dealt(const double* from, const double* magnitudes, int pages,
+                                   std::uint64_t& most) {
+  constexpr int kWarps = reduction::kLanes / reduction::kWarp;
+  double a[kWarps / 2], b[kWarps / 2];
+  add_half<0>(from, magnitudes, pages, a, most);
+  add_half<1>(from, magnitudes, pages, b, most);
+#pragma unroll
+  for (int w = 0; w < kWarps / 2; ++w) a[w] = __dadd_rn(a[w], b[w]);
+#pragma unroll
+  for (int d = kWarps / 4; d > 0; d /= 2) {
+#pragma unroll
+    for (int w = 0; w < d; ++w) a[w] = __dadd_rn(a[w], a[w + d]);
+  }
+  return a[0];
+}
+/// Many pages, by a whole warp; in every lane. A call, for the registers that it needs.
+template <class Recipe>
+__device__ __noinline__ TensorSignals add_many(const View<Recipe>& view, int first, int pages) {
+  using namespace reduction;
+  const Partials& from = view.partials;
+  std::uint64_t most = 0, none = 0;
+  TensorSignals s;
+  s.norm2 = add_dealt(from.norm2 + first, from.max_abs + first, pages, most);
+  most = warp_max(most);
+  s.max_abs = magnitude_value(most);
+  if (most >= 0x7ff0000000000000ULL) {  // not all is finite
+    long long count = 0;
+    for (int i = int(threadIdx.x) % kWarp; i < pages; i += kWarp) {
+      count += __ldcg(reinterpret_cast<const long long*>(from.nonfinite + first + i));
+    }
+    for (int d = kWarp / 2; d > 0; d /= 2) count += __shfl_xor_sync(0xffffffffU, count, d);
+    s.nonfinite = count;
+  }
+  if constexpr (Recipe::sums) s.summed = add_dealt(view.summed + first, nullptr, pages, none);
+  return s;
+}
+/// The pages of a tensor, from `first` on, in the order of combine_tensor(), by a whole warp; in
+/// every lane.
+template <class Recipe>
+__device__ TensorSignals add_tensor(const View<Recipe>& view, int first, int pages) {
+  if (pages > int(reduction::kManyPages)) return add_many(view, first, pages);
+  return add_few(view, first, pages);
 }
 
 }  // namespace agmohd::cuda

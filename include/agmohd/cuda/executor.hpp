@@ -122,10 +122,10 @@ class CudaExecutor final : public Executor<Recipe> {
         }
       }
       for (const Run& run : table.runs()) {
-        const int shared = run.reduce_threads * mine_bytes<Recipe>;
-        launch(kernels_.reduce, run.reduce_blocks(), run.reduce_threads, shared, stream, false,
-               view_, run.dtype, run.first_page, run.pages, run.reduce_pages, run.reduce_warps,
-               alone);
+        const int settles = Recipe::watched && run.first_page == 0 ? 1 : 0;
+        launch(kernels_.reduce, run.reduce_blocks() + settles, run.reduce_threads,
+               records_bytes(run.reduce_threads, view_.share), 1, stream, false, view_, run.dtype,
+               run.first_page, run.pages, run.reduce_pages, run.reduce_warps, alone);
       }
       early_ = alone;
       if (alone) return;
@@ -155,12 +155,13 @@ class CudaExecutor final : public Executor<Recipe> {
       const int remembers = Recipe::recorded && run.first_page == 0 ? 1 : 0;
       // The sweep that follows the reduce kernel of the same step is launched while that still
       // runs, where device and code know how to wait for it (programmatic dependent launch).
-      launch(sweep(run.dtype), run.sweep_blocks() + remembers, run.sweep_threads, 0, stream,
-             early_ && waits_, view_, run.first_page, run.pages, run.tiny);
+      launch(sweep(run.dtype), run.sweep_blocks() + remembers, run.sweep_threads, 0, view_.split,
+             stream, early_ && waits_, view_, run.first_page, run.pages, run.tiny);
       early_ = false;
     }
     if (Recipe::recorded && view_.page_count == 0) {  // then a sweep of nothing remembers
-      launch(sweep(Dtype::f32), 1, reduction::kWarp, 0, stream, false, view_, 0, 0, false);
+      launch(sweep(Dtype::f32), 1, most_sweep_threads<Recipe>, 0, 1, stream, false, view_, 0, 0,
+             false);
     }
     unfinished_ = false;
     mark(stream);
@@ -230,7 +231,7 @@ class CudaExecutor final : public Executor<Recipe> {
       const Stream stream = ordered_stream();
       TORCH_CHECK(!capturing_,
                   "agmohd: a value cannot be read back while a CUDA graph is captured");
-      launch(kernels_.settle, 1, reduction::kLanes, 0, stream, false,
+      launch(kernels_.settle, 1, reduction::kLanes, 0, 1, stream, false,
              core_.template at<Core<Recipe>>(0));
       mark(stream);
     }
@@ -248,11 +249,12 @@ class CudaExecutor final : public Executor<Recipe> {
   RecordRing* ring() const { return ring_ ? static_cast<RecordRing*>(ring_->data()) : nullptr; }
 
   template <class... P>
-  void launch(void (*kernel)(P...), int blocks, int threads, int shared, Stream stream, bool early,
-              std::type_identity_t<P>... arguments) const {
+  void launch(void (*kernel)(P...), int blocks, int threads, int shared, int split, Stream stream,
+              bool early, std::type_identity_t<P>... arguments) const {
     void* pointers[] = {&arguments...};
     gpu_.check(gpu_->launch(
-        {reinterpret_cast<const void*>(kernel), blocks, threads, shared, stream, early}, pointers));
+        {reinterpret_cast<const void*>(kernel), blocks, threads, shared, split, stream, early},
+        pointers));
   }
   auto sweep(Dtype dtype) const { return kernels_.sweep[std::size_t(dtype)]; }
 
@@ -276,10 +278,8 @@ class CudaExecutor final : public Executor<Recipe> {
         !capturing_,
         "agmohd: the step before failed; make one outside of a capture before the next graph");
     gpu_.check(gpu_->synchronize_device());
-    Core<Recipe>& core = *core_.template at<Core<Recipe>>(0);
-    for (unsigned* const count : {&core.arrived, &core.judged, &core.finished}) {
-      gpu_.check(gpu_->zero(count, sizeof *count, stream));
-    }
+    Counters& count = core_.template at<Core<Recipe>>(0)->count;
+    gpu_.check(gpu_->zero(&count, sizeof count, stream));
     forget_ahead(stream);
     unfinished_ = false;
   }
@@ -414,17 +414,19 @@ class CudaExecutor final : public Executor<Recipe> {
   /// Phase 2 by itself: after the sums of several devices came together, or where no block does it.
   void launch_decide(Stream stream) {
     const int threads = view_.tensor_count > 128 ? 512 : 128;
-    const int shared = threads * mine_bytes<Recipe>;
     if constexpr (Recipe::wants == 0) {
-      launch(kernels_.decide, 1, threads, shared, stream, false, view_);
+      launch(kernels_.decide, 1, threads, 0, 1, stream, false, view_);
     } else {  // by a reduce pass of nothing
       View<Recipe> view = view_;
       view.reduce_blocks = view.deciders = 1;
-      view.first_decider = 0;
-      view.rehearse = false;
-      launch(kernels_.reduce, 1, threads, shared, stream, false, view, Dtype::f32, 0, 0, 0, 1,
-             true);
+      view.share = active_->share(threads / reduction::kWarp, 1);
+      launch(kernels_.reduce, 1, threads, records_bytes(threads, view.share), 1, stream, false,
+             view, Dtype::f32, 0, 0, 0, 1, true);
     }
+  }
+  /// For the records of the tensors that a block decides at a time.
+  static int records_bytes(int threads, int share) {
+    return threads / reduction::kWarp * share * int(sizeof(PerTensor));
   }
 
   /// Waits for the device: a person asked for the value.

@@ -26,6 +26,7 @@ struct Device {
 struct Launch {
   const void* kernel;
   int blocks, threads, shared;  // shared: bytes
+  int split;                    // blocks are that many times as many: the grid's second dimension
   Stream stream;
   bool early;  // before the kernel before has ended: programmatic dependent launch
 };
@@ -150,11 +151,12 @@ class __attribute__((visibility("default"))) Registry {
 
 template <class Recipe>
 Registry::Key key_of() {
-  return {typeid(Recipe).name(),
-          {AGMOHD_VERSION_MAJOR, AGMOHD_VERSION_MINOR, AGMOHD_VERSION_PATCH, sizeof(Spare<Recipe>),
-           sizeof(typename Recipe::Shared), sizeof(typename Recipe::Group), sizeof(Core<Recipe>),
-           sizeof(View<Recipe>), sizeof(DeviceTensor<Recipe>), sizeof(RecordRing),
-           sizeof(Kernels<Recipe>), sizeof(Runtime)}};
+  return {
+      typeid(Recipe).name(),
+      {AGMOHD_VERSION_MAJOR, AGMOHD_VERSION_MINOR, AGMOHD_VERSION_PATCH,
+       sizeof(typename Recipe::PerTensor), sizeof(typename Recipe::Shared),
+       sizeof(typename Recipe::Group), sizeof(Core<Recipe>), sizeof(View<Recipe>),
+       sizeof(DeviceTensor<Recipe>), sizeof(RecordRing), sizeof(Kernels<Recipe>), sizeof(Runtime)}};
 }
 
 /// Null: no kernels were compiled for the recipe.

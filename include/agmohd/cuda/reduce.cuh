@@ -214,10 +214,10 @@ __device__ void fold_pages(const View<Recipe>& view, int first, int pages,
   }
 }
 
-/// A block measures `pages` pages, each by `warps` warps. Some of the last launch of the step add
-/// the pages and, if `alone`, decide. One kernel for all dtypes: the decision is large, and would
-/// be compiled once for each. Without pages it decides on what came together of several devices, or
-/// on nothing.
+/// A block measures `pages` pages, each by `warps` warps. Where the sweep is watched, the first one
+/// adds what the last sweep measured instead. Some of the last launch of the step add the pages
+/// and, if `alone`, decide. One kernel for all dtypes: the decision is large, and would be compiled
+/// once for each. Without pages it decides on what came together of several devices, or on nothing.
 template <class Recipe, class Tag>
 __global__ void __launch_bounds__(512, 2)
     reduce_kernel(const __grid_constant__ View<Recipe> view, Dtype dtype, int first_page,
@@ -228,8 +228,16 @@ __global__ void __launch_bounds__(512, 2)
   Sums32& sums = *reinterpret_cast<Sums32*>(storage);
   Sums64& sums64 = *reinterpret_cast<Sums64*>(storage);
   allow_kernel_after();
-  const int begin = int(blockIdx.x) * pages, first = first_page + begin;
-  const int mine = page_count - begin < pages ? page_count - begin : pages;
+  if (threadIdx.x == 0) atomicAdd(&view.core->count.started, 1U);
+  int block = int(blockIdx.x);
+  if constexpr (Recipe::watched) {
+    if (first_page == 0) {
+      if (block == 0) settle_swept(*view.core);
+      block -= 1;
+    }
+  }
+  const int begin = block * pages, first = first_page + begin;
+  const int left = begin < 0 ? 0 : page_count - begin, mine = left < pages ? left : pages;
   if (dtype == Dtype::f32) {
     measure_pages<Recipe, float>(view, first, mine, warps, sums);
   } else if (dtype == Dtype::bf16) {
@@ -245,20 +253,11 @@ __global__ void __launch_bounds__(512, 2)
   } else {
     fold_pages(view, first, mine, sums);
   }
-  if constexpr (Recipe::watched) {
-    if (blockIdx.x == 0 && first_page == 0) settle_swept(*view.core);  // most others still work
-  }
   __syncthreads();
-  __shared__ unsigned turn;
-  if (threadIdx.x == 0) turn = arrive(*view.core);
+  __shared__ int number;
+  if (threadIdx.x == 0) number = arrive(view, alone ? unsigned(view.deciders) : 1U);
   __syncthreads();
-  const int part = int(turn) - view.first_decider;
-  if (part < 0 || part >= (alone ? view.deciders : 1)) return;
-  if constexpr (Recipe::recorded) {
-    decide_apart(view, part, alone);
-  } else {
-    decide_together(view, part, alone);
-  }
+  if (number >= 0) decide(view, number, alone);
 }
 
 }  // namespace agmohd::cuda

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "commit.cuh"
 #include "kernels.hpp"
 #include "reduce.cuh"
 #include "runtime.cuh"

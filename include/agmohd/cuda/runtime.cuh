@@ -26,7 +26,7 @@ inline int launch_kernel(const Launch& launch, void** arguments) {
   attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
   attribute.val.programmaticStreamSerializationAllowed = 1;
   cudaLaunchConfig_t config{};
-  config.gridDim = dim3(unsigned(launch.blocks));
+  config.gridDim = dim3(unsigned(launch.blocks), unsigned(launch.split));
   config.blockDim = dim3(unsigned(launch.threads));
   config.dynamicSmemBytes = std::size_t(launch.shared);
   config.stream = stream_of(launch.stream);

@@ -23,12 +23,12 @@ struct Run {
   int reduce_pages;  // of a block
   int reduce_warps;  // of a page
   bool tiny;         // in the sweep a warp does a page
+  std::int64_t elements;
 
   int reduce_blocks() const { return (pages + reduce_pages - 1) / reduce_pages; }
   int sweep_blocks() const {
-    return tiny
-               ? (pages + sweep_threads / reduction::kWarp - 1) / (sweep_threads / reduction::kWarp)
-               : pages;
+    const int warps = sweep_threads / reduction::kWarp;
+    return tiny ? (pages + warps - 1) / warps : pages;
   }
 };
 
@@ -106,24 +106,21 @@ class StepTable {
     view.coefficients64 =
         buffer_.template at<typename Recipe::template Coefficients<double>>(at_.coefficients64);
     view.swept = buffer_.template at<reduction::SweptPartial>(at_.swept);
-    view.many = buffer_.template at<std::int32_t>(at_.many);
+    view.sampled_elements = buffer_.template at<double>(at_.sampled);
     view.first_group = first_group;
     view.ring = ring;
-    view.sampled_elements = sampled_elements_;
     view.core = core;
     view.loss = loss.at;
     view.loss_dtype = loss.dtype;
     view.tensor_count = int(shapes_.size());
     view.page_count = int(pages_.size());
-    view.sample_every = int(sample_every_);
-    view.sample_count = int(reduction::samples(std::int64_t(pages_.size())));
-    view.many_count = int(many_.size());
+    view.sample_every = int(sampled_elements_.size());
     view.reduce_blocks = reduce_blocks_;
     view.sweep_blocks = sweep_blocks_;
     view.deciders = deciders_;
-    view.first_decider = first_decider_;
-    view.rehearse = rehearse_;
-    view.spares = buffer_.template at<Spare<Recipe>>(at_.spares);
+    view.share = share_;
+    view.split = split_;
+    view.pieces = Recipe::watched && split_ > 1 ? pieces_ : 0;
     return view;
   }
 
@@ -135,81 +132,90 @@ class StepTable {
     shapes_ = refs;
     pages_.clear();
     runs_.clear();
-    many_.clear();
-    std::int64_t elements = 0;
+    std::int64_t largest = 0;
     for (std::size_t t = 0; t < refs.size(); ++t) {
       if (refs[t].numel == 0) continue;
       if (runs_.empty() || runs_.back().dtype != refs[t].dtype) {
-        runs_.push_back({refs[t].dtype, int(pages_.size()), 0, 0, 0, 1, 1, false});
-        elements = 0;
+        runs_.push_back({refs[t].dtype, int(pages_.size()), 0, 0, 0, 1, 1, false, 0});
       }
       const std::int64_t count = reduction::pages(refs[t].numel);
       TORCH_CHECK(std::int64_t(pages_.size()) + count < (std::int64_t{1} << 31),
                   "agmohd: too many elements on one device for one optimizer");
       for (std::int64_t i = 0; i < count; ++i) pages_.push_back({std::int32_t(t), std::int32_t(i)});
-      if (count > reduction::kManyPages) many_.push_back(std::int32_t(t));
-      elements += refs[t].numel;
-      Run& run = runs_.back();
-      run.pages += int(count);
-      run.tiny = elements / run.pages < tuning_.tiny_page;
-      const bool small = elements / run.pages < tuning_.small_page;
-      const auto pick = [&](int tiny_one, int small_one, int one) {
-        return run.tiny ? tiny_one : small ? small_one : one;
-      };
-      run.reduce_threads =
-          pick(tuning_.tiny_reduce_threads, tuning_.small_reduce_threads, tuning_.reduce_threads);
-      run.sweep_threads =
-          pick(tuning_.tiny_sweep_threads, tuning_.small_sweep_threads, tuning_.sweep_threads);
-      run.sweep_threads = std::min(run.sweep_threads, most_sweep_threads<Recipe>);
-      const int warps = run.reduce_threads / reduction::kWarp;
-      run.reduce_warps = pick(1, std::min(tuning_.small_reduce_warps, warps), warps);
-      // So few that every multiprocessor still gets many blocks.
-      const int share = run.pages / (8 * multiprocessors_);
-      run.reduce_pages =
-          run.tiny || small ? warps / run.reduce_warps : std::clamp(share, 1, tuning_.reduce_pages);
-      run.reduce_pages = std::min(run.reduce_pages, kMostPages);
+      runs_.back().pages += int(count);
+      runs_.back().elements += refs[t].numel;
+      largest = std::max(largest, std::min(refs[t].numel, std::int64_t(reduction::kPage)));
     }
-    sample_every_ = reduction::sample_every(std::int64_t(pages_.size()));
-    sampled_elements_ = 0;
+    const auto count = std::int64_t(pages_.size());
+    sampled_elements_.assign(std::size_t(reduction::sample_every(count)), 0);
     std::int64_t first_page = 0;
     for (const auto& ref : refs) {
-      sampled_elements_ +=
-          double(reduction::sampled_elements(first_page, ref.numel, sample_every_));
+      reduction::add_sampled(sampled_elements_.data(), std::int64_t(sampled_elements_.size()),
+                             first_page, ref.numel);
       first_page += reduction::pages(ref.numel);
     }
-    reduce_blocks_ = sweep_blocks_ = 0;
-    deciders_ = 1;
-    planned_ = true;
-    if (runs_.empty()) return;
+    // Where there are fewer pages than multiprocessors, several blocks of the sweep share one.
+    few_ = count <= std::min<std::int64_t>(multiprocessors_, reduction::kMostSamples);
+    for (Run& run : runs_) shape(run);
+    split_ = 1;
+    pieces_ = int((largest + 4 * reduction::kWarp - 1) / (4 * reduction::kWarp));
+    if (few_ && count > 0) {
+      const int warps = runs_.front().sweep_threads / reduction::kWarp;
+      const int most = 4 * multiprocessors_ / int(count);
+      split_ = std::clamp((pieces_ + warps - 1) / warps, 1, std::max(1, most));
+    }
+    reduce_blocks_ = Recipe::watched ? 1 : 0;
+    sweep_blocks_ = 0;
     for (const Run& run : runs_) {
       reduce_blocks_ += run.reduce_blocks();
-      sweep_blocks_ += run.sweep_blocks();
+      sweep_blocks_ += run.sweep_blocks() * split_;
     }
-    const Run& last = runs_.back();  // those who wait for each other are of one launch
-    const int threads = Recipe::wants == 0 ? last.sweep_threads : last.reduce_threads;
-    const int share = (Recipe::wants & kTensors) != 0 ? threads / reduction::kWarp : threads;
-    // One more, which judges.
-    const int wanted = (int(refs.size()) + share - 1) / share + (Recipe::wants == 0 ? 0 : 1);
-    const int blocks = Recipe::wants == 0 ? last.sweep_blocks() : last.reduce_blocks();
-    deciders_ = std::min({wanted, most_deciders(last.dtype), blocks});
-    // In a long pass they rehearse, for which they arrive in time. Then they take places that
-    // others could have, but they are few, and it is for as long as two blocks take.
-    const int running = multiprocessors_ * std::max(1, 1024 / threads);  // at least
-    rehearse_ = blocks >= 4 * running;
-    first_decider_ = reduce_blocks_ - (rehearse_ ? 2 * running : deciders_);
+    deciders_ = share_ = 1;
+    planned_ = true;
+    if (runs_.empty() || Recipe::wants == 0) return;
+    // Blocks of the last launch decide: as many as it takes for one round, but not all that are
+    // there, since the sweep's blocks take their places.
+    const int warps = runs_.back().reduce_threads / reduction::kWarp;
+    const int blocks = std::min(runs_.back().reduce_blocks(), multiprocessors_);
+    share_ = share(warps, blocks);
+    const int shares = (int(shapes_.size()) + share_ - 1) / share_;
+    deciders_ = shares < warps ? 1 : std::clamp((shares + warps) / warps, 1, blocks);
   }
 
-  /// So few that blocks of several optimizers, in several streams, can wait at once: a
-  /// multiprocessor holds two blocks of a reduce pass or more, but maybe one of a float64 sweep.
-  int most_deciders(Dtype dtype) const {
-    const bool one = Recipe::wants == 0 && dtype == Dtype::f64;
-    return std::max(1, multiprocessors_ / (one ? 8 : 2));
+ public:
+  /// How many tensors a warp decides at a time, where `blocks` blocks of `warps` warps do.
+  int share(int warps, int blocks) const {
+    const int wanted = int(shapes_.size()) / (warps * blocks) + 1;
+    return std::min(wanted, most_share<Recipe>(warps));
+  }
+
+ private:
+  void shape(Run& run) const {
+    const std::int64_t average = run.elements / run.pages;
+    run.tiny = !few_ && average < tuning_.tiny_page;
+    const bool small = !few_ && average < tuning_.small_page;
+    const auto pick = [&](int tiny_one, int small_one, int one) {
+      return run.tiny ? tiny_one : small ? small_one : one;
+    };
+    run.reduce_threads =
+        pick(tuning_.tiny_reduce_threads, tuning_.small_reduce_threads, tuning_.reduce_threads);
+    run.sweep_threads = pick(tuning_.tiny_sweep_threads, tuning_.small_sweep_threads,
+                             few_ ? tuning_.small_sweep_threads : tuning_.sweep_threads);
+    run.sweep_threads = std::min(run.sweep_threads, most_sweep_threads<Recipe>);
+    const int warps = run.reduce_threads / reduction::kWarp;
+    run.reduce_warps = pick(1, std::min(tuning_.small_reduce_warps, warps), warps);
+    // So few that every multiprocessor still gets many blocks.
+    const int share = run.pages / (8 * multiprocessors_);
+    run.reduce_pages =
+        run.tiny || small ? warps / run.reduce_warps : std::clamp(share, 1, tuning_.reduce_pages);
+    run.reduce_pages = std::min(run.reduce_pages, kMostPages);
   }
 
   /// Where the parts of the table lie, for so many tensors and pages.
   struct Layout {
     std::size_t tensor_room = 0, page_room = 0;
-    std::size_t tensors = 0, many = 0, pages = 0, partials = 0, summed = 0, spares = 0, swept = 0,
+    std::size_t swept_room = 0;
+    std::size_t tensors = 0, sampled = 0, pages = 0, partials = 0, summed = 0, swept = 0,
                 coefficients = 0, coefficients64 = 0;
     std::size_t end = 0;
 
@@ -221,23 +227,25 @@ class StepTable {
   };
 
   void allocate() {
+    const std::size_t swept = !Recipe::watched ? 0
+                              : split_ > 1     ? pages_.size() * std::size_t(pieces_)
+                                               : std::size_t(reduction::kMostSamples);
     if (buffer_.data() != nullptr && shapes_.size() <= at_.tensor_room &&
-        pages_.size() <= at_.page_room) {
+        pages_.size() <= at_.page_room && swept <= at_.swept_room) {
       return;
     }
     Layout to;
     to.tensor_room = shapes_.size() + shapes_.size() / 8;
     to.page_room = pages_.size() + pages_.size() / 8;
+    to.swept_room = swept;
     to.place(to.tensor_room * sizeof(void*));
     to.tensors = to.place(to.tensor_room * sizeof(DeviceTensor<Recipe>));
-    to.many = to.place(to.page_room / reduction::kManyPages * sizeof(std::int32_t));
+    to.sampled =
+        to.place(std::size_t(reduction::sample_every(std::int64_t(to.page_room))) * sizeof(double));
     to.pages = to.place(to.page_room * sizeof(PageRef));
     to.partials = to.place(Recipe::wants == 0 ? 0 : to.page_room * Partials::kBytes);
     to.summed = to.place(Recipe::sums ? to.page_room * sizeof(double) : 0);
-    to.spares = to.place(
-        Recipe::wants == 0 ? 0 : std::size_t(most_deciders(Dtype::f32)) * sizeof(Spare<Recipe>));
-    to.swept =
-        to.place(Recipe::watched ? reduction::kMostSamples * sizeof(reduction::SweptPartial) : 0);
+    to.swept = to.place(swept * sizeof(reduction::SweptPartial));
     to.coefficients =
         to.place(to.tensor_room * sizeof(typename Recipe::template Coefficients<float>));
     to.coefficients64 =
@@ -248,10 +256,9 @@ class StepTable {
   }
 
   void fill(const Refs& refs, const Groups& groups, const Records& records) {
-    image_.resize(at_.many + many_.size() * sizeof(std::int32_t));
-    if (!many_.empty()) {
-      std::memcpy(image_.data() + at_.many, many_.data(), many_.size() * sizeof(std::int32_t));
-    }
+    image_.resize(at_.sampled + sampled_elements_.size() * sizeof(double));
+    std::memcpy(image_.data() + at_.sampled, sampled_elements_.data(),
+                sampled_elements_.size() * sizeof(double));
     fill_grads(refs, reinterpret_cast<const void**>(image_.data()));
     std::int64_t page = 0;
     for (std::size_t t = 0; t < refs.size(); ++t) {
@@ -284,15 +291,14 @@ class StepTable {
   Gpu gpu_;
   Tuning tuning_;
   int multiprocessors_;
-  int reduce_blocks_ = 0, sweep_blocks_ = 0, deciders_ = 1, first_decider_ = 0;
-  Refs shapes_;  // that pages_ and runs_ were made of
-  double sampled_elements_ = 0;
-  std::int64_t sample_every_ = 1;
-  bool planned_ = false, pages_uploaded_ = false, rehearse_ = false;
+  int reduce_blocks_ = 0, sweep_blocks_ = 0, deciders_ = 1, share_ = 1;
+  int split_ = 1, pieces_ = 0;
+  Refs shapes_;                           // that pages_ and runs_ were made of
+  std::vector<double> sampled_elements_;  // by phase
+  bool planned_ = false, pages_uploaded_ = false, few_ = false;
   std::vector<Run> runs_;
   std::vector<char> image_;  // of the table's beginning, up to the pages
   std::vector<PageRef> pages_;
-  std::vector<std::int32_t> many_;
   Layout at_;
   DeviceBuffer buffer_;
   std::optional<PinnedBuffer> pinned_;

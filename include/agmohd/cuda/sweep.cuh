@@ -6,41 +6,13 @@
 
 #include "../core/reduction.hpp"
 #include "access.cuh"
-#include "decide.cuh"
+#include "commit.cuh"
+#include "remember.cuh"
 #include "sweep_page.cuh"
 #include "table.hpp"
 
 // Phase 3 of a step.
 namespace agmohd::cuda {
-
-template <class R, class Recipe>
-__device__ const auto& coefficients(const View<Recipe>& view, int t) {
-  if constexpr (std::is_same_v<R, double>) {
-    return view.coefficients64[t];
-  } else {
-    return view.coefficients[t];
-  }
-}
-
-/// The coefficients of a tensor in a step that measures nothing: those that the step before left,
-/// or after a change of options or tables what this block decides by itself, on copies. False: the
-/// step is skipped.
-template <class Recipe, class K>
-__device__ bool coefficients_ahead(const View<Recipe>& view, int t, K& k) {
-  const Core<Recipe>& core = *view.core;
-  using R = std::remove_cv_t<decltype(k.lr)>;
-  k = coefficients<R>(view, t);
-  if (core.ahead == view.tensors) return core.apply != 0;
-  const DeviceTensor<Recipe>& tensor = view.tensors[t];
-  typename Recipe::Memory memory = core.memory;
-  typename Recipe::PerTensor record = *tensor.record;
-  Signals none;
-  const Verdict verdict = Recipe::judge(core.shared, *view.first_group, none, memory);
-  if (verdict.skip) return false;
-  k = Recipe::template decide<R>(core.shared, *tensor.group, Signals{}, verdict, memory, record,
-                                 tensor.index);
-  return true;
-}
 
 /// A page's part of a snapshot, where the step writes or swaps one.
 template <class Page, class Recipe>
@@ -60,25 +32,27 @@ __device__ void find_kept(const View<Recipe>& view, const PageRef& ref, const Pa
   }
 }
 
-/// The page that comes `back`-th in a sweep of `count` pages from number `first` on: those that are
-/// measured, as they take longest, then the others in the reverse order of the reduce pass, whose
-/// end is still in the cache.
+/// The page that comes `back`-th in a sweep of `count` pages from number `first` on: those of the
+/// sample, as they take longest, then the others in the reverse order of the reduce pass, whose end
+/// is still in the cache.
 template <class Recipe>
-__device__ int page_number(const View<Recipe>& view, int first, int count, int back) {
+__device__ int page_number(const View<Recipe>& view, int first, int count, int back, int phase) {
   if constexpr (!Recipe::watched) {
     return first + count - 1 - back;
   } else {
     const int every = view.sample_every;
-    const int before = (first + every - 1) / every, until = (first + count + every - 1) / every;
-    const int measured = until - before;
-    if (back < measured) return (before + back) * every;
+    const auto sampled_below = [&](int page) {
+      return page > phase ? (page - phase + every - 1) / every : 0;
+    };
+    const int before = sampled_below(first), sampled = sampled_below(first + count) - before;
+    if (back < sampled) return phase + (before + back) * every;
     const int other = first - before + count - 1 - back;  // its number among those
-    return other + other / (every - 1) + 1;
+    return other < phase ? other : other + (other - phase) / (every - 1) + 1;
   }
 }
 
-/// A block a page, or where pages are tiny a warp a page. Of a recorded step the first block
-/// remembers it instead.
+/// A block a page, or where pages are tiny a warp a page, or where they are few several blocks a
+/// page. Of a recorded step the first block remembers it instead.
 template <class Recipe, class Tag, class E>
 __global__ void __launch_bounds__(most_sweep_threads<Recipe>, SweepPage<Recipe, E>::kBlocks)
     sweep_kernel(const __grid_constant__ View<Recipe> view, int first_page, int page_count,
@@ -91,20 +65,31 @@ __global__ void __launch_bounds__(most_sweep_threads<Recipe>, SweepPage<Recipe, 
   if constexpr (Recipe::recorded) {
     if (first_page == 0) {
       if (block == 0) {
+        if (blockIdx.y != 0) return;
         wait_for_kernel_before();
-        if (threadIdx.x == 0) remember(view);
+        remember(view);
         return;
       }
       block -= 1;
     }
   }
+  int phase = 0;
+  if constexpr (Recipe::watched) {
+    if (view.sample_every > 1) {  // the order of pages depends on how many steps were applied
+      wait_for_kernel_before();
+      phase = view.core->phase;
+    }
+  }
   const int warp = tiny ? int(threadIdx.x) / kWarp : 0;
   const int back = tiny ? block * (int(blockDim.x) / kWarp) + warp : block;
   const bool idle = back >= page_count;
-  const int number = page_number(view, first_page, page_count, idle ? 0 : back);
+  const int number = page_number(view, first_page, page_count, idle ? 0 : back, phase);
   const PageRef ref = view.pages[number];
   const Page page(view, ref, idle);
-  const int thread = int(threadIdx.x) - warp * kWarp, threads = tiny ? kWarp : int(blockDim.x);
+  // Of those who share the page.
+  const int thread = int(threadIdx.x + blockIdx.y * blockDim.x) - warp * kWarp;
+  const int threads = tiny ? kWarp : int(blockDim.x * gridDim.y);
+  const bool reads = int(threadIdx.x) == warp * kWarp;
   const auto x = page.begin(thread);  // under way while the coefficients are
   // Coefficients stay in shared memory: registers are short. It takes no initialiser.
   constexpr int kWarps = most_sweep_threads<Recipe> / kWarp;
@@ -114,21 +99,25 @@ __global__ void __launch_bounds__(most_sweep_threads<Recipe>, SweepPage<Recipe, 
   typename Page::Kept& kept = kept_pages[Recipe::heals ? warp : 0];
   if constexpr (Recipe::wants == 0) {
     __shared__ bool apply;  // the same for all tensors
-    __shared__ unsigned turn;
-    if (thread == 0) {
+    unsigned turn = 0;
+    if (reads) {
       const bool applied = coefficients_ahead(view, ref.tensor, *k);
       if (warp == 0) apply = applied;
     }
     __syncthreads();
-    if (threadIdx.x == 0) turn = atomicAdd(&view.core->arrived, 1U);  // it has read what it needs
+    // It has read what it needs.
+    if (threadIdx.x == 0) turn = atomicAdd(&view.core->count.arrived, 1U) + 1;
     if (apply && !idle) page.sweep(x, thread, threads, *k, kept);
     __syncthreads();
-    const unsigned part = turn + unsigned(view.deciders) - unsigned(view.sweep_blocks);
-    if (part < unsigned(view.deciders)) commit_together(view, part);
+    commit(view, turn == unsigned(view.sweep_blocks));
   } else {
     wait_for_kernel_before();
-    if (thread == 0) {
-      *k = coefficients<R>(view, ref.tensor);
+    if (reads) {
+      if constexpr (std::is_same_v<R, double>) {
+        *k = view.coefficients64[ref.tensor];
+      } else {
+        *k = view.coefficients[ref.tensor];
+      }
       if constexpr (Recipe::heals) find_kept(view, ref, page, kept);
     }
     const bool apply = view.core->apply != 0;
@@ -143,22 +132,26 @@ __global__ void __launch_bounds__(most_sweep_threads<Recipe>, SweepPage<Recipe, 
       page.sweep(x, thread, threads, *k, kept);
     } else {
       int guarded = 0;
-      if (number % view.sample_every != 0) {
+      if (number % view.sample_every != phase) {
         guarded = page.sweep(x, thread, threads, *k, kept);
       } else {
-        __shared__ alignas(
-            8) unsigned char sums[kWarps * Page::kLogicalWarps * sizeof(typename Page::Sums)];
-        auto* const warps =
-            reinterpret_cast<typename Page::Sums*>(sums) + warp * Page::kLogicalWarps;
-        guarded = page.measure(x, thread, threads, *k, kept, warps);
-        if (tiny) {
-          __syncwarp();
+        using Sums = typename Page::Sums;
+        __shared__ alignas(8) unsigned char sums[kWarps * reduction::kPieces * sizeof(Sums)];
+        Sums* const pieces = reinterpret_cast<Sums*>(sums) + warp * reduction::kPieces;
+        guarded = page.measure(x, thread, threads, *k, kept, pieces);
+        reduction::SweptPartial* const to = swept_of(view, number);
+        if (view.pieces > 0) {
+          page.leave(thread, threads, pieces, view.pieces, to);
         } else {
-          __syncthreads();
-        }
-        if (tiny || threadIdx.x < kWarp) {
-          const reduction::SweptPartial sum = page.fold(warps);
-          if (thread == 0) view.swept[number / view.sample_every] = sum;
+          if (tiny) {
+            __syncwarp();
+          } else {
+            __syncthreads();
+          }
+          if (tiny || threadIdx.x < kWarp) {
+            const reduction::SweptPartial sum = page.fold(pieces);
+            if (thread == 0) *to = sum;
+          }
         }
       }
       if (guarded != 0) atomicAdd(&view.core->guarded, static_cast<unsigned long long>(guarded));

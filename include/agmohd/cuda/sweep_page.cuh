@@ -10,6 +10,7 @@
 #include "access.cuh"
 #include "lane.cuh"
 #include "pack.cuh"
+#include "swept.cuh"
 #include "table.hpp"
 
 // The elements of phase 3: a page, by a block or a warp.
@@ -30,16 +31,16 @@ struct SweepPage {
   /// Eight where all elements have 2 bytes: accesses of 16 bytes.
   static constexpr int kBundle = bundle_size<Recipe, E>;
   static constexpr int kChunk = kWarp * kBundle;  // of a warp at a time
-  static constexpr int kLogicalWarps = reduction::kLanes / kWarp;
+  static_assert(reduction::kPage / kChunk <= reduction::kPieces);
   /// Of a multiprocessor at least, so that their registers suffice without the stack.
   static constexpr int kBlocks = sizeof(R) == 8 ? 1 : Recipe::watched ? 5 : kBundle == 8 ? 2 : 3;
   /// Further states, mostly options, are not loaded ahead: registers are short.
   static constexpr int kAhead = kSlots < 2 ? kSlots : 2;
   using State = Bundle<S, kBundle>;
   using States = State[kSlots > kAhead ? kSlots - kAhead : 1];
-  /// What a lane adds of a sampled page.
+  /// What a lane adds of a chunk, and what a warp does.
   struct Sums {
-    R of[reduction::kWatched] = {};
+    R of[reduction::kWatched];
   };
   /// A snapshot's part of the page, the parameter first; the first is null where there is none.
   struct Kept {
@@ -216,7 +217,7 @@ struct SweepPage {
       for (int w = 0; w < reduction::kWatched; ++w) {
         T sum{quads[w][0]};
         if constexpr (kBundle == 8) sum = sum + T{quads[w][1]};
-        sums.of[w] = (T{sums.of[w]} + sum).v;
+        sums.of[w] = sum.v;
       }
     }
   }
@@ -272,7 +273,7 @@ struct SweepPage {
   template <Share kShare>
   __device__ void sweep(Elements& x, int& chunk, int end, int stride, const K& k, const Kept& kept,
                         int& guarded) const {
-    Sums none;
+    Sums none{};
 #pragma unroll 1
     do {
       const int next = chunk + stride;
@@ -284,22 +285,18 @@ struct SweepPage {
     } while (chunk < end);
   }
 
-  /// The same of a sampled page: a warp takes the chunks of a logical warp one after another, whose
-  /// sums go to `warps`. Nothing is loaded ahead, since registers are short.
+  /// The same of a sampled page: the sums of a chunk, which is a piece, go to `pieces`. Nothing is
+  /// loaded ahead, since registers are short.
   __device__ int measure(Elements x, int thread, int threads, const K& k, const Kept& kept,
-                         Sums* warps) const {
+                         Sums* pieces) const {
     const int full = full_chunks(), end = chunks();
     int guarded = 0;
 #pragma unroll 1
-    for (int logical = thread / kWarp; logical < kLogicalWarps && logical < end;
-         logical += threads / kWarp) {
+    for (int chunk = thread / kWarp; chunk < end; chunk += threads / kWarp) {
+      const bool under_way = chunk == thread / kWarp && chunk < full;
+      if (!under_way) x = load<Share::measured>(chunk);
       Sums sums;
-#pragma unroll 1
-      for (int chunk = logical; chunk < end; chunk += kLogicalWarps) {
-        const bool under_way = chunk == thread / kWarp && chunk < full;
-        if (!under_way) x = load<Share::measured>(chunk);
-        step<Share::measured>(x, chunk, k, kept, sums, guarded);
-      }
+      step<Share::measured>(x, chunk, k, kept, sums, guarded);
 #pragma unroll
       for (int w = 0; w < reduction::kWatched; ++w) {
         T sum{sums.of[w]};
@@ -307,26 +304,25 @@ struct SweepPage {
         for (int d = kWarp / 2; d > 0; d /= 2) {
           sum = sum + T{__shfl_xor_sync(0xffffffffU, sum.v, d)};
         }
-        if (thread % kWarp == 0) warps[logical].of[w] = sum.v;
+        if (thread % kWarp == 0) pieces[chunk].of[w] = sum.v;
       }
     }
     return guarded;
   }
 
-  /// The sums of all logical warps, by one whole warp, in its first lane.
-  __device__ reduction::SweptPartial fold(const Sums* warps) const {
-    const int lane = int(threadIdx.x) % kWarp, end = chunks();
-    reduction::SweptPartial out{};
-#pragma unroll
-    for (int w = 0; w < reduction::kWatched; ++w) {
-      double sum = lane < kLogicalWarps && lane < end ? double(warps[lane].of[w]) : 0;
-#pragma unroll
-      for (int d = kLogicalWarps / 2; d > 0; d /= 2) {
-        sum = __dadd_rn(sum, __shfl_xor_sync(0xffffffffU, sum, d));
-      }
-      out.sums[w] = sum;
+  /// The sums of all pieces, by one whole warp, in its first lane.
+  __device__ reduction::SweptPartial fold(const Sums* pieces) const {
+    const int end = chunks();
+    return fold_pieces([&](int i, int w) { return i < end ? double(pieces[i].of[w]) : 0.0; });
+  }
+  /// Or each warp leaves those of its own pieces at to[0 .. room), zeros beyond the page's end.
+  __device__ void leave(int thread, int threads, const Sums* pieces, int room,
+                        reduction::SweptPartial* to) const {
+    const int lane = thread % kWarp, end = chunks();
+    __syncwarp();
+    for (int i = thread / kWarp; i < room; i += threads / kWarp) {
+      if (lane < reduction::kWatched) to[i].sums[lane] = i < end ? double(pieces[i].of[lane]) : 0;
     }
-    return out;
   }
 
   /// Exchanges the page with its snapshot.

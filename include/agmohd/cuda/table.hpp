@@ -32,14 +32,14 @@ struct DeviceTensor {
 template <class Recipe>
 inline constexpr int most_sweep_threads = Recipe::watched ? 128 : 256;
 
-/// What a thread decides: a tensor and what was measured of it, or none. In shared memory, since
-/// registers are short; a launch brings it along.
-struct Mine {
-  int tensor;
-  TensorSignals signals;
-};
+/// How many tensors a warp can decide at a time, of a block with `warps` warps: their records are
+/// in its shared memory.
 template <class Recipe>
-inline constexpr int mine_bytes = (Recipe::wants & kTensors) != 0 ? int(sizeof(Mine)) : 0;
+constexpr int most_share(int warps) {
+  constexpr int kRoom = 32 * 1024;
+  const int share = kRoom / (warps * int(sizeof(typename Recipe::PerTensor)));
+  return share < 1 ? 1 : share < reduction::kWarp ? share : reduction::kWarp;
+}
 
 /// No launch of the reduce pass gives a block more pages than this.
 inline constexpr int kMostPages = 8;
@@ -65,6 +65,12 @@ struct Partials {
   Partials() = default;
 };
 
+/// Blocks that started, arrived and so on; see decide.cuh and commit.cuh. Zero between steps.
+struct Counters {
+  unsigned started = 0, arrived = 0, joined = 0, judged = 0, finished = 0, left = 0;
+  unsigned next = 0;  // share of the tensors
+};
+
 /// What a device has once for each optimizer. Padded: what some blocks write shares no cache line
 /// with what others read.
 template <class Recipe>
@@ -78,23 +84,13 @@ struct Core {  // NOLINT(clang-analyzer-optin.performance.Padding)
   // What the sweep of the last applied step left; null: it is in the memory.
   const reduction::SweptPartial* swept;
   double swept_elements;
-  int swept_pages;
+  int swept_pages, swept_pieces;
   unsigned long long guarded;  // elements of that sweep
   double loss;                 // of the host
   int apply;                   // the verdict: 0 skips the sweep
-  int next_apply;              // the same of the step after, where it is decided ahead
-  const void* ahead;  // the table that holds the next step's coefficients; see commit_together()
-  unsigned arrived, judged, finished;  // blocks; see decide.cuh
-  // What is rehearsed goes here.
-  alignas(128) typename Recipe::Memory spare_memory;
-  Verdict spare_verdict;
-};
-/// The same, for tensors; of a block.
-template <class Recipe>
-struct Spare {
-  typename Recipe::PerTensor record;
-  typename Recipe::template Coefficients<float> coefficients;
-  typename Recipe::template Coefficients<double> coefficients64;
+  int phase;                   // the first page of this step's sample
+  const void* ahead;           // the table that holds the next step's coefficients; see commit.cuh
+  alignas(128) Counters count;
 };
 
 /// Everything that a step's kernels need, by value.
@@ -106,23 +102,22 @@ struct View {
   Partials partials;
   double* summed;                  // of the rule, a page each; null: it sums nothing
   reduction::SweptPartial* swept;  // null: the sweep is not watched
-  const std::int32_t* many;        // tensors of more than reduction::kManyPages pages
+  const double* sampled_elements;  // by phase
   const typename Recipe::Group* first_group;
   RecordRing* ring;  // of the host; null: nothing is recorded
   typename Recipe::template Coefficients<float>* coefficients;
   typename Recipe::template Coefficients<double>* coefficients64;
   Core<Recipe>* core;
-  Spare<Recipe>* spares;  // of the deciders
-  const Signals* board;   // of all devices, where this one judges for several
-  const void* loss;       // null: none
-  double sampled_elements;
+  const Signals* board;  // of all devices, where this one judges for several
+  const void* loss;      // null: none
   Dtype loss_dtype;
   int tensor_count;
-  int page_count, sample_every, sample_count, many_count;
+  int page_count, sample_every;
   int reduce_blocks, sweep_blocks;
-  int deciders;       // blocks that share phase 2
-  int first_decider;  // its turn
-  bool rehearse;
+  int deciders;    // blocks that share phase 2, at most
+  int share;       // tensors that a warp decides at a time
+  int split;       // blocks of the sweep that share a page; none is tiny then
+  int pieces;      // of a page, whose sums lie apart as it is split; 0: it is not
   int board_size;  // 0: this device is alone; -1: another one judged
 };
 

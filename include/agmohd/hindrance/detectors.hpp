@@ -20,9 +20,10 @@ struct Kinds {
   struct TensorMemory {};
   static constexpr auto fields = describe();
   static constexpr unsigned wants = kNothing;
+  static constexpr int count = 0;
   static const char* name() { return ""; }
   AGMOHD_HD static void examine(const Options&, const Signals&, const Memory&, Verdict&) {}
-  AGMOHD_HD static void learn(const Options&, const Signals&, const Verdict&, Memory&) {}
+  AGMOHD_HD static void learn(int, const Options&, const Signals&, const Verdict&, Memory&) {}
   AGMOHD_HD static TensorVerdict judge_tensor(const Options&, const TensorSignals&, const Verdict&,
                                               const Memory&, TensorMemory&) {
     return {};
@@ -46,6 +47,7 @@ struct Kinds<H, L...> {
   static constexpr auto fields =
       describe(nested(&Options::head, H::fields), nested(&Options::rest, Rest::fields));
   static constexpr unsigned wants = H::wants | Rest::wants;
+  static constexpr int count = 1 + Rest::count;
   template <class Text = std::string>
   static Text name() {
     return agmohd::detail::name_of<Text, H, L...>("");
@@ -69,11 +71,16 @@ struct Kinds<H, L...> {
     H::examine(o.head, s, Memories::head(m), v);
     Rest::examine(o.rest, s, Memories::rest(m), v);
   }
-  AGMOHD_HD static void learn(const Options& o, const Signals& s, const Verdict& v, Memory& m) {
+  /// Of kind number `kind`.
+  AGMOHD_HD static void learn(int kind, const Options& o, const Signals& s, const Verdict& v,
+                              Memory& m) {
     auto&& head = Memories::head(m);
     auto&& rest = Memories::rest(m);
-    H::learn(o.head, s, v, head);
-    Rest::learn(o.rest, s, v, rest);
+    if (kind == 0) {
+      H::learn(o.head, s, v, head);
+    } else {
+      Rest::learn(kind - 1, o.rest, s, v, rest);
+    }
   }
   AGMOHD_HD static TensorVerdict judge_tensor(const Options& o, const TensorSignals& s,
                                               const Verdict& v, const Memory& m, TensorMemory& t) {
@@ -117,8 +124,14 @@ struct Detectors {
   AGMOHD_HD static Verdict inspect(const Options& o, const Signals& s, const Memory& m) {
     return examined<Kinds>(o.kinds, s, m, o.hindrance_threshold);
   }
+  /// The kinds learn independently of each other.
+  static constexpr int learn_parts = Kinds::count;
+  AGMOHD_HD static void learn_part(int part, const Options& o, const Signals& s, const Verdict& v,
+                                   Memory& m) {
+    Kinds::learn(part, o.kinds, s, v, m);
+  }
   AGMOHD_HD static void learn(const Options& o, const Signals& s, const Verdict& v, Memory& m) {
-    Kinds::learn(o.kinds, s, v, m);
+    for (int kind = 0; kind < learn_parts; ++kind) Kinds::learn(kind, o.kinds, s, v, m);
   }
   AGMOHD_HD static Verdict judge(const Options& o, const Signals& s, Memory& m) {
     const Verdict v = inspect(o, s, m);

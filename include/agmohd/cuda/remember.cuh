@@ -1,0 +1,52 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "stage.cuh"
+#include "swept.cuh"
+#include "table.hpp"
+
+// Phase 4 of a step: what policies remember of it, and its record, beside the sweep.
+namespace agmohd::cuda {
+
+/// The record goes to the host, by one whole warp. Each step marks the place of the next one's as
+/// incomplete, so that it need not wait before it writes its own.
+__device__ inline void send(RecordRing& ring, const Record& record) {
+  constexpr int kWarp = reduction::kWarp;
+  const auto written = [&ring](std::int64_t step) {
+    return const_cast<volatile std::int64_t*>(&ring.slots[step % RecordRing::kSize].written);
+  };
+  const int lane = int(threadIdx.x) % kWarp;
+  Record& to = ring.slots[record.step % RecordRing::kSize].record;
+  WarpCopy<Record>::put(to, record);
+  __threadfence_system();
+  __syncwarp();
+  if (lane == 0) *written(record.step) = record.step;
+  if (lane == 1) *written(record.step + 1) = 0;
+}
+
+/// By a whole block, while others sweep; a call, which would take registers from them. The parts of
+/// Recipe::remember() do not depend on each other: a warp each.
+template <class Recipe>
+__device__ __noinline__ void remember(const View<Recipe>& view) {
+  constexpr int kWarp = reduction::kWarp;
+  Core<Recipe>& core = *view.core;
+  Stage<Recipe>& s = stage<Recipe>();
+  __shared__ alignas(8) unsigned char storage[sizeof(Record)];
+  Record& record = *reinterpret_cast<Record*>(storage);
+  const int warp = int(threadIdx.x) / kWarp, warps = int(blockDim.x) / kWarp;
+  load_stage(view, true);
+  if (Recipe::watched && threadIdx.x == 0 && core.apply != 0) leave_swept(view);
+  __syncthreads();
+  if (threadIdx.x % kWarp == 0) {
+#pragma unroll 1
+    for (int part = warp; part < Recipe::remember_parts; part += warps) {
+      Recipe::remember_part(part, s.shared, s.first, s.signals, s.verdict, s.memory, record);
+    }
+  }
+  __syncthreads();
+  if (warp == 0) send(*view.ring, record);
+  if (warp == 1 % warps) WarpCopy<typename Recipe::Memory>::put(core.memory, s.memory);
+}
+
+}  // namespace agmohd::cuda
