@@ -23,7 +23,8 @@ struct Kinds {
   static constexpr int count = 0;
   static const char* name() { return ""; }
   AGMOHD_HD static void examine(const Options&, const Signals&, const Memory&, Verdict&) {}
-  AGMOHD_HD static void learn(int, const Options&, const Signals&, const Verdict&, Memory&) {}
+  AGMOHD_HD static void learn(const Options&, const Signals&, const Verdict&, Memory&) {}
+  AGMOHD_HD static void learn_one(int, const Options&, const Signals&, const Verdict&, Memory&) {}
   AGMOHD_HD static TensorVerdict judge_tensor(const Options&, const TensorSignals&, const Verdict&,
                                               const Memory&, TensorMemory&) {
     return {};
@@ -71,15 +72,21 @@ struct Kinds<H, L...> {
     H::examine(o.head, s, Memories::head(m), v);
     Rest::examine(o.rest, s, Memories::rest(m), v);
   }
-  /// Of kind number `kind`.
-  AGMOHD_HD static void learn(int kind, const Options& o, const Signals& s, const Verdict& v,
-                              Memory& m) {
+  AGMOHD_HD static void learn(const Options& o, const Signals& s, const Verdict& v, Memory& m) {
+    auto&& head = Memories::head(m);
+    auto&& rest = Memories::rest(m);
+    H::learn(o.head, s, v, head);
+    Rest::learn(o.rest, s, v, rest);
+  }
+  /// Kind number `kind` alone.
+  AGMOHD_HD static void learn_one(int kind, const Options& o, const Signals& s, const Verdict& v,
+                                  Memory& m) {
     auto&& head = Memories::head(m);
     auto&& rest = Memories::rest(m);
     if (kind == 0) {
       H::learn(o.head, s, v, head);
     } else {
-      Rest::learn(kind - 1, o.rest, s, v, rest);
+      Rest::learn_one(kind - 1, o.rest, s, v, rest);
     }
   }
   AGMOHD_HD static TensorVerdict judge_tensor(const Options& o, const TensorSignals& s,
@@ -128,10 +135,10 @@ struct Detectors {
   static constexpr int learn_parts = Kinds::count;
   AGMOHD_HD static void learn_part(int part, const Options& o, const Signals& s, const Verdict& v,
                                    Memory& m) {
-    Kinds::learn(part, o.kinds, s, v, m);
+    Kinds::learn_one(part, o.kinds, s, v, m);
   }
   AGMOHD_HD static void learn(const Options& o, const Signals& s, const Verdict& v, Memory& m) {
-    for (int kind = 0; kind < learn_parts; ++kind) Kinds::learn(kind, o.kinds, s, v, m);
+    Kinds::learn(o.kinds, s, v, m);
   }
   AGMOHD_HD static Verdict judge(const Options& o, const Signals& s, Memory& m) {
     const Verdict v = inspect(o, s, m);
