@@ -240,10 +240,9 @@ __device__ inline int take(unsigned& next) {
 
 /// Phase 2 by a block that arrive() gave a number. Number 0 adds all pages, or what came together
 /// of several devices, and, if `alone`, judges. All of them take shares of the tensors until none
-/// is left; the first of a warp begins before the verdict. A call: it would take registers from the
-/// pass that comes before it.
+/// is left; the first of a warp begins before the verdict.
 template <class Recipe>
-__device__ __noinline__ void decide(const View<Recipe>& view, int number, bool alone) {
+__device__ void decide(const View<Recipe>& view, int number, bool alone) {
   Core<Recipe>& core = *view.core;
   Counters& count = core.count;
   Stage<Recipe>& s = stage<Recipe>();
@@ -309,4 +308,10 @@ __device__ __noinline__ void decide(const View<Recipe>& view, int number, bool a
   count = {};
   if (alone && !s.verdict.skip) core.memory.updates = s.memory.updates + 1;
 }
+/// The same as a call: a large decision would take registers from the pass that comes before it.
+template <class Recipe>
+__device__ __noinline__ void decide_apart(const View<Recipe>& view, int number, bool alone) {
+  decide(view, number, alone);
+}
+
 }  // namespace agmohd::cuda

@@ -257,7 +257,12 @@ __global__ void __launch_bounds__(512, 2)
   __shared__ int number;
   if (threadIdx.x == 0) number = arrive(view, alone ? unsigned(view.deciders) : 1U);
   __syncthreads();
-  if (number >= 0) decide(view, number, alone);
+  if (number < 0) return;
+  if constexpr (Recipe::recorded) {
+    decide_apart(view, number, alone);
+  } else {
+    decide(view, number, alone);
+  }
 }
 
 }  // namespace agmohd::cuda
