@@ -53,8 +53,7 @@ struct Load {
                   std::optional<at::Device> device = {}) const {
     checkpoint::require_file(path);
     TORCH_CHECK(!checkpoint::is_of_python(path), "agmohd: cannot read ", path,
-                ": Python's torch.save wrote it; agmohd::load_python() of "
-                "<agmohd/checkpoint/python.hpp> reads the state_dict of an optimizer from it");
+                ": Python's torch.save wrote it; torch::pickle_load() reads the tensors in it");
     std::string why;
     try {
       archive.load_from(path, device);
