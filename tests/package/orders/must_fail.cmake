@@ -8,7 +8,8 @@ execute_process(
 if(NOT failed)
   message(FATAL_ERROR "${TARGET} was built")
 endif()
-string(REGEX MATCHALL "[^\n]*(error|Error)[: ][^\n]*" errors "${output}")
+string(REPLACE ";" "," lines "${output}") # a list has none in its elements
+string(REGEX MATCHALL "[^\n]*(error|Error)[: ][^\n]*" errors "${lines}")
 list(FILTER errors EXCLUDE REGEX "detected in the compilation|#error|make")
 list(LENGTH errors count)
 string(FIND "${output}" "${SENTENCE}" found)
