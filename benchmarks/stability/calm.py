@@ -8,7 +8,7 @@ import statistics
 from results import in_order, place
 
 MEAN, WORST, RARE, TOUCHED = 0.5, 3.0, 3.0, 1.0  # per cent
-TWICE, FLOOR = 2.0, 1e-12  # a loss below the floor is float32's rounding, and counts as the floor
+TWICE, FLOOR = 2.0, 1e-8  # a loss below the floor is learnt, and counts as the floor
 KINDS = ["skipped", "rolled back", "clipped harder", "throttled", "momentum lowered"]
 
 
@@ -165,7 +165,7 @@ def noise_free(results, base, listed, out):
     verdicts = [f"{sum(t['pass'] for t in of[m].values())} of {len(of[m])}" for m in methods]
     words = (
         f"\nBounds: neither is above {TWICE:g} times that of {base}. What is not within its bound is bold. Losses below {FLOOR:g} count as "
-        f"{FLOOR:g}: float32's rounding.\n"
+        f"{FLOOR:g}: what is below is a matter of chance.\n"
     )
     title = f"Tasks without noise, {listed} list: largest loss after step 300 (mean of the last 100), geometric mean over seeds"
     yield title, table(["task"] + methods, losses)

@@ -116,7 +116,7 @@ class Regression : public Model {
     if (!rare_seen_) return {};
     return (1 - weight_.select(1, kFeatures - 1)).square().sum();
   }
-  static constexpr std::int64_t kFeatures = 17;
+  static constexpr std::int64_t kFeatures = 65;
 
  private:
   Tensor weight_;
@@ -127,7 +127,7 @@ class RareDomain : public Rows {
  public:
   explicit RareDomain(c10::Device device)
       : Rows(normal({kRows, Regression::kFeatures}, 21), 0.1 * normal({kRows, 1}, 22), device) {
-    y_ += x_.slice(1, 0, -1).sum(1, true) * 0.25;
+    y_ += x_.slice(1, 0, -1).sum(1, true) * 0.125;
     lr = 0.016;
     weight_decay = 0;
   }

@@ -54,7 +54,7 @@ class Results:
         self.events = [r for r in every if "event" in r]
         self.noise_free = [r for r in every if "largest_after_300" in r]
         self.runs = runs = [r for r in every if "event" not in r and "largest_after_300" not in r]
-        self.ours = [m for m in in_order(r["method"] for r in every) if m not in METHODS or m.startswith("agmohd")]
+        self.ours = [m for m in in_order(r["method"] for r in every) if m not in CALM or m.startswith("agmohd")]
         self.clean = {
             (setting(r), r["method"], r["seed"]): r for r in runs if "fault" not in r and r["lr"] == r["reference_lr"]
         }
