@@ -15,12 +15,15 @@ namespace agmohd::hindrance {
 /// is clipped below it: a large gradient that comes back every so many steps is the data's, and is
 /// accepted after about seven times.
 ///
-/// Above 9 sigma a step is skipped (OLMo), but only while LossSpike, which must stand before it in
-/// a Detectors, finds the loss high, and at most 25 times in a row; 10 applied steps pay for one
-/// more. Without that evidence a clip is as safe, and loses nothing. After the last skip, or when
-/// LossSpike accepts a level of the loss, it is a change of regime: the statistics move there, and
-/// for 20 steps nothing is skipped. A single tensor is clipped in the same way, with an allowance
-/// of its own, but only from 6 sigma on: a lower bound there gave nearly all false alarms.
+/// Above 9 sigma an explosion is severe. Severe steps in a row are skipped (OLMo), from the second
+/// on, while LossSpike, which must stand before it in a Detectors, finds the loss high: at most 25
+/// in a row, and 10 other steps pay for one more. A single one, or one with an ordinary loss, is
+/// clipped: that is as safe, and loses nothing. After those 25, after 5 severe ones with an
+/// ordinary loss, or when LossSpike accepts a level of the loss, it is a change of regime: the
+/// statistics move there, and for 20 steps nothing is skipped.
+///
+/// A single tensor is clipped in the same way, with an allowance of its own, but only from 6 sigma
+/// on: a lower bound there gave nearly all false alarms.
 struct Explosion {
   struct Options {};
   struct Memory {
