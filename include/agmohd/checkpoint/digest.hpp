@@ -78,12 +78,13 @@ class Contents {
   /// All that an archive has below `path`, its own place.
   void add(const std::string& path, torch::serialize::InputArchive& archive) {
     for (const std::string& key : archive.keys()) {
+      const std::string place = std::string(path).append("/").append(key);
       torch::serialize::InputArchive nested;
       c10::IValue value;
       if (archive.try_read(key, nested)) {
-        add(path + "/" + key, nested);
+        add(place, nested);
       } else if (archive.try_read(key, value)) {
-        add(path + "/" + key, value);
+        add(place, value);
       }
     }
   }

@@ -76,7 +76,9 @@ class Warnings {
     steps_ += 1;
     losses_ += loss ? 1 : 0;
     if constexpr (detail::LossKinds<typename Recipe::Hindrance>::off) {
-      if (losses_ == 0 && ++without_loss_ == 100) TORCH_WARN("agmohd: in 100 steps ", no_loss());
+      if (losses_ == 0 && ++without_loss_ == 100) {
+        TORCH_WARN("agmohd: in 100 steps ", no_loss());
+      }
     }
     if constexpr (Options<Recipe>::has("total_steps")) {
       if (!beyond_) warn_beyond(settings.shared.schedule);
