@@ -280,9 +280,6 @@ class Binder {
                                       const Settings<Recipe>& settings, bool with_gradient) {
     std::vector<Adoption<Recipe>> all = candidates(groups, states, settings, with_gradient);
     for (Adoption<Recipe>& a : all) a.lane = lanes_.of(a.param.device(), settings);
-    std::erase_if(all, [this](const Adoption<Recipe>& a) {
-      return a.ref.resting() && !lanes_[a.lane].executor->takes_resting();
-    });
     Waves waves;
     for (Adoption<Recipe>& a : all) {
       a.plan(lanes_[a.lane].executor, settings);
