@@ -52,10 +52,12 @@ class StepTable {
   StepTable(const Gpu& gpu, const Tuning& tuning, int multiprocessors)
       : gpu_(gpu), tuning_(tuning), multiprocessors_(multiprocessors) {}
 
-  /// Room for `refs`, in pinned memory too, so that a capture can write the table.
+  /// Room for `refs` and for any part of them, in pinned memory too, so that a capture can write
+  /// the table.
   void reserve(const Refs& refs) {
     plan(refs);
-    allocate();
+    // A part of them may be so few that blocks share pages.
+    allocate(std::min(pages_.size(), most_few()) * std::size_t(pieces_));
     if (!pinned_ || pinned_->bytes() < buffer_.bytes()) pinned_.emplace(gpu_, buffer_.bytes());
   }
   /// Whether the pages are those of tensors with these shapes.
@@ -174,7 +176,7 @@ class StepTable {
       first_page += reduction::pages(ref.numel);
     }
     // Where there are fewer pages than multiprocessors, several blocks of the sweep share one.
-    few_ = count <= std::min<std::int64_t>(multiprocessors_, reduction::kMostSamples);
+    few_ = std::size_t(count) <= most_few();
     for (Run& run : runs_) shape(run);
     split_ = 1;
     pieces_ = int((largest + 4 * reduction::kWarp - 1) / (4 * reduction::kWarp));
@@ -225,6 +227,10 @@ class StepTable {
     }
     resting_runs_.back().pages += add_pages(tensor, ref.numel);
   }
+  /// Fewer pages than that are shared by blocks.
+  std::size_t most_few() const {
+    return std::size_t(std::min<std::int64_t>(multiprocessors_, reduction::kMostSamples));
+  }
   void shape(Run& run) const {
     const std::int64_t average = run.elements / run.pages;
     run.tiny = !few_ && average < tuning_.tiny_page;
@@ -261,10 +267,11 @@ class StepTable {
     }
   };
 
-  void allocate() {
-    const std::size_t swept = !Recipe::watched ? 0
-                              : split_ > 1     ? pages_.size() * std::size_t(pieces_)
-                                               : std::size_t(reduction::kMostSamples);
+  /// `pieces`: of pages that are shared by blocks, at least.
+  void allocate(std::size_t pieces = 0) {
+    if (split_ > 1) pieces = std::max(pieces, std::size_t(working_pages_) * std::size_t(pieces_));
+    const std::size_t swept =
+        Recipe::watched ? std::max(pieces, std::size_t(reduction::kMostSamples)) : 0;
     if (buffer_.data() != nullptr && shapes_.size() <= at_.tensor_room &&
         pages_.size() <= at_.page_room && swept <= at_.swept_room) {
       return;
