@@ -350,6 +350,7 @@ TYPED_TEST(Rules, ErrorsChangeNothing) {
   write_bytes(this->path_, whole);
   agmohd::load_python(*mine.optimizer, this->path_);
   EXPECT_FALSE(mine.content() == before);
+  expect_error([&] { agmohd::load(*mine.optimizer, this->path_); }, {this->path_, "load_python"});
 }
 
 TEST_F(Python, RecipesWithTheRuleReadIt) {
