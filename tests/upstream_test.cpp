@@ -391,7 +391,8 @@ TYPED_TEST(Upstream, WhatBelongsToTheOptimizerMayChangeAfterAGroupWasAdded) {
     // A group's own is refused as before.
     static_cast<torch::optim::Optimizer&>(optimizer).add_param_group(Group(
         {params[2]}, std::make_unique<typename F::Options>(typename F::Options().max_norm(7))));
-    if (optimizer.param_groups().size() == 3U) {
+    const auto& own = static_cast<typename F::Options&>(optimizer.param_groups()[2].options());
+    if (own.max_norm() == 7) {  // LibTorch 2.15 leaves it out
       EXPECT_THROW(optimizer.step(), c10::Error);
     }
   } else {
