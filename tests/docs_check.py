@@ -26,6 +26,11 @@ import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROJECTS = {"README.md", "docs/existing_project.md", "docs/cuda.md", "docs/policies.md"}
+SHOWN = {  # files that a page shows, word for word
+    "README.md": ["examples/hello/main.cpp"],
+    "docs/policies.md": ["examples/own_policies/own_policies.hpp", "examples/own_policies/main.cpp"],
+    "docs/resuming.md": ["examples/resuming/main.cpp"],
+}
 WHOLE_FILES = ("examples/**/*.[ch]pp", "tests/*.[ch]pp")
 TESTS = ("tests/*.cpp",)
 PYTHON = ("examples/**/*.py", "tests/*.py", "python/**/*.py")
@@ -261,6 +266,11 @@ def check():
             body = re.sub(r"\A//[^\n]*\n", "", block.body)
             if not all(any(stands_in(part, lines) for lines in tests) for part in paragraphs(body)):
                 problems.append(f"{where}: a paragraph of this test stands in no file of tests/")
+    for page, files in SHOWN.items():
+        shown = {without_head(block.code) for block in everything if block.page == page}
+        for file in files:
+            if without_head((ROOT / file).read_text()) not in shown:
+                problems.append(f"{page}: no block is {file}")
     names = {block.name for block in everything if block.name}
     for block in ours:
         for include in block.includes:
