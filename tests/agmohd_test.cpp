@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "cuda_recipes.hpp"
+#include "ready_made.hpp"
 
 namespace {
 
@@ -527,6 +528,65 @@ void snapshots_survive_a_checkpoint(at::Device device, bool on_host = false) {
   }
 }
 
+/// A rollback brings back all that a snapshot has, and a snapshot has all that was ever updated,
+/// whether or not they have gradients in those very steps.
+void snapshots_have_parameters_that_rest(at::Device device, at::ScalarType dtype,
+                                         bool reference = false, bool on_host = false) {
+  // Of the steps from 0: snapshots end 9, 19, 29 and 39, the rollback is in 52.
+  const auto has_gradient = [](std::size_t i, int t) {
+    switch (i) {
+      case 1:
+        return t != 52;
+      case 2:
+        return t != 39;
+      case 3:
+        return t < 5;
+      case 4:
+        return t < 35;
+      default:
+        return true;
+    }
+  };
+  const auto parameters = [&] {
+    torch::manual_seed(1);
+    Tensors out;
+    for (const std::int64_t n : {17000, 2000, 7, 300, 1000}) {
+      out.push_back(torch::randn({n}).to(device, dtype).requires_grad_());
+    }
+    const Tensor whole = torch::randn({6, 8}).to(device, dtype);
+    out.push_back(whole.slice(1, 0, 4).requires_grad_());  // rests not dense
+    return out;
+  };
+  const auto step = [&](AGMOHD& optimizer, const Tensors& params, int t, bool bad) {
+    torch::manual_seed(std::uint64_t(100 + t));
+    for (std::size_t i = 0; i < params.size(); ++i) {
+      const Tensor g = 0.5 / std::sqrt(20000.0) * torch::randn(params[i].sizes());
+      const bool given = has_gradient(i, t) && (i != 5 || (t != 39 && t != 52));
+      params[i].mutable_grad() = given ? g.to(device, dtype) : Tensor();
+    }
+    optimizer.step(torch::full({}, bad ? std::nan("") : 3.0 / (1.0 + 0.01 * t)));
+  };
+  const Tensors a = parameters(), b = parameters();
+  AGMOHD hit(a, with_snapshots(on_host)), spared(b, with_snapshots());
+  if (reference) hit.use_reference_lane(), spared.use_reference_lane();
+  const auto state_of = [](AGMOHD& optimizer, const Tensor& p) -> agmohd::AGMOHDParamState& {
+    return dynamic_cast<agmohd::AGMOHDParamState&>(*optimizer.state().at(p.unsafeGetTensorImpl()));
+  };
+  for (int t = 0; t < 80; ++t) {
+    step(hit, a, t, t >= 45 && t < 53);
+    if (t < 40 || t > 52) step(spared, b, t, false);
+    if (t != 52 && t != 79) continue;
+    ASSERT_EQ(hit.tally().count[agmohd::Tally::rollback], 1);
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      EXPECT_TRUE(torch::equal(a[i], b[i])) << i << ", step " << t;
+      const auto &x = state_of(hit, a[i]), &y = state_of(spared, b[i]);
+      EXPECT_TRUE(torch::equal(x.exp_avg(), y.exp_avg())) << i << ", step " << t;
+      EXPECT_TRUE(torch::equal(x.exp_avg_sq(), y.exp_avg_sq())) << i << ", step " << t;
+      EXPECT_EQ(x.step(), y.step()) << i << ", step " << t;
+    }
+  }
+}
+
 /// A snapshot has the tensors that were there; a tensor of another shape is not in it.
 void snapshots_follow_the_parameters(at::Device device) {
   const Tensors a = parameters(device);
@@ -630,6 +690,12 @@ TEST(Agmohd, ABrokenSnapshotIsNotTheEnd) {
 TEST(Agmohd, SwapsBack) { swaps_back(at::kCPU); }
 TEST(Agmohd, SnapshotsSurviveACheckpoint) { snapshots_survive_a_checkpoint(at::kCPU); }
 TEST(Agmohd, SnapshotsFollowTheParameters) { snapshots_follow_the_parameters(at::kCPU); }
+
+TEST(Agmohd, SnapshotsHaveParametersThatRest) {
+  snapshots_have_parameters_that_rest(at::kCPU, at::kFloat);
+  snapshots_have_parameters_that_rest(at::kCPU, at::kBFloat16);
+  snapshots_have_parameters_that_rest(at::kCPU, at::kFloat, /*reference=*/true);
+}
 
 TEST(Agmohd, TheLossArrivesInThreeWays) {
   for (int way = 0; way < 4; ++way) {
@@ -900,6 +966,13 @@ TEST_F(AgmohdCuda, SwapsBack) { swaps_back(at::kCUDA); }
 TEST_F(AgmohdCuda, SnapshotsSurviveACheckpoint) {
   snapshots_survive_a_checkpoint(at::kCUDA);
   snapshots_survive_a_checkpoint(at::kCUDA, /*on_host=*/true);
+}
+TEST_F(AgmohdCuda, SnapshotsHaveParametersThatRest) {
+  for (const auto dtype : {at::kFloat, at::kDouble, at::kBFloat16, at::kHalf}) {
+    snapshots_have_parameters_that_rest(at::kCUDA, dtype);
+  }
+  snapshots_have_parameters_that_rest(at::kCUDA, at::kFloat, /*reference=*/true);
+  snapshots_have_parameters_that_rest(at::kCUDA, at::kFloat, /*reference=*/false, /*on_host=*/true);
 }
 TEST_F(AgmohdCuda, SnapshotsFollowTheParameters) { snapshots_follow_the_parameters(at::kCUDA); }
 

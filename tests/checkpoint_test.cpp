@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "checkpoints/runs.hpp"
+#include "ready_made.hpp"
 
 namespace {
 

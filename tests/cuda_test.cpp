@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "cuda_recipes.hpp"
+#include "ready_made.hpp"
 
 namespace {
 

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "ready_made.hpp"
+
 namespace {
 
 using torch::Tensor;

@@ -10,6 +10,8 @@
 #include <sstream>
 #include <vector>
 
+#include "ready_made.hpp"
+
 namespace {
 
 using torch::Tensor;

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "golden/recipes.hpp"
+#include "ready_made.hpp"
 
 namespace {
 

@@ -19,6 +19,8 @@
 #include <utility>
 #include <vector>
 
+#include "ready_made.hpp"
+
 namespace {
 
 using torch::Tensor;
@@ -347,64 +349,6 @@ TEST(States, CopiesHaveTensorsOfTheirOwn) {
 }
 
 // ---- Snapshots
-
-/// A rollback brings back all that a snapshot has, and a snapshot has all that was ever updated,
-/// whether or not they have gradients in those very steps.
-TEST(Snapshots, HaveParametersThatRest) {
-  // Of the steps from 0: snapshots end 9, 19, 29 and 39, the rollback is in 52.
-  const auto has_gradient = [](std::size_t i, int t) {
-    switch (i) {
-      case 1:
-        return t != 52;
-      case 2:
-        return t != 39;
-      case 3:
-        return t < 5;
-      case 4:
-        return t < 35;
-      default:
-        return true;
-    }
-  };
-  const auto parameters = [] {
-    torch::manual_seed(1);
-    Tensors out;
-    for (const std::int64_t n : {17000, 2000, 7, 300, 1000}) {
-      out.push_back(torch::randn({n}).requires_grad_());
-    }
-    out.push_back(leaf(torch::randn({6, 8}).slice(1, 0, 4)));  // rests not dense
-    return out;
-  };
-  const auto options =
-      agmohd::AGMOHDOptions(1e-3).weight_decay(0.1).snapshots(true).snapshot_every(10);
-  const auto step = [&](agmohd::AGMOHD& optimizer, const Tensors& params, int t, bool bad) {
-    torch::manual_seed(std::uint64_t(100 + t));
-    for (std::size_t i = 0; i < params.size(); ++i) {
-      const Tensor g = 0.5 / std::sqrt(20000.0) * torch::randn(params[i].sizes());
-      const bool given = has_gradient(i, t) && (i != 5 || (t != 39 && t != 52));
-      params[i].mutable_grad() = given ? g : Tensor();
-    }
-    optimizer.step(torch::full({}, bad ? std::nan("") : 3.0 / (1.0 + 0.01 * t)));
-  };
-  for (const bool reference : {false, true}) {
-    const Tensors a = parameters(), b = parameters();
-    agmohd::AGMOHD hit(a, options), spared(b, options);
-    if (reference) hit.use_reference_lane(), spared.use_reference_lane();
-    for (int t = 0; t < 80; ++t) {
-      step(hit, a, t, t >= 45 && t < 53);
-      if (t < 40 || t > 52) step(spared, b, t, false);
-      if (t != 52 && t != 79) continue;
-      ASSERT_EQ(hit.tally().count[agmohd::Tally::rollback], 1);
-      for (std::size_t i = 0; i < a.size(); ++i) {
-        EXPECT_TRUE(torch::equal(a[i], b[i])) << i << ", step " << t << reference;
-        const auto& x = state_of<agmohd::AGMOHD::ParamState>(hit, a[i]);
-        const auto& y = state_of<agmohd::AGMOHD::ParamState>(spared, b[i]);
-        EXPECT_TRUE(torch::equal(x.exp_avg(), y.exp_avg())) << i << ", step " << t << reference;
-        EXPECT_EQ(x.step(), y.step()) << i << ", step " << t << reference;
-      }
-    }
-  }
-}
 
 // ---- Memory that runs out
 

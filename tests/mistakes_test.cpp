@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "ready_made.hpp"
+
 namespace {
 
 namespace gradient = agmohd::gradient;

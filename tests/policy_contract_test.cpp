@@ -12,6 +12,7 @@
 
 #include "../examples/own_policies/own_policies.hpp"
 #include "contract.hpp"
+#include "ready_made.hpp"
 
 namespace {
 

@@ -26,6 +26,8 @@
 #include <utility>
 #include <vector>
 
+#include "ready_made.hpp"
+
 namespace {
 
 using namespace agmohd;

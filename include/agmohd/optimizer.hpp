@@ -14,9 +14,11 @@
 #include <concepts>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -68,8 +70,9 @@ class Optimizer {  // agmohd::Optimizer is a template: a function that takes any
 /// An optimizer made of the policies of a recipe, used as any torch::optim::Optimizer. Parameters
 /// are float32, float64, bfloat16 or float16, of any shape and strides, on any mix of devices;
 /// computing is float32 (float64 for float64), and so is state unless the recipe's storage says
-/// otherwise. Gradients are read, never written. Errors
-/// are c10::Error and leave optimizer and parameters as they were.
+/// otherwise. What neither has nor requires a gradient may be any tensor. A parameter that a group
+/// lists twice is updated once a step. Gradients are read, never written. Errors are c10::Error and
+/// leave optimizer and parameters as they were.
 ///
 /// Through a torch::optim::Optimizer& everything works but add_param_group with options on
 /// LibTorch 2.15, which drops the options of every optimizer that is not its own before this class
@@ -91,10 +94,6 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
   explicit Optimizer(const std::vector<ParamGroup>& groups, Options defaults = {})
       : torch::optim::Optimizer(std::vector<ParamGroup>{},
                                 std::make_unique<Options>(std::move(defaults))) {
-    TORCH_CHECK(!groups.empty(), "agmohd: the optimizer got an empty list of parameter groups");
-    std::size_t parameters = 0;
-    for (const ParamGroup& group : groups) parameters += group.params().size();
-    TORCH_CHECK(parameters > 0, "agmohd: the optimizer got an empty parameter list");
     with_c10_errors("the optimizer's options", [&] { check_shared(options()); });
     with_c10_errors("the optimizer's options", [&] { check_group(options()); });
     for (const ParamGroup& group : groups) add_param_group(group);
@@ -121,8 +120,8 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     Options merged = options();
     with_c10_errors(where, [&] {
       if (group.has_options()) {
-        const auto* given = dynamic_cast<const Options*>(&group.options());
-        if (given == nullptr) {
+        const std::optional<Options> given = Options::from(group.options());
+        if (!given) {
           throw std::invalid_argument("its options are not the Options of this optimizer, " +
                                       Recipe::name());
         }
@@ -131,16 +130,16 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
       merged.inherit(options());
       check_group(merged);
     });
-    std::unordered_set<const c10::TensorImpl*> seen;
-    for (const ParamGroup& other : param_groups_) {
-      for (const at::Tensor& param : other.params()) seen.insert(param.unsafeGetTensorImpl());
+    FirstPlaces places;
+    for (std::size_t g = 0; g < param_groups_.size(); ++g) {
+      for (std::size_t i = 0; i < param_groups_[g].params().size(); ++i) {
+        places.add(param_groups_[g].params()[i], {g, i});
+      }
     }
     for (std::size_t i = 0; i < group.params().size(); ++i) {
       const Place place{param_groups_.size(), i};
       validate_param(group.params()[i], place);
-      TORCH_CHECK(seen.insert(group.params()[i].unsafeGetTensorImpl()).second, detail::classic,
-                  "agmohd: some parameters appear in more than one parameter group: ", place,
-                  " is already a parameter of this optimizer");
+      places.add(group.params()[i], place);
     }
     param_groups_.emplace_back(group.params(), std::make_unique<Options>(merged));
   }
@@ -341,6 +340,14 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
                       });
   }
 
+  /// A program may have given a group torch.optim's options of the same rule.
+  static void take_stock_options(ParamGroup& group) {
+    if (!group.has_options() || dynamic_cast<const Options*>(&group.options()) != nullptr) return;
+    if (auto ours = Options::from(group.options())) {
+      group.set_options(std::make_unique<Options>(std::move(*ours)));
+    }
+  }
+
   /// The host's options are the truth: compares them with what the executors have, checks and
   /// passes on what changed.
   void refresh_settings() {
@@ -348,6 +355,7 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     scratch_.groups.clear();
     bool misplaced = false;
     for (std::size_t g = 0; g < param_groups_.size(); ++g) {
+      take_stock_options(param_groups_[g]);
       Options& group = options_of<Recipe>(param_groups_[g], g);
       if (!group.inherited()) {  // added through the base class
         with_c10_errors("group " + std::to_string(g), [&] { group.inherit(options()); });
@@ -455,11 +463,12 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
   std::string worst(const char* did, std::int64_t (ParamState::*count)() const) const {
     std::int64_t most = 0, tensors = 0;
     std::string name;
+    std::unordered_set<const ParamState*> seen;
     for (std::size_t g = 0; g < param_groups_.size(); ++g) {
       for (std::size_t i = 0; i < param_groups_[g].params().size(); ++i) {
         const at::Tensor& param = param_groups_[g].params()[i];
         const auto* const state = find_state<Recipe>(state_, param, Place{g, i});
-        if (state == nullptr) continue;
+        if (state == nullptr || !seen.insert(state).second) continue;
         const std::int64_t times = (state->*count)();
         tensors += times > 0 ? 1 : 0;
         if (times <= most) continue;

@@ -8,21 +8,26 @@
 #include <torch/serialize/archive.h>
 
 #include <bitset>
+#include <concepts>
 #include <cstdint>
 #include <locale>
 #include <map>
+#include <memory>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 #include "checkpoint/report.hpp"
 #include "core/classic.hpp"
 #include "core/named.hpp"
 #include "core/option_table.hpp"
+#include "core/stock_options.hpp"
 #include "recipe.hpp"
 
 namespace agmohd {
@@ -31,8 +36,13 @@ namespace agmohd {
 /// name, with setters that chain as torch.optim's do. The learning rate and the rule's options are
 /// per group; a group's unset ones are those of the optimizer. The others belong to the optimizer
 /// as a whole. A field counts as set if it was given, or if it differs from its default.
+///
+/// Those around SGD, Adam and AdamW are torch.optim's options too: a program may cast them to
+/// torch::optim::AdamWOptions&, and read and set there what torch.optim has.
 template <class Recipe>
-class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> {
+class Options : public detail::Stock<typename Recipe::Rule>::Options {
+  using Stock = detail::Stock<typename Recipe::Rule>;
+  using Base = typename Stock::Options;
   using Table = detail::OptionTable<Recipe>;
   using Values = typename Table::Values;
   static constexpr std::size_t group_count = Table::group_count;
@@ -52,8 +62,25 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   /// Whether a policy of the recipe has an option of that name.
   static constexpr bool has(std::string_view name) { return Table::find(name) < count; }
 
-  Options() = default;
-  Options(double lr) { put<0>(lr); }  // NOLINT: implicit, as in torch.optim
+  Options() : Base(Stock::options()) {
+    each_group_option([this](auto i) { ref<i>(*this) = std::get<i>(fresh()); });
+  }
+  Options(double lr) : Options() { put<0>(lr); }  // NOLINT: implicit, as in torch.optim
+  /// From torch.optim's options of the same rule; those at torch.optim's default are not set.
+  template <std::same_as<Base> Given>
+  requires detail::has_stock<typename Recipe::Rule> Options(const Given& stock)
+      : Options() {  // NOLINT: implicit, as a copy
+    static_cast<Base&>(*this) = stock;
+  }
+
+  /// A group's options, ours or torch.optim's of the same rule; nothing: they are neither.
+  static std::optional<Options> from(const torch::optim::OptimizerOptions& given) {
+    if (const auto* const ours = dynamic_cast<const Options*>(&given)) return *ours;
+    if constexpr (detail::has_stock<typename Recipe::Rule>) {
+      if (typeid(given) == typeid(Base)) return Options(static_cast<const Base&>(given));
+    }
+    return std::nullopt;
+  }
 
   /// An option by name, also for policies of one's own. The reference may be assigned to.
   template <FixedString Name>
@@ -188,7 +215,7 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
       if constexpr (requires { Policy::needs(typename Policy::Options{}, std::string_view{}); }) {
         const auto o = extract<At, Policy>();
         Policy::fields.each([&](const auto& field, auto i) {
-          if (std::get<At + i>(values_) == std::get<At + i>(fresh())) return;
+          if (ref<At + i>(*this) == std::get<At + i>(fresh())) return;
           if (const char* const needs = Policy::needs(o, field.name)) f(field.name, needs);
         });
       }
@@ -213,10 +240,10 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
     inherited_ = true;
     Table::fields.each([&](const auto&, auto i) {
       if (i >= group_count) {
-        std::get<i>(values_) = std::get<i>(fresh());
+        ref<i>(*this) = std::get<i>(fresh());
         given_.reset(i);
       } else if (!is_set<i>()) {
-        std::get<i>(values_) = std::get<i>(defaults.values_);
+        ref<i>(*this) = ref<i>(defaults);
       }
     });
   }
@@ -228,8 +255,7 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   bool has_shared_but(const Options& defaults) const {
     bool any = false;
     Table::fields.each([&](const auto&, auto i) {
-      any = any || (i >= group_count && is_set<i>() &&
-                    std::get<i>(values_) != std::get<i>(defaults.values_));
+      any = any || (i >= group_count && is_set<i>() && ref<i>(*this) != ref<i>(defaults));
     });
     return any;
   }
@@ -237,8 +263,7 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   /// Throws std::invalid_argument if has_shared_but(defaults).
   void require_no_shared(const Options& defaults) const {
     Table::fields.each([&](const auto& f, auto i) {
-      if (i >= group_count && is_set<i>() &&
-          std::get<i>(values_) != std::get<i>(defaults.values_)) {
+      if (i >= group_count && is_set<i>() && ref<i>(*this) != ref<i>(defaults)) {
         throw std::invalid_argument(
             std::string(f.name) +
             " was set for one parameter group, but it belongs to the optimizer as a whole: set it "
@@ -279,18 +304,55 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
     read(archive, group_count, count, "", report);
   }
 
-  friend bool operator==(const Options& a, const Options& b) { return a.values_ == b.values_; }
+  friend bool operator==(const Options& a, const Options& b) {
+    bool same = true;
+    Table::fields.each([&](const auto&, auto i) { same = same && ref<i>(a) == ref<i>(b); });
+    return same;
+  }
 
  private:
+  std::unique_ptr<torch::optim::OptimizerOptions> clone() const override {
+    return std::make_unique<Options>(*this);
+  }
+
+  struct Names {
+    static constexpr std::string_view name(std::size_t at) {
+      std::string_view found;
+      Table::group_fields.each([&](const auto& f, auto i) {
+        if (i == at) found = f.name;
+      });
+      return found;
+    }
+  };
+  /// Where option I is held, in torch.optim's options or beside them. Self: Options or const
+  /// Options.
+  template <std::size_t I, class Self>
+  static auto& ref(Self& self) {
+    if constexpr (I < group_count) {
+      using Held = std::conditional_t<std::is_const_v<Self>, const Base, Base>;
+      const auto member = detail::stock_member<Names, I>(static_cast<Held&>(self));
+      if constexpr (!std::is_null_pointer_v<std::remove_const_t<decltype(member)>>) {
+        return *member;
+      } else {
+        return std::get<I>(self.values_);
+      }
+    } else {
+      return std::get<I>(self.values_);
+    }
+  }
+  template <class F>
+  static void each_group_option(const F& f) {
+    Table::group_fields.each([&](const auto&, auto i) { f(i); });
+  }
   template <std::size_t I>
   const auto& at() const {
     static_assert(I < count, "agmohd: no policy of this recipe has an option of that name");
-    return std::get<(I < count ? I : 0)>(values_);
+    return ref<(I < count ? I : 0)>(*this);
   }
   template <std::size_t I>
   auto& at() {
     static_assert(I < count, "agmohd: no policy of this recipe has an option of that name");
-    return std::get<(I < count ? I : 0)>(values_);
+    return ref<(I < count ? I : 0)>(*this);
   }
   template <std::size_t I>
   Options& put(Value<I> value) {
@@ -302,7 +364,7 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
 
   template <std::size_t I>
   bool is_set() const {
-    return given_[I] || std::get<I>(values_) != std::get<I>(fresh());
+    return given_[I] || ref<I>(*this) != std::get<I>(fresh());
   }
   /// The values of options that nobody touched.
   static const Values& fresh() {
@@ -337,8 +399,7 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   template <std::size_t At, class Policy>
   typename Policy::Options extract() const {
     typename Policy::Options o{};
-    Policy::fields.each(
-        [&](const auto& f, auto i) { f(o) = detail::unheld(std::get<At + i>(values_)); });
+    Policy::fields.each([&](const auto& f, auto i) { f(o) = detail::unheld(ref<At + i>(*this)); });
     return o;
   }
 
@@ -358,7 +419,7 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
   void write(Archive& archive, std::size_t begin, std::size_t end) const {
     Table::fields.each([&](const auto&, auto i) {
       if (i >= begin && i < end) {
-        archive.write(key<i>(begin), c10::IValue(detail::stored(std::get<i>(values_))));
+        archive.write(key<i>(begin), c10::IValue(detail::stored(ref<i>(*this))));
       }
     });
   }
@@ -381,7 +442,7 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
       if (at == found.end()) return;
       using V = std::tuple_element_t<i, Values>;
       const V value = static_cast<V>(at->second.template to<decltype(detail::stored(V{}))>());
-      V& mine = std::get<i>(values_);
+      V& mine = ref<i>(*this);
       if (value != mine && is_set<i>() && !loaded_[i]) {
         report.overridden.push_back(f.name + place + " is " + text(value) + ", not " + text(mine));
       }
@@ -404,7 +465,7 @@ class Options : public torch::optim::OptimizerCloneableOptions<Options<Recipe>> 
     return out.str();
   }
 
-  Values values_ = fresh();
+  Values values_ = fresh();            // of those that torch.optim's options do not hold
   std::bitset<count> given_, loaded_;  // by the program or a checkpoint; by a checkpoint
   bool inherited_ = false;
 };

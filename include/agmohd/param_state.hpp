@@ -73,8 +73,8 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
       : torch::optim::OptimizerCloneableParamState<ParamState>(other),
         record_(without_snapshots(other.record())),  // waits: what is copied then is complete
         slots_(clones(other.slots_)),
-        rule_known_(other.rule_known_),
-        guard_known_(other.guard_known_) {}
+        rule_known_(other.rule_known_ && !other.assigned()),
+        guard_known_(other.guard_known_ && !other.assigned()) {}
   ParamState& operator=(const ParamState& other) {
     if (this == &other) return *this;
     const PerTensor record = without_snapshots(other.record());
@@ -83,20 +83,28 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     slots_ = std::move(slots);
     snapshots_ = {};
     record_ = record;
-    rule_known_ = other.rule_known_;
-    guard_known_ = other.guard_known_;
+    rule_known_ = other.rule_known_ && !other.assigned();
+    guard_known_ = other.guard_known_ && !other.assigned();
+    shown_ = seen_;
     return *this;
   }
   ~ParamState() override { detach(); }
 
   std::int64_t step() const { return record().age; }
+  /// To be assigned or counted up, as torch.optim's; the next step sees it. Take it anew after a
+  /// step.
+  std::int64_t& step() {
+    touch();
+    shown_ = seen_ = record().age;
+    return shown_;
+  }
   /// Sets the number of updates; what else the rule remembers of them follows from it and the
   /// group's options.
   ParamState& step(std::int64_t age) {
     TORCH_CHECK(age >= 0, detail::classic, "agmohd: step = ", age, ", but it must be at least 0");
     detach();
     record_ = PerTensor{};
-    record_.age = age;
+    record_.age = shown_ = seen_ = age;
     rule_known_ = guard_known_ = false;
     return *this;
   }
@@ -111,6 +119,7 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   /// Forgets what hindrance and gradient policies learnt of this parameter, and its snapshots;
   /// waits for the device.
   void forget() {
+    if (assigned()) step(shown_);
     PerTensor record = this->record();
     record.hindrance = {};
     record.gradient = {};
@@ -154,6 +163,16 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
 // clang-format on
 #undef AGMOHD_SLOT
 
+  /// Equal steps and equal tensors under each name, as of torch.optim's states; waits for the
+  /// device.
+  friend bool operator==(const ParamState& a, const ParamState& b) {
+    const auto same = [](const at::Tensor& x, const at::Tensor& y) {
+      return x.defined() == y.defined() && (!x.defined() || at::equal(x, y));
+    };
+    return a.step() == b.step() &&
+           std::equal(a.slots_.begin(), a.slots_.end(), b.slots_.begin(), same);
+  }
+
   void serialize(torch::serialize::OutputArchive& archive) const override { write(archive); }
   /// Into anything with write(key, value).
   template <class Archive>
@@ -166,20 +185,22 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
       archive.write(Recipe::Rule::slot_names[i], c10::IValue(compact(slots_[i])));
     }
     if constexpr (ruled) {
-      if (rule_known_) archive.write("agmohd_memory", to_value(record.rule, of_rule));
+      if (rule_known_ && !assigned())
+        archive.write("agmohd_memory", to_value(record.rule, OfRule{}));
     }
     if constexpr (guarded) {
-      if (guard_known_) archive.write("agmohd_guard", to_value(record.guard, of_rule));
+      if (guard_known_ && !assigned())
+        archive.write("agmohd_guard", to_value(record.guard, OfRule{}));
     }
     if constexpr (watched) {
-      archive.write("agmohd_hindrance", to_value(record.hindrance, of_hindrance));
+      archive.write("agmohd_hindrance", to_value(record.hindrance, OfHindrance{}));
     }
     if constexpr (remembered) {
-      archive.write("agmohd_gradient", to_value(record.gradient, of_gradient));
+      archive.write("agmohd_gradient", to_value(record.gradient, OfGradient{}));
     }
     if constexpr (Recipe::heals) {
       if (!has_snapshots()) return;
-      archive.write("agmohd_snapshots", to_value(record.snapshots, of_snapshots));
+      archive.write("agmohd_snapshots", to_value(record.snapshots, OfSnapshots{}));
       for_each_snapshot([&](const std::string& key, const at::Tensor& kept) {
         if (kept.defined()) archive.write(key, c10::IValue(compact(kept)));
       });
@@ -194,6 +215,7 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   void read(torch::serialize::InputArchive& archive, checkpoint::Report& report) {
     detach();
     record_ = PerTensor{};
+    shown_ = seen_;
     rule_known_ = guard_known_ = false;
     for (std::size_t i = 0; i < count; ++i) {
       c10::IValue value;
@@ -213,13 +235,13 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
       checkpoint::from_value(value, key, memory, each, report);
       return true;
     };
-    if constexpr (ruled) rule_known_ = part("agmohd_memory", record_.rule, of_rule);
-    if constexpr (guarded) guard_known_ = part("agmohd_guard", record_.guard, of_rule);
-    if constexpr (watched) part("agmohd_hindrance", record_.hindrance, of_hindrance);
-    if constexpr (remembered) part("agmohd_gradient", record_.gradient, of_gradient);
+    if constexpr (ruled) rule_known_ = part("agmohd_memory", record_.rule, OfRule{});
+    if constexpr (guarded) guard_known_ = part("agmohd_guard", record_.guard, OfRule{});
+    if constexpr (watched) part("agmohd_hindrance", record_.hindrance, OfHindrance{});
+    if constexpr (remembered) part("agmohd_gradient", record_.gradient, OfGradient{});
     if constexpr (Recipe::heals) {
       snapshots_ = {};
-      if (!part("agmohd_snapshots", record_.snapshots, of_snapshots)) return;
+      if (!part("agmohd_snapshots", record_.snapshots, OfSnapshots{})) return;
       for_each_snapshot([&](const std::string& key, at::Tensor& kept) {
         if (archive.try_read(key, value)) kept = within_storage(value.toTensor());
       });
@@ -251,18 +273,25 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   template <class>
   friend struct Adoption;
 
-  // The memories of a checkpoint.
-  static constexpr auto of_rule = [](auto& m, const auto& leaf) {
-    checkpoint::each_member("", m, leaf);
+  // The memories of a checkpoint, for checkpoint::to_value() and from_value(). Not lambdas: their
+  // types would keep this class from being instantiated elsewhere ("extern template").
+  struct OfRule {
+    void operator()(auto& m, const auto& leaf) const { checkpoint::each_member("", m, leaf); }
   };
-  static constexpr auto of_hindrance = [](auto& m, const auto& leaf) {
-    checkpoint::Memories<Recipe>::hindrance(m, leaf);
+  struct OfHindrance {
+    void operator()(auto& m, const auto& leaf) const {
+      checkpoint::Memories<Recipe>::hindrance(m, leaf);
+    }
   };
-  static constexpr auto of_gradient = [](auto& m, const auto& leaf) {
-    checkpoint::Memories<Recipe>::gradient(m, leaf);
+  struct OfGradient {
+    void operator()(auto& m, const auto& leaf) const {
+      checkpoint::Memories<Recipe>::gradient(m, leaf);
+    }
   };
-  static constexpr auto of_snapshots = [](auto& m, const auto& leaf) {
-    checkpoint::Memories<Recipe>::snapshots(m, leaf);
+  struct OfSnapshots {
+    void operator()(auto& m, const auto& leaf) const {
+      checkpoint::Memories<Recipe>::snapshots(m, leaf);
+    }
   };
   /// Version 0.1 wrote bytes. Those of rules and guards have not changed since; others begin anew.
   template <class M>
@@ -329,12 +358,19 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   }
 
   bool attached() const { return executor_ != nullptr; }
-  PerTensor record() const { return attached() ? executor_->read_record(index_) : record_; }
+  PerTensor record() const {
+    if (!assigned()) return attached() ? executor_->read_record(index_) : record_;
+    PerTensor anew{};
+    anew.age = shown_;
+    return anew;
+  }
+  /// Whether a program set the reference that step() gave it.
+  bool assigned() const { return shown_ != seen_; }
   /// The record with the memory of the rule and its guard filled in where only the age is known.
   PerTensor complete_record(const typename Recipe::Rule::Options& options) const {
     PerTensor record = this->record();
-    if (attached()) return record;
-    if (!rule_known_) {
+    if (attached() && !assigned()) return record;
+    if (!rule_known_ || assigned()) {
       if constexpr (requires { Recipe::Rule::without_step; }) {
         const auto defined = [](const at::Tensor& slot) { return slot.defined(); };
         if (record.age == 0 && std::any_of(slots_.begin(), slots_.end(), defined)) record.age = 1;
@@ -342,7 +378,8 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
       record.rule = Recipe::Rule::restore(options, record.age);
     }
     if constexpr (Recipe::guards) {
-      if (!guard_known_) record.guard = Recipe::Rule::Guard::restore(options, record.age);
+      if (!guard_known_ || assigned())
+        record.guard = Recipe::Rule::Guard::restore(options, record.age);
     }
     return record;
   }
@@ -352,6 +389,7 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     executor_ = std::move(executor);
     index_ = position;
     changed_ = std::move(changed);
+    shown_ = seen_;
     rule_known_ = guard_known_ = true;
   }
   /// Before snapshots in the host's memory go: unlike the device's, others may get it at once,
@@ -383,6 +421,7 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   std::shared_ptr<Executor<Recipe>> executor_;  // holds the record while attached
   std::int32_t index_ = 0;
   std::shared_ptr<bool> changed_;
+  std::int64_t shown_ = 0, seen_ = 0;  // what step() last gave out, and was then
 };
 
 /// A state that a program may have put into the map.

@@ -7,10 +7,12 @@
 #include <torch/serialize/archive.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <type_traits>
-#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -65,6 +67,7 @@ void write(torch::serialize::OutputArchive& archive, const Written<Recipe>& from
   Contents contents;
   Writer states(archive, contents, "state"), groups(archive, contents, "param_groups");
   groups.write_count("param_groups/size", from.groups.size());
+  std::unordered_set<const ParamState<Recipe>*> written;  // a parameter may be listed twice
   for (std::size_t g = 0; g < from.groups.size(); ++g) {
     const std::string number = std::to_string(g);
     Writer group = groups.nested("param_groups/" + number), options = group.nested("options");
@@ -73,7 +76,7 @@ void write(torch::serialize::OutputArchive& archive, const Written<Recipe>& from
     for (std::size_t i = 0; i < params.size(); ++i) {
       group.write("params/" + std::to_string(i), c10::IValue(key_of(params[i])));
       const auto* const found = find_state<Recipe>(from.states, params[i], Place{g, i});
-      if (found == nullptr) continue;
+      if (found == nullptr || !written.insert(found).second) continue;
       Writer state = states.nested(key_of(params[i]));
       found->write(state);
       states.write(key_of(params[i]), state);
@@ -156,6 +159,84 @@ void read_own(torch::serialize::InputArchive& own, Loaded<Recipe>& out) {
   out.options.read_shared(options, out.report);
 }
 
+/// Gives a tensor of a state storage of its own: what was read may be shared, or used for another
+/// load.
+inline void take(at::Tensor& x, const at::Tensor& param, const char* name, Place place,
+                 at::Device device) {
+  validate_slot(x, param, name, place);
+  if (x.defined()) x = x.detach().to(device, /*non_blocking=*/false, /*copy=*/true);
+}
+
+/// Reads an archive of LibTorch before 1.5, which had no groups: lists of the states' tensors in
+/// the order of the parameters. False: it is none.
+template <class Recipe>
+bool read_before_1_5(torch::serialize::InputArchive& archive,
+                     const std::vector<torch::optim::OptimizerParamGroup>& current,
+                     Loaded<Recipe>& out) {
+  const std::map<std::string_view, const char*> lists{
+      {"momentum_buffer", "momentum_buffers"},
+      {"exp_avg", "exp_average_buffers"},
+      {"exp_avg_sq", "exp_average_sq_buffers"},
+      {"max_exp_avg_sq", "max_exp_average_sq_buffers"}};
+  const auto list_of = [&](const std::string& name) {
+    std::vector<at::Tensor> list;
+    at::Tensor number;
+    if (!archive.try_read(name + "/size", number)) return list;
+    const std::int64_t size = read_count(archive, (name + "/size").c_str());
+    TORCH_CHECK(
+        !current.empty() && size >= 0 && size <= std::int64_t(current.front().params().size()),
+        detail::classic, "agmohd: the checkpoint, of LibTorch before 1.5, has ", size, " ", name,
+        ", but the first group of this optimizer has ",
+        current.empty() ? 0 : current.front().params().size(), " parameters");
+    for (std::int64_t i = 0; i < size; ++i) {
+      at::Tensor tensor;  // read() writes into one that is defined
+      archive.read(name + "/" + std::to_string(i), tensor, /*is_buffer=*/true);
+      list.push_back(within_storage(tensor));
+    }
+    return list;
+  };
+  bool any = false;
+  for (const char* const slot : Recipe::Rule::slot_names) {
+    const auto old = lists.find(slot);
+    at::Tensor size;
+    any = any || (old != lists.end() && archive.try_read(std::string(old->second) + "/size", size));
+  }
+  if (!any) return false;
+  for (std::size_t g = 0; g < current.size(); ++g) {
+    out.groups.push_back(options_of<Recipe>(current[g], g));
+  }
+  const auto state_of = [&](std::size_t i) -> ParamState<Recipe>& {
+    while (out.states.size() <= i) {
+      out.states.emplace_back(current.front().params()[out.states.size()].unsafeGetTensorImpl(),
+                              std::make_unique<ParamState<Recipe>>());
+    }
+    return *out.states[i].second;
+  };
+  const std::vector<at::Tensor> steps = list_of("step_buffers");
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    TORCH_CHECK(steps[i].numel() == 1, "agmohd: the checkpoint is damaged: step_buffers/", i,
+                " is not a number");
+    const auto step = steps[i].template item<std::int64_t>();
+    state_of(i).step(step);
+    out.memory.updates = std::max(out.memory.updates, step);
+  }
+  for (std::size_t j = 0; j < Recipe::Rule::slot_names.size(); ++j) {
+    const char* const name = Recipe::Rule::slot_names[j];
+    const auto old = lists.find(name);
+    if (old == lists.end()) continue;
+    std::vector<at::Tensor> list = list_of(old->second);
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      const at::Tensor& param = current.front().params()[i];
+      take(list[i], param, name, Place{0, i}, param.device());
+      state_of(i).for_each_slot([&](std::size_t k, at::Tensor& slot) {
+        if (k == j) slot = list[i];
+      });
+    }
+  }
+  out.report.before_1_5 = true;
+  return true;
+}
+
 /// Reads a whole archive against the groups of an optimizer. Throws c10::Error and changes nothing.
 template <class Recipe>
 Loaded<Recipe> read(torch::serialize::InputArchive& archive,
@@ -173,6 +254,10 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
   }
 
   InputArchive groups, states;
+  c10::IValue version;
+  if (!archive.try_read("pytorch_version", version) && read_before_1_5(archive, current, out)) {
+    return out;
+  }
   TORCH_CHECK(archive.try_read("param_groups", groups) && archive.try_read("state", states),
               "agmohd: the archive does not hold the state of an optimizer (no param_groups and "
               "state in it)");
@@ -180,6 +265,7 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
   TORCH_CHECK(group_count == std::int64_t(current.size()), detail::classic,
               "agmohd: the checkpoint has ", group_count,
               " parameter groups, but this optimizer has ", current.size());
+  std::unordered_set<const void*> seen;
   for (std::size_t g = 0; g < current.size(); ++g) {
     InputArchive group, options;
     groups.read("param_groups/" + std::to_string(g), group);
@@ -206,23 +292,20 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
       const Place place{g, i};
       group.read("params/" + std::to_string(i), value);
       InputArchive saved;
+      if (!seen.insert(params[i].unsafeGetTensorImpl()).second) continue;
       if (!states.try_read(value.toStringRef(), saved)) continue;
       auto state = std::make_unique<ParamState<Recipe>>();
       state->read(saved, out.report);
-      // Storage of its own: what was read may be shared, or used for another load.
-      const auto adopt = [&](at::Tensor& x, const char* name, at::Device device) {
-        validate_slot(x, params[i], name, place);
-        if (x.defined()) x = x.detach().to(device, /*non_blocking=*/false, /*copy=*/true);
-      };
       state->for_each_slot([&](std::size_t j, at::Tensor& slot) {
         const char* const name = Recipe::Rule::slot_names[j];
         TORCH_CHECK(slot.defined() || (used >> j & 1U) == 0, detail::classic,
                     "agmohd: the checkpoint lacks the state ", name, " of ", place);
-        adopt(slot, name, params[i].device());
+        take(slot, params[i], name, place, params[i].device());
       });
       state->for_each_kept([&](std::size_t j, at::Tensor& kept) {
         if (!kept.defined()) return;
-        adopt(kept, j == 0 ? "snapshot" : Recipe::Rule::slot_names[j - 1], kept.device());
+        const char* const name = j == 0 ? "snapshot" : Recipe::Rule::slot_names[j - 1];
+        take(kept, params[i], name, place, kept.device());
       });
       if (!ours) out.memory.updates = std::max(out.memory.updates, state->step());
       out.states.emplace_back(params[i].unsafeGetTensorImpl(), std::move(state));

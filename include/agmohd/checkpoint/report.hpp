@@ -17,12 +17,18 @@ struct Report {
   std::vector<std::string> overridden;  ///< options that the program had set to something else
   std::string other_recipe;             ///< whose checkpoint it is; empty: this optimizer's
   bool unchecked = false;               ///< it has no digest that this version can compare
+  bool before_1_5 = false;              ///< it is of LibTorch before 1.5
 
   void warn(const std::string& recipe) const {
     if (unchecked) {
       TORCH_WARN(
           "agmohd: the checkpoint is of version 0.1: whether it is damaged is not known",
           reset.empty() ? "" : "; what could not be carried over begins anew: ", list(reset));
+    }
+    if (before_1_5) {
+      TORCH_WARN(
+          "agmohd: the checkpoint is of LibTorch before 1.5, without options: those of the program "
+          "hold. Save it again");
     }
     if (!other_recipe.empty()) {
       TORCH_WARN("agmohd: the checkpoint is of recipe ", other_recipe, ", this optimizer is of ",

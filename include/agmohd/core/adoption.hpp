@@ -78,7 +78,7 @@ struct Adoption {
     slots_ = now.slots_;
     snapshots_ = now.snapshots_;
     // Before slots are made: for some rules a defined one is the sign of an earlier update.
-    if (now.executor_ != on) record_ = now.complete_record(rule);
+    if (now.executor_ != on || now.assigned()) record_ = now.complete_record(rule);
     for (std::size_t j = 0; j < slots_.size(); ++j) {
       if ((used >> j & 1U) == 0) continue;
       at::Tensor& slot = slots_[j];

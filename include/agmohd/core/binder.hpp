@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -109,8 +108,9 @@ class Binder {
 
  private:
   /// A parameter's place among the groups, and in bound_; -1: it has no gradient and does not rest.
+  /// first: the position in its group where it stands first.
   struct Slot {
-    std::int32_t group, position, bound;
+    std::int32_t group, position, bound, first;
   };
 
   static constexpr std::int64_t kAhead = 6;
@@ -199,6 +199,11 @@ class Binder {
   Found refresh(const Groups& groups, const Slot& slot) {
     const at::Tensor& param = param_of(groups, slot);
     if (!param.defined()) return Found::changed;  // rebuild() says which
+    if (slot.first != slot.position) {
+      const bool same =
+          param.is_same(groups[std::size_t(slot.group)].params()[std::size_t(slot.first)]);
+      return same ? Found::same : Found::changed;
+    }
     const at::Tensor& grad = param.grad();
     if (slot.bound < 0) return grad.defined() ? Found::changed : Found::same;
     Bound<Recipe>& b = bound_[std::size_t(slot.bound)];
@@ -234,16 +239,14 @@ class Binder {
                                            bool with_gradient) const {
     const bool snapshots = wants_snapshots(settings);
     std::vector<Adoption<Recipe>> out;
-    std::unordered_set<const c10::TensorImpl*> seen;
+    FirstPlaces places;
     std::int32_t index = 0;
     for (std::size_t g = 0; g < groups.size(); ++g) {
       const auto& params = groups[g].params();
       for (std::size_t i = 0; i < params.size(); ++i, ++index) {
         const Place place{g, i};
         validate_param(params[i], place);
-        TORCH_CHECK(seen.insert(params[i].unsafeGetTensorImpl()).second, detail::classic,
-                    "agmohd: ", place,
-                    " appears more than once among the parameters of this optimizer");
+        if (places.add(params[i], place) != place) continue;
         const at::Tensor& grad = params[i].grad();
         if (grad.defined()) validate_grad(params[i], grad, place);
         const bool rests = !grad.defined() && (with_gradient || !params[i].requires_grad());
@@ -256,6 +259,9 @@ class Binder {
           a.ref.wave = TensorRef<Recipe>::kResting;
         }
         if (a.state != nullptr) {
+          TORCH_CHECK(!a.state->assigned() || a.state->shown_ >= 0, detail::classic,
+                      "agmohd: the state of ", place, " has step = ", a.state->shown_,
+                      ", but it must be at least 0");
           const unsigned used = Recipe::Rule::slots(settings.groups[g].rule);
           for (std::size_t j = 0; j < a.state->slots_.size(); ++j) {
             if ((used >> j & 1U) != 0) {
@@ -274,9 +280,6 @@ class Binder {
                                       const Settings<Recipe>& settings, bool with_gradient) {
     std::vector<Adoption<Recipe>> all = candidates(groups, states, settings, with_gradient);
     for (Adoption<Recipe>& a : all) a.lane = lanes_.of(a.param.device(), settings);
-    std::erase_if(all, [this](const Adoption<Recipe>& a) {
-      return a.ref.resting() && !lanes_[a.lane].executor->takes_resting();
-    });
     Waves waves;
     for (Adoption<Recipe>& a : all) {
       a.plan(lanes_[a.lane].executor, settings);
@@ -305,12 +308,14 @@ class Binder {
       lane.stale = true;
       lane.held = false;
     }
-    for (const auto& group : groups) {
-      const std::size_t size = group.params().size();
-      for (std::size_t i = 0; i < size; ++i) {
-        places_.push_back({std::int32_t(group_sizes_.size()), std::int32_t(i), -1});
+    FirstPlaces first;
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      const auto& params = groups[g].params();
+      for (std::size_t i = 0; i < params.size(); ++i) {
+        const Place at = first.add(params[i], {g, i});
+        places_.push_back({std::int32_t(g), std::int32_t(i), -1, std::int32_t(at.position)});
       }
-      group_sizes_.push_back(size);
+      group_sizes_.push_back(params.size());
     }
     for (const Adoption<Recipe>& a : found) {
       places_[std::size_t(a.ref.index)].bound = std::int32_t(bound_.size());

@@ -115,8 +115,6 @@ class Executor {
   /// The tensors of the last bind() again, but for the addresses of gradients.
   virtual void rebind(std::span<const TensorRef<Recipe>> tensors) { bind(tensors, nullptr); }
   virtual void configure(const Settings<Recipe>& settings) = 0;
-  /// Whether snapshots save and swap resting tensors.
-  virtual bool takes_resting() const { return true; }
 
   /// Phase 1; on a CUDA device that is alone also phase 2.
   virtual void measure(const LossRef& loss, bool alone) = 0;

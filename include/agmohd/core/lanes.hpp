@@ -13,11 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include "../cuda/executor.hpp"
 #include "classic.hpp"
-#include "cpu.hpp"
 #include "executor.hpp"
-#include "reference.hpp"
+#include "executors.hpp"
 
 namespace agmohd {
 
@@ -71,9 +69,9 @@ class Lanes {
     for (std::size_t i = 0; i < lanes_.size(); ++i) {
       if (lanes_[i].device == device) return i;
     }
-    Lane lane{device, reference_ ? nullptr : fast_executor(device), {}, {}};
+    Lane lane{device, reference_ ? nullptr : make_executor<Recipe>(device), {}, {}};
     if (lane.executor == nullptr) {
-      lane.executor = std::make_shared<ReferenceExecutor<Recipe>>();
+      lane.executor = make_reference_executor<Recipe>();
       lane.reference = true;
     }
     lane.executor->begin();  // this stream is about to make what its steps use
@@ -160,19 +158,6 @@ class Lanes {
     typename Recipe::Memory joining = memory();
     if constexpr (Recipe::watched) joining.swept = {};
     return joining;
-  }
-
-  static ExecutorPtr fast_executor(c10::Device device) {
-    if (device.is_cpu()) return std::make_shared<cpu::CpuExecutor<Recipe>>();
-    if (!device.is_cuda()) return nullptr;
-    if (const auto* const kernels = cuda::find_kernels<Recipe>()) {
-      return std::make_shared<cuda::CudaExecutor<Recipe>>(device.index(), *kernels);
-    }
-    TORCH_WARN_ONCE(detail::classic, "agmohd: no CUDA kernels were compiled for the recipe ",
-                    Recipe::name(),
-                    "; its tensors take the slow reference lane. Add to CMakeLists.txt: "
-                    "agmohd_add_kernels(<target> HEADER <header of the recipe> RECIPES <recipe>)");
-    return nullptr;
   }
 
   std::vector<Lane> lanes_;

@@ -10,6 +10,7 @@
 #include <ostream>
 #include <string>
 #include <type_traits>
+#include <unordered_map>
 
 #include "classic.hpp"
 #include "elements.hpp"
@@ -21,6 +22,7 @@ namespace agmohd {
 /// Where a parameter stands, for messages.
 struct Place {
   std::size_t group, position;
+  bool operator==(const Place&) const = default;
   friend std::ostream& operator<<(std::ostream& out, const Place& p) {
     return out << "parameter " << p.position << " of group " << p.group;
   }
@@ -75,9 +77,11 @@ inline void validate_memory(const at::Tensor& x, const char* what, const Place& 
               " reaches to byte ", bytes, " of a storage of ", x.storage().nbytes(), " bytes");
 }
 
-/// Throws c10::Error unless `param` is a tensor that an optimizer can update.
+/// Throws c10::Error unless `param` is a tensor that an optimizer can update, or one without a
+/// gradient, which it leaves alone: modules register indices and masks as parameters too.
 inline void validate_param(const at::Tensor& param, const Place& place) {
   TORCH_CHECK(param.defined(), detail::classic, "agmohd: ", place, " is an undefined tensor");
+  if (!param.requires_grad() && !param.grad().defined()) return;
   validate_strided(param, "", place);
   TORCH_CHECK(dtype_of(param.scalar_type()), detail::classic, "agmohd: ", place, " has dtype ",
               param.scalar_type(), ", but it must be Float, Double, BFloat16 or Half");
@@ -96,6 +100,26 @@ inline void validate_param(const at::Tensor& param, const Place& place) {
               " has shape ", param.sizes(), " and strides ", param.strides(),
               ": several of its elements share memory; pass a contiguous copy");
 }
+
+/// The places of an optimizer's parameters, by tensor.
+class FirstPlaces {
+ public:
+  /// Where `param` stands first. Throws c10::Error if that is in another group; of a second place
+  /// in one group it warns, once.
+  Place add(const at::Tensor& param, const Place& place) {
+    const auto [found, fresh] = places_.try_emplace(param.unsafeGetTensorImpl(), place);
+    if (fresh) return place;
+    TORCH_CHECK(found->second.group == place.group, detail::classic,
+                "agmohd: some parameters appear in more than one parameter group: ", place,
+                " is also ", found->second);
+    TORCH_WARN_ONCE(detail::classic, "agmohd: ", place, " is also ", found->second,
+                    ": it is updated once a step. torch.optim updates it once for each place.");
+    return found->second;
+  }
+
+ private:
+  std::unordered_map<const c10::TensorImpl*, Place> places_;
+};
 
 inline void validate_grad(const at::Tensor& param, const at::Tensor& grad, const Place& place) {
   validate_strided(grad, "the gradient of ", place,

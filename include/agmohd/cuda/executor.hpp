@@ -45,7 +45,6 @@ class CudaExecutor final : public Executor<Recipe> {
     }
   }
 
-  bool takes_resting() const override { return false; }
   bool captured() const override { return !captured_.empty(); }
   bool capturing() const override {
     const OnDevice guard(gpu_.device);
@@ -153,6 +152,7 @@ class CudaExecutor final : public Executor<Recipe> {
       take(judge, stream);
       launch_decide(stream);
     }
+    if constexpr (Recipe::heals) launch_resting(stream);
     for (const Run& run : active_->runs()) {
       const int remembers = Recipe::recorded && run.first_page == 0 ? 1 : 0;
       // The sweep that follows the reduce kernel of the same step is launched while that still
@@ -303,6 +303,10 @@ class CudaExecutor final : public Executor<Recipe> {
     if (Recipe::wants != 0) (void)version_of(kernels_.reduce);
     if (Recipe::wants == 0 && runs.empty()) (void)version_of(kernels_.decide);
     if (Recipe::recorded && runs.empty()) (void)version_of(sweep(Dtype::f32));
+    if constexpr (Recipe::heals) {
+      (void)version_of(kernels_.rest_records);
+      (void)version_of(kernels_.rest_pages);
+    }
     for (const Run& run : runs) waits_ = waits_ && version_of(sweep(run.dtype)) >= 90;
   }
 
@@ -473,6 +477,20 @@ class CudaExecutor final : public Executor<Recipe> {
       launch(kernels_.reduce, 1, threads, records_bytes(threads, view.share), 1, stream, false,
              view, Dtype::f32, 0, 0, 0, 1, true);
     }
+  }
+  /// What snapshots do with tensors without a gradient, after the decision and before the sweep,
+  /// which moves the memory on.
+  void launch_resting(Stream stream) {
+    const int count = active_->resting();
+    if (count == 0) return;
+    constexpr int kThreads = 128;
+    launch(kernels_.rest_records, (count + kThreads - 1) / kThreads, kThreads, 0, 1, stream, false,
+           view_, active_->first_resting(), count);
+    for (const RestingRun& run : active_->resting_runs()) {
+      launch(kernels_.rest_pages, run.pages, 2 * kThreads, 0, 1, stream, false, view_, run.dtype,
+             run.first_page);
+    }
+    early_ = false;
   }
   /// For the records of the tensors that a block decides at a time.
   static int records_bytes(int threads, int share) {

@@ -5,6 +5,7 @@
 #include "commit.cuh"
 #include "kernels.hpp"
 #include "reduce.cuh"
+#include "rest.cuh"
 #include "runtime.cuh"
 #include "sweep.cuh"
 #include "swept.cuh"
@@ -52,12 +53,26 @@ class Register<Recipe, Tag> {
     else
       return nullptr;
   }
+  static auto rest_records() {
+    if constexpr (Recipe::heals)
+      return &rest_records_kernel<Recipe, Tag>;
+    else
+      return nullptr;
+  }
+  static auto rest_pages() {
+    if constexpr (Recipe::heals)
+      return &rest_pages_kernel<Recipe, Tag>;
+    else
+      return nullptr;
+  }
   const Kernels<Recipe> kernels_{
       reduce(),
       decide(),
       settle(),
       {&sweep_kernel<Recipe, Tag, float>, &sweep_kernel<Recipe, Tag, double>,
        &sweep_kernel<Recipe, Tag, Bf16>, &sweep_kernel<Recipe, Tag, F16>},
+      rest_records(),
+      rest_pages(),
       &runtime_of_unit};
   mutable Registry::Entry entry_{key_of<Recipe>(), &kernels_};
 };

@@ -33,6 +33,12 @@ struct Run {
   }
 };
 
+/// The pages of tensors of one dtype that rest.
+struct RestingRun {
+  Dtype dtype;
+  int first_page, pages;
+};
+
 /// The device's table of one step: gradients' addresses, tensors, pages, and room for partial sums
 /// and coefficients, in one allocation. A step in which only gradients moved uploads their
 /// addresses alone.
@@ -93,6 +99,11 @@ class StepTable {
 
   void hold_for(const c10::Stream& stream) const { buffer_.hold_for(stream); }
   const std::vector<Run>& runs() const { return runs_; }
+  /// Of the tensors that rest, which come behind the others: their pages, how many there are, and
+  /// the first one's number.
+  const std::vector<RestingRun>& resting_runs() const { return resting_runs_; }
+  int resting() const { return int(shapes_.size()) - working_; }
+  int first_resting() const { return working_; }
 
   View<Recipe> view(Core<Recipe>* core, const typename Recipe::Group* first_group, RecordRing* ring,
                     const LossRef& loss) const {
@@ -113,8 +124,8 @@ class StepTable {
     view.core = core;
     view.loss = loss.at;
     view.loss_dtype = loss.dtype;
-    view.tensor_count = int(shapes_.size());
-    view.page_count = int(pages_.size());
+    view.tensor_count = working_;
+    view.page_count = working_pages_;
     view.sample_every = int(sampled_elements_.size());
     view.reduce_blocks = reduce_blocks_;
     view.sweep_blocks = sweep_blocks_;
@@ -132,26 +143,32 @@ class StepTable {
     planned_ = pages_uploaded_ = false;
     shapes_ = refs;
     pages_.clear();
+    working_pages_ = 0;
     runs_.clear();
+    resting_runs_.clear();
+    working_ = int(
+        std::count_if(refs.begin(), refs.end(), [](const auto& ref) { return !ref.resting(); }));
     std::int64_t largest = 0;
     for (std::size_t t = 0; t < refs.size(); ++t) {
       if (refs[t].numel == 0) continue;
+      if (refs[t].resting()) {
+        add_resting(t, refs[t]);
+        continue;
+      }
       if (runs_.empty() || runs_.back().dtype != refs[t].dtype ||
           runs_.back().wave != refs[t].wave) {
         runs_.push_back({refs[t].wave, refs[t].dtype, int(pages_.size()), 0, 0, 0, 1, 1, false, 0});
       }
-      const std::int64_t count = reduction::pages(refs[t].numel);
-      TORCH_CHECK(std::int64_t(pages_.size()) + count < (std::int64_t{1} << 31),
-                  "agmohd: too many elements on one device for one optimizer");
-      for (std::int64_t i = 0; i < count; ++i) pages_.push_back({std::int32_t(t), std::int32_t(i)});
-      runs_.back().pages += int(count);
+      runs_.back().pages += add_pages(t, refs[t].numel);
+      working_pages_ = int(pages_.size());
       runs_.back().elements += refs[t].numel;
       largest = std::max(largest, std::min(refs[t].numel, std::int64_t(reduction::kPage)));
     }
-    const auto count = std::int64_t(pages_.size());
+    const auto count = std::int64_t{working_pages_};
     sampled_elements_.assign(std::size_t(reduction::sample_every(count)), 0);
     std::int64_t first_page = 0;
     for (const auto& ref : refs) {
+      if (ref.resting()) break;  // so do all behind it
       reduction::add_sampled(sampled_elements_.data(), std::int64_t(sampled_elements_.size()),
                              first_page, ref.numel);
       first_page += reduction::pages(ref.numel);
@@ -180,18 +197,34 @@ class StepTable {
     const int warps = runs_.back().reduce_threads / reduction::kWarp;
     const int blocks = std::min(runs_.back().reduce_blocks(), multiprocessors_);
     share_ = share(warps, blocks);
-    const int shares = (int(shapes_.size()) + share_ - 1) / share_;
+    const int shares = (working_ + share_ - 1) / share_;
     deciders_ = shares < warps ? 1 : std::clamp((shares + warps) / warps, 1, blocks);
   }
 
  public:
   /// How many tensors a warp decides at a time, where `blocks` blocks of `warps` warps do.
   int share(int warps, int blocks) const {
-    const int wanted = int(shapes_.size()) / (warps * blocks) + 1;
+    const int wanted = working_ / (warps * blocks) + 1;
     return std::min(wanted, most_share<Recipe>(warps));
   }
 
  private:
+  /// Returns how many pages they are.
+  int add_pages(std::size_t tensor, std::int64_t numel) {
+    const std::int64_t count = reduction::pages(numel);
+    TORCH_CHECK(std::int64_t(pages_.size()) + count < (std::int64_t{1} << 31),
+                "agmohd: too many elements on one device for one optimizer");
+    for (std::int64_t i = 0; i < count; ++i) {
+      pages_.push_back({std::int32_t(tensor), std::int32_t(i)});
+    }
+    return int(count);
+  }
+  void add_resting(std::size_t tensor, const TensorRef<Recipe>& ref) {
+    if (resting_runs_.empty() || resting_runs_.back().dtype != ref.dtype) {
+      resting_runs_.push_back({ref.dtype, int(pages_.size()), 0});
+    }
+    resting_runs_.back().pages += add_pages(tensor, ref.numel);
+  }
   void shape(Run& run) const {
     const std::int64_t average = run.elements / run.pages;
     run.tiny = !few_ && average < tuning_.tiny_page;
@@ -298,7 +331,9 @@ class StepTable {
   Refs shapes_;                           // that pages_ and runs_ were made of
   std::vector<double> sampled_elements_;  // by phase
   bool planned_ = false, pages_uploaded_ = false, few_ = false;
+  int working_ = 0, working_pages_ = 0;  // tensors, pages
   std::vector<Run> runs_;
+  std::vector<RestingRun> resting_runs_;
   std::vector<char> image_;  // of the table's beginning, up to the pages
   std::vector<PageRef> pages_;
   Layout at_;

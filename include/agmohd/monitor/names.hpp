@@ -57,7 +57,8 @@ class Names {
  private:
   /// Without a buffer of the tensor's size; true for what is not a dense floating tensor.
   static bool is_finite(const at::Tensor& x) {
-    if (!x.defined() || x.layout() != at::kStrided || !x.is_floating_point() || x.numel() == 0) {
+    if (!x.defined() || foreign_key(x) != c10::DispatchKey::Undefined ||
+        x.layout() != at::kStrided || !x.is_floating_point() || x.is_meta() || x.numel() == 0) {
       return true;
     }
     const double most = std::numeric_limits<double>::infinity();

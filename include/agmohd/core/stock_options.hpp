@@ -1,0 +1,66 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <torch/optim/adam.h>
+#include <torch/optim/adamw.h>
+#include <torch/optim/optimizer.h>
+#include <torch/optim/sgd.h>
+
+#include <cstddef>
+#include <string_view>
+#include <type_traits>
+
+#include "../rule/adam.hpp"
+#include "../rule/adamw.hpp"
+#include "../rule/sgd.hpp"
+
+namespace agmohd::detail {
+
+/// torch.optim's options of a rule that it has too. Ours derive from them and keep what they have
+/// in them, so that a program may cast a group's options to either.
+template <class Rule>
+struct Stock {
+  using Options = torch::optim::OptimizerOptions;  // of no rule in particular
+  static Options options() { return {}; }
+};
+template <>
+struct Stock<rule::SGD> {
+  using Options = torch::optim::SGDOptions;
+  static Options options() { return {rule::SGD::default_lr}; }
+};
+template <>
+struct Stock<rule::Adam> {
+  using Options = torch::optim::AdamOptions;
+  static Options options() { return {}; }
+};
+template <>
+struct Stock<rule::AdamW> {
+  using Options = torch::optim::AdamWOptions;
+  static Options options() { return {}; }
+};
+
+template <class Rule>
+inline constexpr bool has_stock =
+    !std::is_same_v<typename Stock<Rule>::Options, torch::optim::OptimizerOptions>;
+
+/// The option called names(I) in torch.optim's options; nullptr: they do not have it.
+template <class Names, std::size_t I, class StockOptions>
+auto stock_member(StockOptions& o) {
+  constexpr std::string_view name = Names::name(I);
+#define AGMOHD_STOCK(option)                                   \
+  if constexpr (name == #option && requires { o.option(); }) { \
+    return &o.option();                                        \
+  } else
+  AGMOHD_STOCK(lr)
+  AGMOHD_STOCK(betas)
+  AGMOHD_STOCK(eps)
+  AGMOHD_STOCK(weight_decay)
+  AGMOHD_STOCK(amsgrad)
+  AGMOHD_STOCK(momentum)
+  AGMOHD_STOCK(dampening)
+  AGMOHD_STOCK(nesterov) { return nullptr; }
+#undef AGMOHD_STOCK
+}
+
+}  // namespace agmohd::detail

@@ -1,0 +1,92 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "../core/reduction.hpp"
+#include "access.cuh"
+#include "table.hpp"
+
+// What snapshots do with tensors that have no gradient in a step: two launches between its decision
+// and its sweep, if there are such tensors.
+namespace agmohd::cuda {
+
+/// Their records: a thread a tensor.
+template <class Recipe, class Tag>
+__global__ void rest_records_kernel(const __grid_constant__ View<Recipe> view, int first_tensor,
+                                    int count) {
+  const int t = int(blockIdx.x * blockDim.x + threadIdx.x);
+  if (t >= count) return;
+  const Core<Recipe>& core = *view.core;
+  const DeviceTensor<Recipe>& tensor = view.tensors[first_tensor + t];
+  if (!tensor.snapshots.room(tensor.numel)) return;
+  if (core.apply == 0) {
+    if (core.verdict.swap >= 0) Recipe::swap(core.memory, *tensor.record, core.verdict.swap);
+  } else if (core.verdict.save >= 0) {
+    Recipe::keep(core.memory, *tensor.record, core.verdict.save);
+  }
+}
+
+/// One array's part of a page: exchanged with the snapshot's, or copied there. Returns how many
+/// elements were copied that are not finite, by this thread.
+template <class X>
+__device__ unsigned long long rest_page(X* at, X* kept, int count, bool save) {
+  unsigned long long spoiled = 0;
+  for (int i = int(threadIdx.x); i < count; i += int(blockDim.x)) {
+    const X x = at[i];
+    if (save) {
+      const auto value = widen(x);
+      spoiled += value - value == 0 ? 0 : 1;
+    } else {
+      at[i] = kept[i];
+    }
+    kept[i] = x;
+  }
+  return spoiled;
+}
+
+template <class Recipe, class E>
+__device__ void rest_page(const View<Recipe>& view, const PageRef& ref, int snapshot, bool save) {
+  using S = Stored<typename Recipe::Storage, E>;
+  const DeviceTensor<Recipe>& tensor = view.tensors[ref.tensor];
+  const std::int64_t first = std::int64_t(ref.page) * reduction::kPage;
+  const std::int64_t left = tensor.numel - first;
+  const int count = int(left < reduction::kPage ? left : reduction::kPage);
+  const auto& kept = tensor.snapshots.at[snapshot];
+  unsigned long long spoiled = rest_page(static_cast<E*>(tensor.param) + first,
+                                         static_cast<E*>(kept[0]) + first, count, save);
+#pragma unroll
+  for (int s = 0; s < Recipe::slot_count; ++s) {
+    if (tensor.slots[s] == nullptr) continue;
+    spoiled += rest_page(static_cast<S*>(tensor.slots[s]) + first,
+                         static_cast<S*>(kept[1 + s]) + first, count, save);
+  }
+  if (spoiled != 0) atomicAdd(&view.core->spoiled, spoiled);
+}
+
+/// Their elements, after rest_records_kernel: a block a page.
+template <class Recipe, class Tag>
+__global__ void rest_pages_kernel(const __grid_constant__ View<Recipe> view, Dtype dtype,
+                                  int first_page) {
+  const Core<Recipe>& core = *view.core;
+  const bool save = core.apply != 0;
+  const int snapshot = save ? core.verdict.save : core.verdict.swap;
+  if (snapshot < 0) return;
+  const PageRef ref = view.pages[first_page + int(blockIdx.x)];
+  const DeviceTensor<Recipe>& tensor = view.tensors[ref.tensor];
+  if (tensor.snapshots.at[snapshot][0] == nullptr) return;
+  if (!save && tensor.record->snapshots.kept[snapshot].moved == 0) return;
+  switch (dtype) {
+    case Dtype::f32:
+      return rest_page<Recipe, float>(view, ref, snapshot, save);
+    case Dtype::f64:
+      return rest_page<Recipe, double>(view, ref, snapshot, save);
+    case Dtype::bf16:
+      return rest_page<Recipe, Bf16>(view, ref, snapshot, save);
+    case Dtype::f16:
+      return rest_page<Recipe, F16>(view, ref, snapshot, save);
+  }
+}
+
+}  // namespace agmohd::cuda

@@ -1,0 +1,90 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The optimizers' names without their definitions, for headers that pass them on by reference or
+// pointer. Needs no LibTorch, and takes no time to compile.
+
+namespace agmohd {
+
+namespace rule {
+struct SGD;
+struct Adam;
+struct AdamW;
+}  // namespace rule
+namespace hindrance {
+struct None;
+struct Nonfinite;
+struct LossSpike;
+struct Explosion;
+struct Plateau;
+struct StepTooLarge;
+struct ImpossibleMoment;
+struct Oscillation;
+struct Vanishing;
+template <class...>
+struct Detectors;
+}  // namespace hindrance
+namespace momentum {
+struct Fixed;
+struct Scheduled;
+}  // namespace momentum
+namespace gradient {
+template <class...>
+struct Chain;
+struct Selected;
+}  // namespace gradient
+namespace schedule {
+struct Constant;
+struct Selected;
+template <class>
+struct HindranceAware;
+}  // namespace schedule
+namespace storage {
+struct Native;
+}
+namespace heal {
+struct None;
+struct Snapshots;
+}  // namespace heal
+
+template <class, class, class, class, class, class, class>
+struct Recipe;
+template <class>
+class Optimizer;
+template <class>
+class Options;
+template <class>
+class ParamState;
+
+namespace fwd {
+template <class Rule>
+using Plain = Recipe<Rule, hindrance::None, momentum::Fixed, gradient::Chain<>, schedule::Constant,
+                     storage::Native, heal::None>;
+template <class Rule>
+using Hindered = Recipe<
+    Rule,
+    hindrance::Detectors<hindrance::Nonfinite, hindrance::LossSpike, hindrance::Explosion,
+                         hindrance::Plateau, hindrance::StepTooLarge, hindrance::ImpossibleMoment,
+                         hindrance::Oscillation, hindrance::Vanishing>,
+    momentum::Scheduled, gradient::Selected, schedule::HindranceAware<schedule::Selected>,
+    storage::Native, heal::Snapshots>;
+}  // namespace fwd
+
+using SGD = Optimizer<fwd::Plain<rule::SGD>>;
+using SGDOptions = Options<fwd::Plain<rule::SGD>>;
+using SGDParamState = ParamState<fwd::Plain<rule::SGD>>;
+using Adam = Optimizer<fwd::Plain<rule::Adam>>;
+using AdamOptions = Options<fwd::Plain<rule::Adam>>;
+using AdamParamState = ParamState<fwd::Plain<rule::Adam>>;
+using AdamW = Optimizer<fwd::Plain<rule::AdamW>>;
+using AdamWOptions = Options<fwd::Plain<rule::AdamW>>;
+using AdamWParamState = ParamState<fwd::Plain<rule::AdamW>>;
+using AGMOHD = Optimizer<fwd::Hindered<rule::AdamW>>;
+using AGMOHDOptions = Options<fwd::Hindered<rule::AdamW>>;
+using AGMOHDParamState = ParamState<fwd::Hindered<rule::AdamW>>;
+using AGMOHDSGD = Optimizer<fwd::Hindered<rule::SGD>>;
+using AGMOHDSGDOptions = Options<fwd::Hindered<rule::SGD>>;
+using AGMOHDSGDParamState = ParamState<fwd::Hindered<rule::SGD>>;
+
+}  // namespace agmohd

@@ -1,0 +1,448 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+// What LibTorch's own tests ask of its optimizers (test/cpp/api/optim.cpp and serialize.cpp there),
+// asked of the twins, and of AGMOHD where it can be. Built against LibTorch 2.11 and 2.15.
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <agmohd/fwd.hpp>
+
+// As a program's own header may: nothing of agmohd is defined yet.
+namespace forward {
+torch::optim::Optimizer& base(agmohd::AdamW& optimizer);
+std::size_t groups(const agmohd::AGMOHD* optimizer);
+bool equal(const agmohd::SGDOptions& a, const agmohd::SGDOptions& b);
+}  // namespace forward
+
+#include <agmohd/agmohd.hpp>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "ready_made.hpp"
+
+namespace forward {
+torch::optim::Optimizer& base(agmohd::AdamW& optimizer) { return optimizer; }
+std::size_t groups(const agmohd::AGMOHD* optimizer) { return optimizer->param_groups().size(); }
+bool equal(const agmohd::SGDOptions& a, const agmohd::SGDOptions& b) { return a == b; }
+}  // namespace forward
+
+namespace {
+
+using torch::Tensor;
+using Tensors = std::vector<Tensor>;
+using Group = torch::optim::OptimizerParamGroup;
+
+template <class O, class S, class T>
+struct Twin {
+  using Optimizer = O;
+  using Options = typename O::Options;
+  using State = typename O::ParamState;
+  using StockOptions = S;
+  using Stock = T;
+};
+template <class T>
+class Upstream : public testing::Test {
+ public:
+  using Optimizer = typename T::Optimizer;
+  using Options = typename T::Options;
+  using State = typename T::State;
+  using Stock = typename T::Stock;
+  using StockOptions = typename T::StockOptions;
+};
+using Twins = testing::Types<Twin<agmohd::SGD, torch::optim::SGDOptions, torch::optim::SGD>,
+                             Twin<agmohd::Adam, torch::optim::AdamOptions, torch::optim::Adam>,
+                             Twin<agmohd::AdamW, torch::optim::AdamWOptions, torch::optim::AdamW>,
+                             Twin<agmohd::AGMOHD, torch::optim::AdamWOptions, torch::optim::AdamW>,
+                             Twin<agmohd::AGMOHDSGD, torch::optim::SGDOptions, torch::optim::SGD>>;
+TYPED_TEST_SUITE(Upstream, Twins);
+
+Tensors parameters() {
+  torch::manual_seed(0);
+  Tensors out;
+  for (int i = 2; i < 5; ++i) out.push_back(torch::randn({i, i}).requires_grad_());
+  return out;
+}
+void give_gradients(const Tensors& parameters, int t) {
+  torch::manual_seed(40 + std::uint64_t(t));
+  for (const Tensor& p : parameters) p.mutable_grad() = torch::randn_like(p);
+}
+void expect_close(const Tensors& a, const Tensors& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    EXPECT_TRUE(torch::allclose(a[i], b[i], 1e-5, 1e-6)) << "parameter " << i;
+  }
+}
+
+TYPED_TEST(Upstream, Accessors) {
+  using F = TestFixture;
+  const Tensors params = parameters();
+  const typename F::Options options(1.0);
+  typename F::Optimizer optimizer(params, options);
+  EXPECT_TRUE(static_cast<typename F::Options&>(optimizer.defaults()) == options);
+  EXPECT_FALSE(static_cast<typename F::Options&>(optimizer.defaults()) == typename F::Options(2.0));
+  EXPECT_EQ(static_cast<typename F::StockOptions&>(optimizer.defaults()).lr(), 1.0);
+
+  auto& groups = optimizer.param_groups();
+  groups.emplace_back(params);
+  for (std::size_t i = 0; i < params.size(); ++i) {
+    EXPECT_TRUE(torch::equal(params[i], groups[1].params()[i]));
+  }
+  try {
+    optimizer.add_param_group(Group(params));
+    FAIL() << "no error";
+  } catch (const c10::Error& error) {
+    EXPECT_NE(
+        std::string(error.what()).find("some parameters appear in more than one parameter group"),
+        std::string::npos);
+  }
+  groups.pop_back();
+
+  give_gradients(params, 0);
+  optimizer.step();
+  auto& state =
+      static_cast<typename F::State&>(*optimizer.state()[params[0].unsafeGetTensorImpl()]);
+  const std::int64_t steps = state.step();
+  state.step(state.step() + 1);
+  EXPECT_EQ(state.step(), steps + 1);
+  state.step() = 7;
+  state.step() += 2;
+  EXPECT_EQ(static_cast<const typename F::State&>(state).step(), 9);
+  optimizer.step();
+  EXPECT_EQ(state.step(), 10);
+
+  const typename F::Optimizer constant(parameters(), options);
+  EXPECT_EQ(constant.param_groups().size(), 1U);
+  EXPECT_EQ(constant.state().size(), 0U);
+  EXPECT_EQ(constant.defaults().get_lr(), 1.0);
+}
+
+TYPED_TEST(Upstream, StatesAreEqualByStepAndTensors) {
+  using F = TestFixture;
+  const Tensors params = parameters();
+  typename F::Optimizer optimizer(params, typename F::Options(0.1));
+  give_gradients(params, 0);
+  optimizer.step();
+  auto& state =
+      static_cast<typename F::State&>(*optimizer.state()[params[0].unsafeGetTensorImpl()]);
+  typename F::State copy(state);
+  EXPECT_TRUE(copy == state);
+  copy.step() += 1;
+  EXPECT_FALSE(copy == state);
+  copy.step() -= 1;
+  EXPECT_TRUE(copy == state);
+  copy.for_each_slot([](std::size_t, Tensor& slot) {
+    if (slot.defined()) slot.add_(1);
+  });
+  typename F::State empty;
+  EXPECT_TRUE(empty == typename F::State());
+  if constexpr (requires { copy.exp_avg(); }) {
+    EXPECT_FALSE(copy == state);
+    copy.exp_avg(Tensor());
+    EXPECT_FALSE(copy == state);
+  }
+}
+
+TYPED_TEST(Upstream, BeginsEmptyAndGetsParametersLater) {
+  using F = TestFixture;
+  {
+    typename F::Optimizer optimizer(Tensors{}, typename F::Options(0.1));
+    EXPECT_EQ(optimizer.size(), 0U);
+    optimizer.step();
+    optimizer.zero_grad();
+    EXPECT_EQ(optimizer.updates(), 0);
+    const Tensors params = parameters();
+    torch::optim::Optimizer& base = optimizer;
+    base.add_parameters(params);
+    EXPECT_EQ(optimizer.size(), 3U);
+    expect_close(optimizer.parameters(), params);
+    give_gradients(params, 0);
+    const Tensor before = params[2].detach().clone();
+    optimizer.step();
+    EXPECT_FALSE(torch::equal(params[2], before));
+    EXPECT_EQ(optimizer.updates(), 1);
+  }
+  {
+    typename F::Optimizer optimizer(std::vector<Group>{}, typename F::Options(0.1));
+    optimizer.step();
+    optimizer.prepare();
+    std::stringstream file;
+    torch::save(optimizer, file);
+    torch::load(optimizer, file);
+    const Tensors params = parameters();
+    optimizer.add_param_group(Group(params));
+    give_gradients(params, 0);
+    const Tensor before = params[0].detach().clone();
+    optimizer.step();
+    EXPECT_FALSE(torch::equal(params[0], before));
+  }
+}
+
+// add_parameters() called again by a training loop, tied weights in parameters().
+TYPED_TEST(Upstream, UpdatesATensorThatIsListedTwiceOnce) {
+  using F = TestFixture;
+  const Tensors once = parameters(), twice = parameters();
+  typename F::Optimizer a(once, typename F::Options(0.1));
+  typename F::Optimizer b(Tensors{twice[0], twice[1], twice[0], twice[2]},
+                          typename F::Options(0.1));
+  static_cast<torch::optim::Optimizer&>(b).add_parameters({twice[1]});
+  EXPECT_EQ(b.size(), 5U);
+  const auto train = [&](typename F::Optimizer& with, int from, int to) {
+    for (int t = from; t < to; ++t) {
+      give_gradients(once, t);
+      give_gradients(twice, t);
+      a.step();
+      with.step();
+    }
+    for (std::size_t i = 0; i < once.size(); ++i) EXPECT_TRUE(torch::equal(once[i], twice[i])) << i;
+  };
+  train(b, 0, 5);
+  EXPECT_EQ(b.state().size(), 3U);
+  std::stringstream file;
+  torch::save(b, file);
+  typename F::Optimizer c(b.parameters(), typename F::Options(0.5));
+  torch::load(c, file);
+  train(c, 5, 10);
+  // The second place gets a tensor of its own: it is seen.
+  Tensor fresh = torch::ones({2, 2}).requires_grad_();
+  c.param_groups()[0].params()[2] = fresh;
+  fresh.mutable_grad() = torch::ones({2, 2});
+  c.step();
+  EXPECT_FALSE(torch::equal(fresh, torch::ones({2, 2})));
+}
+
+TYPED_TEST(Upstream, LeavesAnExternalVectorOfParametersInPlace) {
+  using F = TestFixture;
+  Tensors params = parameters();
+  Tensors before;
+  for (const Tensor& p : params) before.push_back(p.detach().clone());
+  typename F::Optimizer optimizer(params, typename F::Options(1.0).weight_decay(0));
+  for (const Tensor& p : params) p.mutable_grad() = torch::ones_like(p) * 1e-3;
+  optimizer.step();
+  const double moved = std::is_same_v<typename F::Stock, torch::optim::SGD> ? 1e-3 : 1;
+  for (std::size_t i = 0; i < params.size(); ++i) {
+    EXPECT_TRUE(torch::allclose(params[i], before[i] - moved, 1e-4)) << i;
+  }
+  optimizer.zero_grad();
+  for (const Tensor& p : params) EXPECT_FALSE(p.grad().defined());
+  for (const Tensor& p : params) p.mutable_grad() = torch::ones_like(p);
+  optimizer.zero_grad(/*set_to_none=*/false);
+  for (const Tensor& p : params) EXPECT_EQ(p.grad().abs().sum().template item<double>(), 0);
+}
+
+/// Steps of training until the network knows XOR, or 3000.
+template <class Optimizer, class Options>
+int steps_to_learn_xor(const Options& options, bool closure) {
+  torch::manual_seed(0);
+  torch::nn::Sequential model(torch::nn::Linear(2, 8), torch::nn::Sigmoid(),
+                              torch::nn::Linear(8, 1), torch::nn::Sigmoid());
+  Optimizer optimizer(model->parameters(), options);
+  double running = 1;
+  for (int t = 1; t < 3000; ++t) {
+    const Tensor inputs = torch::randint(0, 2, {200, 2}, torch::kFloat);
+    const Tensor labels = (inputs.sum(1) == 1).to(torch::kFloat);
+    const auto gradients = [&]() {
+      optimizer.zero_grad();
+      Tensor loss = torch::binary_cross_entropy(model->forward(inputs).squeeze(1), labels);
+      loss.backward();
+      return loss;
+    };
+    Tensor loss;
+    if (closure) {
+      loss = optimizer.step(gradients);
+    } else {
+      loss = gradients();
+      optimizer.step();
+    }
+    running = 0.99 * running + 0.01 * loss.template item<double>();
+    if (running < 0.1) return t;
+  }
+  return 3000;
+}
+TYPED_TEST(Upstream, LearnsXorAsStockDoes) {
+  using F = TestFixture;
+  const auto options = []<class O>(O o) {
+    if constexpr (requires { o.nesterov(true); }) {
+      return o.lr(0.1).momentum(0.9).nesterov(true).weight_decay(1e-6);
+    } else {
+      return o.lr(0.05).amsgrad(true).weight_decay(1e-6);
+    }
+  };
+  const int stock =
+      steps_to_learn_xor<typename F::Stock>(options(typename F::StockOptions(1)), true);
+  ASSERT_LT(stock, 3000);
+  // AGMOHD clips, so that it is no copy of its base.
+  const bool same = std::is_empty_v<typename F::Optimizer::Recipe::Hindrance::Memory>;
+  for (const bool closure : {false, true}) {
+    const int ours =
+        steps_to_learn_xor<typename F::Optimizer>(options(typename F::Options(1)), closure);
+    if (same) {
+      EXPECT_NEAR(ours, stock, 3);
+    }
+    EXPECT_LT(ours, 3000);
+  }
+}
+
+/// What a program does in a helper that knows torch.optim's types alone.
+template <class StockOptions>
+void helper(torch::optim::Optimizer& optimizer, double lr) {
+  for (auto& group : optimizer.param_groups()) {
+    auto& options = static_cast<StockOptions&>(group.options());
+    ASSERT_NE(dynamic_cast<StockOptions*>(&group.options()), nullptr);
+    options.lr(lr).weight_decay(0.25);
+    if constexpr (requires { options.betas(); }) {
+      options.eps() = 1e-3;
+    } else {
+      options.momentum(0.5).dampening(0.125);
+    }
+  }
+}
+TYPED_TEST(Upstream, OptionsCastToTorchsOwnAreTheSame) {
+  using F = TestFixture;
+  const Tensors a = parameters(), b = parameters();
+  typename F::Stock stock(a, typename F::StockOptions(0.1));
+  typename F::Optimizer ours(b, typename F::Options(0.1));
+  if constexpr (requires { ours.options().max_norm(1); }) {
+    ours.options().gradient_clipping(agmohd::gradient::Clipping::none);
+  }
+  for (int t = 0; t < 8; ++t) {
+    if (t == 3)
+      helper<typename F::StockOptions>(stock, 0.02), helper<typename F::StockOptions>(ours, 0.02);
+    give_gradients(a, t);
+    give_gradients(b, t);
+    stock.step();
+    ours.step();
+  }
+  expect_close(a, b);
+  const auto& seen = static_cast<const typename F::Options&>(ours.param_groups()[0].options());
+  EXPECT_EQ(seen.lr(), 0.02);
+  EXPECT_EQ(seen.weight_decay(), 0.25);
+  EXPECT_EQ(seen.get_lr(), 0.02);
+  if constexpr (requires { seen.betas(); }) {
+    auto& options = static_cast<typename F::StockOptions&>(ours.param_groups()[0].options());
+    std::get<0>(options.betas()) = 0.5;
+    EXPECT_EQ(std::get<0>(seen.betas()), 0.5);
+  }
+  std::stringstream file;
+  torch::save(ours, file);
+  typename F::Optimizer loaded(parameters(), typename F::Options(0.5));
+  torch::load(loaded, file);
+  EXPECT_TRUE(static_cast<const typename F::Options&>(loaded.param_groups()[0].options()) == seen);
+  // Bad values that come that way are found by the step.
+  static_cast<typename F::StockOptions&>(ours.param_groups()[0].options()).lr(-1);
+  EXPECT_THROW(ours.step(), c10::Error);
+}
+TYPED_TEST(Upstream, TakesTorchsOwnOptions) {
+  using F = TestFixture;
+  const Tensors params = parameters();
+  typename F::StockOptions own(0.03);
+  own.weight_decay(0.4);
+  std::vector<Group> groups;
+  groups.emplace_back(Tensors{params[0]});
+  groups.emplace_back(Tensors{params[1]}, std::make_unique<typename F::StockOptions>(own));
+  typename F::Optimizer optimizer(groups, typename F::StockOptions(0.2).weight_decay(0.1));
+  static_cast<torch::optim::Optimizer&>(optimizer).add_param_group(
+      Group({params[2]}, std::make_unique<typename F::StockOptions>(own)));
+  give_gradients(params, 0);
+  optimizer.step();
+  const auto options = [&](std::size_t g) -> const typename F::Options& {
+    return dynamic_cast<const typename F::Options&>(optimizer.param_groups()[g].options());
+  };
+  EXPECT_EQ(options(0).lr(), 0.2);
+  EXPECT_EQ(options(0).weight_decay(), 0.1);
+  for (const std::size_t g : {1, 2}) {
+    EXPECT_EQ(options(g).lr(), 0.03) << g;
+    EXPECT_EQ(options(g).weight_decay(), 0.4) << g;
+  }
+}
+TYPED_TEST(Upstream, OptionsGivenThroughTheBaseClassHold) {
+  using F = TestFixture;
+  const Tensors params = parameters();
+  typename F::Optimizer optimizer(Tensors{params[0]}, typename F::Options(0.2).weight_decay(0.1));
+  static_cast<torch::optim::Optimizer&>(optimizer).add_param_group(
+      Group({params[1]},
+            std::make_unique<typename F::Options>(typename F::Options(0.03).weight_decay(0.4))));
+  static_cast<torch::optim::Optimizer&>(optimizer).add_param_group(Group({params[2]}));
+  give_gradients(params, 0);
+  optimizer.step();
+  EXPECT_EQ(optimizer.param_groups()[1].options().get_lr(), 0.03);
+  EXPECT_EQ(static_cast<typename F::Options&>(optimizer.param_groups()[1].options()).weight_decay(),
+            0.4);
+  EXPECT_EQ(optimizer.param_groups()[2].options().get_lr(), 0.2);
+}
+
+/// What LibTorch before 1.5 wrote: lists in the order of the parameters, no options.
+std::string archive_before_1_5(const std::map<std::string, Tensors>& lists) {
+  torch::serialize::OutputArchive archive;
+  for (const auto& [name, list] : lists) {
+    archive.write(name + "/size", torch::tensor(std::int64_t(list.size())));
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      archive.write(name + "/" + std::to_string(i), list[i], /*is_buffer=*/true);
+    }
+  }
+  std::stringstream file;
+  archive.save_to(file);
+  return file.str();
+}
+template <class Optimizer>
+void load_from(Optimizer& optimizer, const std::string& bytes) {
+  std::stringstream file(bytes);
+  torch::serialize::InputArchive archive;
+  archive.load_from(file);
+  optimizer.load(archive);
+}
+TYPED_TEST(Upstream, LoadsArchivesFromBefore15) {
+  using F = TestFixture;
+  const Tensors a = parameters(), b = parameters();
+  std::map<std::string, Tensors> lists;
+  torch::manual_seed(9);
+  for (const Tensor& p : a) {
+    lists["momentum_buffers"].push_back(torch::randn_like(p));
+    lists["step_buffers"].push_back(torch::tensor(std::int64_t{6}));
+    lists["exp_average_buffers"].push_back(torch::randn_like(p));
+    lists["exp_average_sq_buffers"].push_back(torch::rand_like(p) + 0.5);
+    lists["max_exp_average_sq_buffers"].push_back(torch::rand_like(p) + 1);
+  }
+  const auto options = []<class O>(O o) {
+    if constexpr (requires { o.momentum(0.9); }) {
+      return o.momentum(0.9);
+    } else {
+      return o.amsgrad(true);
+    }
+  };
+  typename F::Stock stock(a, options(typename F::StockOptions(0.1)));
+  typename F::Optimizer ours(b, options(typename F::Options(0.1)));
+  if constexpr (requires { ours.options().max_norm(1); }) {
+    ours.options().gradient_clipping(agmohd::gradient::Clipping::none);
+  }
+  load_from(stock, archive_before_1_5(lists));
+  load_from(ours, archive_before_1_5(lists));
+  for (int t = 0; t < 20; ++t) {
+    give_gradients(a, t);
+    give_gradients(b, t);
+    stock.step();
+    ours.step();
+  }
+  expect_close(a, b);
+
+  lists["momentum_buffers"].push_back(torch::ones({2}));
+  lists["exp_average_buffers"].push_back(torch::ones({2}));
+  const Tensor before = b[0].detach().clone();
+  EXPECT_THROW(load_from(ours, archive_before_1_5(lists)), c10::Error);
+  EXPECT_THROW(load_from(ours, archive_before_1_5({{"unknown", Tensors{}}})), c10::Error);
+  EXPECT_TRUE(torch::equal(before, b[0]));
+}
+
+TEST(Forward, DeclaredNamesAreTheOptimizers) {
+  const Tensors params = parameters();
+  agmohd::AdamW adamw(params, 0.1);
+  agmohd::AGMOHD agmohd(params, 0.1);
+  EXPECT_EQ(&forward::base(adamw), &adamw);
+  EXPECT_EQ(forward::groups(&agmohd), 1U);
+  EXPECT_TRUE(forward::equal(agmohd::SGDOptions(0.1), agmohd::SGDOptions(0.1)));
+}
+
+}  // namespace
