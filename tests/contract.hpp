@@ -10,6 +10,8 @@
 //     };
 //     INSTANTIATE_TYPED_TEST_SUITE_P(MyRule, RuleContract, MyRule);
 //
+// docs/policies.md has the line that builds such a program outside of this repository.
+//
 // Sample may hold more, which the suites then check:
 //     rule      first(options, lr, p, g): the parameter after the first update, by hand
 //     link      expected(options, gradient): all gradients of a step as the rule must see them
@@ -534,6 +536,7 @@ class RuleContract : public testing::Test {
 };
 
 TYPED_TEST_SUITE_P(RuleContract);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(RuleContract);
 
 TYPED_TEST_P(RuleContract, Bounds) { contract::expect_bounds<TypeParam>(); }
 
@@ -773,6 +776,7 @@ class LinkContract : public testing::Test {
 };
 
 TYPED_TEST_SUITE_P(LinkContract);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(LinkContract);
 
 TYPED_TEST_P(LinkContract, Bounds) { contract::expect_bounds<TypeParam>(); }
 
@@ -899,6 +903,7 @@ class ScheduleContract : public testing::Test {
 };
 
 TYPED_TEST_SUITE_P(ScheduleContract);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(ScheduleContract);
 
 TYPED_TEST_P(ScheduleContract, Bounds) {
   contract::expect_bounds<TypeParam>();
@@ -1038,6 +1043,7 @@ class HindranceContract : public testing::Test {
 };
 
 TYPED_TEST_SUITE_P(HindranceContract);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(HindranceContract);
 
 TYPED_TEST_P(HindranceContract, Bounds) {
   contract::expect_bounds<TypeParam>();
@@ -1099,6 +1105,7 @@ class MomentumContract : public testing::Test {
 };
 
 TYPED_TEST_SUITE_P(MomentumContract);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(MomentumContract);
 
 TYPED_TEST_P(MomentumContract, Bounds) {
   contract::expect_bounds<TypeParam>();

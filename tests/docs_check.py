@@ -1,10 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 The agmohd authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every cpp, cmake and python block of the documentation stands, whole and up to common indentation, in a file that is
-compiled or run by the tests, or is itself built by the package tests; every relative link and anchor leads somewhere.
+"""Checks that what README.md and docs/ show can be pasted as it stands, and that their links and tables hold.
 
-    docs_check.py [<root of the repository>]
+    docs_check.py                   checks
+    docs_check.py --unit FILE       writes a program that compiles and runs the pages' C++, see unit()
+
+A cpp block is a whole file: it begins with a comment that names it, #pragma once or an include. It is compiled
+
+- by itself, where tests/package builds its page (PROJECTS),
+- as a file of examples/ or tests/, which it is word for word (its head comments aside), or
+- in the program of --unit, each block in a namespace of its own, where it sees no other block.
+
+A block of that program sees the includes of the others, so its own are compared with the names that it uses. The block
+of a test, which cannot be in a namespace, stands in tests/ paragraph by paragraph.
+
+A cmake block is a whole CMakeLists.txt of PROJECTS. A python block stands in a file that the tests run.
 """
 
 import pathlib
@@ -13,15 +24,48 @@ import sys
 import textwrap
 import urllib.parse
 
-SOURCES = {
-    "cpp": ("examples/**/*.[ch]pp", "examples/**/*.cu", "tests/*.[ch]pp", "tests/package/**/*.[ch]pp"),
-    "python": ("examples/**/*.py", "tests/*.py"),
-    "cmake": ("examples/**/CMakeLists.txt", "tests/**/CMakeLists.txt"),
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PROJECTS = {"README.md", "docs/existing_project.md", "docs/cuda.md", "docs/policies.md"}
+SHOWN = {  # files that a page shows, word for word
+    "README.md": ["examples/hello/main.cpp"],
+    "docs/policies.md": ["examples/own_policies/own_policies.hpp", "examples/own_policies/main.cpp"],
+    "docs/resuming.md": ["examples/resuming/main.cpp"],
 }
+WHOLE_FILES = ("examples/**/*.[ch]pp", "tests/*.[ch]pp")
+TESTS = ("tests/*.cpp",)
+PYTHON = ("examples/**/*.py", "tests/*.py", "python/**/*.py")
 UNCHECKED = {"sh"}
-# Pages whose whole CMakeLists.txt and whole program tests/package builds as they stand there.
-PROJECTS = {"README.md", "docs/existing_project.md"}
-WHOLE = {"cpp": r"^int main\(", "cmake": r"^cmake_minimum_required\("}
+
+# Which header of a block's own a name needs: the first pattern that matches the name decides, any of its headers serves.
+TORCH, AGMOHD, RECIPES = "torch/torch.h", "agmohd/agmohd.hpp", "agmohd/recipes.hpp"
+HEADERS = [
+    (r"std::(printf|puts|fprintf|stderr)\b", {"cstdio"}),
+    (r"std::(cout|cerr|clog|endl)\b", {"iostream"}),
+    (r"std::(string|to_string)\b", {"string"}),
+    (r"std::vector\b", {"vector"}),
+    (r"std::array\b", {"array", RECIPES}),
+    (r"std::(unique_ptr|make_unique|shared_ptr|make_shared)\b", {"memory"}),
+    (r"std::(move|pair)\b", {"utility"}),
+    (r"std::(sqrt|nan|abs|isnan|isfinite|exp|log|pow)\b", {"cmath", RECIPES}),
+    (r"std::u?int(8|16|32|64)_t\b", {"cstdint", TORCH, RECIPES}),
+    (r"std::(atoll|exit)\b", {"cstdlib"}),
+    (r"std::filesystem\b", {"filesystem"}),
+    (r"at::cuda::CUDAGraph\b", {"ATen/cuda/CUDAGraph.h"}),
+    (r"c10::cuda::CUDA(Stream)?Guard\b", {"c10/cuda/CUDAGuard.h"}),
+    (r"c10::cuda::(CUDAStream|getStreamFromPool)\b", {"c10/cuda/CUDAStream.h"}),
+    (r"(torch|at|c10)::", {TORCH}),
+    (r"agmohd::monitor::(Watcher|CsvFile)\b", {"agmohd/monitor/watcher.hpp"}),
+    (r"agmohd::monitor::Log\b", {"agmohd/monitor/log.hpp"}),
+    (r"agmohd::monitor::TensorBoard\b", {"agmohd/monitor/tensorboard.hpp"}),
+    (r"agmohd::cuda::Register\b", {"agmohd/cuda/register.cuh"}),
+    (
+        r"agmohd::(Recipe\b|recipe::|rule::|hindrance::|momentum::|gradient::|schedule::(?!Scheduler\b)|storage::|heal::"
+        r"|(Rule|Hindrance|Momentum|Link|Schedule|Signals|Verdict|Blend|Pair|Now|Flag|Tally|Record)\b"
+        r"|(describe|field|in|between|at_least|above|any|choices)\b|k[A-Z])",
+        {RECIPES, AGMOHD},
+    ),
+    (r"agmohd::", {AGMOHD}),
+]
 
 
 def blocks(text):
@@ -43,6 +87,44 @@ def blocks(text):
     yield None, 0, "\n".join(rest)
 
 
+def without_comments(code):
+    return re.sub(r'//[^\n]*|"(\\.|[^"\\\n])*"', '""', code)
+
+
+class Block:
+    """A cpp block: its own file name, its includes and what follows them."""
+
+    def __init__(self, page, line, code):
+        self.page, self.line, self.code = page, line, code
+        lines = code.splitlines()
+        named = re.fullmatch(r"// ([\w.]+\.(?:hpp|cpp|cu))", lines[0]) if lines else None
+        self.name = named[1] if named else None
+        self.includes = re.findall(r"^#include ([<\"][^>\"]+[>\"])", code, flags=re.M)
+        body = [line for line in lines if not re.match(r"#include |#pragma once", line)]
+        self.body = "\n".join(body).strip("\n")
+        self.whole = bool(lines) and bool(re.match(r"// [\w.]+\.(hpp|cpp|cu)$|#include |#pragma once", lines[0]))
+        self.is_program = re.search(r"^int main\(", code, flags=re.M) is not None
+
+    def needs_cuda(self):
+        return any(re.match(r"<(ATen|c10)/cuda/", include) for include in self.includes)
+
+    def missing_headers(self):
+        have = {include[1:-1] for include in self.includes}
+        code = without_comments(re.sub(r"^#.*$", "", self.code, flags=re.M))
+        for name in sorted(set(re.findall(r"\b(?:std|torch|at|c10|agmohd)::[\w:]+", code))):
+            found = next((headers for pattern, headers in HEADERS if re.match(pattern, name)), None)
+            if found is None:
+                yield f"{name} is in no row of HEADERS"
+            elif not found & have:
+                yield f"{name} needs #include <{sorted(found)[0]}>"
+        if "AGMOHD_HD" in code and not have & {RECIPES, AGMOHD}:
+            yield f"AGMOHD_HD needs #include <{RECIPES}>"
+
+
+def paragraphs(code):
+    return [part for part in re.split(r"\n\s*\n", code.strip("\n")) if part.strip()]
+
+
 def stands_in(code, lines):
     """Whether the lines of `code` follow each other in `lines`, all indented by the same amount."""
     wanted = textwrap.dedent(code).splitlines()
@@ -54,6 +136,85 @@ def stands_in(code, lines):
     return False
 
 
+def without_head(text):
+    """A file without the comments that it begins with, and its own name."""
+    return re.sub(r"\A(//[^\n]*\n|\s*\n)+", "", text).strip("\n")
+
+
+def read(patterns):
+    return [path.read_text() for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+
+
+def pages():
+    return [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(ROOT.glob("docs/**/*.md"))
+
+
+def sort_blocks():
+    """All cpp blocks, and those of them that the program of --unit compiles."""
+    files = {without_head(text) for text in read(WHOLE_FILES)}
+    everything, ours = [], []
+    for page in pages():
+        name = str(page.relative_to(ROOT))
+        for language, line, code in blocks(page.read_text()):
+            if language != "cpp":
+                continue
+            block = Block(name, line, code)
+            everything.append(block)
+            elsewhere = without_head(code) in files or '"contract.hpp"' in block.includes or (block.name or "").endswith(".cu")
+            first = not any(other.page == name and other.is_program for other in everything[:-1])
+            built = name in ("README.md", "docs/existing_project.md") and block.is_program and first
+            if not elsewhere and not built:
+                ours.append(block)
+    return everything, ours
+
+
+def unit():
+    """The program: every block in a namespace of its own, its main called by the program's."""
+    _, ours = sort_blocks()
+    headers = {block.name: block for block in ours if block.name and block.name.endswith(".hpp")}
+    includes, cuda_includes, parts, programs = set(), set(), [], []
+    for block in ours:
+        (cuda_includes if block.needs_cuda() else includes).update(i for i in block.includes if i.startswith("<"))
+        own = [i[1:-1] for i in block.includes if i.startswith('"')]
+        space = re.sub(r"\W", "_", f"{pathlib.Path(block.page).stem}_{block.line}")
+        body = block.body
+        for header in own:
+            includes.update(i for i in headers[header].includes if i.startswith("<"))
+            body = headers[header].body + "\n" + body
+        if block.is_program:
+            assert body.endswith("\n}"), f"{block.page}:{block.line}: main is to be the last function of a block"
+            body = re.sub(r"^int main\(", "int run(", body, flags=re.M)
+            body = body[: -len("}")] + ("" if re.search(r"^  return [^\n]*\n}$", body, flags=re.M) else "  return 0;\n") + "}"
+            arguments = "int argc, char**" in body
+            programs.append((f"{block.page}:{block.line}", space, block.needs_cuda(), arguments))
+        text = f"namespace {space} {{\n{body}\n}}  // namespace {space}\n"
+        parts.append(f"#ifdef DOCS_CUDA\n{text}#endif\n" if block.needs_cuda() else text)
+    lines = ["// Written by docs_check.py --unit from the blocks of the documentation.", "#include <cstdio>", "#include <string_view>"]
+    lines += ['#if __has_include("ready_made.hpp")', '#include "ready_made.hpp"', "#endif"]
+    lines += [f"#include {i}" for i in sorted(includes)]
+    lines += ["#ifdef DOCS_CUDA", *(f"#include {i}" for i in sorted(cuda_includes - includes)), "#endif", "", *parts]
+    lines += [
+        "int main(int argc, char** argv) {",
+        '  const bool gpu = argc > 1 && std::string_view(argv[1]) == "--need-gpu";',
+        "  if (gpu && !torch::cuda::is_available()) return 77;  // ctest: skipped",
+        "  int failed = 0;",
+        "  const auto run = [&](const char* block, int (*program)()) {",
+        "    torch::manual_seed(1);",
+        '    std::printf("== %s\\n", block);',
+        "    if (program() != 0) ++failed;",
+        "  };",
+    ]
+    for where, space, cuda, arguments in programs:
+        call = f"{space}::run" if not arguments else f"[] {{ return {space}::run(0, nullptr); }}"
+        run = f'run("{where}", {call});'
+        if cuda:
+            lines += ["#ifdef DOCS_CUDA", f"  if (torch::cuda::is_available()) {run}", "#endif"]
+        else:
+            lines += [f"  if (!gpu) {run}"]
+    lines += ['  std::printf("%d failed\\n", failed);', "  return failed == 0 ? 0 : 1;", "}", ""]
+    return "\n".join(lines)
+
+
 def anchors(text):
     """The ids that GitHub gives to headings."""
     plain = re.sub(r"```.*?```", "", text, flags=re.S)
@@ -63,41 +224,92 @@ def anchors(text):
     }
 
 
-def check(root):
-    files = {
-        language: [path.read_text().splitlines() for pattern in patterns for path in sorted(root.glob(pattern))]
-        for language, patterns in SOURCES.items()
-    }
-    pages = [root / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(root.glob("docs/**/*.md"))
-    problems, checked, links = [], 0, 0
-    for page in pages:
-        name = page.relative_to(root)
+def broken_tables(text):
+    """Yields what is wrong with tables: rows without a head, or with more or fewer cells than it."""
+    cells, before = None, ""
+    for line in [*text.splitlines(), ""]:
+        if not line.startswith("|"):
+            cells, before = None, line
+            continue
+        count = len(re.findall(r"(?<!\\)\|", re.sub(r"`[^`]*`", "", line))) - 1
+        if cells is None:
+            cells = count
+            if before.startswith("|") or not before.strip():
+                head = line
+        elif re.fullmatch(r"[|:\- ]+", line) or head is None:
+            head = None
+        else:
+            yield f"the table row '{head[:60]}' has no line of dashes below it"
+            head = None
+        if count != cells:
+            yield f"a table row has {count} cells instead of {cells}: {line[:60]}"
+
+
+def check_ready_made():
+    """The ready-made recipes, for which CMake compiles kernels by default, are those of the reference."""
+    code = (ROOT / "include/agmohd/optimizers.hpp").read_text()
+    there = re.findall(r"Optimizer<recipe::(\w+)>", code)
+    said = re.findall(r"^\| `agmohd::\w+` \| `recipe::(\w+)` \|", (ROOT / "docs/reference.md").read_text(), flags=re.M)
+    if sorted(there) != sorted(said):
+        yield f"docs/reference.md: ready-made optimizers: {said}, but optimizers.hpp has {there}"
+
+
+def check():
+    problems, checked, links = [*check_ready_made()], 0, 0
+    everything, ours = sort_blocks()
+    python, tests = [text.splitlines() for text in read(PYTHON)], [text.splitlines() for text in read(TESTS)]
+    for block in everything:
+        where = f"{block.page}:{block.line}"
+        if not block.whole:
+            problems.append(f"{where}: this cpp block is no whole file: it begins without name and includes")
+        problems += [f"{where}: {what}" for what in block.missing_headers()]
+        if '"contract.hpp"' in block.includes:
+            body = re.sub(r"\A//[^\n]*\n", "", block.body)
+            if not all(any(stands_in(part, lines) for lines in tests) for part in paragraphs(body)):
+                problems.append(f"{where}: a paragraph of this test stands in no file of tests/")
+    for page, files in SHOWN.items():
+        shown = {without_head(block.code) for block in everything if block.page == page}
+        for file in files:
+            if without_head((ROOT / file).read_text()) not in shown:
+                problems.append(f"{page}: no block is {file}")
+    names = {block.name for block in everything if block.name}
+    for block in ours:
+        for include in block.includes:
+            if include.startswith('"') and include[1:-1] not in names:
+                problems.append(f"{block.page}:{block.line}: no block is {include}")
+    for page in pages():
+        name = str(page.relative_to(ROOT))
         for language, line, code in blocks(page.read_text()):
+            where = f"{name}:{line}"
+            checked += language is not None
             if language is None:
+                problems += [f"{name}: {what}" for what in broken_tables(code)]
                 for target in re.findall(r"\]\(([^)\s]+)\)", code):
                     if re.match(r"[a-z]+:", target):
                         continue
                     links += 1
                     path, _, anchor = urllib.parse.unquote(target).partition("#")
                     to = (page.parent / path).resolve() if path else page
-                    if not to.exists() or root not in to.parents:
+                    if not to.exists() or ROOT not in to.parents:
                         problems.append(f"{name}: the link {target} leads nowhere")
                     elif anchor and anchor not in anchors(to.read_text()):
                         problems.append(f"{name}: {target}: there is no such heading")
-            elif language in files:
-                checked += 1
-                if str(name) in PROJECTS and language in WHOLE and re.search(WHOLE[language], code, flags=re.M):
-                    continue
-                if not code.strip() or not any(stands_in(code, lines) for lines in files[language]):
-                    problems.append(f"{name}:{line}: this {language} block stands in no compiled file")
-            elif language not in UNCHECKED:
-                problems.append(f"{name}:{line}: a block of '{language}': expected cpp, cmake, python or sh")
+            elif language == "cmake":
+                if name not in PROJECTS or "cmake_minimum_required(" not in code:
+                    problems.append(f"{where}: this cmake block is no whole CMakeLists.txt that tests/package builds")
+            elif language == "python":
+                if not code.strip() or not any(stands_in(code, lines) for lines in python):
+                    problems.append(f"{where}: this python block stands in no file that the tests run")
+            elif language != "cpp" and language not in UNCHECKED:
+                problems.append(f"{where}: a block of '{language}': expected cpp, cmake, python or sh")
     if checked == 0 or links == 0:
         problems.append("no blocks or no links were found: the check itself is broken")
-    print("\n".join(problems) if problems else f"{len(pages)} pages, {checked} code blocks, {links} links: all right")
+    print("\n".join(problems) if problems else f"{len(pages())} pages, {checked} blocks, {links} links: all right")
     return 1 if problems else 0
 
 
 if __name__ == "__main__":
-    here = pathlib.Path(__file__).resolve().parent.parent
-    sys.exit(check(pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else here))
+    if len(sys.argv) > 2 and sys.argv[1] == "--unit":
+        pathlib.Path(sys.argv[2]).write_text(unit())
+    else:
+        sys.exit(check())

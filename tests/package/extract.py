@@ -2,7 +2,8 @@
 # SPDX-FileCopyrightText: 2026 The agmohd authors
 # SPDX-License-Identifier: Apache-2.0
 """Writes what a page of the documentation tells its reader to write, word for word: its first whole CMakeLists.txt,
-its first whole program under the name that the CMakeLists.txt has for it, and its first command of g++ as build.sh.
+its first whole program under the name that the CMakeLists.txt has for it, its first command of g++ as build.sh, and
+what begins with the name of its file.
 
     extract.py PAGE FOLDER [PROGRAM]      PROGRAM: a file to take in place of the page's program
 """
@@ -20,10 +21,11 @@ def first(language, pattern):
 
 
 cmake, program, command = first("cmake", "^cmake_minimum_required"), first("cpp", r"^int main\("), first("sh", r"^g\+\+ ")
-source = re.search(r"add_executable\(\S+ (\S+)\)", cmake)[1] if cmake else "main.cpp"
+source = re.search(r"add_executable\(\S+ ([^\s)]+)", cmake)[1] if cmake else "main.cpp"
 if len(sys.argv) > 3:
     program = pathlib.Path(sys.argv[3]).read_text()
 folder.mkdir(parents=True, exist_ok=True)
-for name, text in (("CMakeLists.txt", cmake), (source, program), ("build.sh", command)):
+named = [(match[1], code) for _, code in blocks if (match := re.match(r"// ([\w.]+)\n", code))]
+for name, text in (*named, ("CMakeLists.txt", cmake), (source, program), ("build.sh", command)):
     if text is not None:
         (folder / name).write_text(text)
