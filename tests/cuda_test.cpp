@@ -461,6 +461,36 @@ TEST(CudaGraph, ReplaysIncidentsAsEagerSteps) {
   EXPECT_EQ(graphed.records().back().step, 1003);
 }
 
+/// A table that prepare() made for many tensors is captured for few, whose pages blocks share.
+TEST(CudaGraph, IsCapturedOfFewOfManyTensors) {
+  Tensors graphed, plain;
+  for (int i = 0; i < 300; ++i) {
+    torch::manual_seed(std::uint64_t(i));
+    graphed.push_back(torch::randn({16384}, torch::kCUDA).requires_grad_());
+    plain.push_back(graphed.back().detach().clone().requires_grad_());
+  }
+  const auto options = agmohd::AGMOHDOptions(1e-3).weight_decay(0.1);
+  agmohd::AGMOHD a(graphed, options), b(plain, options);
+  for (std::size_t i = 0; i < 60; ++i) {
+    torch::manual_seed(1000 + i);
+    graphed[i].mutable_grad() = 1e-3 * torch::randn_like(graphed[i]);
+    plain[i].mutable_grad() = graphed[i].grad().clone();
+  }
+  const c10::cuda::CUDAStreamGuard guard(c10::cuda::getStreamFromPool());
+  torch::cuda::synchronize();
+  a.step(), b.step();
+  a.prepare();
+  torch::cuda::synchronize();
+  at::cuda::CUDAGraph graph;
+  graph.capture_begin();
+  a.step();
+  graph.capture_end();
+  for (int t = 0; t < 20; ++t) graph.replay(), b.step();
+  expect_same_bits(graphed, plain, "parameters");
+  EXPECT_EQ(a.records().back().update_rms, b.records().back().update_rms);
+  EXPECT_EQ(a.updates(), 21);
+}
+
 TEST(CudaGraph, CapturedWithoutSnapshotsStaysSo) {
   const Tensors params = copies(parameters(torch::kFloat, 44), torch::kCUDA);
   for (const Tensor& p : params) p.mutable_grad() = torch::full_like(p, 1e-3);

@@ -39,7 +39,7 @@ UNCHECKED = {"sh"}
 # Which header of a block's own a name needs: the first pattern that matches the name decides, any of its headers serves.
 TORCH, AGMOHD, RECIPES = "torch/torch.h", "agmohd/agmohd.hpp", "agmohd/recipes.hpp"
 HEADERS = [
-    (r"std::(printf|puts|fprintf|stderr)\b", {"cstdio"}),
+    (r"std::(printf|puts|fputs|fprintf|stderr)\b", {"cstdio"}),
     (r"std::(cout|cerr|clog|endl)\b", {"iostream"}),
     (r"std::(string|to_string)\b", {"string"}),
     (r"std::vector\b", {"vector"}),

@@ -30,9 +30,7 @@ struct Trajectory {
   std::vector<std::int64_t> steps;
 };
 
-inline std::filesystem::path folder() {
-  return std::filesystem::path(__FILE__).parent_path() / "golden";
-}
+inline std::filesystem::path folder() { return std::filesystem::path(AGMOHD_TESTS) / "golden"; }
 
 inline Dict load(const std::string& name) {
   const auto path = folder() / (name + ".pt");

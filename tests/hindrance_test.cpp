@@ -70,7 +70,8 @@ struct Driven {
   Verdict step(Signals s, TensorSignals ts = {}) {
     if constexpr (R::heals) {  // to swap in and to swap back
       shared.healing.snapshots = s.can_roll_back;
-      if (s.can_roll_back) memory.healing = {.made = 2, .stamps = {2, -1}, .since_swap = 0};
+      if (s.can_roll_back)
+        memory.healing = {.made = 2, .stamps = {2, -1}, .since_swap = 0, .last = 1};
     }
     verdict = R::judge(shared, group, s, memory);
     if (!verdict.skip) {
@@ -164,6 +165,7 @@ M without_budgets(M m) {
   m.hindrance.rest.head.refused = {};
   m.hindrance.rest.rest.head.budget = {};
   m.hindrance.rest.rest.head.allowance = {};
+  m.hindrance.rest.rest.head.reach = 1;
   return m;
 }
 
@@ -909,6 +911,98 @@ TEST(Spread, AcceptsNoLevelThatLeavesItBlind) {
 }
 
 // ---- Reports
+
+/// A long run of AGMOHD in which something comes back again and again.
+struct Recurring {
+  using R = recipe::AGMOHD;
+  std::int64_t skipped = 0, bounded = 0, throttled = 0, unstable = 0;  // in the second half
+
+  /// `norm`, `loss`, `lr`: by how much these are larger in the first `length` of `period` steps.
+  Recurring(int period, int length, double norm, double loss, double lr, int steps = 100000) {
+    std::mt19937_64 random(1);
+    std::normal_distribution<double> normal;
+    R::Memory memory{};
+    R::PerTensor tensor{};
+    for (int t = 0; t < steps; ++t) {
+      const bool comes = t > 500 && t % period < length;
+      R::Group group{};
+      group.lr = 1e-3 * (comes ? lr : 1);
+      Signals s;
+      const double n = std::exp(0.1 * normal(random)) * (comes ? norm : 1);
+      s.norm2 = n * n;
+      s.has_loss = true;
+      s.loss = 3 * (comes ? loss : 1) * (1 + 0.02 * normal(random));
+      memory.swept.update2 = 0.01 * std::exp(0.2 * normal(random));
+      memory.swept.updated = 1;
+      R::join(s, memory);
+      const Verdict v = R::judge({}, group, s, memory);
+      const std::int64_t before = tensor.hindrance.throttled;
+      if (!v.skip) {
+        (void)R::decide<float>({}, group, s, v, memory, tensor, 0,
+                               {.norm2 = s.norm2, .numel = 100});
+        memory.updates += 1;
+      }
+      if (t > steps / 2) {
+        skipped += v.skip ? 1 : 0;
+        bounded += v.norm_bound < 0.999 * n ? 1 : 0;
+        throttled += tensor.hindrance.throttled - before;
+        unstable += v.unstable ? 1 : 0;
+      }
+      (void)R::remember({}, group, s, v, memory);
+    }
+  }
+};
+
+/// What comes back is the data: one step in 500 is touched, or what a burst of the longest takes.
+TEST(Explosion, BurstsThatComeBackAreAccepted) {
+  for (const double norm : {10.0, 100.0}) {
+    for (const int period : {500, 1000, 2000}) {
+      for (const int length : {5, 20, 40}) {
+        const Recurring seen(period, length, norm, 1.5, 1);
+        EXPECT_LE(seen.bounded, 130) << norm << " " << period << " " << length;
+        EXPECT_LE(seen.skipped, 110) << norm << " " << period << " " << length;
+      }
+    }
+  }
+  EXPECT_GT(Recurring(2000, 20, 10, 1.5, 1, 2100 * 2).skipped, 10);  // the first ones are
+}
+TEST(StepTooLarge, ARateThatRisesAgainAndAgainIsAcceptedWhateverTheLossDoes) {
+  for (const double lr : {4.0, 10.0}) {
+    for (const int length : {1, 5, 20}) {
+      for (const double loss : {1.0, 1.5}) {
+        const Recurring seen(100, length, 1, loss, lr);
+        EXPECT_LE(seen.throttled, 250) << lr << " " << length << " " << loss;
+        EXPECT_LE(seen.unstable, 250) << lr << " " << length << " " << loss;
+      }
+    }
+  }
+}
+
+/// Two rollbacks, of which only the second is to be undone: what the first swapped out is broken.
+TEST(Snapshots, AnUndoBringsBackWhatTheLastRollbackTookAway) {
+  using heal::Snapshots;
+  const Snapshots::Options o{.snapshots = true, .snapshot_every = 50, .snapshots_on_host = false};
+  Snapshots::Memory m;
+  const auto step = [&](Verdict v) {
+    Snapshots::plan(o, m, v);
+    Snapshots::advance(o, Signals{}, v, m);
+    return v;
+  };
+  int saved = 0;
+  for (int t = 0; t < 310; ++t) saved += step({}).save >= 0 ? 1 : 0;
+  ASSERT_EQ(saved, 6);
+  Verdict broken;
+  broken.skip = broken.rollback = true;
+  broken.flags = Flag::nonfinite;
+  const int newer = step(broken).swap;
+  for (int t = 0; t < 5; ++t) step({});
+  Verdict spike = broken;
+  spike.flags = Flag::loss_spike;
+  const int older = step(spike).swap;
+  EXPECT_EQ(newer + older, 1);
+  spike.undo = true;
+  EXPECT_EQ(step(spike).swap, older);
+}
 
 TEST(Oscillation, NeedsTheProductsAndALossThatDoesNotFall) {
   const auto flagged = [](double ratio, double slope, bool has_loss) {

@@ -28,7 +28,7 @@ using Rows = std::vector<std::vector<double>>;
 /// A section of published.txt.
 const Rows& golden(const std::string& name) {
   static const std::map<std::string, Rows> sections = [] {
-    const auto path = std::filesystem::path(__FILE__).parent_path() / "golden" / "published.txt";
+    const auto path = std::filesystem::path(AGMOHD_TESTS) / "golden" / "published.txt";
     std::ifstream file(path);
     std::map<std::string, Rows> read;
     std::string section, number;

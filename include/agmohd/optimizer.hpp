@@ -75,8 +75,8 @@ class Optimizer {  // agmohd::Optimizer is a template: a function that takes any
 /// leave optimizer and parameters as they were.
 ///
 /// Through a torch::optim::Optimizer& everything works but add_param_group with options on
-/// LibTorch 2.15, which drops the options of every optimizer that is not its own before this class
-/// sees them.
+/// LibTorch 2.15: for SGD, Adam and AdamW it keeps what torch.optim has too and differs from its
+/// default there, for other rules nothing.
 template <detail::ARecipe RecipeType>
 class Optimizer<RecipeType> : public torch::optim::Optimizer {
  public:
@@ -96,6 +96,7 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
                                 std::make_unique<Options>(std::move(defaults))) {
     with_c10_errors("the optimizer's options", [&] { check_shared(options()); });
     with_c10_errors("the optimizer's options", [&] { check_group(options()); });
+    options().mark_optimizer();
     for (const ParamGroup& group : groups) add_param_group(group);
     warnings_.constructed(options());
   }
@@ -286,6 +287,8 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
   /// those that the program set, and what could not be carried over, is warned of.
   void load(torch::serialize::InputArchive& archive) override {
     const at::NoGradGuard no_grad;
+    TORCH_CHECK(!binder_.lanes().capturing(),
+                "agmohd: load() was called while a CUDA graph is captured; call it before");
     checkpoint::Loaded<Recipe> loaded = checkpoint::read<Recipe>(archive, param_groups_, options());
     with_c10_errors("the checkpoint", [&] { check_shared(loaded.options); });
     for (const Options& group : loaded.groups)

@@ -236,7 +236,8 @@ class Options : public detail::Stock<typename Recipe::Rule>::Options {
   /// optimizer as a whole was set to something else for the group. Throws std::invalid_argument
   /// that names the option.
   void inherit(const Options& defaults) {
-    require_no_shared(defaults);
+    if (!of_optimizer_) require_no_shared(defaults);
+    of_optimizer_ = false;
     inherited_ = true;
     Table::fields.each([&](const auto&, auto i) {
       if (i >= group_count) {
@@ -247,6 +248,10 @@ class Options : public detail::Stock<typename Recipe::Rule>::Options {
       }
     });
   }
+
+  /// Marks the options of the optimizer itself: what belongs to it as a whole is in copies of them,
+  /// but not as a group's own.
+  void mark_optimizer() { of_optimizer_ = true; }
 
   /// Whether inherit() was called: the optimizer calls it for every group.
   bool inherited() const { return inherited_; }
@@ -359,6 +364,7 @@ class Options : public detail::Stock<typename Recipe::Rule>::Options {
     at<I>() = std::move(value);
     given_.set(I);
     loaded_.reset(I);
+    if (I >= group_count) of_optimizer_ = false;
     return *this;
   }
 
@@ -468,6 +474,7 @@ class Options : public detail::Stock<typename Recipe::Rule>::Options {
   Values values_ = fresh();            // of those that torch.optim's options do not hold
   std::bitset<count> given_, loaded_;  // by the program or a checkpoint; by a checkpoint
   bool inherited_ = false;
+  bool of_optimizer_ = false;  // or a copy of them, which LibTorch gives to groups without options
 };
 
 /// The options of group number `g`. A group that came through the base class may have any.

@@ -58,8 +58,9 @@ struct Recipe {
   static constexpr unsigned wants =
       Hindrance::wants | Gradient::wants | (has::summed<Rule> ? kSums | kTensors : kNothing);
   static constexpr int slot_count = int(Rule::slot_names.size());
-  /// Whether the lanes have to take the watched sweep.
-  static constexpr bool watched = (wants & kSweepWants) != 0;
+  /// Whether the lanes have to take the watched sweep, which also tells of spoiled snapshots.
+  static constexpr bool watched =
+      (wants & kSweepWants) != 0 || (Hindrance::wants != 0 && Healing::keeps);
   /// Whether the sweep guards the rule's slots.
   static constexpr bool guards = (wants & kGuard) != 0 && has::guard<Rule>;
   /// Whether steps are recorded.

@@ -18,7 +18,9 @@ namespace checkpoints {
 using Tensors = std::vector<at::Tensor>;
 constexpr std::int64_t kSaved = 60, kFurther = 20;  // steps
 
-inline std::filesystem::path folder() { return std::filesystem::path(__FILE__).parent_path(); }
+inline std::filesystem::path folder() {
+  return std::filesystem::path(AGMOHD_TESTS) / "checkpoints";
+}
 
 inline Tensors parameters() {
   return {at::arange(12, at::kFloat).div(10).view({3, 4}).requires_grad_(),

@@ -52,8 +52,9 @@ struct Load {
   void operator()(torch::serialize::InputArchive& archive, const std::string& path,
                   std::optional<at::Device> device = {}) const {
     checkpoint::require_file(path);
-    TORCH_CHECK(!checkpoint::is_of_python(path), "agmohd: cannot read ", path,
-                ": Python's torch.save wrote it; torch::pickle_load() reads the tensors in it");
+    TORCH_CHECK(
+        !checkpoint::is_of_python(path), "agmohd: cannot read ", path,
+        ": Python's torch.save wrote it; agmohd::load_python() of checkpoint/python.hpp reads it");
     std::string why;
     try {
       archive.load_from(path, device);

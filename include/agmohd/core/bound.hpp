@@ -72,7 +72,9 @@ struct Bound {
 
   /// Compares, and notes new addresses in the lane. Several threads do this at once.
   Found refresh(const at::Tensor& now, const at::Tensor& new_grad, Lane& to) {
-    if (param != now.unsafeGetTensorImpl() || !has_state()) return Found::changed;
+    if (param != now.unsafeGetTensorImpl() || !has_state() || state->assigned()) {
+      return Found::changed;
+    }
     for (std::size_t j = 0; j < slots.size(); ++j) {
       if (!slots[j].is_same(state->slots_[j])) return Found::changed;
     }

@@ -97,11 +97,15 @@ class Lanes {
       if (!lanes_[i].current) lanes_[i].executor->write_memory(without_sweeps());
       lanes_[i].current = true;
       executors_.push_back(lanes_[i].executor);
-      // The first on the host, which has to wait for what the devices measured, else the first.
-      const auto on_host = [this](std::size_t lane) {
-        return lanes_[lane].executor->judgement() != nullptr;
+      // The first on the host, which has to wait for what the devices measured, else the first. One
+      // whose tensors all rest has nothing to say.
+      const auto rank = [this](std::size_t lane) {
+        const auto& refs = lanes_[lane].refs;
+        const bool works =
+            std::any_of(refs.begin(), refs.end(), [](const auto& ref) { return !ref.resting(); });
+        return (works ? 2 : 0) + (lanes_[lane].executor->judgement() != nullptr ? 1 : 0);
       };
-      if (!next || (on_host(i) && !on_host(*next))) next = i;
+      if (!next || rank(i) > rank(*next)) next = i;
     }
     if (!next || *next == judge_) return;
     typename Recipe::Memory memory = lanes_[*next].executor->read_memory();

@@ -62,7 +62,7 @@ __device__ void commit_tensor(const View<Recipe>& view, int t, const Plan<Recipe
     coefficients[t] = Recipe::template decide<R>(core.shared, *tensor.group, Signals{},
                                                  next.verdict, next.memory, record, tensor.index);
   };
-  if (tensor.is_double != 0) {
+  if (tensor.dtype == Dtype::f64) {
     move_on(view.coefficients64);
   } else {
     move_on(view.coefficients);

@@ -111,9 +111,6 @@ __device__ void publish(const View<Recipe>& view) {
     if constexpr (Recipe::watched) {
       core.phase = int(reduction::sample_phase(s.memory.updates, view.sample_every));
     }
-    if (!s.verdict.skip) {  // the last step's are in the memory
-      core.guarded = core.throttled = core.spoiled = 0;
-    }
   }
 }
 
@@ -144,7 +141,7 @@ class Share {
       const DeviceTensor<Recipe>& tensor = view.tensors[t_];
       numel = tensor.numel, page = tensor.first_page;
       record_ = tensor.record, group_ = tensor.group;
-      index_ = tensor.index, is_double_ = tensor.is_double != 0;
+      index_ = tensor.index, is_double_ = tensor.dtype == Dtype::f64;
       // For snapshots: a table that was captured without them has none.
       room_ = tensor.snapshots.room(numel);
     }
@@ -278,6 +275,9 @@ __device__ void decide(const View<Recipe>& view, int number, bool alone) {
           Signals signals = join_signals(view, sum);
           if (view.loss != nullptr) signals.loss = loss, signals.has_loss = true;
           if (alone) judge(view, signals);
+          if (alone && !s.verdict.skip) {  // the last step's are in the memory
+            core.guarded = core.throttled = core.spoiled = 0;
+          }
         }
         __syncthreads();
         if (alone) publish(view);

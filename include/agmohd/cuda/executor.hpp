@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <exception>
 #include <map>
@@ -116,11 +117,7 @@ class CudaExecutor final : public Executor<Recipe> {
       TORCH_CHECK(alone || !capturing_,
                   "agmohd: a step over several devices cannot be captured in a CUDA graph");
       if (view_.page_count == 0) {  // no elements, or no gradient on this device
-        if (alone) {
-          launch_decide(stream);
-        } else {
-          gpu_.check(gpu_->zero(&view_.core->signals, sizeof(Signals), stream));
-        }
+        launch_decide(stream, alone);
       }
       for (const Run& run : table.runs()) {
         const int settles = Recipe::watched && run.first_page == 0 ? 1 : 0;
@@ -216,6 +213,10 @@ class CudaExecutor final : public Executor<Recipe> {
   }
   void write_record(std::int32_t record, const PerTensor& value) override {
     const auto i = std::size_t(record);
+    if (const auto found = reused_records_.find(record); found != reused_records_.end()) {
+      found->second = value;
+      return;
+    }
     if (i >= record_count_) {
       fresh_records_[i - record_count_] = value;
       return;
@@ -466,7 +467,9 @@ class CudaExecutor final : public Executor<Recipe> {
   }
 
   /// Phase 2 by itself: after the sums of several devices came together, or where no block does it.
-  void launch_decide(Stream stream) {
+  /// Or, if not `alone`, the end of phase 1 on a device that has nothing to measure but what its
+  /// last sweep did.
+  void launch_decide(Stream stream, bool alone = true) {
     const int threads = view_.tensor_count > 128 ? 512 : 128;
     if constexpr (Recipe::wants == 0) {
       launch(kernels_.decide, 1, threads, 0, 1, stream, false, view_);
@@ -475,7 +478,7 @@ class CudaExecutor final : public Executor<Recipe> {
       view.reduce_blocks = view.deciders = 1;
       view.share = active_->share(threads / reduction::kWarp, 1);
       launch(kernels_.reduce, 1, threads, records_bytes(threads, view.share), 1, stream, false,
-             view, Dtype::f32, 0, 0, 0, 1, true);
+             view, Dtype::f32, 0, 0, 0, 1, alone);
     }
   }
   /// What snapshots do with tensors without a gradient, after the decision and before the sweep,
@@ -483,12 +486,13 @@ class CudaExecutor final : public Executor<Recipe> {
   void launch_resting(Stream stream) {
     const int count = active_->resting();
     if (count == 0) return;
-    constexpr int kThreads = 128;
+    constexpr int kThreads = 256;
     launch(kernels_.rest_records, (count + kThreads - 1) / kThreads, kThreads, 0, 1, stream, false,
-           view_, active_->first_resting(), count);
-    for (const RestingRun& run : active_->resting_runs()) {
-      launch(kernels_.rest_pages, run.pages, 2 * kThreads, 0, 1, stream, false, view_, run.dtype,
-             run.first_page);
+           view_, count);
+    const int pages = active_->resting_pages();
+    if (pages > 0) {
+      launch(kernels_.rest_pages, std::min(pages, 4 * multiprocessors_), kThreads, 0, 1, stream,
+             false, view_, pages);
     }
     early_ = false;
   }

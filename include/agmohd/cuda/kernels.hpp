@@ -77,8 +77,8 @@ struct Kernels {
   void (*decide)(View<Recipe>);
   void (*settle)(Core<Recipe>*);
   void (*sweep[4])(View<Recipe>, int, int, bool);  // by Dtype
-  void (*rest_records)(View<Recipe>, int, int);
-  void (*rest_pages)(View<Recipe>, Dtype, int);
+  void (*rest_records)(View<Recipe>, int);
+  void (*rest_pages)(View<Recipe>, int);
   const Runtime* runtime;
 };
 

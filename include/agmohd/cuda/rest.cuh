@@ -12,14 +12,14 @@
 // and its sweep, if there are such tensors.
 namespace agmohd::cuda {
 
-/// Their records: a thread a tensor.
+/// Their records, before their elements: a thread a tensor. They stand behind the tensors of the
+/// view, as their pages do.
 template <class Recipe, class Tag>
-__global__ void rest_records_kernel(const __grid_constant__ View<Recipe> view, int first_tensor,
-                                    int count) {
+__global__ void rest_records_kernel(const __grid_constant__ View<Recipe> view, int count) {
   const int t = int(blockIdx.x * blockDim.x + threadIdx.x);
   if (t >= count) return;
   const Core<Recipe>& core = *view.core;
-  const DeviceTensor<Recipe>& tensor = view.tensors[first_tensor + t];
+  const DeviceTensor<Recipe>& tensor = view.tensors[view.tensor_count + t];
   if (!tensor.snapshots.room(tensor.numel)) return;
   if (core.apply == 0) {
     if (core.verdict.swap >= 0) Recipe::swap(core.memory, *tensor.record, core.verdict.swap);
@@ -65,27 +65,27 @@ __device__ void rest_page(const View<Recipe>& view, const PageRef& ref, int snap
   if (spoiled != 0) atomicAdd(&view.core->spoiled, spoiled);
 }
 
-/// Their elements, after rest_records_kernel: a block a page.
+/// Their elements: blocks take pages in turn.
 template <class Recipe, class Tag>
-__global__ void rest_pages_kernel(const __grid_constant__ View<Recipe> view, Dtype dtype,
-                                  int first_page) {
+__global__ void rest_pages_kernel(const __grid_constant__ View<Recipe> view, int count) {
   const Core<Recipe>& core = *view.core;
   const bool save = core.apply != 0;
   const int snapshot = save ? core.verdict.save : core.verdict.swap;
   if (snapshot < 0) return;
-  const PageRef ref = view.pages[first_page + int(blockIdx.x)];
-  const DeviceTensor<Recipe>& tensor = view.tensors[ref.tensor];
-  if (tensor.snapshots.at[snapshot][0] == nullptr) return;
-  if (!save && tensor.record->snapshots.kept[snapshot].moved == 0) return;
-  switch (dtype) {
-    case Dtype::f32:
-      return rest_page<Recipe, float>(view, ref, snapshot, save);
-    case Dtype::f64:
-      return rest_page<Recipe, double>(view, ref, snapshot, save);
-    case Dtype::bf16:
-      return rest_page<Recipe, Bf16>(view, ref, snapshot, save);
-    case Dtype::f16:
-      return rest_page<Recipe, F16>(view, ref, snapshot, save);
+  for (int page = int(blockIdx.x); page < count; page += int(gridDim.x)) {
+    const PageRef ref = view.pages[view.page_count + page];
+    const DeviceTensor<Recipe>& tensor = view.tensors[ref.tensor];
+    if (tensor.snapshots.at[snapshot][0] == nullptr) continue;
+    if (!save && tensor.record->snapshots.kept[snapshot].moved == 0) continue;
+    if (tensor.dtype == Dtype::f32) {
+      rest_page<Recipe, float>(view, ref, snapshot, save);
+    } else if (tensor.dtype == Dtype::f64) {
+      rest_page<Recipe, double>(view, ref, snapshot, save);
+    } else if (tensor.dtype == Dtype::bf16) {
+      rest_page<Recipe, Bf16>(view, ref, snapshot, save);
+    } else {
+      rest_page<Recipe, F16>(view, ref, snapshot, save);
+    }
   }
 }
 

@@ -33,12 +33,6 @@ struct Run {
   }
 };
 
-/// The pages of tensors of one dtype that rest.
-struct RestingRun {
-  Dtype dtype;
-  int first_page, pages;
-};
-
 /// The device's table of one step: gradients' addresses, tensors, pages, and room for partial sums
 /// and coefficients, in one allocation. A step in which only gradients moved uploads their
 /// addresses alone.
@@ -52,10 +46,12 @@ class StepTable {
   StepTable(const Gpu& gpu, const Tuning& tuning, int multiprocessors)
       : gpu_(gpu), tuning_(tuning), multiprocessors_(multiprocessors) {}
 
-  /// Room for `refs`, in pinned memory too, so that a capture can write the table.
+  /// Room for `refs` and for any part of them, in pinned memory too, so that a capture can write
+  /// the table.
   void reserve(const Refs& refs) {
     plan(refs);
-    allocate();
+    // A part of them may be so few that blocks share pages.
+    allocate(std::min(pages_.size(), most_few()) * std::size_t(pieces_));
     if (!pinned_ || pinned_->bytes() < buffer_.bytes()) pinned_.emplace(gpu_, buffer_.bytes());
   }
   /// Whether the pages are those of tensors with these shapes.
@@ -90,6 +86,10 @@ class StepTable {
   /// Nothing else uses this table before the capture is replayed.
   void write_captured(const Refs& refs, const Groups& groups, const Records& records, Stream side) {
     plan(refs);
+    TORCH_CHECK(swept_needed() <= at_.swept_room,
+                "agmohd: this optimizer step is captured in a CUDA graph, but the table that was "
+                "prepared is of other parameters; call prepare() before each capture, after the "
+                "last change of parameters");
     fill(refs, groups, records);
     copy_now(0, image_.data(), image_.size(), side);
     if (!pages_uploaded_) copy_now(at_.pages, pages_.data(), pages_.size() * sizeof(PageRef), side);
@@ -99,11 +99,9 @@ class StepTable {
 
   void hold_for(const c10::Stream& stream) const { buffer_.hold_for(stream); }
   const std::vector<Run>& runs() const { return runs_; }
-  /// Of the tensors that rest, which come behind the others: their pages, how many there are, and
-  /// the first one's number.
-  const std::vector<RestingRun>& resting_runs() const { return resting_runs_; }
+  /// Of tensors that rest, which come behind the others of a view.
   int resting() const { return int(shapes_.size()) - working_; }
-  int first_resting() const { return working_; }
+  int resting_pages() const { return int(pages_.size()) - working_pages_; }
 
   View<Recipe> view(Core<Recipe>* core, const typename Recipe::Group* first_group, RecordRing* ring,
                     const LossRef& loss) const {
@@ -145,14 +143,13 @@ class StepTable {
     pages_.clear();
     working_pages_ = 0;
     runs_.clear();
-    resting_runs_.clear();
     working_ = int(
         std::count_if(refs.begin(), refs.end(), [](const auto& ref) { return !ref.resting(); }));
     std::int64_t largest = 0;
     for (std::size_t t = 0; t < refs.size(); ++t) {
       if (refs[t].numel == 0) continue;
       if (refs[t].resting()) {
-        add_resting(t, refs[t]);
+        add_pages(t, refs[t].numel);
         continue;
       }
       if (runs_.empty() || runs_.back().dtype != refs[t].dtype ||
@@ -174,7 +171,7 @@ class StepTable {
       first_page += reduction::pages(ref.numel);
     }
     // Where there are fewer pages than multiprocessors, several blocks of the sweep share one.
-    few_ = count <= std::min<std::int64_t>(multiprocessors_, reduction::kMostSamples);
+    few_ = std::size_t(count) <= most_few();
     for (Run& run : runs_) shape(run);
     split_ = 1;
     pieces_ = int((largest + 4 * reduction::kWarp - 1) / (4 * reduction::kWarp));
@@ -219,11 +216,9 @@ class StepTable {
     }
     return int(count);
   }
-  void add_resting(std::size_t tensor, const TensorRef<Recipe>& ref) {
-    if (resting_runs_.empty() || resting_runs_.back().dtype != ref.dtype) {
-      resting_runs_.push_back({ref.dtype, int(pages_.size()), 0});
-    }
-    resting_runs_.back().pages += add_pages(tensor, ref.numel);
+  /// Fewer pages than that are shared by blocks.
+  std::size_t most_few() const {
+    return std::size_t(std::min<std::int64_t>(multiprocessors_, reduction::kMostSamples));
   }
   void shape(Run& run) const {
     const std::int64_t average = run.elements / run.pages;
@@ -261,10 +256,15 @@ class StepTable {
     }
   };
 
-  void allocate() {
-    const std::size_t swept = !Recipe::watched ? 0
-                              : split_ > 1     ? pages_.size() * std::size_t(pieces_)
-                                               : std::size_t(reduction::kMostSamples);
+  /// How many sums the planned step's watched sweep leaves.
+  std::size_t swept_needed() const {
+    if (!Recipe::watched) return 0;
+    const std::size_t pieces = std::size_t(working_pages_) * std::size_t(pieces_);
+    return std::max(split_ > 1 ? pieces : 0, std::size_t(reduction::kMostSamples));
+  }
+  /// `pieces`: of pages that are shared by blocks, at least.
+  void allocate(std::size_t pieces = 0) {
+    const std::size_t swept = std::max(swept_needed(), Recipe::watched ? pieces : 0);
     if (buffer_.data() != nullptr && shapes_.size() <= at_.tensor_room &&
         pages_.size() <= at_.page_room && swept <= at_.swept_room) {
       return;
@@ -304,7 +304,7 @@ class StepTable {
       to.numel = refs[t].numel;
       to.group = groups.at(std::size_t(refs[t].group));
       to.record = records.at(std::size_t(refs[t].record));
-      to.is_double = refs[t].dtype == Dtype::f64 ? 1 : 0;
+      to.dtype = refs[t].dtype;
       to.index = refs[t].index;
       to.first_page = int(page);
       to.snapshots = refs[t].snapshots;
@@ -333,7 +333,6 @@ class StepTable {
   bool planned_ = false, pages_uploaded_ = false, few_ = false;
   int working_ = 0, working_pages_ = 0;  // tensors, pages
   std::vector<Run> runs_;
-  std::vector<RestingRun> resting_runs_;
   std::vector<char> image_;  // of the table's beginning, up to the pages
   std::vector<PageRef> pages_;
   Layout at_;

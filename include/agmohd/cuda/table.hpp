@@ -21,7 +21,7 @@ struct DeviceTensor {
   std::int64_t numel;
   const typename Recipe::Group* group;
   typename Recipe::PerTensor* record;
-  std::int32_t is_double;
+  Dtype dtype;
   std::int32_t index;  // the parameter's number over all groups
   std::int32_t first_page;
   SnapshotRefs<Recipe> snapshots;

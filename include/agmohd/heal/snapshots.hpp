@@ -37,9 +37,10 @@ struct Snapshots {
     std::int64_t stamps[2] = {};  ///< `made` when each was written; 0: never; negative: swapped out
     std::int64_t since_swap = kWatch;  ///< steps, up to kWatch
     std::int64_t tried = 0;            ///< a bit for each that was swapped in
+    std::int64_t last = 0;             ///< the one that was swapped in last
     constexpr void members(auto&& f) {
       f("healthy", healthy), f("calm", calm), f("made", made), f("stamps", stamps),
-          f("since_swap", since_swap), f("tried", tried);
+          f("since_swap", since_swap), f("tried", tried), f("last", last);
     }
   };
   static constexpr auto fields =
@@ -86,6 +87,7 @@ struct Snapshots {
     }
     if (v.swap >= 0) {
       m.stamps[v.swap] = -m.stamps[v.swap];
+      m.last = v.swap;
       m.healthy = m.calm = 0;
       m.since_swap = v.undo ? kWatch : 0;
       if (!v.undo) m.tried |= std::int64_t{1} << v.swap;
@@ -122,11 +124,9 @@ struct Snapshots {
     if (!can_try(m, 0)) return can_try(m, 1) ? 1 : -1;
     return can_try(m, 1) && m.stamps[1] > m.stamps[0] ? 1 : 0;
   }
+  /// Where the last rollback put what was there before.
   AGMOHD_HD static int swapped_out(const Memory& m) {
-    if (m.since_swap >= kWatch) return -1;
-    return m.stamps[0] < 0 && (m.stamps[1] >= 0 || m.stamps[0] < m.stamps[1]) ? 0
-           : m.stamps[1] < 0                                                  ? 1
-                                                                              : -1;
+    return m.since_swap < kWatch && m.stamps[m.last] < 0 ? int(m.last) : -1;
   }
 };
 static_assert(Healing<Snapshots>);

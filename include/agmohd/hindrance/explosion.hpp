@@ -13,7 +13,7 @@ namespace agmohd::hindrance {
 /// Exploding gradients, by the z-score of ln(norm), in which the norm is clipped to mean + 3 sigma
 /// (ZClip: Kumar et al. 2025). A norm that lies within the allowance is no explosion, and nothing
 /// is clipped below it: a large gradient that comes back every so many steps is the data's, and is
-/// accepted after about seven times.
+/// accepted after about seven times. Each step of a burst counts for that, once the burst is over.
 ///
 /// Above 9 sigma an explosion is severe. Severe steps in a row are skipped (OLMo), from the second
 /// on, while LossSpike, which must stand before it in a Detectors, finds the loss high: at most 25
@@ -27,14 +27,15 @@ namespace agmohd::hindrance {
 struct Explosion {
   struct Options {};
   struct Memory {
-    Spread norm;                  ///< of ln(norm)
-    Allowance allowance;          ///< of ln(norm) above its mean
-    SkipBudget budget;            ///< of severe ones
-    std::int64_t burst = 0;       ///< severe steps with a high loss, in a row
+    Spread norm;             ///< of ln(norm)
+    Allowance allowance;     ///< of ln(norm) above its mean
+    SkipBudget budget;       ///< of severe ones
+    std::int64_t burst = 0;  ///< severe steps with a high loss, in a row
+    double reach = 1;        ///< what a burst may raise the allowance by, but for its first step
     std::int64_t clips_only = 0;  ///< steps that may not be skipped, after an acceptance
     constexpr void members(auto&& f) {
       f("norm", norm), f("allowance", allowance), f("budget", budget), f("burst", burst),
-          f("clips_only", clips_only);
+          f("reach", reach), f("clips_only", clips_only);
     }
   };
   struct TensorMemory {
@@ -76,11 +77,14 @@ struct Explosion {
     if (exploded && !accepted) {
       const bool severe = m.norm.z(x, kNormSigma) > kSevere;
       if (severe) m.budget.spend();
-      if (m.burst == 0) m.allowance.raise(raised_by(x, m));  // once in a burst
-      m.burst = severe && (v.flags & Flag::loss_spike) != 0 ? m.burst + 1 : 0;
+      const bool goes_on = severe && (v.flags & Flag::loss_spike) != 0;
+      if (!goes_on) end_burst(m);
+      if (m.burst == 0) m.allowance.raise(raised_by(x, m));
+      m.burst = goes_on ? m.burst + 1 : 0;
     } else if (!v.skip) {
       m.budget.pay_back(1);
-      m.burst = 0;
+      end_burst(m);
+      m.reach = std::fmax(1.0, m.reach * (1 - 1.0 / 20000));
       if (known) m.allowance.lower(kRaise);
     }
     if (v.skip) return;
@@ -124,6 +128,16 @@ struct Explosion {
   static constexpr double kAcceptedSigma = 0.5;
   static constexpr double kRaise = 0.35;  ///< an explosion raises the allowance by this at least
 
+  /// The first step of a burst raised the allowance; the others do now. A single burst, as a fault
+  /// is, makes the detector no blinder than a factor of e; with each that comes back within some
+  /// 10000 steps more of it counts.
+  AGMOHD_HD static void end_burst(Memory& m) {
+    if (m.burst > 1) {
+      m.allowance.raise(std::fmin(kRaise * double(m.burst - 1), m.reach));
+      m.reach = std::fmin(2 * m.reach, 16.0);
+    }
+    m.burst = 0;
+  }
   /// What ln(norm) is clipped to. M: a memory, of all gradients or of a tensor's.
   template <class M>
   AGMOHD_HD static double bound(const M& m) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 
 #include "kind.hpp"
 #include "statistics.hpp"
@@ -21,8 +22,9 @@ namespace agmohd::hindrance {
 /// A rise that lasts is accepted, as a short warm-up: while the loss is not high, each throttled
 /// step raises the allowance by a tenth, and what was accepted stays so. That is on credit until
 /// the mean has come up: while LossSpike, which must stand before it in a Detectors, finds the loss
-/// high, a step above 3 means takes a tenth back, and momentum is to be lowered. A kind that lowers
-/// the learning rate for good, as Plateau may, must stand before it, too.
+/// high, a step above 3 means takes a tenth back, and momentum is to be lowered; after 100 such
+/// steps one in 500 does, the others raise it. A kind that lowers the learning rate for good, as
+/// Plateau may, must stand before it, too.
 struct StepTooLarge {
   struct Options {};
   struct Rate {
@@ -31,9 +33,10 @@ struct StepTooLarge {
     constexpr void members(auto&& f) { f("lr", lr), f("allowance", allowance); }
   };
   struct Memory {
-    Size update;  ///< RMS(u)
-    Rate first;   ///< of the first parameter group: what is reported
-    constexpr void members(auto&& f) { f("update", update), f("first", first); }
+    Size update;             ///< RMS(u)
+    Rate first;              ///< of the first parameter group: what is reported
+    std::int64_t taken = 0;  ///< steps in which allowance was taken back, that are not paid for yet
+    constexpr void members(auto&& f) { f("update", update), f("first", first), f("taken", taken); }
   };
   using TensorMemory = Rate;
   static constexpr auto fields = describe();
@@ -46,28 +49,33 @@ struct StepTooLarge {
     v.first_factor = factor(ratio, m.first);
     const bool high = (v.flags & Flag::loss_spike) != 0;
     if (v.first_factor < 1 || (ratio > kMost && high)) report(v, Flag::step_too_large, ratio, 2, 4);
-    if (ratio > kMost && high) v.unstable = true;
+    if (ratio > kMost && takes_back(v, m)) v.unstable = true;
     if (s.throttled > 0) v.flags |= Flag::step_too_large;  // of another group, in the step before
   }
   AGMOHD_HD static void learn(const Options&, const Signals& s, const Verdict& v, Memory& m) {
     if (v.skip) return;
     if (measured(s)) m.update.learn(rms(s));
-    move_on(s.lr * v.lr_factor, v, m.first);
+    const bool large = size(s.lr * v.lr_factor, v, m.first) > kMost || s.throttled > 0;
+    const bool back = takes_back(v, m);
+    move_on(s.lr * v.lr_factor, v, back, m.first);
+    m.taken = large && back ? m.taken + kCost : m.taken > 0 ? m.taken - 1 : 0;
   }
   AGMOHD_HD static Verdict judge(const Options& o, const Signals& s, Memory& m) {
     return conclude<StepTooLarge>(o, s, m);
   }
 
   AGMOHD_HD static TensorVerdict judge_tensor(const Options&, const TensorSignals& s,
-                                              const Verdict& v, const Memory&, TensorMemory& m) {
+                                              const Verdict& v, const Memory& all,
+                                              TensorMemory& m) {
     TensorVerdict out;
-    out.lr_factor = move_on(s.lr * v.lr_factor, v, m);
+    out.lr_factor = move_on(s.lr * v.lr_factor, v, takes_back(v, all), m);
     if (out.lr_factor < 1) out.flags |= Flag::step_too_large;
     return out;
   }
 
  private:
   static constexpr double kJump = 1.5, kMost = 3, kRaise = 0.095;  // ln 1.1
+  static constexpr std::int64_t kCost = 500, kMostTaken = 100;
 
   /// An update of zeros says nothing about sizes.
   AGMOHD_HD static bool measured(const Signals& s) {
@@ -84,10 +92,14 @@ struct StepTooLarge {
     const double allowed = std::exp(r.allowance.value);
     return size > kMost * allowed ? std::fmax(2 * allowed / size, 1e-4) : 1;
   }
+  /// Whether a large step takes allowance back: in the long run one in kCost steps may.
+  AGMOHD_HD static bool takes_back(const Verdict& v, const Memory& m) {
+    return (v.flags & Flag::loss_spike) != 0 && m.taken < kMostTaken * kCost;
+  }
   /// Learns an applied step; returns its factor.
-  AGMOHD_HD static double move_on(double lr, const Verdict& v, Rate& r) {
+  AGMOHD_HD static double move_on(double lr, const Verdict& v, bool back, Rate& r) {
     const double ratio = size(lr, v, r), f = factor(ratio, r);
-    if (ratio > kMost && (v.flags & Flag::loss_spike) != 0) {
+    if (ratio > kMost && back) {
       r.allowance.value = std::fmax(0.0, r.allowance.value - kRaise);
     } else if (f < 1) {
       r.allowance.raise(kRaise);
