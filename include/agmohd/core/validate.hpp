@@ -107,14 +107,15 @@ class FirstPlaces {
   /// Where `param` stands first. Throws c10::Error if that is in another group; of a second place
   /// in one group it warns, once.
   Place add(const at::Tensor& param, const Place& place) {
-    const auto [found, fresh] = places_.try_emplace(param.unsafeGetTensorImpl(), place);
-    if (fresh) return place;
-    TORCH_CHECK(found->second.group == place.group, detail::classic,
+    const auto added = places_.try_emplace(param.unsafeGetTensorImpl(), place);
+    const Place first = added.first->second;
+    if (added.second) return place;
+    TORCH_CHECK(first.group == place.group, detail::classic,
                 "agmohd: some parameters appear in more than one parameter group: ", place,
-                " is also ", found->second);
-    TORCH_WARN_ONCE(detail::classic, "agmohd: ", place, " is also ", found->second,
+                " is also ", first);
+    TORCH_WARN_ONCE(detail::classic, "agmohd: ", place, " is also ", first,
                     ": it is updated once a step. torch.optim updates it once for each place.");
-    return found->second;
+    return first;
   }
 
  private:
