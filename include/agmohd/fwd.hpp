@@ -5,6 +5,8 @@
 // The optimizers' names without their definitions, for headers that pass them on by reference or
 // pointer. Needs no LibTorch, and takes no time to compile.
 
+#include "core/compiler.hpp"
+
 namespace agmohd {
 
 namespace rule {
