@@ -96,7 +96,8 @@ class Binder {
   void prepare(const Groups& groups, StateMap& states, const Settings<Recipe>& settings) {
     const typename Lanes<Recipe>::Turn turn(lanes_);
     std::vector<std::vector<TensorRef<Recipe>>> all;
-    for (const auto& a : adopt(groups, states, settings, /*with_gradient=*/false)) {
+    std::vector<Slot> places;
+    for (const auto& a : adopt(groups, states, settings, /*with_gradient=*/false, places)) {
       all.resize(lanes_.size());
       all[a.lane].push_back(a.ref);
     }
@@ -233,20 +234,22 @@ class Binder {
     return false;
   }
 
-  /// Validates; changes nothing.
+  /// Validates; changes nothing. `places` become those of all parameters, in order.
   std::vector<Adoption<Recipe>> candidates(const Groups& groups, StateMap& states,
-                                           const Settings<Recipe>& settings,
-                                           bool with_gradient) const {
+                                           const Settings<Recipe>& settings, bool with_gradient,
+                                           std::vector<Slot>& places) const {
     const bool snapshots = wants_snapshots(settings);
     std::vector<Adoption<Recipe>> out;
-    FirstPlaces places;
+    FirstPlaces firsts;
     std::int32_t index = 0;
     for (std::size_t g = 0; g < groups.size(); ++g) {
       const auto& params = groups[g].params();
       for (std::size_t i = 0; i < params.size(); ++i, ++index) {
         const Place place{g, i};
         validate_param(params[i], place);
-        if (places.add(params[i], place) != place) continue;
+        const Place first = firsts.add(params[i], place);
+        places.push_back({std::int32_t(g), std::int32_t(i), -1, std::int32_t(first.position)});
+        if (first != place) continue;
         const at::Tensor& grad = params[i].grad();
         if (grad.defined()) validate_grad(params[i], grad, place);
         const bool rests = !grad.defined() && (with_gradient || !params[i].requires_grad());
@@ -277,8 +280,9 @@ class Binder {
 
   /// Gives all of them states that fit them, or changes nothing.
   std::vector<Adoption<Recipe>> adopt(const Groups& groups, StateMap& states,
-                                      const Settings<Recipe>& settings, bool with_gradient) {
-    std::vector<Adoption<Recipe>> all = candidates(groups, states, settings, with_gradient);
+                                      const Settings<Recipe>& settings, bool with_gradient,
+                                      std::vector<Slot>& places) {
+    std::vector<Adoption<Recipe>> all = candidates(groups, states, settings, with_gradient, places);
     for (Adoption<Recipe>& a : all) a.lane = lanes_.of(a.param.device(), settings);
     Waves waves;
     for (Adoption<Recipe>& a : all) {
@@ -295,10 +299,11 @@ class Binder {
   }
 
   void rebuild(const Groups& groups, StateMap& states, const Settings<Recipe>& settings) {
-    const std::vector<Adoption<Recipe>> found = adopt(groups, states, settings, true);
+    std::vector<Slot> places;
+    const std::vector<Adoption<Recipe>> found = adopt(groups, states, settings, true, places);
     // From here on an exception must not leave half a table in force: *changed_ is true.
     bound_.clear();
-    places_.clear();
+    places_ = std::move(places);
     group_sizes_.clear();
     working_ = 0;
     staging_ = false;
@@ -308,15 +313,7 @@ class Binder {
       lane.stale = true;
       lane.held = false;
     }
-    FirstPlaces first;
-    for (std::size_t g = 0; g < groups.size(); ++g) {
-      const auto& params = groups[g].params();
-      for (std::size_t i = 0; i < params.size(); ++i) {
-        const Place at = first.add(params[i], {g, i});
-        places_.push_back({std::int32_t(g), std::int32_t(i), -1, std::int32_t(at.position)});
-      }
-      group_sizes_.push_back(params.size());
-    }
+    for (const auto& group : groups) group_sizes_.push_back(group.params().size());
     for (const Adoption<Recipe>& a : found) {
       places_[std::size_t(a.ref.index)].bound = std::int32_t(bound_.size());
       bind(a, states.find(a.param.unsafeGetTensorImpl()).current);
