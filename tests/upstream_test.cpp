@@ -347,6 +347,9 @@ TYPED_TEST(Upstream, TakesTorchsOwnOptions) {
   typename F::Optimizer optimizer(groups, typename F::StockOptions(0.2).weight_decay(0.1));
   static_cast<torch::optim::Optimizer&>(optimizer).add_param_group(
       Group({params[2]}, std::make_unique<typename F::StockOptions>(own)));
+  EXPECT_EQ(optimizer.current_lr(2), 0.03);  // before a step looked at them
+  std::stringstream file;
+  torch::save(optimizer, file);
   give_gradients(params, 0);
   optimizer.step();
   const auto options = [&](std::size_t g) -> const typename F::Options& {

@@ -343,14 +343,6 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
                       });
   }
 
-  /// A program may have given a group torch.optim's options of the same rule.
-  static void take_stock_options(ParamGroup& group) {
-    if (!group.has_options() || dynamic_cast<const Options*>(&group.options()) != nullptr) return;
-    if (auto ours = Options::from(group.options())) {
-      group.set_options(std::make_unique<Options>(std::move(*ours)));
-    }
-  }
-
   /// The host's options are the truth: compares them with what the executors have, checks and
   /// passes on what changed.
   void refresh_settings() {
@@ -358,7 +350,6 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     scratch_.groups.clear();
     bool misplaced = false;
     for (std::size_t g = 0; g < param_groups_.size(); ++g) {
-      take_stock_options(param_groups_[g]);
       Options& group = options_of<Recipe>(param_groups_[g], g);
       if (!group.inherited()) {  // added through the base class
         with_c10_errors("group " + std::to_string(g), [&] { group.inherit(options()); });

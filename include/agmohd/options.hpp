@@ -63,7 +63,7 @@ class Options : public detail::Stock<typename Recipe::Rule>::Options {
   static constexpr bool has(std::string_view name) { return Table::find(name) < count; }
 
   Options() : Base(Stock::options()) {
-    each_group_option([this](auto i) { ref<i>(*this) = std::get<i>(fresh()); });
+    Table::group_fields.each([this](const auto&, auto i) { ref<i>(*this) = std::get<i>(fresh()); });
   }
   Options(double lr) : Options() { put<0>(lr); }  // NOLINT: implicit, as in torch.optim
   /// From torch.optim's options of the same rule; those at torch.optim's default are not set.
@@ -345,10 +345,6 @@ class Options : public detail::Stock<typename Recipe::Rule>::Options {
       return std::get<I>(self.values_);
     }
   }
-  template <class F>
-  static void each_group_option(const F& f) {
-    Table::group_fields.each([&](const auto&, auto i) { f(i); });
-  }
   template <std::size_t I>
   const auto& at() const {
     static_assert(I < count, "agmohd: no policy of this recipe has an option of that name");
@@ -477,18 +473,23 @@ class Options : public detail::Stock<typename Recipe::Rule>::Options {
   bool of_optimizer_ = false;  // or a copy of them, which LibTorch gives to groups without options
 };
 
-/// The options of group number `g`. A group that came through the base class may have any.
+/// The options of group number `g`. A group that came through the base class may have any: those of
+/// torch.optim's of the same rule become ours, others are an error.
 template <class Recipe>
-const Options<Recipe>& options_of(const torch::optim::OptimizerParamGroup& group, std::size_t g) {
-  const auto* const found =
-      group.has_options() ? dynamic_cast<const Options<Recipe>*>(&group.options()) : nullptr;
-  TORCH_CHECK(found != nullptr, detail::classic, "agmohd: the options of group ", g,
+Options<Recipe> options_of(const torch::optim::OptimizerParamGroup& group, std::size_t g) {
+  std::optional<Options<Recipe>> found;
+  if (group.has_options()) found = Options<Recipe>::from(group.options());
+  TORCH_CHECK(found.has_value(), detail::classic, "agmohd: the options of group ", g,
               " are not the Options of this optimizer, ", Recipe::name());
-  return *found;
+  return std::move(*found);
 }
 template <class Recipe>
 Options<Recipe>& options_of(torch::optim::OptimizerParamGroup& group, std::size_t g) {
-  return const_cast<Options<Recipe>&>(options_of<Recipe>(std::as_const(group), g));
+  if (group.has_options()) {
+    if (auto* const ours = dynamic_cast<Options<Recipe>*>(&group.options())) return *ours;
+  }
+  group.set_options(std::make_unique<Options<Recipe>>(options_of<Recipe>(std::as_const(group), g)));
+  return static_cast<Options<Recipe>&>(group.options());
 }
 
 }  // namespace agmohd

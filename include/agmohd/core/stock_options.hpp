@@ -44,7 +44,7 @@ template <class Rule>
 inline constexpr bool has_stock =
     !std::is_same_v<typename Stock<Rule>::Options, torch::optim::OptimizerOptions>;
 
-/// The option called names(I) in torch.optim's options; nullptr: they do not have it.
+/// Where torch.optim's options have the one called Names::name(I); nullptr: nowhere.
 template <class Names, std::size_t I, class StockOptions>
 auto stock_member(StockOptions& o) {
   constexpr std::string_view name = Names::name(I);
