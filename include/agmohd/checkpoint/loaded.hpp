@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/ATen.h>
+#include <torch/serialize/archive.h>
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "../core/classic.hpp"
+#include "../core/validate.hpp"
+#include "../options.hpp"
+#include "../param_state.hpp"
+#include "report.hpp"
+
+namespace agmohd::checkpoint {
+
+/// What a checkpoint holds, read and checked, before any of it takes effect.
+template <class Recipe>
+struct Loaded {
+  std::vector<Options<Recipe>> groups;
+  std::vector<std::pair<void*, std::unique_ptr<ParamState<Recipe>>>> states;
+  Options<Recipe> options;
+  typename Recipe::Memory memory{};
+  Report report;
+};
+
+/// A number that was saved as a tensor.
+inline std::int64_t read_count(torch::serialize::InputArchive& archive, const char* key) {
+  at::Tensor x;
+  archive.read(key, x);
+  TORCH_CHECK(within_storage(x).numel() == 1 && x.scalar_type() == at::kLong, detail::classic,
+              "agmohd: the checkpoint is damaged: ", key, " is not a number");
+  return x.item<std::int64_t>();
+}
+
+/// Gives a tensor of a state storage of its own: what was read may be shared, or used for another
+/// load.
+inline void take(at::Tensor& x, const at::Tensor& param, const char* name, Place place,
+                 at::Device device) {
+  validate_slot(x, param, name, place);
+  if (x.defined()) x = x.detach().to(device, /*non_blocking=*/false, /*copy=*/true);
+}
+
+}  // namespace agmohd::checkpoint
