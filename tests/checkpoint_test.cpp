@@ -25,24 +25,13 @@
 
 #include "checkpoints/runs.hpp"
 #include "ready_made.hpp"
+#include "warnings.hpp"
 
 namespace {
 
 using checkpoints::Tensors;
 using Texts = std::vector<std::string>;
 namespace fs = std::filesystem;
-
-/// Collects warnings instead of printing them.
-class Warnings : public c10::WarningHandler {
- public:
-  Warnings() { c10::WarningUtils::set_warning_handler(this); }
-  ~Warnings() override { c10::WarningUtils::set_warning_handler(before_); }
-  void process(const c10::Warning& warning) override { texts.push_back(warning.msg()); }
-  Texts texts;
-
- private:
-  c10::WarningHandler* before_ = c10::WarningUtils::get_warning_handler();
-};
 
 void expect_in(const std::string& text, const Texts& parts) {
   for (const std::string& part : parts) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ready_made.hpp"
+#include "warnings.hpp"
 
 namespace {
 
@@ -21,21 +22,15 @@ namespace rule = agmohd::rule;
 namespace schedule = agmohd::schedule;
 using Texts = std::vector<std::string>;
 
-/// The warnings of its scope.
-class Warned : c10::WarningHandler {
+class Warned : Warnings {
  public:
-  void process(const c10::Warning& warning) override { texts_.push_back(warning.msg()); }
   /// Whether exactly these came, each with its text.
   void expect(const Texts& expected) const {
-    ASSERT_EQ(texts_.size(), expected.size()) << (texts_.empty() ? "" : texts_[0]);
+    ASSERT_EQ(texts.size(), expected.size()) << (texts.empty() ? "" : texts[0]);
     for (std::size_t i = 0; i < expected.size(); ++i) {
-      EXPECT_NE(texts_[i].find(expected[i]), std::string::npos) << texts_[i];
+      EXPECT_NE(texts[i].find(expected[i]), std::string::npos) << texts[i];
     }
   }
-
- private:
-  Texts texts_;
-  c10::WarningUtils::WarningHandlerGuard guard_{this};
 };
 
 std::vector<at::Tensor> parameters() {

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "ready_made.hpp"
+#include "warnings.hpp"
 
 namespace {
 
@@ -49,18 +50,6 @@ class Python : public testing::Test {
 
   fs::path folder_;
   std::string path_;
-};
-
-/// Collects warnings instead of printing them.
-class Warnings : public c10::WarningHandler {
- public:
-  Warnings() { c10::WarningUtils::set_warning_handler(this); }
-  ~Warnings() override { c10::WarningUtils::set_warning_handler(before_); }
-  void process(const c10::Warning& warning) override { texts.push_back(warning.msg()); }
-  Texts texts;
-
- private:
-  c10::WarningHandler* before_ = c10::WarningUtils::get_warning_handler();
 };
 
 void expect_error(const std::function<void()>& f, const Texts& parts) {
