@@ -13,7 +13,7 @@ namespace agmohd::hindrance {
 /// Exploding gradients, by the z-score of ln(norm), in which the norm is clipped to mean + 3 sigma
 /// (ZClip: Kumar et al. 2025). A norm that lies within the allowance is no explosion, and nothing
 /// is clipped below it: a large gradient that comes back every so many steps is the data's, and is
-/// accepted after about seven times. Each step of a burst counts for that, once the burst is over.
+/// accepted after some three times. Each step of a burst counts for that, once the burst is over.
 ///
 /// Above 9 sigma an explosion is severe. Severe steps in a row are skipped (OLMo), from the second
 /// on, while LossSpike, which must stand before it in a Detectors, finds the loss high: at most 25
@@ -22,8 +22,8 @@ namespace agmohd::hindrance {
 /// ordinary loss, or when LossSpike accepts a level of the loss, it is a change of regime: the
 /// statistics move there, and for 20 steps nothing is skipped.
 ///
-/// A single tensor is clipped in the same way, with an allowance of its own, but only from 6 sigma
-/// on: a lower bound there gave nearly all false alarms.
+/// A single tensor is clipped in the same way, with an allowance of its own, but only from 12 sigma
+/// on: with 6, what only rare steps teach a tensor was learnt late.
 struct Explosion {
   struct Options {};
   struct Memory {
@@ -85,7 +85,7 @@ struct Explosion {
       m.budget.pay_back(1);
       end_burst(m);
       m.reach = std::fmax(1.0, m.reach * (1 - 1.0 / 20000));
-      if (known) m.allowance.lower(kRaise);
+      if (known) m.allowance.lower(kLower);
     }
     if (v.skip) return;
     if (m.clips_only > 0) m.clips_only -= 1;
@@ -107,8 +107,7 @@ struct Explosion {
     TensorVerdict out;
     if (!has_log(s.norm2)) return out;
     const double x = log_norm(s.norm2);
-    if (m.norm.acts() && m.norm.z(x, kNormSigma) > kCertain &&
-        x > m.norm.mean + m.allowance.value) {
+    if (m.norm.acts() && m.norm.z(x, kNormSigma) > kTensor && x > m.norm.mean + m.allowance.value) {
       if ((v.flags & Flag::accepted) != 0) {
         m.norm.accept(x, kAcceptedSigma);
         return out;
@@ -117,20 +116,21 @@ struct Explosion {
       out.norm_bound = std::exp(bound(m));
       m.allowance.raise(raised_by(x, m));
     } else {
-      m.allowance.lower(kRaise);
+      m.allowance.lower(kLower);
     }
     m.norm.learn(x, kNormSigma);
     return out;
   }
 
  private:
-  static constexpr double kNotice = 3.5, kCertain = 6, kSevere = 9;
+  static constexpr double kNotice = 3.5, kCertain = 6, kSevere = 9, kTensor = 12;
   static constexpr double kAcceptedSigma = 0.5;
-  static constexpr double kRaise = 0.35;  ///< an explosion raises the allowance by this at least
+  static constexpr double kRaise = 1;     ///< an explosion raises the allowance by this at least
+  static constexpr double kLower = 0.35;  ///< and 500 other steps lower it by this
 
   /// The first step of a burst raised the allowance; the others do now. A single burst, as a fault
-  /// is, makes the detector no blinder than a factor of e; with each that comes back within some
-  /// 10000 steps more of it counts.
+  /// is, makes the detector blinder by no more than another factor of e; with each that comes back
+  /// within some 10000 steps more of it counts.
   AGMOHD_HD static void end_burst(Memory& m) {
     if (m.burst > 1) {
       m.allowance.raise(std::fmin(kRaise * double(m.burst - 1), m.reach));
@@ -143,11 +143,11 @@ struct Explosion {
   AGMOHD_HD static double bound(const M& m) {
     return std::fmax(m.norm.upper(kNormSigma), m.norm.mean + m.allowance.value);
   }
-  /// A quarter of what is beyond the bound, so that outliers of any size are accepted in about as
-  /// many times, but at most 1: a single one makes the detector no blinder than a factor of e.
+  /// Half of what is beyond the bound, so that outliers of any size are accepted in about as many
+  /// times, but at most 2: a single one makes the detector blinder by no more than a factor of e^2.
   template <class M>
   AGMOHD_HD static double raised_by(double x, const M& m) {
-    return std::fmin(std::fmax(kRaise, 0.25 * (x - bound(m))), 1.0);
+    return std::fmin(std::fmax(kRaise, 0.5 * (x - bound(m))), 2.0);
   }
 };
 static_assert(Kind<Explosion> && Hindrance<Explosion> && has::judge_tensor<Explosion>);
