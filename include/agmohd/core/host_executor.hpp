@@ -99,9 +99,8 @@ class HostExecutor : public Executor<Recipe> {
     }
     if (!verdict.skip) memory_.updates += 1;
     if constexpr (Recipe::recorded) {
-      const Record record =
-          Recipe::remember(settings_.shared, settings_.groups.front(), sums, verdict, memory_);
-      ring_.slots[record.step % RecordRing::kSize] = {record, record.step};
+      ring_.put(
+          Recipe::remember(settings_.shared, settings_.groups.front(), sums, verdict, memory_));
     }
     return verdict;
   }

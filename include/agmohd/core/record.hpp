@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <limits>
 
 #include "lane.hpp"
@@ -52,14 +53,32 @@ struct Tally {
   }
 };
 
-/// The last records, where the host can read them while the device writes.
+/// What word number `i` of a record adds to its seal.
+AGMOHD_HD constexpr std::uint64_t sealed(std::uint64_t word, int i) {
+  return word * (0x9e3779b97f4a7c15ULL * std::uint64_t(2 * i + 1) | 1U);
+}
+
+/// The last records, where the host can read them while the device writes: a record is complete if
+/// its seal, a sum of all its words, is right. So the device need not wait before it writes that.
 struct RecordRing {
   static constexpr std::int64_t kSize = 256;
+  using Word = std::uint64_t;
+  static constexpr int kWords = int(sizeof(Record) / sizeof(Word));
+  static_assert(sizeof(Record) % sizeof(Word) == 0);
+
   struct Slot {
     Record record;
-    std::int64_t written = 0;  ///< Record::step, once the record is complete
+    Word seal = 0;
   };
   Slot slots[kSize];
+
+  static Word seal(const Record& record) {
+    Word words[kWords], sum = 0;
+    std::memcpy(words, &record, sizeof record);
+    for (int i = 0; i < kWords; ++i) sum += sealed(words[i], i);
+    return sum;
+  }
+  void put(const Record& record) { slots[record.step % kSize] = {record, seal(record)}; }
 };
 
 }  // namespace agmohd

@@ -10,9 +10,9 @@
 #include "stage.cuh"
 #include "table.hpp"
 
-// Phase 2 of a step: one thread judges, then a lane a tensor decides. Blocks of the reduce pass do
-// it as they end. A block waits for others only when all blocks of the pass have started: it never
-// waits for one that needs the place of those that wait.
+// Phase 2 of a step: one thread judges, then a lane a tensor decides. The block of the reduce pass
+// that ends last judges. Of many tensors others help it, which wait for the verdict: blocks that
+// end after all have started, so that nobody waits for one that needs the place of those that wait.
 namespace agmohd::cuda {
 
 __device__ inline unsigned load_counter(const unsigned& counter) {
@@ -32,19 +32,24 @@ __device__ inline void await(const unsigned& counter, unsigned value) {
   __syncthreads();
 }
 
-/// The end of a block's part of the pass, in one thread, after what others are to see of it. The
-/// result is its number among the blocks that decide, `most` at most; -1: it is none of them. A
-/// block may decide if all have started, so the last to start may. It joins before it arrives: when
-/// all have arrived, it is known who decides.
+/// What a block does at the end of its part of the pass.
+enum class Duty { none, help, judge };
+
+/// That, in one thread, after what others are to see of it. One block judges, and up to `most` - 1
+/// help. A block joins before it arrives: when the last arrives, it is known who helps.
 template <class Recipe>
-__device__ int arrive(const View<Recipe>& view, unsigned most) {
+__device__ Duty arrive(const View<Recipe>& view, unsigned most) {
   Counters& count = view.core->count;
   const unsigned blocks = unsigned(view.reduce_blocks);
-  const bool all_started = load_counter(count.started) == blocks;
+  bool joins = false;
+  if (most > 1 && load_counter(count.started) == blocks) {
+    joins = atomicAdd(&count.joined, 1U) + 1 < most;
+  }
   __threadfence();
-  const unsigned number = all_started ? atomicAdd(&count.joined, 1U) : most;
-  atomicAdd(&count.arrived, 1U);
-  return number < most ? int(number) : -1;
+  if (atomicAdd(&count.arrived, 1U) + 1 < blocks) return joins ? Duty::help : Duty::none;
+  __threadfence();
+  count.deciders = min(load_counter(count.joined), most - 1) + (joins ? 0U : 1U);
+  return Duty::judge;
 }
 
 template <class Recipe>
@@ -239,15 +244,15 @@ __device__ inline int take(unsigned& next) {
   return int(__shfl_sync(0xffffffffU, taken, 0));
 }
 
-/// Phase 2 by a block that arrive() gave a number. Number 0 adds all pages, or what came together
-/// of several devices, and, if `alone`, judges. All of them take shares of the tensors until none
-/// is left; the first of a warp begins before the verdict.
+/// Phase 2 by a block that has a duty. The judge adds all pages, or what came together of several
+/// devices, and, if `alone`, judges. All of them take shares of the tensors until none is left; the
+/// first of a warp begins before the verdict.
 template <class Recipe>
-__device__ void decide(const View<Recipe>& view, int number, bool alone) {
+__device__ void decide(const View<Recipe>& view, bool judges, bool alone) {
   Core<Recipe>& core = *view.core;
   Counters& count = core.count;
   Stage<Recipe>& s = stage<Recipe>();
-  const bool judges = number == 0, several = alone && view.deciders > 1;
+  const bool several = alone && view.deciders > 1;
   const int shares = alone ? (view.tensor_count + view.share - 1) / view.share : 0;
   __shared__ unsigned own_next;
   if (threadIdx.x == 0) own_next = 0;
@@ -255,7 +260,6 @@ __device__ void decide(const View<Recipe>& view, int number, bool alone) {
   double loss = 0;
   if (judges && threadIdx.x == 0 && view.loss != nullptr) loss = read_loss(view);
   load_stage(view, false);
-  await(count.arrived, unsigned(view.reduce_blocks));
   reduction::Partial sum{};
   if (judges) {
     if (threadIdx.x < reduction::kWarp) {
@@ -303,10 +307,9 @@ __device__ void decide(const View<Recipe>& view, int number, bool alone) {
   }
   __syncthreads();
   if (threadIdx.x != 0) return;
-  __threadfence();
   if (several) {
-    const unsigned joined = min(load_counter(count.joined), unsigned(view.deciders));
-    if (atomicAdd(&count.finished, 1U) + 1 < joined) return;
+    __threadfence();
+    if (atomicAdd(&count.finished, 1U) + 1 < load_counter(count.deciders)) return;
     __threadfence();
   }
   count = {};
@@ -314,8 +317,8 @@ __device__ void decide(const View<Recipe>& view, int number, bool alone) {
 }
 /// The same as a call: a large decision would take registers from the pass that comes before it.
 template <class Recipe>
-__device__ __noinline__ void decide_apart(const View<Recipe>& view, int number, bool alone) {
-  decide(view, number, alone);
+__device__ __noinline__ void decide_apart(const View<Recipe>& view, bool judges, bool alone) {
+  decide(view, judges, alone);
 }
 
 }  // namespace agmohd::cuda

@@ -228,7 +228,7 @@ __global__ void __launch_bounds__(512, 2)
   Sums32& sums = *reinterpret_cast<Sums32*>(storage);
   Sums64& sums64 = *reinterpret_cast<Sums64*>(storage);
   allow_kernel_after();
-  if (threadIdx.x == 0) atomicAdd(&view.core->count.started, 1U);
+  if (view.deciders > 1 && threadIdx.x == 0) atomicAdd(&view.core->count.started, 1U);
   int block = int(blockIdx.x);
   if constexpr (Recipe::watched) {
     if (first_page == 0) {
@@ -254,14 +254,14 @@ __global__ void __launch_bounds__(512, 2)
     fold_pages(view, first, mine, sums);
   }
   __syncthreads();
-  __shared__ int number;
-  if (threadIdx.x == 0) number = arrive(view, alone ? unsigned(view.deciders) : 1U);
+  __shared__ Duty duty;
+  if (threadIdx.x == 0) duty = arrive(view, alone ? unsigned(view.deciders) : 1U);
   __syncthreads();
-  if (number < 0) return;
+  if (duty == Duty::none) return;
   if constexpr (Recipe::recorded) {
-    decide_apart(view, number, alone);
+    decide_apart(view, duty == Duty::judge, alone);
   } else {
-    decide(view, number, alone);
+    decide(view, duty == Duty::judge, alone);
   }
 }
 

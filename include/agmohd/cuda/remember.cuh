@@ -9,20 +9,17 @@
 // Phase 4 of a step: what policies remember of it, and its record, beside the sweep.
 namespace agmohd::cuda {
 
-/// The record goes to the host, by one whole warp. Each step marks the place of the next one's as
-/// incomplete, so that it need not wait before it writes its own.
+/// The record goes to the host with its seal, by one whole warp.
 __device__ inline void send(RecordRing& ring, const Record& record) {
-  constexpr int kWarp = reduction::kWarp;
-  const auto written = [&ring](std::int64_t step) {
-    return const_cast<volatile std::int64_t*>(&ring.slots[step % RecordRing::kSize].written);
-  };
-  const int lane = int(threadIdx.x) % kWarp;
-  Record& to = ring.slots[record.step % RecordRing::kSize].record;
-  WarpCopy<Record>::put(to, record);
-  __threadfence_system();
-  __syncwarp();
-  if (lane == 0) *written(record.step) = record.step;
-  if (lane == 1) *written(record.step + 1) = 0;
+  using Word = unsigned long long;
+  static_assert(sizeof(Word) == sizeof(RecordRing::Word) && RecordRing::kWords < reduction::kWarp);
+  const int lane = int(threadIdx.x) % reduction::kWarp;
+  const bool has = lane < RecordRing::kWords;
+  const Word word = has ? reinterpret_cast<const Word*>(&record)[lane] : 0;
+  Word seal = sealed(word, lane);
+  for (int d = reduction::kWarp / 2; d > 0; d /= 2) seal += __shfl_xor_sync(0xffffffffU, seal, d);
+  Word* const to = reinterpret_cast<Word*>(&ring.slots[record.step % RecordRing::kSize]);
+  if (lane <= RecordRing::kWords) to[lane] = has ? word : seal;
 }
 
 /// By a whole block, while others sweep; a call, which would take registers from them. The parts of

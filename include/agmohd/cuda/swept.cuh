@@ -63,8 +63,11 @@ __device__ __noinline__ void settle_swept(Core<Recipe>& core) {
   __shared__ alignas(8) unsigned char storage[(kMostSamples + 1) * sizeof(SweptPartial)];
   SweptPartial* const of_pages = reinterpret_cast<SweptPartial*>(storage);
   const SweptPartial* const from = core.swept;
-  if (from == nullptr) return;
   const int pages = core.swept_pages, pieces = core.swept_pieces;
+  const double elements = core.swept_elements;  // all loads are under way at once
+  const Counts counts{std::int64_t(core.guarded), std::int64_t(core.throttled),
+                      std::int64_t(core.spoiled)};
+  if (from == nullptr) return;
   const int lane = int(threadIdx.x) % kWarp, warp = int(threadIdx.x) / kWarp;
   if (pieces > 0) {
     for (int p = warp; p < pages; p += int(blockDim.x) / kWarp) {
@@ -97,9 +100,7 @@ __device__ __noinline__ void settle_swept(Core<Recipe>& core) {
     sums[w] = __dadd_rn(__dadd_rn(warps[0], warps[2]), __dadd_rn(warps[1], warps[3]));
   }
   if (lane != 0) return;
-  core.memory.swept =
-      swept(sums, core.swept_elements,
-            {std::int64_t(core.guarded), std::int64_t(core.throttled), std::int64_t(core.spoiled)});
+  core.memory.swept = swept(sums, elements, counts);
 }
 
 /// Before a table changes that the last sweep left its sums in, and before the memory is read.

@@ -67,7 +67,7 @@ struct Partials {
 
 /// Blocks that started, arrived and so on; see decide.cuh and commit.cuh. Zero between steps.
 struct Counters {
-  unsigned started = 0, arrived = 0, joined = 0, judged = 0, finished = 0, left = 0;
+  unsigned started = 0, arrived = 0, joined = 0, deciders = 0, judged = 0, finished = 0, left = 0;
   unsigned next = 0;  // share of the tensors
 };
 

@@ -22,12 +22,10 @@ namespace agmohd::monitor {
 
 /// A slot's record; its step is 0 if there is none, or the device writes it just now.
 inline Record read(const RecordRing::Slot& slot) {
-  const auto written = [&] { return *const_cast<const volatile std::int64_t*>(&slot.written); };
-  const std::int64_t before = written();
-  std::atomic_thread_fence(std::memory_order_acquire);
-  const Record record = slot.record;
-  std::atomic_thread_fence(std::memory_order_acquire);
-  return before > 0 && before == written() && record.step == before ? record : Record{};
+  std::atomic_thread_fence(std::memory_order_acquire);  // what was read before may be old
+  const RecordRing::Slot copy = slot;
+  return copy.record.step > 0 && RecordRing::seal(copy.record) == copy.seal ? copy.record
+                                                                            : Record{};
 }
 
 /// The records that are complete, oldest first.
@@ -44,12 +42,17 @@ inline std::vector<Record> read(const RecordRing& ring) {
 
 /// The newest complete record; its step is 0 if there is none.
 inline Record newest(const RecordRing& ring) {
-  Record last;
-  for (const RecordRing::Slot& slot : ring.slots) {
-    if (slot.written <= last.step) continue;
-    if (const Record record = read(slot); record.step > last.step) last = record;
+  for (std::int64_t below = std::numeric_limits<std::int64_t>::max();;) {
+    const RecordRing::Slot* last = nullptr;
+    std::int64_t most = 0;
+    for (const RecordRing::Slot& slot : ring.slots) {
+      const std::int64_t step = slot.record.step;
+      if (step > most && step < below) last = &slot, most = step;
+    }
+    if (last == nullptr) return {};
+    if (const Record record = read(*last); record.step != 0) return record;
+    below = most;  // it is being written
   }
-  return last;
 }
 
 /// The record of the last step after step `after` in which the optimizer gave up; where it was
