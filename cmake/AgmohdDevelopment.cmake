@@ -47,14 +47,15 @@ if(AGMOHD_CCACHE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 
 # agmohd_precompiled(<target> [FAST]): <target> finds torch/torch.h, which takes half a minute, precompiled. FAST: its
-# own units are compiled without optimisation, and the ready-made optimizers with it, once for all of them, if they
-# include ready_made.hpp: most of a test's time goes into the optimisation of templates.
+# own units are compiled without optimisation, and the ready-made optimizers with it, once for all of them: most of a
+# test's time goes into the optimisation of templates.
 file(CONFIGURE OUTPUT precompiled.cpp CONTENT "")
 foreach(name agmohd_torch agmohd_torch_fast)
   add_library(${name} OBJECT ${CMAKE_CURRENT_BINARY_DIR}/precompiled.cpp)
   target_link_libraries(${name} PRIVATE agmohd_development)
   target_precompile_headers(${name} PRIVATE <torch/torch.h>)
 endforeach()
+target_precompile_headers(agmohd_torch_fast PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/development/ready_made.hpp)
 target_compile_options(agmohd_torch_fast PRIVATE -O0)
 add_library(agmohd_ready_made OBJECT ${CMAKE_CURRENT_SOURCE_DIR}/development/ready_made.cpp)
 target_link_libraries(agmohd_ready_made PRIVATE agmohd_development)
@@ -66,7 +67,6 @@ function(agmohd_precompiled target)
   endif()
   target_precompile_headers(${target} REUSE_FROM agmohd_torch_fast)
   target_compile_options(${target} PRIVATE -O0)
-  target_include_directories(${target} PRIVATE ${agmohd_SOURCE_DIR}/development)
   get_target_property(type ${target} TYPE)
   if(type STREQUAL "EXECUTABLE")
     target_sources(${target} PRIVATE $<TARGET_OBJECTS:agmohd_ready_made>)

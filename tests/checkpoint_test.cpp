@@ -24,7 +24,6 @@
 #include <vector>
 
 #include "checkpoints/runs.hpp"
-#include "ready_made.hpp"
 #include "warnings.hpp"
 
 namespace {

@@ -12,7 +12,6 @@
 #include <utility>
 #include <vector>
 
-#include "ready_made.hpp"
 
 namespace {
 

@@ -10,7 +10,6 @@
 #include <sstream>
 #include <vector>
 
-#include "ready_made.hpp"
 
 namespace {
 

@@ -25,7 +25,6 @@
 #include <utility>
 #include <vector>
 
-#include "ready_made.hpp"
 
 namespace {
 

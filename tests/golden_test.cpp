@@ -20,7 +20,6 @@
 #include <vector>
 
 #include "golden/recipes.hpp"
-#include "ready_made.hpp"
 
 namespace {
 

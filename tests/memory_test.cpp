@@ -19,7 +19,6 @@
 #include <utility>
 #include <vector>
 
-#include "ready_made.hpp"
 
 namespace {
 

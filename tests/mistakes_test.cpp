@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "ready_made.hpp"
 #include "warnings.hpp"
 
 namespace {

@@ -21,7 +21,6 @@
 #include <vector>
 
 #include "cuda_recipes.hpp"
-#include "ready_made.hpp"
 
 namespace {
 

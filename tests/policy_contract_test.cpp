@@ -12,7 +12,6 @@
 
 #include "../examples/own_policies/own_policies.hpp"
 #include "contract.hpp"
-#include "ready_made.hpp"
 
 namespace {
 

@@ -24,7 +24,6 @@
 #include <utility>
 #include <vector>
 
-#include "ready_made.hpp"
 #include "warnings.hpp"
 
 namespace {

@@ -26,7 +26,6 @@
 #include <utility>
 #include <vector>
 
-#include "ready_made.hpp"
 
 namespace {
 

@@ -22,7 +22,6 @@ bool equal(const agmohd::SGDOptions& a, const agmohd::SGDOptions& b);
 #include <tuple>
 #include <vector>
 
-#include "ready_made.hpp"
 
 namespace forward {
 torch::optim::Optimizer& base(agmohd::AdamW& optimizer) { return optimizer; }

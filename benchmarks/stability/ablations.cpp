@@ -8,13 +8,19 @@ namespace stability {
 
 const std::vector<Entry>& ablations() {
   using Options = agmohd::AGMOHDOptions;
+  using Switches = agmohd::Optimizer<Ablated>::Options;
   static const std::vector<Entry> all{
-      {"no-nonfinite", "AGMOHD without Nonfinite", make<NoNonfinite>()},
-      {"no-loss-spike", "without LossSpike", make<NoLossSpike>()},
-      {"no-explosion", "without Explosion", make<NoExplosion>()},
-      {"no-step-too-large", "without StepTooLarge", make<NoStepTooLarge>()},
+      {"no-nonfinite", "AGMOHD without Nonfinite",
+       make<Ablated>([](Switches& o) { o.set<"no_nonfinite">(true); })},
+      {"no-loss-spike", "without LossSpike",
+       make<Ablated>([](Switches& o) { o.set<"no_loss_spike">(true); })},
+      {"no-explosion", "without Explosion",
+       make<Ablated>([](Switches& o) { o.set<"no_explosion">(true); })},
+      {"no-step-too-large", "without StepTooLarge",
+       make<Ablated>([](Switches& o) { o.set<"no_step_too_large">(true); })},
       {"no-impossible-moment", "without ImpossibleMoment", make<NoImpossibleMoment>()},
-      {"no-oscillation", "without Oscillation", make<NoOscillation>()},
+      {"no-oscillation", "without Oscillation",
+       make<Ablated>([](Switches& o) { o.set<"no_oscillation">(true); })},
       {"fixed-momentum", "momentum never lowered",
        make_agmohd([](Options& o) { o.momentum_schedule(agmohd::momentum::Schedule::fixed); })},
       {"no-tensor-clip", "single tensors never clipped", make_agmohd([](Options& o) {

@@ -46,6 +46,33 @@ using Stabilized =
                    agmohd::schedule::HindranceAware<agmohd::schedule::Selected>,
                    agmohd::storage::Native, agmohd::heal::Snapshots>;
 
+/// A kind of hindrance with a run-time option `Without` that turns it off: one recipe for all
+/// ablations, each of which would take as long to compile.
+template <class K, agmohd::FixedString Without>
+struct Optional : K {
+  struct Options {
+    typename K::Options kind{};
+    bool off = false;
+  };
+  static constexpr auto fields = agmohd::describe(agmohd::nested(&Options::kind, K::fields),
+                                                  agmohd::field(Without.text, &Options::off));
+
+  AGMOHD_HD static void examine(const Options& o, const agmohd::Signals& s,
+                                const typename K::Memory& m, agmohd::Verdict& v) {
+    if (!o.off) K::examine(o.kind, s, m, v);
+  }
+  AGMOHD_HD static void learn(const Options& o, const agmohd::Signals& s, const agmohd::Verdict& v,
+                              typename K::Memory& m) {
+    if (!o.off) K::learn(o.kind, s, v, m);
+  }
+  template <class M>
+  AGMOHD_HD static agmohd::TensorVerdict judge_tensor(
+      const Options& o, const agmohd::TensorSignals& s, const agmohd::Verdict& v,
+      const typename K::Memory& m, M& tensor) requires(agmohd::has::judge_tensor<K>) {
+    return o.off ? agmohd::TensorVerdict{} : K::judge_tensor(o.kind, s, v, m, tensor);
+  }
+};
+
 /// AGMOHD with these kinds of hindrance alone.
 template <class... K>
 using Only = agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::Detectors<K...>,
@@ -55,26 +82,17 @@ using Only = agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::Detectors<K.
 
 namespace kinds {
 using namespace agmohd::hindrance;
-using NoNonfinite =
-    Only<LossSpike, Explosion, StepTooLarge, ImpossibleMoment, Oscillation, Vanishing, Plateau>;
-using NoLossSpike =
-    Only<Nonfinite, Explosion, StepTooLarge, ImpossibleMoment, Oscillation, Vanishing, Plateau>;
-using NoExplosion =
-    Only<Nonfinite, LossSpike, StepTooLarge, ImpossibleMoment, Oscillation, Vanishing, Plateau>;
-using NoStepTooLarge =
-    Only<Nonfinite, LossSpike, Explosion, ImpossibleMoment, Oscillation, Vanishing, Plateau>;
+using Ablated =
+    Only<Optional<Nonfinite, "no_nonfinite">, Optional<LossSpike, "no_loss_spike">,
+         Optional<Explosion, "no_explosion">, Plateau, Optional<StepTooLarge, "no_step_too_large">,
+         ImpossibleMoment, Optional<Oscillation, "no_oscillation">, Vanishing>;
+/// The sweep guards moments wherever a kind wants it.
 using NoImpossibleMoment =
-    Only<Nonfinite, LossSpike, Explosion, StepTooLarge, Oscillation, Vanishing, Plateau>;
-using NoOscillation =
-    Only<Nonfinite, LossSpike, Explosion, StepTooLarge, ImpossibleMoment, Vanishing, Plateau>;
+    Only<Nonfinite, LossSpike, Explosion, Plateau, StepTooLarge, Oscillation, Vanishing>;
 }  // namespace kinds
 
 // Vanishing and Plateau only report.
-using kinds::NoExplosion;
+using kinds::Ablated;
 using kinds::NoImpossibleMoment;
-using kinds::NoLossSpike;
-using kinds::NoNonfinite;
-using kinds::NoOscillation;
-using kinds::NoStepTooLarge;
 
 }  // namespace stability
