@@ -54,8 +54,7 @@ struct Stochastic : agmohd::storage::BFloat16 {
 };
 
 template <class Rule, class Storage = agmohd::storage::Native>
-using Clipped = agmohd::Recipe<Rule, agmohd::hindrance::None, agmohd::momentum::Fixed,
-                               agmohd::gradient::ClipByNorm, agmohd::schedule::Constant, Storage>;
+using Clipped = agmohd::Recipe<Rule, agmohd::gradient::ClipByNorm, Storage>;
 
 using AdamW = agmohd::recipe::AdamW;
 using ClipAdamW = Clipped<agmohd::rule::AdamW>;

@@ -226,10 +226,8 @@ TEST(Memories, EachPolicyOfALibraryRecipeHasAList) {
 
 TEST(SavedOptions, UnknownOnesAreNamed) {
   using namespace agmohd;
-  using Wide = Recipe<rule::Adam, hindrance::None, momentum::Fixed, gradient::ClipByNorm,
-                      schedule::Warmup<schedule::Cosine>>;
-  using Narrow =
-      Recipe<rule::Adam, hindrance::None, momentum::Fixed, gradient::ClipByNorm, schedule::Cosine>;
+  using Wide = Recipe<rule::Adam, gradient::ClipByNorm, schedule::Warmup<schedule::Cosine>>;
+  using Narrow = Recipe<rule::Adam, gradient::ClipByNorm, schedule::Cosine>;
   torch::serialize::OutputArchive out;
   Options<Wide>(0.1).warmup_steps(5).total_steps(50).max_norm(3).serialize_shared(out);
   std::stringstream file;

@@ -64,7 +64,7 @@ struct SkipAbove {
 
 /// The recipe under test. The suites share as few as they can: each costs seconds to compile.
 template <class Rule, class Link = agmohd::gradient::None>
-using Skipping = agmohd::Recipe<Rule, SkipAbove, agmohd::momentum::Fixed, Link>;
+using Skipping = agmohd::Recipe<Rule, SkipAbove, Link>;
 
 // ---- Tensors
 
@@ -704,8 +704,7 @@ namespace contract {
 template <class Link, class R>
 std::vector<R> linked(const typename Link::Options& options, const std::vector<R>& gradient,
                       agmohd::Signals* measured = nullptr) {
-  using Recipe =
-      agmohd::Recipe<agmohd::rule::SGD, agmohd::hindrance::None, agmohd::momentum::Fixed, Link>;
+  using Recipe = agmohd::Recipe<agmohd::rule::SGD, Link>;
   typename Recipe::Shared shared;
   shared.gradient = options;
   agmohd::Signals signals;
@@ -878,8 +877,7 @@ REGISTER_TYPED_TEST_SUITE_P(LinkContract, Bounds, FollowsTheFormula, LanesAgree,
 template <class Schedule>
 class ScheduleContract : public testing::Test {
  protected:
-  using Recipe = agmohd::Recipe<agmohd::rule::SGD, agmohd::hindrance::None, agmohd::momentum::Fixed,
-                                agmohd::gradient::None, Schedule>;
+  using Recipe = agmohd::Recipe<agmohd::rule::SGD, Schedule>;
   using Sample = contract::Sample<Schedule>;
 
   template <class F>
@@ -1024,8 +1022,7 @@ REGISTER_TYPED_TEST_SUITE_P(ScheduleContract, Bounds, FollowsTheFormula, IsExact
 template <class Hindrance>
 class HindranceContract : public testing::Test {
  protected:
-  using Recipe = agmohd::Recipe<agmohd::rule::SGD, Hindrance, agmohd::momentum::Fixed,
-                                agmohd::gradient::AdaptiveClip>;
+  using Recipe = agmohd::Recipe<agmohd::rule::SGD, Hindrance, agmohd::gradient::AdaptiveClip>;
   using Options = typename agmohd::Optimizer<Recipe>::Options;
 
   /// Signals from calm to broken.

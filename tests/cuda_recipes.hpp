@@ -52,25 +52,19 @@ struct Moody {
 using MoodySGD = agmohd::Recipe<agmohd::rule::SGD, Moody>;
 
 using Everything = agmohd::Recipe<
-    agmohd::rule::AdamW, SkipAbove, agmohd::momentum::Fixed,
+    agmohd::rule::AdamW, SkipAbove,
     agmohd::gradient::Chain<agmohd::gradient::ClipByValue, agmohd::gradient::ClipByNorm>,
     agmohd::schedule::Warmup<agmohd::schedule::Cosine>>;
-using ClippedSGD = agmohd::Recipe<agmohd::rule::SGD, agmohd::hindrance::None,
-                                  agmohd::momentum::Fixed, agmohd::gradient::ClipByNorm>;
+using ClippedSGD = agmohd::Recipe<agmohd::rule::SGD, agmohd::gradient::ClipByNorm>;
 /// Moments as bfloat16.
-using HalfState = agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::None,
-                                 agmohd::momentum::Fixed, agmohd::gradient::ClipByNorm,
-                                 agmohd::schedule::Constant, agmohd::storage::BFloat16>;
+using HalfState =
+    agmohd::Recipe<agmohd::rule::AdamW, agmohd::gradient::ClipByNorm, agmohd::storage::BFloat16>;
 /// With sums of a rule, of state in bfloat16.
-using StableHalf =
-    agmohd::Recipe<agmohd::rule::StableAdamW, SkipAbove, agmohd::momentum::Fixed,
-                   agmohd::gradient::None, agmohd::schedule::Constant, agmohd::storage::BFloat16>;
+using StableHalf = agmohd::Recipe<agmohd::rule::StableAdamW, SkipAbove, agmohd::storage::BFloat16>;
 /// What AGMOHD is while it detects nothing.
-using Calm = agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::None, agmohd::momentum::Fixed,
-                            agmohd::gradient::ClipByNorm>;
+using Calm = agmohd::Recipe<agmohd::rule::AdamW, agmohd::gradient::ClipByNorm>;
 /// No kernels are compiled for this one.
 using WithoutKernels =
-    agmohd::Recipe<agmohd::rule::Adam, agmohd::hindrance::None, agmohd::momentum::Fixed,
-                   agmohd::gradient::ClipByNorm, agmohd::schedule::Linear>;
+    agmohd::Recipe<agmohd::rule::Adam, agmohd::gradient::ClipByNorm, agmohd::schedule::Linear>;
 
 }  // namespace testing_recipes

@@ -25,7 +25,6 @@
 #include <utility>
 #include <vector>
 
-
 namespace {
 
 namespace fs = std::filesystem;
@@ -36,7 +35,7 @@ using Tensors = std::vector<at::Tensor>;
 using Texts = std::vector<std::string>;
 
 using Rich = agmohd::Optimizer<
-    Recipe<agmohd::rule::AdamW, agmohd::hindrance::None, agmohd::momentum::Fixed,
+    Recipe<agmohd::rule::AdamW,
            agmohd::gradient::Chain<agmohd::gradient::ClipByValue, agmohd::gradient::ClipByNorm>,
            agmohd::schedule::Warmup<agmohd::schedule::Cosine>>>;
 using agmohd::SGD;

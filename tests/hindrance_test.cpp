@@ -85,8 +85,7 @@ struct Driven {
   }
 };
 template <class H>
-using Watching = Recipe<rule::AdamW, H, momentum::Fixed, gradient::Selected, schedule::Constant,
-                        storage::Native, heal::Snapshots>;
+using Watching = Recipe<rule::AdamW, H, gradient::Selected, heal::Snapshots>;
 
 bool clips(const Verdict& v, const Signals& s) { return std::sqrt(s.norm2) > v.norm_bound; }
 
@@ -97,7 +96,7 @@ TEST(HealthyRun, IsLeftAloneToTheBit) {
   for (unsigned seed = 1; seed <= 10; ++seed) {
     Healthy healthy(seed);
     Driven<recipe::AGMOHD> run;
-    Driven<Recipe<rule::AdamW, hindrance::None, momentum::Fixed, gradient::ClipByNorm>> base;
+    Driven<Recipe<rule::AdamW, gradient::ClipByNorm>> base;
     for (int t = 0; t < 10000; ++t) {
       const Signals s = healthy.next();
       const TensorSignals ts{.norm2 = 0.5 * s.norm2, .max_abs = 0.1, .nonfinite = 0, .numel = 100};
@@ -1262,6 +1261,20 @@ TEST(Clipping, OldLinksOfAChainScaleTheSumsOfATensorToo) {
   EXPECT_DOUBLE_EQ(Chain::apply(4.0, k), 0.5);
 }
 
+TEST(Recipes, TakePoliciesInAnyOrder) {
+  using schedule::Cosine, schedule::Warmup, gradient::ClipByNorm, gradient::ClipByValue;
+  using Straight = Recipe<rule::AdamW, ClipByValue, ClipByNorm, Warmup<Cosine>, heal::None>;
+  using Crossed = Recipe<Warmup<Cosine>, ClipByValue, rule::AdamW, ClipByNorm>;
+  using Chained = Recipe<gradient::Chain<ClipByValue, ClipByNorm>, rule::AdamW, Warmup<Cosine>>;
+  static_assert(std::is_same_v<Straight, Crossed> && std::is_same_v<Straight, Chained>);
+  EXPECT_EQ(Straight::name(), "AdamW/None/Fixed/ClipByValue,ClipByNorm/Warmup<Cosine>");
+  using Other = Recipe<rule::AdamW, ClipByNorm, ClipByValue, Warmup<Cosine>>;
+  EXPECT_EQ(Other::name(), "AdamW/None/Fixed/ClipByNorm,ClipByValue/Warmup<Cosine>");
+  static_assert(std::is_same_v<Recipe<rule::SGD, gradient::Chain<ClipByNorm>>,
+                               Recipe<ClipByNorm, storage::Native, rule::SGD>>);
+  static_assert(std::is_same_v<recipe::AdamW, Recipe<gradient::None, rule::AdamW>>);
+}
+
 TEST(Schedules, ByHand) {
   const schedule::Cyclical::Options cyclical{10, 0.2};
   const double up[] = {0.2, 0.36, 0.52, 0.68, 0.84, 1, 0.84, 0.68, 0.52, 0.36, 0.2, 0.36};
@@ -1502,7 +1515,7 @@ TEST(ImpossibleMoment, TheBoundIsRestoredFromTheAge) {
 TEST(ImpossibleMoment, CostsNothingWhereNobodyWantsIt) {
   using Guarded = Recipe<rule::AdamW, hindrance::ImpossibleMoment>;
   using Plain = Recipe<rule::AdamW>;
-  using Clipped = Recipe<rule::AdamW, hindrance::None, momentum::Fixed, gradient::ClipByNorm>;
+  using Clipped = Recipe<rule::AdamW, gradient::ClipByNorm>;
   using SGD = Recipe<rule::SGD, hindrance::ImpossibleMoment>;
   static_assert(Guarded::guards && !Plain::guards && !Clipped::guards && !SGD::guards);
   static_assert(sizeof(Plain::Coefficients<float>) + 12 == sizeof(Guarded::Coefficients<float>));
@@ -1531,7 +1544,7 @@ TEST(ImpossibleMoment, IsCountedInTheWatchedSweepAlone) {
 }
 
 TEST(WatchedSweep, MeasuresTheUpdate) {
-  using R = Recipe<rule::SGD, Detector, momentum::Fixed, gradient::Selected>;
+  using R = Recipe<rule::SGD, Detector, gradient::Selected>;
   Driven<R> run(0.1);
   run.group.rule.momentum = 0.5;
   run.step({});

@@ -38,11 +38,9 @@ std::vector<at::Tensor> parameters() {
   return {p};
 }
 
-using Selectable = agmohd::Optimizer<agmohd::Recipe<rule::SGD, hindrance::None, momentum::Fixed,
-                                                    gradient::Selected, schedule::Selected>>;
-using Decaying =
-    agmohd::Optimizer<agmohd::Recipe<rule::SGD, hindrance::None, momentum::Fixed, gradient::None,
-                                     schedule::Warmup<schedule::Linear>>>;
+using Selectable =
+    agmohd::Optimizer<agmohd::Recipe<rule::SGD, gradient::Selected, schedule::Selected>>;
+using Decaying = agmohd::Optimizer<agmohd::Recipe<rule::SGD, schedule::Warmup<schedule::Linear>>>;
 
 TEST(Mistakes, OptionsWithoutEffect) {
   const Warned warned;

@@ -472,13 +472,9 @@ TEST(Move, KeepsTheState) {
 // ---- Storage
 
 template <class Gradient = agmohd::gradient::None>
-using HalfAdamW =
-    agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::None, agmohd::momentum::Fixed, Gradient,
-                   agmohd::schedule::Constant, agmohd::storage::BFloat16>;
+using HalfAdamW = agmohd::Recipe<agmohd::rule::AdamW, Gradient, agmohd::storage::BFloat16>;
 using Half = agmohd::Optimizer<HalfAdamW<>>;
-using HalfSGD = agmohd::Optimizer<
-    agmohd::Recipe<agmohd::rule::SGD, agmohd::hindrance::None, agmohd::momentum::Fixed,
-                   agmohd::gradient::None, agmohd::schedule::Constant, agmohd::storage::BFloat16>>;
+using HalfSGD = agmohd::Optimizer<agmohd::Recipe<agmohd::rule::SGD, agmohd::storage::BFloat16>>;
 
 template <class O>
 typename O::ParamState& state_of(O& optimizer, const Tensor& p) {

@@ -471,8 +471,7 @@ TEST(Chains, MeasureWhatTheClampLeaves) {
 }
 
 TEST(ScheduledRecipe, FollowsAStockOptimizerWithTheSchedulerAndResumes) {
-  using Recipe =
-      agmohd::Recipe<rule::SGD, hindrance::None, momentum::Fixed, gradient::None, WarmupCosine>;
+  using Recipe = agmohd::Recipe<rule::SGD, WarmupCosine>;
   using Trained = contract::Trained<Recipe>;
   for (const auto& sample : contract::Sample<WarmupCosine>::options()) {
     Trained own(Trained::Options(0.5).schedule(sample), at::kDouble);
@@ -495,8 +494,7 @@ TEST(ScheduledRecipe, FollowsAStockOptimizerWithTheSchedulerAndResumes) {
 }
 
 TEST(StorageRecipe, ResumesInEveryDtype) {
-  using Recipe = agmohd::Recipe<rule::Adam, hindrance::None, momentum::Fixed, gradient::ClipByNorm,
-                                schedule::Constant, storage::BFloat16>;
+  using Recipe = agmohd::Recipe<rule::Adam, gradient::ClipByNorm, storage::BFloat16>;
   using O = contract::Trained<Recipe>::Options;
   for (const auto& o : {O(0.1), O(0.1).stochastic_rounding(true).seed(-7).amsgrad(true)}) {
     for (const at::ScalarType dtype : contract::kDtypes) contract::expect_resumes<Recipe>(o, dtype);
@@ -504,7 +502,7 @@ TEST(StorageRecipe, ResumesInEveryDtype) {
 }
 
 TEST(StabilizeRecipe, LanesAgreeAndItResumes) {
-  using Recipe = agmohd::Recipe<rule::AdamW, hindrance::AdaGC, momentum::Fixed,
+  using Recipe = agmohd::Recipe<rule::AdamW, hindrance::AdaGC,
                                 gradient::Chain<gradient::AdaptiveClip, gradient::Stabilize>>;
   using O = contract::Trained<Recipe>::Options;
   contract::expect_bounds<gradient::Stabilize>();

@@ -104,7 +104,7 @@ struct Driven {
 };
 
 template <class Hindrance, class Gradient>
-using Stabilised = Recipe<rule::AdamW, Hindrance, momentum::Fixed, Gradient>;
+using Stabilised = Recipe<rule::AdamW, Hindrance, Gradient>;
 
 // ---- SkipStep
 

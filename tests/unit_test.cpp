@@ -26,7 +26,6 @@
 #include <utility>
 #include <vector>
 
-
 namespace {
 
 using namespace agmohd;
@@ -237,7 +236,7 @@ TEST(F16, WidensAndNarrowsAsC10) {
 
 // ---- The reduction
 
-using Clipped = Recipe<rule::SGD, hindrance::None, momentum::Fixed, gradient::ClipByNorm>;
+using Clipped = Recipe<rule::SGD, gradient::ClipByNorm>;
 
 /// Tensors of one element type, measured by the CPU's executor.
 template <class E>
@@ -618,8 +617,7 @@ TEST(ParallelRanges, NestAndRunConcurrently) {
 
 // ---- Options
 
-using Rich = Recipe<rule::AdamW, hindrance::None, momentum::Fixed,
-                    gradient::Chain<gradient::ClipByValue, gradient::ClipByNorm>,
+using Rich = Recipe<rule::AdamW, gradient::Chain<gradient::ClipByValue, gradient::ClipByNorm>,
                     schedule::Warmup<schedule::Cosine>>;
 using RichOptions = Options<Rich>;
 using AdamWOptions = Options<recipe::AdamW>;

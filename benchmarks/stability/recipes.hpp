@@ -10,7 +10,7 @@ namespace stability {
 
 /// AdamW with a hindrance policy and a clip.
 template <class Hindrance, class Gradient = agmohd::gradient::ClipByNorm>
-using Guarded = agmohd::Recipe<agmohd::rule::AdamW, Hindrance, agmohd::momentum::Fixed, Gradient>;
+using Guarded = agmohd::Recipe<agmohd::rule::AdamW, Hindrance, Gradient>;
 
 using AdamW = agmohd::recipe::AdamW;
 using Clip = Guarded<agmohd::hindrance::None>;
@@ -32,8 +32,7 @@ struct OptionalSkip {
 };
 
 using Spam = agmohd::Recipe<agmohd::rule::SPAM, OptionalSkip>;
-using StableSpam = agmohd::Recipe<agmohd::rule::SPAM, OptionalSkip, agmohd::momentum::Fixed,
-                                  agmohd::gradient::Stabilize>;
+using StableSpam = agmohd::Recipe<agmohd::rule::SPAM, OptionalSkip, agmohd::gradient::Stabilize>;
 using StableAdamW = agmohd::Recipe<agmohd::rule::StableAdamW, OptionalSkip>;
 using ZClip = Guarded<agmohd::hindrance::ZClip>;
 using AdaGC = Guarded<agmohd::hindrance::AdaGC, agmohd::gradient::AdaptiveClip>;
@@ -44,7 +43,7 @@ using Stabilized =
     agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::Detector, agmohd::momentum::Scheduled,
                    agmohd::gradient::Chain<agmohd::gradient::Selected, agmohd::gradient::Stabilize>,
                    agmohd::schedule::HindranceAware<agmohd::schedule::Selected>,
-                   agmohd::storage::Native, agmohd::heal::Snapshots>;
+                   agmohd::heal::Snapshots>;
 
 /// A kind of hindrance with a run-time option `Without` that turns it off: one recipe for all
 /// ablations, each of which would take as long to compile.
@@ -78,7 +77,7 @@ template <class... K>
 using Only = agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::Detectors<K...>,
                             agmohd::momentum::Scheduled, agmohd::gradient::Selected,
                             agmohd::schedule::HindranceAware<agmohd::schedule::Selected>,
-                            agmohd::storage::Native, agmohd::heal::Snapshots>;
+                            agmohd::heal::Snapshots>;
 
 namespace kinds {
 using namespace agmohd::hindrance;

@@ -65,5 +65,5 @@ struct InverseSqrt {
   }
 };
 
-using Mine = Recipe<Signum, hindrance::None, momentum::Fixed, Normalize, InverseSqrt>;
+using Mine = Recipe<Signum, Normalize, InverseSqrt>;
 }  // namespace own

@@ -16,8 +16,7 @@ using AGMOHD =
                    agmohd::gradient::Selected, agmohd::schedule::HindranceAware<Schedule>>;
 
 template <class Rule>
-using Clipped = agmohd::Recipe<Rule, agmohd::hindrance::None, agmohd::momentum::Fixed,
-                               agmohd::gradient::ClipByNorm, Schedule>;
+using Clipped = agmohd::Recipe<Rule, agmohd::gradient::ClipByNorm, Schedule>;
 
 using AdamW = Clipped<agmohd::rule::AdamW>;
 using Adam = Clipped<agmohd::rule::Adam>;

@@ -51,7 +51,7 @@ struct Snapshots;
 }  // namespace heal
 
 template <class, class, class, class, class, class, class>
-struct Recipe;
+struct Composition;
 template <class>
 class Optimizer;
 template <class>
@@ -61,10 +61,10 @@ class ParamState;
 
 namespace fwd {
 template <class Rule>
-using Plain = Recipe<Rule, hindrance::None, momentum::Fixed, gradient::Chain<>, schedule::Constant,
-                     storage::Native, heal::None>;
+using Plain = Composition<Rule, hindrance::None, momentum::Fixed, gradient::Chain<>,
+                          schedule::Constant, storage::Native, heal::None>;
 template <class Rule>
-using Hindered = Recipe<
+using Hindered = Composition<
     Rule,
     hindrance::Detectors<hindrance::Nonfinite, hindrance::LossSpike, hindrance::Explosion,
                          hindrance::Plateau, hindrance::StepTooLarge, hindrance::ImpossibleMoment,

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "core/concepts.hpp"
+#include "core/families.hpp"
 #include "core/note.hpp"
 #include "core/recipe_checks.hpp"
 #include "core/record.hpp"
@@ -21,13 +22,11 @@
 
 namespace agmohd {
 
-/// One policy of each family, and how state is stored. A recipe says what a step does;
-/// Optimizer<Recipe> is what a program holds.
-template <class RulePolicy, class HindrancePolicy = hindrance::None,
-          class MomentumPolicy = momentum::Fixed, class GradientPolicy = gradient::None,
-          class SchedulePolicy = schedule::Constant, class StoragePolicy = storage::Native,
-          class HealingPolicy = heal::None>
-struct Recipe {
+/// One policy of each family, in the order of its arguments: the type that Recipe makes of its own,
+/// which may stand in any.
+template <class RulePolicy, class HindrancePolicy, class MomentumPolicy, class GradientPolicy,
+          class SchedulePolicy, class StoragePolicy, class HealingPolicy>
+struct Composition {
   using Rule = RulePolicy;
   using Hindrance = HindrancePolicy;
   using Momentum = MomentumPolicy;
@@ -46,9 +45,9 @@ struct Recipe {
                 "agmohd: this momentum policy needs a rule with a first moment (a static function "
                 "beta1(options))");
 
-  Recipe() = default;
+  Composition() = default;
   template <class Given, class... More>
-  explicit Recipe(const Given&, const More&...) {
+  explicit Composition(const Given&, const More&...) {
     static_assert(detail::never<Given>,
                   "agmohd: a recipe is a type that says what a step does; what holds parameters is "
                   "an agmohd::Optimizer<recipe>, such as agmohd::AGMOHD for recipe::AGMOHD");
@@ -254,7 +253,7 @@ struct Recipe {
                                       Record& record) {
     if (part == remember_parts - 1) {
       Healing::advance(o.healing, s, v, m.healing);
-      record = detail::note<Recipe>(o, first, s, v, m);
+      record = detail::note<Composition>(o, first, s, v, m);
     } else if constexpr (has::learn_parts<Hindrance>) {
       Hindrance::learn_part(part, o.hindrance, s, v, m.hindrance);
     } else if constexpr (has::inspect<Hindrance>) {
@@ -385,5 +384,30 @@ struct Recipe {
     return k.decay * p - k.lr * u;
   }
 };
+
+namespace detail {
+
+template <class... P>
+struct Compose {
+  static_assert((CheckFamily<P>::passed && ...));
+  using Rule = policy_of<Family::rule, void, P...>;
+  static_assert(!std::is_void_v<Rule>, "agmohd: a recipe needs a rule, such as rule::AdamW");
+  using type = Composition<
+      Rule, policy_of<Family::hindrance, hindrance::None, P...>,
+      policy_of<Family::momentum, momentum::Fixed, P...>,
+      gradient::chain_of<typename SelectFamily<Family::gradient, PolicyList<>, P...>::type>,
+      policy_of<Family::schedule, schedule::Constant, P...>,
+      policy_of<Family::storage, storage::Native, P...>,
+      policy_of<Family::healing, heal::None, P...>>;
+};
+
+}  // namespace detail
+
+/// What a step does, as a type; Optimizer<Recipe<...>> is what a program holds. The arguments are
+/// policies in any order: a rule, gradient transforms, which are applied in written order, and at
+/// most one each of the other families. Without one there is hindrance::None, momentum::Fixed, no
+/// transform, schedule::Constant, storage::Native, heal::None.
+template <class... Policies>
+using Recipe = typename detail::Compose<Policies...>::type;
 
 }  // namespace agmohd

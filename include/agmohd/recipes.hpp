@@ -41,9 +41,8 @@ using AdamW = Recipe<rule::AdamW>;
 
 /// A rule with hindrance detection, and the other policies by run-time option.
 template <class Rule>
-using Hindered =
-    Recipe<Rule, hindrance::Detector, momentum::Scheduled, gradient::Selected,
-           schedule::HindranceAware<schedule::Selected>, storage::Native, heal::Snapshots>;
+using Hindered = Recipe<Rule, hindrance::Detector, momentum::Scheduled, gradient::Selected,
+                        schedule::HindranceAware<schedule::Selected>, heal::Snapshots>;
 using AGMOHD = Hindered<rule::AdamW>;
 using AGMOHDSGD = Hindered<rule::SGD>;
 

@@ -10,8 +10,7 @@ namespace golden {
 
 template <class Rule, class Gradient = agmohd::gradient::None,
           class Schedule = agmohd::schedule::Constant>
-using With =
-    agmohd::Recipe<Rule, agmohd::hindrance::None, agmohd::momentum::Fixed, Gradient, Schedule>;
+using With = agmohd::Recipe<Rule, Gradient, Schedule>;
 
 using ClipByNormAdamW = With<agmohd::rule::AdamW, agmohd::gradient::ClipByNorm>;
 using ClipByValueSGD = With<agmohd::rule::SGD, agmohd::gradient::ClipByValue>;

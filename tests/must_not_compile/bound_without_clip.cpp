@@ -12,6 +12,6 @@ using Clip = agmohd::gradient::Chain<agmohd::gradient::ClipByValue, agmohd::grad
 #endif
 
 template <class Hindrance>
-using Mine = agmohd::Recipe<agmohd::rule::AdamW, Hindrance, agmohd::momentum::Fixed, Clip>;
+using Mine = agmohd::Recipe<agmohd::rule::AdamW, Hindrance, Clip>;
 static_assert(Mine<agmohd::hindrance::ZClip>::recorded);
 static_assert(Mine<agmohd::hindrance::Detectors<agmohd::hindrance::Explosion>>::recorded);

@@ -11,4 +11,4 @@ using Links = gradient::Chain<gradient::ClipByNorm, schedule::Cosine>;
 #else
 using Links = gradient::Chain<gradient::ClipByNorm, gradient::ClipByNorm>;
 #endif
-static_assert(Recipe<rule::SGD, hindrance::None, momentum::Fixed, Links>::wants == kNorm);
+static_assert(Recipe<rule::SGD, Links>::wants == kNorm);

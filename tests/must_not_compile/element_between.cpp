@@ -11,4 +11,4 @@ using Links = gradient::Chain<gradient::ClipByNorm, gradient::ClipByValue, gradi
 #else
 using Links = gradient::Chain<gradient::ClipByValue, gradient::ClipByNorm, gradient::ClipByNorm>;
 #endif
-static_assert(Recipe<rule::SGD, hindrance::None, momentum::Fixed, Links>::wants == kNorm);
+static_assert(Recipe<rule::SGD, Links>::wants == kNorm);

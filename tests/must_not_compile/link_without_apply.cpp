@@ -22,6 +22,5 @@ struct Halve {
 #endif
 };
 
-using Mine =
-    agmohd::Recipe<agmohd::rule::SGD, agmohd::hindrance::None, agmohd::momentum::Fixed, Halve>;
+using Mine = agmohd::Recipe<agmohd::rule::SGD, Halve>;
 static_assert(Mine::wants == agmohd::kNothing);

@@ -14,6 +14,5 @@ struct Half {
 #endif
 };
 
-using Mine = agmohd::Recipe<agmohd::rule::SGD, agmohd::hindrance::None, agmohd::momentum::Fixed,
-                            agmohd::gradient::None, Half>;
+using Mine = agmohd::Recipe<agmohd::rule::SGD, Half>;
 static_assert(Mine::wants == agmohd::kNothing);

@@ -36,5 +36,5 @@ struct SignOnly {
 #endif
 };
 
-using Mine = agmohd::Recipe<SignOnly, agmohd::hindrance::None, Decaying>;
+using Mine = agmohd::Recipe<SignOnly, Decaying>;
 static_assert(Mine::slot_count == 0);

@@ -12,4 +12,4 @@ using Links = gradient::Chain<gradient::ClipByValue,
 #else
 using Links = gradient::Chain<gradient::ClipByValue, gradient::ClipByValue, gradient::ClipByNorm>;
 #endif
-static_assert(Recipe<rule::SGD, hindrance::None, momentum::Fixed, Links>::wants == kNorm);
+static_assert(Recipe<rule::SGD, Links>::wants == kNorm);

@@ -21,6 +21,5 @@ struct Plain {
   }
 };
 
-using Mine = agmohd::Recipe<agmohd::rule::SGD, agmohd::hindrance::None, agmohd::momentum::Fixed,
-                            agmohd::gradient::None, agmohd::schedule::Constant, Plain>;
+using Mine = agmohd::Recipe<agmohd::rule::SGD, Plain>;
 static_assert(Mine::slot_count == 1);

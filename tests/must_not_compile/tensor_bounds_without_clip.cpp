@@ -11,5 +11,4 @@ using Clip = agmohd::gradient::ClipByNorm;
 using Clip = agmohd::gradient::AdaptiveClip;
 #endif
 
-static_assert(agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::AdaGC, agmohd::momentum::Fixed,
-                             Clip>::recorded);
+static_assert(agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::AdaGC, Clip>::recorded);

@@ -1,8 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
 // A gradient policy where the rule belongs.
-// must say: the rule has no static function update(p, g, slots, coefficients)
-// must say: the rule has no static function direction(p, g, slots, coefficients)
+// must say: a recipe needs a rule, such as rule::AdamW
 
 #include <agmohd/recipes.hpp>
 

@@ -43,7 +43,7 @@ struct CheckRule {
                 "agmohd: the rule's Guard has no static functions sure(slots, coefficients) and "
                 "apply(slots, rule's coefficients, coefficients)");
   static_assert(agmohd::Rule<RulePolicy>,
-                "agmohd: the first argument of Recipe is not a rule; see core/concepts.hpp");
+                "agmohd: an argument of Recipe is not a rule; see core/concepts.hpp");
   static constexpr bool passed = true;
 };
 
@@ -63,9 +63,8 @@ struct CheckHindrance {
   static_assert(
       has::judge<HindrancePolicy>,
       "agmohd: the hindrance policy has no static function judge(options, signals, memory)");
-  static_assert(
-      agmohd::Hindrance<HindrancePolicy>,
-      "agmohd: the second argument of Recipe is not a hindrance policy; see core/concepts.hpp");
+  static_assert(agmohd::Hindrance<HindrancePolicy>,
+                "agmohd: an argument of Recipe is not a hindrance policy; see core/concepts.hpp");
   static constexpr bool passed = true;
 };
 
@@ -87,9 +86,8 @@ struct CheckMomentum {
       "agmohd: the momentum policy has no static function advance(options, verdict, memory)");
   static_assert(has::blend<MomentumPolicy>,
                 "agmohd: the momentum policy has no static function blend(options, memory, beta1)");
-  static_assert(
-      agmohd::Momentum<MomentumPolicy>,
-      "agmohd: the third argument of Recipe is not a momentum policy; see core/concepts.hpp");
+  static_assert(agmohd::Momentum<MomentumPolicy>,
+                "agmohd: an argument of Recipe is not a momentum policy; see core/concepts.hpp");
   static constexpr bool passed = true;
 };
 
@@ -110,9 +108,8 @@ struct CheckGradient {
       "agmohd: the gradient policy has no static function at<R>(options, signals, verdict)");
   static_assert(has::apply<GradientPolicy>,
                 "agmohd: the gradient policy has no static function apply(g, coefficients)");
-  static_assert(
-      agmohd::Link<GradientPolicy>,
-      "agmohd: the fourth argument of Recipe is not a gradient policy; see core/concepts.hpp");
+  static_assert(agmohd::Link<GradientPolicy>,
+                "agmohd: an argument of Recipe is not a gradient policy; see core/concepts.hpp");
   static constexpr bool passed = true;
 };
 
@@ -124,7 +121,7 @@ struct CheckSchedule {
   static_assert(has::factor<SchedulePolicy>,
                 "agmohd: the schedule has no static function factor(options, t)");
   static_assert(agmohd::Schedule<SchedulePolicy>,
-                "agmohd: the fifth argument of Recipe is not a schedule; see core/concepts.hpp");
+                "agmohd: an argument of Recipe is not a schedule; see core/concepts.hpp");
   static constexpr bool passed = true;
 };
 
@@ -142,7 +139,7 @@ struct CheckStorage {
       has::rounded<StoragePolicy>,
       "agmohd: the storage has no static functions rounds(key) and rounded(x, key, element, slot)");
   static_assert(agmohd::Storage<StoragePolicy>,
-                "agmohd: the sixth argument of Recipe is not a storage; see core/concepts.hpp");
+                "agmohd: an argument of Recipe is not a storage; see core/concepts.hpp");
   static constexpr bool passed = true;
 };
 
@@ -163,9 +160,8 @@ struct CheckHealing {
       "agmohd: the healing policy has no static functions can_roll_back(options, memory), "
       "can_try_other(options, memory), plan(options, memory, verdict) and advance(options, "
       "signals, verdict, memory)");
-  static_assert(
-      agmohd::Healing<HealingPolicy>,
-      "agmohd: the seventh argument of Recipe is not a healing policy; see core/concepts.hpp");
+  static_assert(agmohd::Healing<HealingPolicy>,
+                "agmohd: an argument of Recipe is not a healing policy; see core/concepts.hpp");
   static constexpr bool passed = true;
 };
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "../core/concepts.hpp"
+#include "../core/families.hpp"
 #include "../core/fields.hpp"
 #include "../core/joined.hpp"
 #include "../core/named.hpp"
@@ -176,5 +177,36 @@ struct Chain<H, L...> {
 /// Leaves the gradients alone.
 using None = Chain<>;
 static_assert(Link<None>);
+
+namespace detail {
+
+/// Links one after another: one alone as it is, the links of a chain in its place.
+template <class Found, class... L>
+struct Chained;
+template <class... Found>
+struct Chained<agmohd::detail::PolicyList<Found...>> {
+  using type = Chain<Found...>;
+};
+template <class L>
+struct Chained<agmohd::detail::PolicyList<L>> {
+  using type = L;
+};
+template <class... Found, class L, class... Rest>
+struct Chained<agmohd::detail::PolicyList<Found...>, L, Rest...>
+    : Chained<agmohd::detail::PolicyList<Found..., L>, Rest...> {};
+template <class... Found, class... L, class... Rest>
+struct Chained<agmohd::detail::PolicyList<Found...>, Chain<L...>, Rest...>
+    : Chained<agmohd::detail::PolicyList<Found..., L...>, Rest...> {};
+
+template <class List>
+struct ChainOf;
+template <class... L>
+struct ChainOf<agmohd::detail::PolicyList<L...>> : Chained<agmohd::detail::PolicyList<>, L...> {};
+
+}  // namespace detail
+
+/// The gradient policy that a list of links makes.
+template <class List>
+using chain_of = typename detail::ChainOf<List>::type;
 
 }  // namespace agmohd::gradient
