@@ -91,6 +91,13 @@ struct Adam {
     return ratio(decayed(p, g, k), s, k);
   }
 
+  /// The last update in the metric of this step: <g_t, u_{t-1}> is compared with <g_t, u_t>, and
+  /// the two share the root and the denominator.
+  template <class T>
+  AGMOHD_HD static Slots<T> before(const Slots<T>& old, const Slots<T>& now) {
+    return {old.exp_avg, now.exp_avg_sq, now.max_exp_avg_sq};
+  }
+
   /// A moment beyond what any gradients lead to (a flipped bit, a bad checkpoint) goes back to
   /// |exp_avg| <= slack sqrt(C_t) (sqrt(exp_avg_sq) + room for where it underflows): by
   /// Cauchy-Schwarz exp_avg^2 <= C_t exp_avg_sq. An isolated gradient attains the bound. AMSGrad's
