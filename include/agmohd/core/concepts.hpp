@@ -85,6 +85,10 @@ concept direction = requires(const float& x, const typename R::template Slots<fl
   { R::direction(x, x, s, k) } -> std::convertible_to<float>;
 };
 template <class R>
+concept usual = requires(typename R::template Coefficients<float>& k) {
+  { R::usual(k) } -> std::same_as<bool>;
+};
+template <class R>
 concept before = requires(const typename R::template Slots<float>& s) {
   { R::before(s, s) } -> std::same_as<typename R::template Slots<float>>;
 };

@@ -45,6 +45,25 @@ struct vec {
       return __builtin_shufflevector(x, y, 0, 2) + __builtin_shufflevector(x, y, 1, 3);
     }
   }
+  /// Of each bundle of 4 or 8 neighbours in memory the sum, in pairs.
+  template <int bundle>
+  static vec bundles(const R* x) {
+    if constexpr (bundle == 8) {
+      const vec a = bundles<4>(x), b = bundles<4>(x + 4 * size);
+      return {pairs(a.lo, a.hi), pairs(b.lo, b.hi)};
+    } else {
+      half h[8];
+      std::memcpy(h, x, sizeof h);
+      return {pairs(pairs(h[0], h[1]), pairs(h[2], h[3])),
+              pairs(pairs(h[4], h[5]), pairs(h[6], h[7]))};
+    }
+  }
+  /// The sum of all elements, as reduction::fold() adds.
+  R folded() const {
+    half x = lo + hi;
+    if constexpr (sizeof(R) == 4) x += __builtin_shufflevector(x, x, 2, 3, 0, 1);
+    return x[0] + x[1];
+  }
   static mask_half larger(mask_half a, mask_half b) { return a > b ? a : b; }
   static mask_half larger_pairs(mask_half x, mask_half y) {
     if constexpr (sizeof(R) == 4) {

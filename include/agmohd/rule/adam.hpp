@@ -80,6 +80,13 @@ struct Adam {
             R(o.eps)};
   }
 
+  template <class R>
+  static bool usual(Coefficients<R>& k) {
+    if (k.sign != 1 || k.mix_gradient != 0) return false;
+    k.sign = 1, k.mix_gradient = 0;
+    return true;
+  }
+
   template <Lane T>
   AGMOHD_HD static void update(const T& p, const T& g, Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
