@@ -253,13 +253,15 @@ concept rounded = requires(const typename S::Key& k) {
 /// from options (`at`). Optional: `beta1` (it has a first moment); `stable_step(options, beta1)`,
 /// the largest learning rate at which it is stable, up to a factor, without which no policy lowers
 /// beta1; `decay`, `default_lr`, `check`; `before(old, now)`, the slots that give the last update
-/// in the metric of this step, from those before and after `update`, else the old ones; `summed`, a
-/// value of each element, with coefficients from `summing`, whose mean over the tensor is in `Now`;
-/// `lr`, what the rule makes of the learning rate, which `decay` gets too; and a type `Guard`,
-/// which brings slots that no history of gradients can lead to back to where one can: its `apply`
-/// returns the Mask of the elements that it changed; where `sure` is true, it would change none and
-/// is not called. It has a memory and coefficients of its own, of which a recipe whose hindrance
-/// policy does not want kGuard has nothing.
+/// in the metric of this step, from those before and after `update`, else the old ones;
+/// `usual(coefficients)`, whether those that branch in the equations have their most frequent
+/// values, which it then sets, so that the CPU's loops are compiled with them as constants;
+/// `summed`, a value of each element, with coefficients from `summing`, whose mean over the tensor
+/// is in `Now`; `lr`, what the rule makes of the learning rate, which `decay` gets too; and a type
+/// `Guard`, which brings slots that no history of gradients can lead to back to where one can: its
+/// `apply` returns the Mask of the elements that it changed; where `sure` is true, it would change
+/// none and is not called. It has a memory and coefficients of its own, of which a recipe whose
+/// hindrance policy does not want kGuard has nothing.
 template <class R>
 concept Rule = Policy<R> && has::Memory<R> && has::Slots<R> && has::slot_names<R> &&
     has::slots<R> && has::restore<R> && has::rule_at<R> && has::update<R> && has::direction<R>;

@@ -6,7 +6,6 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
-#include <limits>
 #include <type_traits>
 
 #include "cpu_elements.hpp"
@@ -284,80 +283,71 @@ V slot_at(const Page<Recipe, E>& page, int slot, std::int64_t i) {
 }
 
 /// What a page contributes to the sums of its recipe's rule.
-template <class Recipe, class E, class K>
+template <class V, class Recipe, class E, class K>
 double sum_page(const Page<Recipe, E> page, const typename Recipe::Shared o, const K k) {
   using namespace reduction;
-  using V = vec<Compute<E>>;
-  constexpr int kGroup = 2 * V::size, kOwners = kGroup / 4;
-  alignas(16) double lanes[kLanes];
-  const std::int64_t columns = std::min<std::int64_t>(page.count, kRow);
-  int lane = 0;
-  for (std::int64_t c = 0; c < columns; c += kGroup, lane += kOwners) {
-    V sums[2] = {};
-    for (std::int64_t row = c; row < page.count; row += kRow) {
-      for (int h = 0; h < 2; ++h) {
-        const std::int64_t i = row + h * V::size;
-        if (i >= page.count) continue;
+  constexpr int kGroup = 4 * V::size;  // columns
+  alignas(64) Compute<E> sums[kGroup];
+  double lanes[kLanes];
+  const int columns = int(std::min<std::int64_t>(page.count, kRow));
+  for (int c = 0; c < columns; c += kGroup) {
+    for (int j = 0; j < kGroup; j += V::size) {
+      V sum{};
+      for (std::int64_t i = c + j; i < page.count; i += kRow) {
         typename Recipe::template Slots<V> s{};
         for_each_slot<Recipe::slot_count>(
-            s, [&](int j, V& slot) { slot = slot_at<Recipe, V>(page, j, i); });
-        const V x = Recipe::Rule::summed(measured_at<Recipe, V>(page, i, o), s, k);
-        sums[h] = sums[h] + x;
+            s, [&](int n, V& slot) { slot = slot_at<Recipe, V>(page, n, i); });
+        sum = sum + Recipe::Rule::summed(measured_at<Recipe, V>(page, i, o), s, k);
       }
+      store(sums + j, sum);
     }
-    const auto quads = V::pairs(V::pairs(sums[0].lo, sums[0].hi), V::pairs(sums[1].lo, sums[1].hi));
-    V::widen(quads, lanes + lane);
+    V::template bundles<4>(sums).widen(lanes + c / 4);
   }
-  return butterfly(lanes, lane);
+  return butterfly(lanes, (columns + 3) / 4);
 }
 
-template <class Recipe, class E>
+template <class V, class Recipe, class E>
 reduction::Partial measure_page(const Page<Recipe, E> page, const typename Recipe::Shared o) {
   using namespace reduction;
   using R = Compute<E>;
-  using V = vec<R>;
-  using Bits = typename V::mask_half;
-  using B = typename V::bits;
-  constexpr bool wide = sizeof(R) == 8;
-  constexpr B mask = std::numeric_limits<B>::max();  // all but the sign
-  constexpr B tiny = wide ? 0 : B(kTiny),
-              huge = wide ? std::bit_cast<B>(std::numeric_limits<R>::infinity()) : B(kHuge);
-  constexpr int kGroup = 2 * V::size;  // columns, four vectors of 16 bytes
-  constexpr int kOwners = kGroup / 4;  // the lanes that own them
-  alignas(16) double lanes[kLanes];
+  using B = std::make_unsigned_t<typename V::bits>;
+  constexpr int kGroup = 4 * V::size;  // columns
+  alignas(64) R sums[kGroup];
+  alignas(64) B peaks[kGroup];
+  double lanes[kLanes];
   Partial out{0, 0, 0};
-  Bits most{};
-  const std::int64_t columns = std::min<std::int64_t>(page.count, kRow);
-  int lane = 0;
-  for (std::int64_t c = 0; c < columns; c += kGroup, lane += kOwners) {
-    page.ask_grad(c);
-    V s0{}, s1{};
-    Bits m0{}, m1{}, m2{}, m3{};
-    for (std::int64_t i = c; i < page.count; i += kRow) {
-      const V g0 = measured_at<Recipe, V>(page, i, o),
-              g1 = measured_at<Recipe, V>(page, i + V::size, o);
-      s0 = s0 + g0 * g0;
-      s1 = s1 + g1 * g1;
-      m0 = V::larger(m0, Bits(g0.lo) & mask);
-      m1 = V::larger(m1, Bits(g0.hi) & mask);
-      m2 = V::larger(m2, Bits(g1.lo) & mask);
-      m3 = V::larger(m3, Bits(g1.hi) & mask);
+  typename V::magnitudes most{};
+  const int columns = int(std::min<std::int64_t>(page.count, kRow));
+  for (int c = 0; c < columns; c += kGroup) {
+    bool strange = false;
+    for (int j = 0; j < kGroup; j += V::size) {
+      page.ask_grad(c + j);
+      V sum{};
+      typename V::magnitudes peak{};
+      for (std::int64_t i = c + j; i < page.count; i += kRow) {
+        const V g = measured_at<Recipe, V>(page, i, o);
+        sum = sum + g * g;
+        peak.take(g);
+      }
+      store(sums + j, sum);
+      std::memcpy(peaks + j, &peak, sizeof peak);
+      most.take(peak);
+      strange = strange || peak.beyond(sizeof(R) == 4 ? B(kTiny) : 0,
+                                       sizeof(R) == 4 ? B(kHuge) : B(kInfinite));
     }
-    const auto sums = V::pairs(V::pairs(s0.lo, s0.hi), V::pairs(s1.lo, s1.hi));
-    const Bits peaks = V::larger_pairs(V::larger_pairs(m0, m1), V::larger_pairs(m2, m3));
-    most = V::larger(most, peaks);
-    V::widen(sums, lanes + lane);
-    const Bits strange = (peaks >= huge) | ((peaks < tiny) & (peaks != 0));
-    if (!V::any(strange)) [[likely]]
+    V::template bundles<4>(sums).widen(lanes + c / 4);
+    if (!strange) [[likely]]
       continue;
-    for (int l = 0; l < kOwners; ++l) {
-      if (strange[l] != 0) rescue(page, lane + l, o, lanes[lane + l], out.nonfinite);
+    for (int l = 0; l < V::size; ++l) {
+      const B* const of = peaks + 4 * l;
+      if (!extreme(std::max({of[0], of[1], of[2], of[3]}))) continue;
+      rescue(page, c / 4 + l, o, lanes[c / 4 + l], out.nonfinite);
     }
   }
-  out.norm2 = butterfly(lanes, lane);
-  B largest = 0;
-  for (int l = 0; l < kOwners; ++l) largest = std::max(largest, most[l]);
-  out.max_abs = double(std::bit_cast<R>(largest));
+  out.norm2 = butterfly(lanes, (columns + 3) / 4);
+  B all[V::size];
+  std::memcpy(all, &most, sizeof most);
+  out.max_abs = double(std::bit_cast<R>(*std::max_element(all, all + V::size)));
   return out;
 }
 

@@ -45,9 +45,9 @@ inline constexpr std::uint32_t kTiny = (127U - 50U) << 23, kHuge = (127U + 60U) 
 AGMOHD_HD inline bool extreme(std::uint32_t magnitude) {
   return magnitude - kTiny >= kHuge - kTiny && magnitude != 0;
 }
-AGMOHD_HD inline bool extreme(std::uint64_t magnitude) {
-  return magnitude >= 0x7ff0000000000000ULL;  // double needs no rescue, only the count
-}
+/// Double needs no rescue, only the count.
+inline constexpr std::uint64_t kInfinite = 0x7ff0000000000000ULL;
+AGMOHD_HD inline bool extreme(std::uint64_t magnitude) { return magnitude >= kInfinite; }
 
 /// The butterfly of one level on the host, of x[0 .. count), which it overwrites, and zeros beyond.
 inline double fold(double* x, int count) {
@@ -58,13 +58,22 @@ inline double fold(double* x, int count) {
   return x[0];
 }
 
+/// The same of x[0 .. 2 d), in loops that compilers turn into vectors.
+template <int d>
+double fold(double* x) {
+  for (int i = 0; i < d; ++i) x[i] += x[i + d];
+  if constexpr (d > 1) return fold<d / 2>(x);
+  return x[0];
+}
+
 /// The whole butterfly, of x[0 .. lanes), at least one, which it overwrites. Further lanes count as
 /// zeros.
 inline double butterfly(double* x, int lanes = kLanes) {
   double warps[kLanes / kWarp];
   int count = 0;
   for (int first = 0; first < lanes; first += kWarp) {
-    warps[count++] = fold(x + first, std::min(kWarp, lanes - first));
+    const int left = lanes - first;
+    warps[count++] = left < kWarp ? fold(x + first, left) : fold<kWarp / 2>(x + first);
   }
   return fold(warps, count);
 }

@@ -4,6 +4,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #include "lane.hpp"
@@ -97,6 +98,39 @@ struct vec_avx2 {
     if constexpr (sizeof(R) == 8) x += __builtin_shufflevector(x, x, 2, 3, 0, 1);
     return x[0] + x[1];
   }
+
+  /// Stores the elements as doubles.
+  AGMOHD_AVX2 void widen(double* to) const {
+    typedef R four __attribute__((vector_size(4 * sizeof(R))));
+    typedef double doubles __attribute__((vector_size(32)));
+    for (int i = 0; i < size; i += 4) {
+      four x;
+      __builtin_memcpy(&x, reinterpret_cast<const R*>(this) + i, sizeof x);
+      const doubles y = __builtin_convertvector(x, doubles);
+      __builtin_memcpy(to + i, &y, sizeof y);
+    }
+  }
+
+  /// The largest magnitudes so far, as bits, element by element.
+  struct magnitudes {
+    mask_half lo, hi;
+    AGMOHD_AVX2 void take(const vec_avx2& x) {
+      constexpr bits magnitude = std::numeric_limits<bits>::max();  // all but the sign
+      const mask_half l = mask_half(x.lo) & magnitude, h = mask_half(x.hi) & magnitude;
+      lo = l > lo ? l : lo;
+      hi = h > hi ? h : hi;
+    }
+    AGMOHD_AVX2 void take(const magnitudes& x) {
+      lo = x.lo > lo ? x.lo : lo;
+      hi = x.hi > hi ? x.hi : hi;
+    }
+    /// Whether one is not zero, and not in [least, most).
+    AGMOHD_AVX2 bool beyond(bits least, bits most) const {
+      const mask_half m =
+          (lo >= most) | (hi >= most) | ((lo < least) & (lo != 0)) | ((hi < least) & (hi != 0));
+      return _mm256_movemask_epi8(__m256i(m)) != 0;
+    }
+  };
 
 #define AGMOHD_OPERATOR(op)                                                       \
   AGMOHD_AVX2 friend vec_avx2 operator op(const vec_avx2& a, const vec_avx2& b) { \

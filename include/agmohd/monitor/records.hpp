@@ -42,9 +42,19 @@ inline std::vector<Record> read(const RecordRing& ring) {
   return out;
 }
 
-/// The newest complete record; its step is 0 if there is none.
-inline Record newest(const RecordRing& ring) {
+/// The newest complete record; its step is 0 if there is none. `from`: a step that may have one,
+/// from where on it is quickly found; the ring is as large as the first cache.
+inline Record newest(const RecordRing& ring, std::int64_t from = 0) {
+  const auto written = [&](std::int64_t step) {
+    return ring.slots[step % RecordRing::kSize].written;
+  };
   Record last;
+  if (from > 0 && written(from) >= from) {
+    from = written(from);
+    while (written(from + 1) > from) from = written(from + 1);
+    last = read(ring.slots[from % RecordRing::kSize]);
+    if (last.step > 0) return last;
+  }
   for (const RecordRing::Slot& slot : ring.slots) {
     if (slot.written <= last.step) continue;
     if (const Record record = read(slot); record.step > last.step) last = record;
@@ -52,11 +62,10 @@ inline Record newest(const RecordRing& ring) {
   return last;
 }
 
-/// The record of the last step after step `after` in which the optimizer gave up; where it was
-/// overwritten, one with that step and the newest record's `updates`. Its step is 0 if there is
-/// none.
-inline Record gave_up(const RecordRing& ring, std::int64_t after) {
-  const Record last = newest(ring);
+/// `last`: the newest record. The record of the last step after step `after` in which the optimizer
+/// gave up; where it was overwritten, one with that step and the newest record's `updates`. Its
+/// step is 0 if there is none.
+inline Record gave_up(const RecordRing& ring, const Record& last, std::int64_t after) {
   if (last.gave_up <= after) return {};
   Record found = read(ring.slots[last.gave_up % RecordRing::kSize]);
   if (found.step != last.gave_up) {

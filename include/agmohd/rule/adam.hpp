@@ -80,6 +80,7 @@ struct Adam {
             R(o.eps)};
   }
 
+  /// Mostly the gradient is neither negated nor looked ahead with.
   template <class R>
   static bool usual(Coefficients<R>& k) {
     if (k.sign != 1 || k.mix_gradient != 0) return false;
