@@ -151,6 +151,7 @@ std::int64_t sweep_page(const Page<Recipe, E>& some, const K& coefficients) {
     const auto sweep = [&]<class T>(std::int64_t i, T) {
       if constexpr (Recipe::guards) {
         typename Recipe::template Guarded<T> w;
+        if constexpr (std::is_floating_point_v<T>) w.guarded = false;  // for GCC's warning
         sweep_at<Recipe, T>(page, i, k, w);
         guarded += changed(w);
       } else {
@@ -218,6 +219,7 @@ std::int64_t measured_sweep_page(const Page<Recipe, E>& some, const K& coefficie
     for (std::int64_t first = 0; first < page.count; first += kPiece, ++done) {
       const auto sweep = [&]<class T>(int i, T) {
         typename Recipe::template Watched<T> w;
+        if constexpr (std::is_floating_point_v<T>) w.guarded = false;  // for GCC's warning
         sweep_at<Recipe, T>(page, first + i, k, w);
         store(seen[0] + i, T(w.update * w.update));
         store(seen[1] + i, w.along_previous);
@@ -234,7 +236,7 @@ std::int64_t measured_sweep_page(const Page<Recipe, E>& some, const K& coefficie
       }
       for (; i < count; ++i) sweep(i, R{});
       for (int w = 0; w < kWatched; ++w) {
-        std::fill(seen[w] + count, seen[w] + kPiece, R(0));
+        if (count < kPiece) std::fill(seen[w] + count, seen[w] + kPiece, R(0));
         pieces[w][done] = double(piece_sum<V, kBundle>(seen[w]));
       }
     }

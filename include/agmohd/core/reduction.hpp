@@ -69,7 +69,7 @@ double fold(double* x) {
 /// The whole butterfly, of x[0 .. lanes), at least one, which it overwrites. Further lanes count as
 /// zeros.
 inline double butterfly(double* x, int lanes = kLanes) {
-  double warps[kLanes / kWarp];
+  double warps[kLanes / kWarp] = {};
   int count = 0;
   for (int first = 0; first < lanes; first += kWarp) {
     const int left = lanes - first;
