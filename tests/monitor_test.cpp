@@ -82,10 +82,10 @@ TEST(GaveUp, IsFoundThoughItsRecordWasOverwritten) {
     if (step == gave_up) record.flags = agmohd::Flag::give_up;
     ring.slots[step % agmohd::RecordRing::kSize] = {record, step};
   };
-  EXPECT_EQ(monitor::gave_up(ring, 0).step, 0);
+  EXPECT_EQ(monitor::gave_up(ring, monitor::newest(ring), 0).step, 0);
   for (std::int64_t step = 1; step < 300; ++step) {
     write(step, step < 30 ? 0 : 30);
-    const Record found = monitor::gave_up(ring, 0);
+    const Record found = monitor::gave_up(ring, monitor::newest(ring), 0);
     EXPECT_EQ(found.step, step < 30 ? 0 : 30);
     if (step >= 30) {
       EXPECT_EQ(found.flags, unsigned(agmohd::Flag::give_up));
@@ -93,7 +93,7 @@ TEST(GaveUp, IsFoundThoughItsRecordWasOverwritten) {
     if (step >= 30 && step < 30 + agmohd::RecordRing::kSize) {
       EXPECT_EQ(found.loss, 30);
     }
-    EXPECT_EQ(monitor::gave_up(ring, 30).step, 0);
+    EXPECT_EQ(monitor::gave_up(ring, monitor::newest(ring), 30).step, 0);
   }
 }
 

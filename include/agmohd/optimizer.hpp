@@ -481,7 +481,9 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     if constexpr (Recipe::recorded) {
       const RecordRing* const ring = binder_.lanes().records();
       if (ring == nullptr) return;
-      const Record found = monitor::gave_up(*ring, given_up_);
+      const Record last = monitor::newest(*ring, seen_);
+      seen_ = last.step;
+      const Record found = monitor::gave_up(*ring, last, given_up_);
       if (found.step == 0) return;
       given_up_ = found.step;
       if (found.updates < silent_until_) return;
@@ -499,6 +501,7 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
   monitor::Warnings<Recipe> warnings_;
   at::Tensor observed_;
   std::int64_t records_begin_ = 0;  // the step before the first record
+  std::int64_t seen_ = 0;           // the newest record when the last step began
   std::int64_t given_up_ = 0;       // the last step with a give-up that was looked at
   std::int64_t silent_until_ = 0;   // applied steps before the next give-up is told
   Settings<Recipe> settings_, scratch_;

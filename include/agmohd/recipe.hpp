@@ -357,20 +357,14 @@ struct Composition {
   };
 
   /// The same sweep, where the hindrance policy wants something of it. W: Guarded or Watched.
-  /// u_{t-1} is the direction from the slots as the last step left them, with a gradient of zero
-  /// and this step's corrections: nothing is stored for it.
+  /// u_{t-1} is the direction from the slots as the last step left them, or the rule's `before`,
+  /// with a gradient of zero and this step's corrections: nothing is stored for it.
   template <Lane T, class W>
   AGMOHD_HD static T sweep(const T& p, const T& g, Slots<T>& s, const Coefficients<Real<T>>& k,
                            W& w) {
     constexpr bool measures = requires { w.update; };
     const T h = Gradient::apply(g, k.gradient);
-    if constexpr (measures) {
-      const T zero = math::like(p, Real<T>(0));
-      w.along = w.along_previous = zero;
-      if constexpr ((wants & kAlignment) != 0) {
-        w.along_previous = h * Rule::direction(p, zero, s, k.rule);
-      }
-    }
+    const Slots<T> old = s;
     Rule::update(p, h, s, k.rule);
     if constexpr (guards) {
       w.doubted = !Rule::Guard::sure(s, k.guard);
@@ -378,8 +372,17 @@ struct Composition {
     }
     const T u = Rule::direction(p, h, s, k.rule);
     if constexpr (measures) {
+      const T zero = math::like(p, Real<T>(0));
       w.update = u;
-      if constexpr ((wants & kAlignment) != 0) w.along = h * u;
+      w.along = w.along_previous = zero;
+      if constexpr ((wants & kAlignment) != 0) {
+        w.along = h * u;
+        if constexpr (has::before<Rule>) {
+          w.along_previous = h * Rule::direction(p, zero, Rule::before(old, s), k.rule);
+        } else {
+          w.along_previous = h * Rule::direction(p, zero, old, k.rule);
+        }
+      }
     }
     return k.decay * p - k.lr * u;
   }

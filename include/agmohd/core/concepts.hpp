@@ -85,6 +85,14 @@ concept direction = requires(const float& x, const typename R::template Slots<fl
   { R::direction(x, x, s, k) } -> std::convertible_to<float>;
 };
 template <class R>
+concept usual = requires(typename R::template Coefficients<float>& k) {
+  { R::usual(k) } -> std::same_as<bool>;
+};
+template <class R>
+concept before = requires(const typename R::template Slots<float>& s) {
+  { R::before(s, s) } -> std::same_as<typename R::template Slots<float>>;
+};
+template <class R>
 concept summed = requires(typename R::Options o, const typename R::Memory& memory, const float& x,
                           const typename R::template Slots<float>& s,
                           const typename R::template Summing<float>& k) {
@@ -244,13 +252,16 @@ concept rounded = requires(const typename S::Key& k) {
 /// An update rule: slots <- gradient (`update`), the update u (`direction`, pure), coefficients
 /// from options (`at`). Optional: `beta1` (it has a first moment); `stable_step(options, beta1)`,
 /// the largest learning rate at which it is stable, up to a factor, without which no policy lowers
-/// beta1; `decay`, `default_lr`, `check`; `summed`, a value of each element, with coefficients from
-/// `summing`, whose mean over the tensor is in `Now`; `lr`, what the rule makes of the learning
-/// rate, which `decay` gets too; and a type `Guard`, which brings slots that no history of
-/// gradients can lead to back to where one can: its `apply` returns the Mask of the elements that
-/// it changed; where `sure` is true, it would change none and is not called. It has a memory and
-/// coefficients of its own, of which a recipe whose hindrance policy does not want kGuard has
-/// nothing.
+/// beta1; `decay`, `default_lr`, `check`; `before(old, now)`, the slots that give the last update
+/// in the metric of this step, from those before and after `update`, else the old ones;
+/// `usual(coefficients)`, whether those that branch in the equations have their most frequent
+/// values, which it then sets, so that the CPU's loops are compiled with them as constants;
+/// `summed`, a value of each element, with coefficients from `summing`, whose mean over the tensor
+/// is in `Now`; `lr`, what the rule makes of the learning rate, which `decay` gets too; and a type
+/// `Guard`, which brings slots that no history of gradients can lead to back to where one can: its
+/// `apply` returns the Mask of the elements that it changed; where `sure` is true, it would change
+/// none and is not called. It has a memory and coefficients of its own, of which a recipe whose
+/// hindrance policy does not want kGuard has nothing.
 template <class R>
 concept Rule = Policy<R> && has::Memory<R> && has::Slots<R> && has::slot_names<R> &&
     has::slots<R> && has::restore<R> && has::rule_at<R> && has::update<R> && has::direction<R>;

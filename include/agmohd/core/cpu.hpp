@@ -59,22 +59,22 @@ __attribute__((flatten)) std::int64_t measured_sweep_page_base(const Page<Recipe
 template <class Recipe, class E>
 AGMOHD_FLAT_AVX2 reduction::Partial measure_page_avx2(const Page<Recipe, E>& page,
                                                       const typename Recipe::Shared& o) {
-  return measure_page(page, o);
+  return measure_page<vec_most<Compute<E>>>(page, o);
 }
 template <class Recipe, class E>
 __attribute__((flatten)) reduction::Partial measure_page_base(const Page<Recipe, E>& page,
                                                               const typename Recipe::Shared& o) {
-  return measure_page(page, o);
+  return measure_page<vec<Compute<E>>>(page, o);
 }
 template <class Recipe, class E, class K>
 AGMOHD_FLAT_AVX2 double sum_page_avx2(const Page<Recipe, E>& page, const typename Recipe::Shared& o,
                                       const K& k) {
-  return sum_page(page, o, k);
+  return sum_page<vec_most<Compute<E>>>(page, o, k);
 }
 template <class Recipe, class E, class K>
 __attribute__((flatten)) double sum_page_base(const Page<Recipe, E>& page,
                                               const typename Recipe::Shared& o, const K& k) {
-  return sum_page(page, o, k);
+  return sum_page<vec<Compute<E>>>(page, o, k);
 }
 #undef AGMOHD_FLAT_AVX2
 

@@ -6,7 +6,6 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
-#include <limits>
 #include <type_traits>
 
 #include "cpu_elements.hpp"
@@ -31,6 +30,16 @@ struct Page {
   std::int64_t first;  // element of the tensor
   E* kept_param;       // of a snapshot that is to be written, or swapped; null: none
   Slot* kept_slots[kRoom];
+  /// Whether it has the slots that most rules use by default, the first two, and no snapshot.
+  bool usual() {
+    if (kept_param != nullptr) return false;
+    for (int j = 0; j < Recipe::slot_count; ++j) {
+      if ((slots[j] != nullptr) != (j < 2)) return false;
+    }
+    kept_param = nullptr;
+    for (int j = 2; j < Recipe::slot_count; ++j) slots[j] = nullptr;
+    return true;
+  }
   const Page* next;  // this thread's page after this one; null: unknown
 
   /// Asks the memory for the next page while this one is worked on: hardware looks ahead within a
@@ -123,82 +132,117 @@ std::int64_t changed(const W& watched) {
   }
 }
 
-/// By vectors V, or scalars, and a scalar tail. Returns how many elements the rule's guard changed.
-/// By value: what is stored to memory could be a part of what a reference names.
-template <class V, class Recipe, class E, class K>
-std::int64_t sweep_page(const Page<Recipe, E> page, const K k) {
-  std::int64_t guarded = 0;
-  const auto sweep = [&]<class T>(std::int64_t i, T) {
-    if constexpr (Recipe::guards) {
-      typename Recipe::template Guarded<T> w;
-      sweep_at<Recipe, T>(page, i, k, w);
-      guarded += changed(w);
-    } else {
-      sweep_at<Recipe, T>(page, i, k);
-    }
-  };
-  std::int64_t i = 0;
-  if constexpr (!std::is_floating_point_v<V>) {
-    for (; i + V::size <= page.count; i += V::size) {
-      page.ask(i);
-      sweep(i, V{});
-    }
+/// Calls f(page, k), where page and coefficients are as they mostly are, with what they then have
+/// in common as constants, so that the compiler leaves out what is not needed. By value: what is
+/// stored to memory could be a part of what a reference names.
+template <class Recipe, class E, class K, class F>
+std::int64_t with_usual(Page<Recipe, E> page, K k, const F& f) {
+  if constexpr (std::is_same_v<E, float> && has::usual<typename Recipe::Rule>) {
+    if (page.usual() && Recipe::Rule::usual(k.rule)) return f(page, k);
   }
-  for (; i < page.count; ++i) sweep(i, Compute<E>{});
-  return guarded;
+  return f(page, k);
+}
+
+/// By vectors V, or scalars, and a scalar tail. Returns how many elements the rule's guard changed.
+template <class V, class Recipe, class E, class K>
+std::int64_t sweep_page(const Page<Recipe, E>& some, const K& coefficients) {
+  return with_usual(some, coefficients, [](const Page<Recipe, E> page, const K k) {
+    std::int64_t guarded = 0;
+    const auto sweep = [&]<class T>(std::int64_t i, T) {
+      if constexpr (Recipe::guards) {
+        typename Recipe::template Guarded<T> w;
+        if constexpr (std::is_floating_point_v<T>) w.guarded = false;  // for GCC's warning
+        sweep_at<Recipe, T>(page, i, k, w);
+        guarded += changed(w);
+      } else {
+        sweep_at<Recipe, T>(page, i, k);
+      }
+    };
+    std::int64_t i = 0;
+    if constexpr (!std::is_floating_point_v<V>) {
+      for (; i + V::size <= page.count; i += V::size) {
+        page.ask(i);
+        sweep(i, V{});
+      }
+    }
+    for (; i < page.count; ++i) sweep(i, Compute<E>{});
+    return guarded;
+  });
+}
+
+/// The sums of bundles in memory, as many as V has elements.
+template <class V, int bundle, class R>
+V bundles(const R* x) {
+  if constexpr (!std::is_same_v<V, R>) {
+    return V::template bundles<bundle>(x);
+  } else if constexpr (bundle == 8) {
+    return bundles<V, 4>(x) + bundles<V, 4>(x + 4);
+  } else {
+    return (x[0] + x[1]) + (x[2] + x[3]);
+  }
+}
+
+/// `count` of them, kStep apart, added as reduction::fold() does.
+template <class V, int bundle, int count, int kStep = 1, class R>
+V folded_bundles(const R* x) {
+  if constexpr (count == 1) {
+    return bundles<V, bundle>(x);
+  } else {
+    constexpr int kNext = bundle * kStep * int(sizeof(V) / sizeof(R));
+    return folded_bundles<V, bundle, count / 2, 2 * kStep>(x) +
+           folded_bundles<V, bundle, count / 2, 2 * kStep>(x + kNext);
+  }
+}
+
+/// The sum of a piece.
+template <class V, int bundle, class R>
+R piece_sum(const R* x) {
+  if constexpr (std::is_same_v<V, R>) {
+    return folded_bundles<V, bundle, reduction::kWarp>(x);
+  } else {
+    return folded_bundles<V, bundle, reduction::kWarp / V::size>(x).folded();
+  }
 }
 
 /// sweep_page() of a sampled page: with the sums of core/reduction.hpp.
 template <class V, class Recipe, class E, class K>
-std::int64_t measured_sweep_page(const Page<Recipe, E> page, const K k,
+std::int64_t measured_sweep_page(const Page<Recipe, E>& some, const K& coefficients,
                                  reduction::SweptPartial& out) {
-  using namespace reduction;
-  using R = Compute<E>;
-  using Narrow = vec<R>;
-  constexpr int kGroup = 2 * Narrow::size, kBundle = bundle_size<Recipe, E>;
-  constexpr int kOwners = kGroup / kBundle;  // the lanes that own a group
-  constexpr int kStep = int(sizeof(V) / sizeof(R));
-  static_assert(kGroup % kStep == 0);
-  static_assert(kWarp % kOwners == 0);
-  alignas(32) R lanes[kWatched][kWarp];  // of a piece
-  double pieces[kWatched][kPieces] = {};
-  std::int64_t guarded = 0;
-  for (std::int64_t i = 0; i < page.count; i += kGroup) {
-    page.ask(i);
-    alignas(32) R seen[kWatched][kGroup];
-    const auto sweep = [&]<class T>(int j, T) {
-      typename Recipe::template Watched<T> w;
-      sweep_at<Recipe, T>(page, i + j, k, w);
-      store(seen[0] + j, T(w.update * w.update));
-      store(seen[1] + j, w.along_previous);
-      store(seen[2] + j, w.along);
-      guarded += changed(w);
-    };
-    if (i + kGroup <= page.count) {
-      for (int j = 0; j < kGroup; j += kStep) sweep(j, V{});
-    } else {
-      std::memset(seen, 0, sizeof seen);
-      for (int j = 0; i + j < page.count; ++j) sweep(j, R{});
-    }
-    for (int w = 0; w < kWatched; ++w) {
-      const auto a = load<Narrow>(seen[w]), b = load<Narrow>(seen[w] + Narrow::size);
-      const auto quads = Narrow::pairs(Narrow::pairs(a.lo, a.hi), Narrow::pairs(b.lo, b.hi));
-      const int lane = int(i / kBundle % kWarp);
-      for (int l = 0; l < kOwners; ++l) {
-        lanes[w][lane + l] = kBundle == 4 ? quads[l] : quads[2 * l] + quads[2 * l + 1];
+  return with_usual(some, coefficients, [&out](const Page<Recipe, E> page, const K k) {
+    using namespace reduction;
+    using R = Compute<E>;
+    constexpr int kBundle = bundle_size<Recipe, E>, kPiece = kWarp * kBundle;
+    alignas(64) R seen[kWatched][kPiece];
+    double pieces[kWatched][kPieces];
+    std::int64_t guarded = 0;
+    int done = 0;
+    for (std::int64_t first = 0; first < page.count; first += kPiece, ++done) {
+      const auto sweep = [&]<class T>(int i, T) {
+        typename Recipe::template Watched<T> w;
+        if constexpr (std::is_floating_point_v<T>) w.guarded = false;  // for GCC's warning
+        sweep_at<Recipe, T>(page, first + i, k, w);
+        store(seen[0] + i, T(w.update * w.update));
+        store(seen[1] + i, w.along_previous);
+        store(seen[2] + i, w.along);
+        guarded += changed(w);
+      };
+      const int count = int(std::min<std::int64_t>(kPiece, page.count - first));
+      int i = 0;
+      if constexpr (!std::is_floating_point_v<V>) {
+        for (; i + V::size <= count; i += V::size) {
+          page.ask(first + i);
+          sweep(i, V{});
+        }
       }
-      const bool last = i + kGroup >= page.count;
-      if (last) std::fill(lanes[w] + lane + kOwners, lanes[w] + kWarp, R(0));
-      if (!last && lane + kOwners < kWarp) continue;
-      fold<kWarp / 2>(lanes[w]);
-      pieces[w][i / (kBundle * kWarp)] = double(lanes[w][0]);
+      for (; i < count; ++i) sweep(i, R{});
+      for (int w = 0; w < kWatched; ++w) {
+        if (count < kPiece) std::fill(seen[w] + count, seen[w] + kPiece, R(0));
+        pieces[w][done] = double(piece_sum<V, kBundle>(seen[w]));
+      }
     }
-  }
-  for (int w = 0; w < kWatched; ++w) {
-    fold<kPieces / 2>(pieces[w]);
-    out.sums[w] = pieces[w][0];
-  }
-  return guarded;
+    for (int w = 0; w < kWatched; ++w) out.sums[w] = fold(pieces[w], done);
+    return guarded;
+  });
 }
 
 /// The gradient as it is measured; beyond the page zeros.
@@ -241,82 +285,71 @@ V slot_at(const Page<Recipe, E>& page, int slot, std::int64_t i) {
 }
 
 /// What a page contributes to the sums of its recipe's rule.
-template <class Recipe, class E, class K>
+template <class V, class Recipe, class E, class K>
 double sum_page(const Page<Recipe, E> page, const typename Recipe::Shared o, const K k) {
   using namespace reduction;
-  using V = vec<Compute<E>>;
-  constexpr int kGroup = 2 * V::size, kOwners = kGroup / 4;
-  alignas(16) double lanes[kLanes];
-  const std::int64_t columns = std::min<std::int64_t>(page.count, kRow);
-  int lane = 0;
-  for (std::int64_t c = 0; c < columns; c += kGroup, lane += kOwners) {
-    V sums[2] = {};
-    for (std::int64_t row = c; row < page.count; row += kRow) {
-      for (int h = 0; h < 2; ++h) {
-        const std::int64_t i = row + h * V::size;
-        if (i >= page.count) continue;
+  constexpr int kGroup = 4 * V::size;  // columns
+  alignas(64) Compute<E> sums[kGroup];
+  double lanes[kLanes];
+  const int columns = int(std::min<std::int64_t>(page.count, kRow));
+  for (int c = 0; c < columns; c += kGroup) {
+    for (int j = 0; j < kGroup; j += V::size) {
+      V sum{};
+      for (std::int64_t i = c + j; i < page.count; i += kRow) {
         typename Recipe::template Slots<V> s{};
         for_each_slot<Recipe::slot_count>(
-            s, [&](int j, V& slot) { slot = slot_at<Recipe, V>(page, j, i); });
-        const V x = Recipe::Rule::summed(measured_at<Recipe, V>(page, i, o), s, k);
-        sums[h] = sums[h] + x;
+            s, [&](int n, V& slot) { slot = slot_at<Recipe, V>(page, n, i); });
+        sum = sum + Recipe::Rule::summed(measured_at<Recipe, V>(page, i, o), s, k);
       }
+      store(sums + j, sum);
     }
-    const auto quads = V::pairs(V::pairs(sums[0].lo, sums[0].hi), V::pairs(sums[1].lo, sums[1].hi));
-    V::widen(quads, lanes + lane);
+    V::template bundles<4>(sums).widen(lanes + c / 4);
   }
-  for (int l = lane; l % kWarp != 0; ++l) lanes[l] = 0;
-  return butterfly(lanes, lane);
+  return butterfly(lanes, (columns + 3) / 4);
 }
 
-template <class Recipe, class E>
+template <class V, class Recipe, class E>
 reduction::Partial measure_page(const Page<Recipe, E> page, const typename Recipe::Shared o) {
   using namespace reduction;
   using R = Compute<E>;
-  using V = vec<R>;
-  using Bits = typename V::mask_half;
-  using B = typename V::bits;
-  constexpr bool wide = sizeof(R) == 8;
-  constexpr B mask = std::numeric_limits<B>::max();  // all but the sign
-  constexpr B tiny = wide ? 0 : B(kTiny),
-              huge = wide ? std::bit_cast<B>(std::numeric_limits<R>::infinity()) : B(kHuge);
-  constexpr int kGroup = 2 * V::size;  // columns, four vectors of 16 bytes
-  constexpr int kOwners = kGroup / 4;  // the lanes that own them
-  alignas(16) double lanes[kLanes];
+  using B = std::make_unsigned_t<typename V::bits>;
+  constexpr int kGroup = 4 * V::size;  // columns
+  alignas(64) R sums[kGroup];
+  alignas(64) B peaks[kGroup];
+  double lanes[kLanes];
   Partial out{0, 0, 0};
-  Bits most{};
-  const std::int64_t columns = std::min<std::int64_t>(page.count, kRow);
-  int lane = 0;
-  for (std::int64_t c = 0; c < columns; c += kGroup, lane += kOwners) {
-    page.ask_grad(c);
-    V s0{}, s1{};
-    Bits m0{}, m1{}, m2{}, m3{};
-    for (std::int64_t i = c; i < page.count; i += kRow) {
-      const V g0 = measured_at<Recipe, V>(page, i, o),
-              g1 = measured_at<Recipe, V>(page, i + V::size, o);
-      s0 = s0 + g0 * g0;
-      s1 = s1 + g1 * g1;
-      m0 = V::larger(m0, Bits(g0.lo) & mask);
-      m1 = V::larger(m1, Bits(g0.hi) & mask);
-      m2 = V::larger(m2, Bits(g1.lo) & mask);
-      m3 = V::larger(m3, Bits(g1.hi) & mask);
+  typename V::magnitudes most{};
+  const int columns = int(std::min<std::int64_t>(page.count, kRow));
+  for (int c = 0; c < columns; c += kGroup) {
+    bool strange = false;
+    for (int j = 0; j < kGroup; j += V::size) {
+      page.ask_grad(c + j);
+      V sum{};
+      typename V::magnitudes peak{};
+      for (std::int64_t i = c + j; i < page.count; i += kRow) {
+        const V g = measured_at<Recipe, V>(page, i, o);
+        sum = sum + g * g;
+        peak.take(g);
+      }
+      store(sums + j, sum);
+      std::memcpy(peaks + j, &peak, sizeof peak);
+      most.take(peak);
+      strange = strange || peak.beyond(sizeof(R) == 4 ? B(kTiny) : 0,
+                                       sizeof(R) == 4 ? B(kHuge) : B(kInfinite));
     }
-    const auto sums = V::pairs(V::pairs(s0.lo, s0.hi), V::pairs(s1.lo, s1.hi));
-    const Bits peaks = V::larger_pairs(V::larger_pairs(m0, m1), V::larger_pairs(m2, m3));
-    most = V::larger(most, peaks);
-    V::widen(sums, lanes + lane);
-    const Bits strange = (peaks >= huge) | ((peaks < tiny) & (peaks != 0));
-    if (!V::any(strange)) [[likely]]
+    V::template bundles<4>(sums).widen(lanes + c / 4);
+    if (!strange) [[likely]]
       continue;
-    for (int l = 0; l < kOwners; ++l) {
-      if (strange[l] != 0) rescue(page, lane + l, o, lanes[lane + l], out.nonfinite);
+    for (int l = 0; l < V::size; ++l) {
+      const B* const of = peaks + 4 * l;
+      if (!extreme(std::max({of[0], of[1], of[2], of[3]}))) continue;
+      rescue(page, c / 4 + l, o, lanes[c / 4 + l], out.nonfinite);
     }
   }
-  for (int l = lane; l % kWarp != 0; ++l) lanes[l] = 0;
-  out.norm2 = butterfly(lanes, lane);
-  B largest = 0;
-  for (int l = 0; l < kOwners; ++l) largest = std::max(largest, most[l]);
-  out.max_abs = double(std::bit_cast<R>(largest));
+  out.norm2 = butterfly(lanes, (columns + 3) / 4);
+  B all[V::size];
+  std::memcpy(all, &most, sizeof most);
+  out.max_abs = double(std::bit_cast<R>(*std::max_element(all, all + V::size)));
   return out;
 }
 

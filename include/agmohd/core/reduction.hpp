@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
 
 #include "lane.hpp"
@@ -43,39 +45,57 @@ inline constexpr std::uint32_t kTiny = (127U - 50U) << 23, kHuge = (127U + 60U) 
 AGMOHD_HD inline bool extreme(std::uint32_t magnitude) {
   return magnitude - kTiny >= kHuge - kTiny && magnitude != 0;
 }
-AGMOHD_HD inline bool extreme(std::uint64_t magnitude) {
-  return magnitude >= 0x7ff0000000000000ULL;  // double needs no rescue, only the count
+/// Double needs no rescue, only the count.
+inline constexpr std::uint64_t kInfinite = 0x7ff0000000000000ULL;
+AGMOHD_HD inline bool extreme(std::uint64_t magnitude) { return magnitude >= kInfinite; }
+
+/// The butterfly of one level on the host, of x[0 .. count), which it overwrites, and zeros beyond.
+inline double fold(double* x, int count) {
+  for (int d = int(std::bit_ceil(unsigned(count))) / 2; d > 0; d /= 2) {
+    for (int i = 0; i + d < count; ++i) x[i] += x[i + d];
+    count = std::min(count, d);
+  }
+  return x[0];
 }
 
-/// x[i] += x[i + d] for i < d, then for half of d, down to 1.
-template <int d, class R>
-inline void fold(R* x) {
+/// The same of x[0 .. 2 d), in loops that compilers turn into vectors.
+template <int d>
+double fold(double* x) {
   for (int i = 0; i < d; ++i) x[i] += x[i + d];
-  if constexpr (d > 1) fold<d / 2>(x);
+  if constexpr (d > 1) return fold<d / 2>(x);
+  return x[0];
 }
 
-/// The butterfly on the host, of x[0 .. lanes), which it overwrites. Lanes from there to the next
-/// multiple of kWarp must hold zeros; what lies further on is not looked at, and counts as zeros.
+/// The whole butterfly, of x[0 .. lanes), at least one, which it overwrites. Further lanes count as
+/// zeros.
 inline double butterfly(double* x, int lanes = kLanes) {
   double warps[kLanes / kWarp] = {};
-  for (int w = 0; w * kWarp < lanes; ++w) {
-    fold<kWarp / 2>(x + w * kWarp);
-    warps[w] = x[w * kWarp];
+  int count = 0;
+  for (int first = 0; first < lanes; first += kWarp) {
+    const int left = lanes - first;
+    warps[count++] = left < kWarp ? fold(x + first, left) : fold<kWarp / 2>(x + first);
   }
-  fold<kLanes / kWarp / 2>(warps);
-  return warps[0];
+  return fold(warps, count);
+}
+
+/// x[0 .. count), added round-robin to so many lanes, together; x(i) by index.
+template <class X>
+double dealt(std::int64_t count, int lanes, const X& x) {
+  double sums[kLanes];
+  lanes = int(std::min<std::int64_t>(count, lanes));
+  std::fill(sums, sums + lanes, 0.0);
+  for (std::int64_t i = 0; i < count; ++i) sums[i % lanes] += x(i);
+  return lanes > 0 ? butterfly(sums, lanes) : 0;
 }
 
 /// All pages together, on the host.
 inline Signals combine(const Partial* partial, std::int64_t count) {
   Signals s;
-  double lanes[kLanes] = {};
   for (std::int64_t i = 0; i < count; ++i) {
-    lanes[i % kLanes] += partial[i].norm2;
     s.max_abs = larger(s.max_abs, partial[i].max_abs);
     s.nonfinite += partial[i].nonfinite;
   }
-  s.norm2 = butterfly(lanes);
+  s.norm2 = dealt(count, kLanes, [&](std::int64_t i) { return partial[i].norm2; });
   return s;
 }
 
@@ -142,9 +162,7 @@ inline Swept combine(const SweptPartial* partial, std::int64_t count, double upd
                      const Counts& counts) {
   double sums[kWatched];
   for (int w = 0; w < kWatched; ++w) {
-    double lanes[kLanes] = {};
-    for (std::int64_t i = 0; i < count; ++i) lanes[i % kLanes] += partial[i].sums[w];
-    sums[w] = butterfly(lanes);
+    sums[w] = dealt(count, kLanes, [&](std::int64_t i) { return partial[i].sums[w]; });
   }
   return swept(sums, updated, counts);
 }
@@ -161,15 +179,12 @@ inline TensorSignals combine_tensor(const Partial* partial, const double* summed
   TensorSignals s;
   s.numel = numel;
   const int count = tensor_lanes(pages);
-  double lanes[kLanes] = {}, others[kLanes] = {};
   for (std::int64_t i = 0; i < pages; ++i) {
-    lanes[i % count] += partial[i].norm2;
-    if (summed != nullptr) others[i % count] += summed[i];
     s.max_abs = larger(s.max_abs, partial[i].max_abs);
     s.nonfinite += partial[i].nonfinite;
   }
-  s.norm2 = butterfly(lanes, count);
-  s.summed = summed == nullptr ? 0 : butterfly(others, count);
+  s.norm2 = dealt(pages, count, [&](std::int64_t i) { return partial[i].norm2; });
+  if (summed != nullptr) s.summed = dealt(pages, count, [&](std::int64_t i) { return summed[i]; });
   return s;
 }
 

@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 #if defined(__SSE2__)
@@ -45,39 +46,57 @@ struct vec {
       return __builtin_shufflevector(x, y, 0, 2) + __builtin_shufflevector(x, y, 1, 3);
     }
   }
-  static mask_half larger(mask_half a, mask_half b) { return a > b ? a : b; }
-  static mask_half larger_pairs(mask_half x, mask_half y) {
-    if constexpr (sizeof(R) == 4) {
-      return larger(__builtin_shufflevector(x, y, 0, 2, 4, 6),
-                    __builtin_shufflevector(x, y, 1, 3, 5, 7));
+  /// Of each bundle of 4 or 8 neighbours in memory the sum, in pairs.
+  template <int bundle>
+  static vec bundles(const R* x) {
+    if constexpr (bundle == 8) {
+      const vec a = bundles<4>(x), b = bundles<4>(x + 4 * size);
+      return {pairs(a.lo, a.hi), pairs(b.lo, b.hi)};
     } else {
-      return larger(__builtin_shufflevector(x, y, 0, 2), __builtin_shufflevector(x, y, 1, 3));
+      half h[8];
+      std::memcpy(h, x, sizeof h);
+      return {pairs(pairs(h[0], h[1]), pairs(h[2], h[3])),
+              pairs(pairs(h[4], h[5]), pairs(h[6], h[7]))};
+    }
+  }
+  /// The sum of all elements, as reduction::fold() adds.
+  R folded() const {
+    half x = lo + hi;
+    if constexpr (sizeof(R) == 4) x += __builtin_shufflevector(x, x, 2, 3, 0, 1);
+    return x[0] + x[1];
+  }
+  /// Stores the elements as doubles.
+  void widen(double* to) const {
+    typedef R two __attribute__((vector_size(2 * sizeof(R))));
+    typedef double doubles __attribute__((vector_size(16)));
+    for (int i = 0; i < size; i += 2) {
+      two x;
+      std::memcpy(&x, reinterpret_cast<const R*>(this) + i, sizeof x);
+      const doubles y = __builtin_convertvector(x, doubles);
+      std::memcpy(to + i, &y, sizeof y);
     }
   }
 
-  /// Stores the elements of a half as doubles.
-  static void widen(half x, double* to) {
-    typedef double pair __attribute__((vector_size(16)));
-    if constexpr (sizeof(R) == 4) {
-      typedef float two __attribute__((vector_size(8)));
-      const pair low = __builtin_convertvector(two(__builtin_shufflevector(x, x, 0, 1)), pair);
-      const pair high = __builtin_convertvector(two(__builtin_shufflevector(x, x, 2, 3)), pair);
-      std::memcpy(to, &low, sizeof low);
-      std::memcpy(to + 2, &high, sizeof high);
-    } else {
-      std::memcpy(to, &x, sizeof x);
+  /// The largest magnitudes so far, as bits, element by element.
+  struct magnitudes {
+    mask_half lo, hi;
+    void take(const vec& x) {
+      constexpr bits magnitude = std::numeric_limits<bits>::max();  // all but the sign
+      take(magnitudes{mask_half(x.lo) & magnitude, mask_half(x.hi) & magnitude});
     }
-  }
-  /// Whether a mask is true anywhere.
-  static bool any(mask_half m) {
-#if defined(__SSE2__)
-    return _mm_movemask_epi8(__m128i(m)) != 0;
-#else
-    std::uint64_t words[2];
-    std::memcpy(words, &m, sizeof words);
-    return (words[0] | words[1]) != 0;
-#endif
-  }
+    void take(const magnitudes& x) {
+      lo = x.lo > lo ? x.lo : lo;
+      hi = x.hi > hi ? x.hi : hi;
+    }
+    /// Whether one is not zero, and not in [least, most).
+    bool beyond(bits least, bits most) const {
+      const mask_half m =
+          (lo >= most) | (hi >= most) | ((lo < least) & (lo != 0)) | ((hi < least) & (hi != 0));
+      std::uint64_t words[2];
+      std::memcpy(words, &m, sizeof words);
+      return (words[0] | words[1]) != 0;
+    }
+  };
 
   friend vec operator+(const vec& a, const vec& b) { return {a.lo + b.lo, a.hi + b.hi}; }
   friend vec operator-(const vec& a, const vec& b) { return {a.lo - b.lo, a.hi - b.hi}; }

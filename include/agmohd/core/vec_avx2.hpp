@@ -4,6 +4,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #include "lane.hpp"
@@ -69,6 +70,68 @@ struct vec_avx2 {
     __builtin_memcpy(to + size / 2, &hi, sizeof hi);
   }
 
+  /// Of each bundle of 4 or 8 neighbours in memory the sum, in pairs.
+  template <int bundle>
+  AGMOHD_AVX2 static vec_avx2 bundles(const R* x) {
+    vec_avx2 a, b, out;
+    if constexpr (bundle == 4) {
+      add_pairs(load(x), a.lo), add_pairs(load(x + size), a.hi);
+      add_pairs(load(x + 2 * size), b.lo), add_pairs(load(x + 3 * size), b.hi);
+    } else {
+      a = bundles<4>(x), b = bundles<4>(x + 4 * size);
+    }
+    add_pairs(a, out.lo), add_pairs(b, out.hi);
+    if constexpr (sizeof(R) == 4 && bundle == 4) {  // twice within 16 bytes
+      out.lo = __builtin_shufflevector(out.lo, out.lo, 0, 4, 1, 5, 2, 6, 3, 7);
+      out.hi = __builtin_shufflevector(out.hi, out.hi, 0, 4, 1, 5, 2, 6, 3, 7);
+    } else if constexpr (sizeof(R) == 4) {  // once
+      out.lo = __builtin_shufflevector(out.lo, out.lo, 0, 1, 4, 5, 2, 3, 6, 7);
+      out.hi = __builtin_shufflevector(out.hi, out.hi, 0, 1, 4, 5, 2, 3, 6, 7);
+    }
+    return out;
+  }
+  /// The sum of all elements, as reduction::fold() adds.
+  AGMOHD_AVX2 R folded() const {
+    half x = lo + hi;
+    if constexpr (sizeof(R) == 4) x += __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3);
+    if constexpr (sizeof(R) == 4) x += __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5);
+    if constexpr (sizeof(R) == 8) x += __builtin_shufflevector(x, x, 2, 3, 0, 1);
+    return x[0] + x[1];
+  }
+
+  /// Stores the elements as doubles.
+  AGMOHD_AVX2 void widen(double* to) const {
+    typedef R four __attribute__((vector_size(4 * sizeof(R))));
+    typedef double doubles __attribute__((vector_size(32)));
+    for (int i = 0; i < size; i += 4) {
+      four x;
+      __builtin_memcpy(&x, reinterpret_cast<const R*>(this) + i, sizeof x);
+      const doubles y = __builtin_convertvector(x, doubles);
+      __builtin_memcpy(to + i, &y, sizeof y);
+    }
+  }
+
+  /// The largest magnitudes so far, as bits, element by element.
+  struct magnitudes {
+    mask_half lo, hi;
+    AGMOHD_AVX2 void take(const vec_avx2& x) {
+      constexpr bits magnitude = std::numeric_limits<bits>::max();  // all but the sign
+      const mask_half l = mask_half(x.lo) & magnitude, h = mask_half(x.hi) & magnitude;
+      lo = l > lo ? l : lo;
+      hi = h > hi ? h : hi;
+    }
+    AGMOHD_AVX2 void take(const magnitudes& x) {
+      lo = x.lo > lo ? x.lo : lo;
+      hi = x.hi > hi ? x.hi : hi;
+    }
+    /// Whether one is not zero, and not in [least, most).
+    AGMOHD_AVX2 bool beyond(bits least, bits most) const {
+      const mask_half m =
+          (lo >= most) | (hi >= most) | ((lo < least) & (lo != 0)) | ((hi < least) & (hi != 0));
+      return _mm256_movemask_epi8(__m256i(m)) != 0;
+    }
+  };
+
 #define AGMOHD_OPERATOR(op)                                                       \
   AGMOHD_AVX2 friend vec_avx2 operator op(const vec_avx2& a, const vec_avx2& b) { \
     return {a.lo op b.lo, a.hi op b.hi};                                          \
@@ -88,6 +151,18 @@ struct vec_avx2 {
 // clang-format on
 #undef AGMOHD_OPERATOR
 #undef AGMOHD_COMPARISON
+
+          private :
+      /// Sums of neighbours; of floats as the hardware shuffles, within 16 bytes.
+      AGMOHD_AVX2 static void add_pairs(const vec_avx2& x, half& out) {
+    if constexpr (sizeof(R) == 4) {
+      out = __builtin_shufflevector(x.lo, x.hi, 0, 2, 8, 10, 4, 6, 12, 14) +
+            __builtin_shufflevector(x.lo, x.hi, 1, 3, 9, 11, 5, 7, 13, 15);
+    } else {
+      out = __builtin_shufflevector(x.lo, x.hi, 0, 2, 4, 6) +
+            __builtin_shufflevector(x.lo, x.hi, 1, 3, 5, 7);
+    }
+  }
 };
 
 template <std::floating_point R>

@@ -13,10 +13,11 @@ namespace agmohd::hindrance {
 /// Reports steps that undo each other: the mean of <g_t, u_{t-1}> below -1/4 of that of <g_t, u_t>
 /// for 50 applied steps in which the mean loss, if there is one, does not fall. A negative <g, m>
 /// alone would not do: at the best learning rate it is negative most of the time. u_{t-1} comes
-/// from the rule's state: a rule without a first moment, as SGD without momentum, has none, and
-/// nothing is seen. Nothing acts on it: momentum that was lowered for it, and the learning rate
-/// with it, cost up to 2 % of the loss where gradients were accumulated or the rate restarted, and
-/// healed nothing.
+/// from the rule's state, of Adam the first moment of before over the root of this step's second
+/// moment, so that both products stand in one metric: a rule without a first moment, as SGD without
+/// momentum, has none, and nothing is seen. Nothing acts on it: momentum that was lowered for it,
+/// and the learning rate with it, cost up to 2 % of the loss where gradients were accumulated or
+/// the rate restarted, and healed nothing.
 struct Oscillation {
   struct Options {};
   struct Memory {

@@ -40,8 +40,18 @@ inline std::vector<Record> read(const RecordRing& ring) {
   return out;
 }
 
-/// The newest complete record; its step is 0 if there is none.
-inline Record newest(const RecordRing& ring) {
+/// The newest complete record; its step is 0 if there is none. `from`: a step that may have one,
+/// from where on it is quickly found; the ring is as large as the first cache.
+inline Record newest(const RecordRing& ring, std::int64_t from = 0) {
+  const auto step_at = [&](std::int64_t step) {
+    return ring.slots[step % RecordRing::kSize].record.step;
+  };
+  if (from > 0 && step_at(from) >= from) {
+    from = step_at(from);
+    while (step_at(from + 1) > from) from = step_at(from + 1);
+    const Record last = read(ring.slots[from % RecordRing::kSize]);
+    if (last.step > 0) return last;
+  }
   for (std::int64_t below = std::numeric_limits<std::int64_t>::max();;) {
     const RecordRing::Slot* last = nullptr;
     std::int64_t most = 0;
@@ -55,11 +65,10 @@ inline Record newest(const RecordRing& ring) {
   }
 }
 
-/// The record of the last step after step `after` in which the optimizer gave up; where it was
-/// overwritten, one with that step and the newest record's `updates`. Its step is 0 if there is
-/// none.
-inline Record gave_up(const RecordRing& ring, std::int64_t after) {
-  const Record last = newest(ring);
+/// `last`: the newest record. The record of the last step after step `after` in which the optimizer
+/// gave up; where it was overwritten, one with that step and the newest record's `updates`. Its
+/// step is 0 if there is none.
+inline Record gave_up(const RecordRing& ring, const Record& last, std::int64_t after) {
   if (last.gave_up <= after) return {};
   Record found = read(ring.slots[last.gave_up % RecordRing::kSize]);
   if (found.step != last.gave_up) {

@@ -80,6 +80,14 @@ struct Adam {
             R(o.eps)};
   }
 
+  /// Mostly the gradient is neither negated nor looked ahead with.
+  template <class R>
+  static bool usual(Coefficients<R>& k) {
+    if (k.sign != 1 || k.mix_gradient != 0) return false;
+    k.sign = 1, k.mix_gradient = 0;
+    return true;
+  }
+
   template <Lane T>
   AGMOHD_HD static void update(const T& p, const T& g, Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
@@ -89,6 +97,13 @@ struct Adam {
   AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
     return ratio(decayed(p, g, k), s, k);
+  }
+
+  /// The last update in the metric of this step: <g_t, u_{t-1}> is compared with <g_t, u_t>, and
+  /// the two share the root and the denominator.
+  template <class T>
+  AGMOHD_HD static Slots<T> before(const Slots<T>& old, const Slots<T>& now) {
+    return {old.exp_avg, now.exp_avg_sq, now.max_exp_avg_sq};
   }
 
   /// A moment beyond what any gradients lead to (a flipped bit, a bad checkpoint) goes back to
