@@ -8,6 +8,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "concepts.hpp"
 #include "cpu_elements.hpp"
 #include "elements.hpp"
 #include "reduction.hpp"
