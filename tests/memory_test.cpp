@@ -19,7 +19,6 @@
 #include <utility>
 #include <vector>
 
-
 namespace {
 
 using torch::Tensor;

@@ -22,7 +22,6 @@ bool equal(const agmohd::SGDOptions& a, const agmohd::SGDOptions& b);
 #include <tuple>
 #include <vector>
 
-
 namespace forward {
 torch::optim::Optimizer& base(agmohd::AdamW& optimizer) { return optimizer; }
 std::size_t groups(const agmohd::AGMOHD* optimizer) { return optimizer->param_groups().size(); }
