@@ -706,7 +706,11 @@ std::vector<R> linked(const typename Link::Options& options, const std::vector<R
                       agmohd::Signals* measured = nullptr) {
   using Recipe = agmohd::Recipe<agmohd::rule::SGD, Link>;
   typename Recipe::Shared shared;
-  shared.gradient = options;
+  if constexpr (std::is_same_v<typename Recipe::Gradient, Link>) {
+    shared.gradient = options;
+  } else {  // a chain of one link
+    shared.gradient = options.head;
+  }
   agmohd::Signals signals;
   for (const R g : gradient) {
     const double x = Recipe::measured(g, shared);

@@ -80,7 +80,7 @@ TEST(GaveUp, IsFoundThoughItsRecordWasOverwritten) {
     record.gave_up = gave_up;
     record.loss = double(step);
     if (step == gave_up) record.flags = agmohd::Flag::give_up;
-    ring.slots[step % agmohd::RecordRing::kSize] = {record, step};
+    ring.put(record);
   };
   EXPECT_EQ(monitor::gave_up(ring, monitor::newest(ring), 0).step, 0);
   for (std::int64_t step = 1; step < 300; ++step) {

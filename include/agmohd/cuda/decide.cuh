@@ -267,6 +267,8 @@ __device__ void decide(const View<Recipe>& view, bool judges, bool alone) {
     }
     if (view.board_size == 0) sum = add_pages(view, view.page_count);
     __syncthreads();
+  } else {
+    await(count.arrived, unsigned(view.reduce_blocks));  // for the sums of its first tensors
   }
   bool waits = judges && threadIdx.x < reduction::kWarp;  // the warp that judges begins none before
   int index = waits ? shares : take(next);
