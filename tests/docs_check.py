@@ -34,7 +34,7 @@ SHOWN = {  # files that a page shows, word for word
 WHOLE_FILES = ("examples/**/*.[ch]pp", "tests/*.[ch]pp")
 TESTS = ("tests/*.cpp",)
 PYTHON = ("examples/**/*.py", "tests/*.py", "python/**/*.py")
-UNCHECKED = {"sh"}
+UNCHECKED = {"sh", "diff"}
 
 # Which header of a block's own a name needs: the first pattern that matches the name decides, any of its headers serves.
 TORCH, AGMOHD, RECIPES = "torch/torch.h", "agmohd/agmohd.hpp", "agmohd/recipes.hpp"
@@ -301,7 +301,7 @@ def check():
                 if not code.strip() or not any(stands_in(code, lines) for lines in python):
                     problems.append(f"{where}: this python block stands in no file that the tests run")
             elif language != "cpp" and language not in UNCHECKED:
-                problems.append(f"{where}: a block of '{language}': expected cpp, cmake, python or sh")
+                problems.append(f"{where}: a block of '{language}': expected cpp, cmake, python, sh or diff")
     if checked == 0 or links == 0:
         problems.append("no blocks or no links were found: the check itself is broken")
     print("\n".join(problems) if problems else f"{len(pages())} pages, {checked} blocks, {links} links: all right")
