@@ -190,7 +190,6 @@ def unit():
         text = f"namespace {space} {{\n{body}\n}}  // namespace {space}\n"
         parts.append(f"#ifdef DOCS_CUDA\n{text}#endif\n" if block.needs_cuda() else text)
     lines = ["// Written by docs_check.py --unit from the blocks of the documentation.", "#include <cstdio>", "#include <string_view>"]
-    lines += ['#if __has_include("ready_made.hpp")', '#include "ready_made.hpp"', "#endif"]
     lines += [f"#include {i}" for i in sorted(includes)]
     lines += ["#ifdef DOCS_CUDA", *(f"#include {i}" for i in sorted(cuda_includes - includes)), "#endif", "", *parts]
     lines += [

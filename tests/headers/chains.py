@@ -32,4 +32,4 @@ while left:
         if path in closure(chain[-1]):
             chain.append(path)
             left.remove(path)
-    print(";".join(str(path.relative_to(root)) for path in reversed(chain)))
+    print(" ".join(str(path.relative_to(root)) for path in reversed(chain)))

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
 // A recipe as an argument of another one, and a type that is no policy.
-// must say: an argument of Recipe is a policy of several families
+// must say: an argument of Recipe is a recipe, not a policy
 // must say: an argument of Recipe is no policy
 
 #include <agmohd/recipes.hpp>

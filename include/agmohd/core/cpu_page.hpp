@@ -285,6 +285,15 @@ V slot_at(const Page<Recipe, E>& page, int slot, std::int64_t i) {
   return load<V>(x);
 }
 
+/// The first elements of a vector, and zeros.
+template <class V>
+V first(const V& x, std::int64_t count) {
+  alignas(64) Real<V> elements[V::size];
+  store(elements, x);
+  std::fill(elements + count, elements + V::size, Real<V>(0));
+  return load<V>(static_cast<const Real<V>*>(elements));
+}
+
 /// What a page contributes to the sums of its recipe's rule.
 template <class V, class Recipe, class E, class K>
 double sum_page(const Page<Recipe, E> page, const typename Recipe::Shared o, const K k) {
@@ -300,7 +309,8 @@ double sum_page(const Page<Recipe, E> page, const typename Recipe::Shared o, con
         typename Recipe::template Slots<V> s{};
         for_each_slot<Recipe::slot_count>(
             s, [&](int n, V& slot) { slot = slot_at<Recipe, V>(page, n, i); });
-        sum = sum + Recipe::Rule::summed(measured_at<Recipe, V>(page, i, o), s, k);
+        const V x = Recipe::Rule::summed(measured_at<Recipe, V>(page, i, o), s, k);
+        sum = sum + (i + V::size <= page.count ? x : first<V>(x, page.count - i));
       }
       store(sums + j, sum);
     }

@@ -9,42 +9,36 @@
 // Which family a policy is of, so that the arguments of Recipe may stand in any order.
 namespace agmohd::detail {
 
-enum class Family : unsigned {
-  rule = 1,
-  hindrance = 2,
-  momentum = 4,
-  gradient = 8,
-  schedule = 16,
-  storage = 32,
-  healing = 64
-};
+enum class Family { none, rule, gradient, momentum, healing, hindrance, storage, schedule };
 
-/// The families that P has a member of which no other has. That it has all members of its family is
-/// demanded by core/recipe_checks.hpp, which names the one that is missing.
+/// The family of P, by a member that is its own, or the schedule's where there is none: that it has
+/// all members of its family is demanded by core/recipe_checks.hpp, which names the one that is
+/// missing.
 template <class P>
-constexpr unsigned families() {
-  unsigned found = 0;
-  const auto add = [&found](Family family, bool is) { found |= is ? unsigned(family) : 0U; };
-  add(Family::rule, has::slot_names<P> || has::Slots<P>);
-  add(Family::gradient, has::kind<P>);
-  add(Family::hindrance, has::wants<P> && !has::kind<P>);
-  add(Family::momentum, has::needs_first_moment<P>);
-  add(Family::storage, has::Float<P> || has::Key<P>);
-  add(Family::healing, has::keeps<P>);
-  add(Family::schedule, has::factor<P> || (found == 0 && Policy<P>));  // its only member
-  return found;
+constexpr Family family_of() {
+  if (has::slot_names<P> || has::Slots<P>) return Family::rule;
+  if (has::kind<P>) return Family::gradient;
+  if (has::needs_first_moment<P>) return Family::momentum;
+  if (has::keeps<P>) return Family::healing;
+  if (has::wants<P>) return Family::hindrance;
+  if (has::Float<P> || has::Key<P>) return Family::storage;
+  if (has::factor<P> || Policy<P>) return Family::schedule;
+  return Family::none;
 }
 
 template <class P>
+concept NamesPolicies = requires {
+  typename P::Rule;
+  typename P::Hindrance;
+};
+
+template <class P>
 struct CheckFamily {
-  static constexpr unsigned of = families<P>();
-  static_assert(of != 0,
+  static_assert(!NamesPolicies<P>, "agmohd: an argument of Recipe is a recipe, not a policy");
+  static_assert(family_of<P>() != Family::none,
                 "agmohd: an argument of Recipe is no policy: neither a rule, a hindrance policy, a "
                 "momentum policy, a gradient transform, a schedule, a storage nor a healing "
                 "policy; see core/concepts.hpp");
-  static_assert((of & (of - 1)) == 0,
-                "agmohd: an argument of Recipe is a policy of several families; see "
-                "core/families.hpp");
   static constexpr bool passed = true;
 };
 
@@ -59,7 +53,7 @@ struct SelectFamily {
 template <Family family, class... Found, class P, class... Rest>
 struct SelectFamily<family, PolicyList<Found...>, P, Rest...>
     : SelectFamily<family,
-                   std::conditional_t<families<P>() == unsigned(family), PolicyList<Found..., P>,
+                   std::conditional_t<family_of<P>() == family, PolicyList<Found..., P>,
                                       PolicyList<Found...>>,
                    Rest...> {};
 

@@ -53,9 +53,13 @@ struct Tally {
   }
 };
 
-/// What word number `i` of a record adds to its seal.
+/// What word number `i` of a record adds to its seal: all its bits, mixed (the finaliser of
+/// MurmurHash3, Appleby 2011).
 AGMOHD_HD constexpr std::uint64_t sealed(std::uint64_t word, int i) {
-  return word * (0x9e3779b97f4a7c15ULL * std::uint64_t(2 * i + 1) | 1U);
+  word += std::uint64_t(i) * 0x9e3779b97f4a7c15ULL;
+  word = (word ^ word >> 33) * 0xff51afd7ed558ccdULL;
+  word = (word ^ word >> 33) * 0xc4ceb9fe1a85ec53ULL;
+  return word ^ word >> 33;
 }
 
 /// The last records, where the host can read them while the device writes: a record is complete if
@@ -79,6 +83,21 @@ struct RecordRing {
     return sum;
   }
   void put(const Record& record) { slots[record.step % kSize] = {record, seal(record)}; }
+  /// A copy of a slot that a device may write meanwhile, word by word.
+  static Slot copy(const Slot& slot) {
+    typedef Word __attribute__((may_alias)) Bits;
+    static_assert(sizeof(Slot) == (kWords + 1) * sizeof(Word));
+    const Bits* const from = reinterpret_cast<const Bits*>(&slot);
+    Word words[kWords + 1];
+    for (int i = 0; i <= kWords; ++i) words[i] = __atomic_load_n(from + i, __ATOMIC_RELAXED);
+    Slot out;
+    std::memcpy(static_cast<void*>(&out), words, sizeof out);
+    return out;
+  }
+  /// The step of the record at a step's place, complete or not.
+  std::int64_t step_at(std::int64_t step) const {
+    return __atomic_load_n(&slots[step % kSize].record.step, __ATOMIC_RELAXED);
+  }
 };
 
 }  // namespace agmohd

@@ -310,8 +310,9 @@ __device__ void decide(const View<Recipe>& view, bool judges, bool alone) {
   __syncthreads();
   if (threadIdx.x != 0) return;
   if (several) {
+    const unsigned deciders = load_counter(count.deciders);  // the last one clears it
     __threadfence();
-    if (atomicAdd(&count.finished, 1U) + 1 < load_counter(count.deciders)) return;
+    if (atomicAdd(&count.finished, 1U) + 1 < deciders) return;
     __threadfence();
   }
   count = {};

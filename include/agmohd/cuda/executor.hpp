@@ -121,9 +121,11 @@ class CudaExecutor final : public Executor<Recipe> {
       }
       for (const Run& run : table.runs()) {
         const int settles = Recipe::watched && run.first_page == 0 ? 1 : 0;
+        const bool decides = &run == &table.runs().back();
         launch(kernels_.reduce, run.reduce_blocks() + settles, run.reduce_threads,
-               records_bytes(run.reduce_threads, view_.share), 1, stream, false, view_, run.dtype,
-               run.first_page, run.pages, run.reduce_pages, run.reduce_warps, alone);
+               decides ? records_bytes(run.reduce_threads, view_.share) : 0, 1, stream, false,
+               view_, run.dtype, run.first_page, run.pages, run.reduce_pages, run.reduce_warps,
+               alone);
       }
       early_ = alone;
       if (alone) return;

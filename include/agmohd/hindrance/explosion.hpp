@@ -12,8 +12,9 @@ namespace agmohd::hindrance {
 
 /// Exploding gradients, by the z-score of ln(norm), in which the norm is clipped to mean + 3 sigma
 /// (ZClip: Kumar et al. 2025). A norm that lies within the allowance is no explosion, and nothing
-/// is clipped below it: a large gradient that comes back every so many steps is the data's, and is
-/// accepted after some three times. Each step of a burst counts for that, once the burst is over.
+/// is clipped below it: a large gradient that comes back within some 500 steps is the data's, and
+/// is accepted, one of ten times the mean after three times, one of a million times after ten. Each
+/// step of a burst counts for that, once the burst is over.
 ///
 /// Above 9 sigma an explosion is severe. Severe steps in a row are skipped (OLMo), from the second
 /// on, while LossSpike, which must stand before it in a Detectors, finds the loss high: at most 25
@@ -143,8 +144,8 @@ struct Explosion {
   AGMOHD_HD static double bound(const M& m) {
     return std::fmax(m.norm.upper(kNormSigma), m.norm.mean + m.allowance.value);
   }
-  /// Half of what is beyond the bound, so that outliers of any size are accepted in about as many
-  /// times, but at most 2: a single one makes the detector blinder by no more than a factor of e^2.
+  /// Half of what is beyond the bound, but at most 2: a single one makes the detector blinder by no
+  /// more than a factor of e^2.
   template <class M>
   AGMOHD_HD static double raised_by(double x, const M& m) {
     return std::fmin(std::fmax(kRaise, 0.5 * (x - bound(m))), 2.0);

@@ -93,9 +93,9 @@ struct Size {
 
 /// How far beyond its fixed bound a detector lets values go, tracked as a quantile is (adaptive
 /// conformal inference: Gibbs & Candes 2021): each event, a value beyond bound and allowance,
-/// raises it, every other value lowers it by `step` / 500. So in the long run at most one value in
-/// 500 is an event, whatever the data look like: what comes back again and again is the
-/// distribution.
+/// raises it by `step` at least, every other value lowers it by `step` / 500. So in the long run at
+/// most one value in 500 is an event, whatever the data look like: what comes back again and again
+/// is the distribution.
 struct Allowance {
   double value = 0;
   constexpr void members(auto&& f) { f("value", value); }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <iomanip>
@@ -22,8 +21,7 @@ namespace agmohd::monitor {
 
 /// A slot's record; its step is 0 if there is none, or the device writes it just now.
 inline Record read(const RecordRing::Slot& slot) {
-  std::atomic_thread_fence(std::memory_order_acquire);  // what was read before may be old
-  const RecordRing::Slot copy = slot;
+  const RecordRing::Slot copy = RecordRing::copy(slot);
   return copy.record.step > 0 && RecordRing::seal(copy.record) == copy.seal ? copy.record
                                                                             : Record{};
 }
@@ -43,24 +41,21 @@ inline std::vector<Record> read(const RecordRing& ring) {
 /// The newest complete record; its step is 0 if there is none. `from`: a step that may have one,
 /// from where on it is quickly found; the ring is as large as the first cache.
 inline Record newest(const RecordRing& ring, std::int64_t from = 0) {
-  const auto step_at = [&](std::int64_t step) {
-    return ring.slots[step % RecordRing::kSize].record.step;
-  };
-  if (from > 0 && step_at(from) >= from) {
-    from = step_at(from);
-    while (step_at(from + 1) > from) from = step_at(from + 1);
+  if (from > 0 && ring.step_at(from) >= from) {
+    from = ring.step_at(from);
+    for (std::int64_t next; (next = ring.step_at(from + 1)) > from;) from = next;
     const Record last = read(ring.slots[from % RecordRing::kSize]);
     if (last.step > 0) return last;
   }
   for (std::int64_t below = std::numeric_limits<std::int64_t>::max();;) {
-    const RecordRing::Slot* last = nullptr;
     std::int64_t most = 0;
-    for (const RecordRing::Slot& slot : ring.slots) {
-      const std::int64_t step = slot.record.step;
-      if (step > most && step < below) last = &slot, most = step;
+    for (std::int64_t at = 0; at < RecordRing::kSize; ++at) {
+      const std::int64_t step = ring.step_at(at);
+      if (step > most && step < below) most = step;
     }
-    if (last == nullptr) return {};
-    if (const Record record = read(*last); record.step != 0) return record;
+    if (most == 0) return {};
+    const Record record = read(ring.slots[most % RecordRing::kSize]);
+    if (record.step != 0) return record;
     below = most;  // it is being written
   }
 }
