@@ -1003,6 +1003,27 @@ TEST_F(AgmohdCuda, ALargeModelHasTheBitsOfTheCpu) {
   EXPECT_EQ(cpu.signals().update2, cuda.signals().update2);
 }
 
+/// The last launch of the reduce pass, whose blocks decide for all tensors, is a small one then.
+TEST_F(AgmohdCuda, ManyTensorsComeWithATinyOneOfAnotherDtype) {
+  const auto many = [](at::Device device) {
+    torch::manual_seed(5);
+    Tensors out;
+    for (int i = 0; i < 150; ++i) out.push_back((torch::randn({256, 256}) * 0.1).to(device));
+    out.push_back((torch::randn({16}) * 0.1).to(device, at::kBFloat16));
+    for (Tensor& t : out) t = t.detach().requires_grad_();
+    return out;
+  };
+  const Tensors a = many(at::kCPU), b = many(at::kCUDA);
+  AGMOHD cpu(a, AGMOHDOptions(1e-3)), cuda(b, AGMOHDOptions(1e-3));
+  for (std::uint64_t t = 0; t < 3; ++t) {
+    set_gradients(a, t);
+    set_gradients(b, t);
+    cpu.step(loss_of(t, at::kCPU));
+    cuda.step(loss_of(t, at::kCUDA));
+  }
+  expect_same_bits(a, b, "parameters");
+}
+
 TEST_F(AgmohdCuda, HasTheSignalsOfTheCpu) {
   for (const auto dtype : {at::kFloat, at::kDouble, at::kBFloat16, at::kHalf}) {
     const Tensors a = parameters(at::kCPU, dtype), b = parameters(at::kCUDA, dtype);
