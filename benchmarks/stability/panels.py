@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draws losses under faults side by side, as SVG: a panel for each fault, a line for each method.
 
-usage: panels.py FILE.jsonl FILE.svg FAULT=TITLE... [--task TASK] [--methods METHOD=NAME...]
+usage: panels.py FILE.jsonl FILE.svg [--faults FAULT=TITLE...] [--methods METHOD=NAME...] [--task TASK]
+
+The README's picture: panels.py ../results/faults_gpt.jsonl ../../docs/faults.svg
 """
 
 import argparse
@@ -14,6 +16,13 @@ from svg import text
 
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM, GAP = 230, 190, 40, 62, 30, 14
 COLOURS = ("#a0aec0", "#dd8d3a", "#2b6cb0", "#38a169")
+FAULTS = [
+    "nan-gradient-10=NaN in ten gradients",
+    "m-x1e5-one=a corrupt moment",
+    "lr-x25=learning rate x 25, 12 steps",
+    "weight-nan-early=NaN in a weight",
+]
+METHODS = ["clip=AdamW, clip", "nanskip=... and NaN skip", "agmohd=AGMOHD", "agmohd-snapshots=... with snapshots"]
 
 
 def pairs(words):
@@ -57,9 +66,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("file")
     parser.add_argument("out")
-    parser.add_argument("faults", nargs="+", metavar="FAULT=TITLE")
+    parser.add_argument("--faults", nargs="+", default=FAULTS, metavar="FAULT=TITLE")
+    parser.add_argument("--methods", nargs="+", default=METHODS, metavar="METHOD=NAME")
     parser.add_argument("--task", default="gpt")
-    parser.add_argument("--methods", nargs="+", default=["nanskip=AdamW, clip, NaN skip", "agmohd=AGMOHD"])
     arguments = parser.parse_args()
     faults, names = pairs(arguments.faults), pairs(arguments.methods)
     with open(arguments.file, encoding="utf-8") as file:
