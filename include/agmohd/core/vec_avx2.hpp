@@ -70,6 +70,17 @@ struct vec_avx2 {
     __builtin_memcpy(to + size / 2, &hi, sizeof hi);
   }
 
+  /// Sums of neighbours; of floats as the hardware shuffles, within 16 bytes.
+  AGMOHD_AVX2 static void add_pairs(const vec_avx2& x, half& out) {
+    if constexpr (sizeof(R) == 4) {
+      out = __builtin_shufflevector(x.lo, x.hi, 0, 2, 8, 10, 4, 6, 12, 14) +
+            __builtin_shufflevector(x.lo, x.hi, 1, 3, 9, 11, 5, 7, 13, 15);
+    } else {
+      out = __builtin_shufflevector(x.lo, x.hi, 0, 2, 4, 6) +
+            __builtin_shufflevector(x.lo, x.hi, 1, 3, 5, 7);
+    }
+  }
+
   /// Of each bundle of 4 or 8 neighbours in memory the sum, in pairs.
   template <int bundle>
   AGMOHD_AVX2 static vec_avx2 bundles(const R* x) {
@@ -151,18 +162,6 @@ struct vec_avx2 {
 // clang-format on
 #undef AGMOHD_OPERATOR
 #undef AGMOHD_COMPARISON
-
-          private :
-      /// Sums of neighbours; of floats as the hardware shuffles, within 16 bytes.
-      AGMOHD_AVX2 static void add_pairs(const vec_avx2& x, half& out) {
-    if constexpr (sizeof(R) == 4) {
-      out = __builtin_shufflevector(x.lo, x.hi, 0, 2, 8, 10, 4, 6, 12, 14) +
-            __builtin_shufflevector(x.lo, x.hi, 1, 3, 9, 11, 5, 7, 13, 15);
-    } else {
-      out = __builtin_shufflevector(x.lo, x.hi, 0, 2, 4, 6) +
-            __builtin_shufflevector(x.lo, x.hi, 1, 3, 5, 7);
-    }
-  }
 };
 
 template <std::floating_point R>
