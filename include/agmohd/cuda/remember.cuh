@@ -16,7 +16,7 @@ __device__ inline void send(RecordRing& ring, const Record& record) {
   const int lane = int(threadIdx.x) % reduction::kWarp;
   const bool has = lane < RecordRing::kWords;
   const Word word = has ? reinterpret_cast<const Word*>(&record)[lane] : 0;
-  Word seal = sealed(word, lane);
+  Word seal = has ? sealed(word, lane) : 0;
   for (int d = reduction::kWarp / 2; d > 0; d /= 2) seal += __shfl_xor_sync(0xffffffffU, seal, d);
   Word* const to = reinterpret_cast<Word*>(&ring.slots[record.step % RecordRing::kSize]);
   if (lane <= RecordRing::kWords) to[lane] = has ? word : seal;
