@@ -144,7 +144,7 @@ TEST_F(Python, ValuesComeBack) {
   EXPECT_TRUE(found.at("none").isNone());
   EXPECT_TRUE(found.at("yes").toBool());
   EXPECT_FALSE(found.at("no").toBool());
-  const auto& pair = found.at(std::int64_t{7}).toTupleRef().elements();
+  const auto pair = found.at(std::int64_t{7}).toTupleRef().elements().vec();
   EXPECT_EQ(pair[0].toDouble(), 0.9);
   EXPECT_EQ(pair[1].toStringRef(), std::string("\xc3\xa4\0 ", 4));
   EXPECT_TRUE(found.at("empty").toTupleRef().elements().empty());
