@@ -5,7 +5,7 @@
 #include <ATen/ATen.h>
 #include <malloc.h>
 
-#include <agmohd/core/parallel.hpp>
+#include <agmohd/cpu/parallel.hpp>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>

@@ -35,15 +35,15 @@ class Tuner {
     const std::vector<int> threads{128, 256, 512}, sweep{64, 128, 256};
     std::printf("%s, %s\n", device, versions.c_str());
     field(big, "reduce_threads", &Tuning::reduce_threads, threads);
-    field(big, "reduce_pages", &Tuning::reduce_pages, {1, 2, 4, 8});
+    field(big, "reduce_chunks", &Tuning::reduce_chunks, {1, 2, 4, 8});
     field(big, "sweep_threads", &Tuning::sweep_threads, sweep);
     field(small, "small_reduce_warps", &Tuning::small_reduce_warps, {1, 2, 4});
     field(small, "small_reduce_threads", &Tuning::small_reduce_threads, threads);
     field(small, "small_sweep_threads", &Tuning::small_sweep_threads, sweep);
-    field(around_small, "small_page", &Tuning::small_page, {512, 1024, 2048, 4096, 8192});
+    field(around_small, "small_chunk", &Tuning::small_chunk, {512, 1024, 2048, 4096, 8192});
     field(tiny, "tiny_reduce_threads", &Tuning::tiny_reduce_threads, threads);
     field(tiny, "tiny_sweep_threads", &Tuning::tiny_sweep_threads, sweep);
-    field(around_tiny, "tiny_page", &Tuning::tiny_page, {64, 128, 256, 512, 1024});
+    field(around_tiny, "tiny_chunk", &Tuning::tiny_chunk, {64, 128, 256, 512, 1024});
 
     // How far the defaults are from the best, and the row.
     double worst = 1;
@@ -59,8 +59,8 @@ class Tuner {
         "    {\"%s\", {%d, %d, %d, %d, %d, %d, %d, %lld, %lld, %d}, %.2f, \"%s\"},\n",
         worst, device, best_.reduce_threads, best_.sweep_threads, best_.small_reduce_threads,
         best_.small_sweep_threads, best_.small_reduce_warps, best_.tiny_reduce_threads,
-        best_.tiny_sweep_threads, static_cast<long long>(best_.small_page),
-        static_cast<long long>(best_.tiny_page), best_.reduce_pages, share, versions.c_str());
+        best_.tiny_sweep_threads, static_cast<long long>(best_.small_chunk),
+        static_cast<long long>(best_.tiny_chunk), best_.reduce_chunks, share, versions.c_str());
     agmohd::cuda::tuning_under_test() = nullptr;
   }
 

@@ -31,7 +31,7 @@ using Tensors = std::vector<Tensor>;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
-/// Odd shapes, one of several pages, one off alignment; the same values on every device.
+/// Odd shapes, one of several chunks, one off alignment; the same values on every device.
 Tensors parameters(at::Device device, at::ScalarType dtype = at::kFloat) {
   torch::manual_seed(7);
   Tensors out;
@@ -415,13 +415,13 @@ AGMOHDOptions with_snapshots(bool on_host = false) {
       on_host);
 }
 
-/// A NaN weight: the eighth bad loss brings the newer snapshot back, with state and ages, and
+/// A NaN weight: the eighth bad loss brings the newer snapshot back, with state and steps, and
 /// training goes on as if what came after that snapshot had not been.
 void rolls_back(at::Device device, at::ScalarType dtype = at::kFloat, bool reference = false,
                 bool on_host = false) {
   const Tensors a = parameters(device, dtype), b = parameters(device, dtype);
   AGMOHD hit(a, with_snapshots(on_host)), spared(b, with_snapshots());
-  if (reference) hit.use_reference_lane(), spared.use_reference_lane();
+  if (reference) hit.use_tensor_backend(), spared.use_tensor_backend();
   for (std::uint64_t t = 0; t < 80; ++t) {
     if (t == 45) {
       const at::NoGradGuard no_grad;
@@ -475,7 +475,7 @@ void a_broken_snapshot_is_not_the_end(at::Device device, bool reference = false)
   for (const double broken : {kNan, 1e38}) {
     const Tensors a = parameters(device), b = parameters(device);
     AGMOHD hit(a, with_snapshots()), spared(b, with_snapshots());
-    if (reference) hit.use_reference_lane(), spared.use_reference_lane();
+    if (reference) hit.use_tensor_backend(), spared.use_tensor_backend();
     for (std::uint64_t t = 0; t < 70; ++t) {
       if (t == 39) {  // the 40th step, which writes one; the one before holds the 30th
         const at::NoGradGuard no_grad;
@@ -497,7 +497,7 @@ void a_broken_snapshot_is_not_the_end(at::Device device, bool reference = false)
   }
 }
 
-/// Saved before, between and after the swaps of a rollback that is undone, and in one that heals.
+/// Saved before, between and after the swaps of a rollback that is undone, and in one that keeps_snapshots.
 void snapshots_survive_a_checkpoint(at::Device device, bool on_host = false) {
   for (const std::uint64_t when : {44ULL, 50ULL, 52ULL, 53ULL, 54ULL, 60ULL, 74ULL}) {
     const Tensors a = parameters(device), b = parameters(device);
@@ -567,7 +567,7 @@ void snapshots_have_parameters_that_rest(at::Device device, at::ScalarType dtype
   };
   const Tensors a = parameters(), b = parameters();
   AGMOHD hit(a, with_snapshots(on_host)), spared(b, with_snapshots());
-  if (reference) hit.use_reference_lane(), spared.use_reference_lane();
+  if (reference) hit.use_tensor_backend(), spared.use_tensor_backend();
   const auto state_of = [](AGMOHD& optimizer, const Tensor& p) -> agmohd::AGMOHDParamState& {
     return dynamic_cast<agmohd::AGMOHDParamState&>(*optimizer.state().at(p.unsafeGetTensorImpl()));
   };
@@ -681,7 +681,7 @@ TEST(Agmohd, RollsBack) {
     rolls_back(at::kCPU, dtype);
   }
 }
-TEST(Agmohd, RollsBackInTheReferenceLane) { rolls_back(at::kCPU, at::kFloat, true); }
+TEST(Agmohd, RollsBackInTheTensorBackend) { rolls_back(at::kCPU, at::kFloat, true); }
 TEST(Agmohd, ABrokenSnapshotIsNotTheEnd) {
   a_broken_snapshot_is_not_the_end(at::kCPU);
   a_broken_snapshot_is_not_the_end(at::kCPU, true);
@@ -834,10 +834,10 @@ TEST(Agmohd, OptionsOfAnotherOptimizerAreRefusedEverywhere) {
   }
 }
 
-TEST(Agmohd, TheReferenceLaneAgrees) {
+TEST(Agmohd, TheTensorBackendAgrees) {
   const Tensors a = parameters(at::kCPU), b = parameters(at::kCPU);
   AGMOHD lane(a, AGMOHDOptions(1e-3)), reference(b, AGMOHDOptions(1e-3));
-  reference.use_reference_lane();
+  reference.use_tensor_backend();
   const auto run = [&](AGMOHD& o, const Tensors& p) {
     incidents(
         p, [&](std::uint64_t t) { o.step(loss_of(t, at::kCPU)); }, 0, 120);
@@ -975,7 +975,7 @@ TEST_F(AgmohdCuda, SnapshotsHaveParametersThatRest) {
 }
 TEST_F(AgmohdCuda, SnapshotsFollowTheParameters) { snapshots_follow_the_parameters(at::kCUDA); }
 
-/// A tensor of more pages than a warp adds, in a pass so long that decisions are rehearsed.
+/// A tensor of more chunks than a warp adds, in a pass so long that decisions are rehearsed.
 TEST_F(AgmohdCuda, ALargeModelHasTheBitsOfTheCpu) {
   const auto large = [](at::Device device) {
     torch::manual_seed(3);

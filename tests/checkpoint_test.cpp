@@ -216,7 +216,7 @@ TEST(Memories, EachPolicyOfALibraryRecipeHasAList) {
     EXPECT_TRUE(agmohd::checkpoint::Word<T>::number) << name;
   };
   agmohd::checkpoint::Memories<agmohd::recipe::AGMOHD>::optimizer(memory, no_bytes);
-  agmohd::recipe::AGMOHD::TensorWatch watch;
+  agmohd::recipe::AGMOHD::TensorHindrance watch;
   agmohd::checkpoint::Memories<agmohd::recipe::AGMOHD>::hindrance(watch, no_bytes);
   agmohd::recipe::AGMOHD::Snapshots snapshots;
   agmohd::checkpoint::Memories<agmohd::recipe::AGMOHD>::snapshots(snapshots, no_bytes);
@@ -262,7 +262,7 @@ TEST(Recipes, OfOneRuleReadEachOthersCheckpoints) {
     Warnings warnings;
     pass(adamw, agmohd);
     ASSERT_EQ(warnings.texts.size(), 1U);
-    expect_in(warnings.texts[0], {"recipe AdamW/None", "AdamW/Detectors", "begin anew"});
+    expect_in(warnings.texts[0], {"recipe AdamW/None", "AdamW/Detect", "begin anew"});
   }
   EXPECT_EQ(agmohd.updates(), 10);
   EXPECT_EQ(agmohd.tally().steps, 0);

@@ -14,7 +14,7 @@
 //
 // Sample may hold more, which the suites then check:
 //     rule      first(options, lr, p, g): the parameter after the first update, by hand
-//     link      expected(options, gradient): all gradients of a step as the rule must see them
+//     transform      expected(options, gradient): all gradients of a step as the rule must see them
 //     (needed);
 //               inactive(): options that leave gradients of ordinary size alone
 //     schedule  expected(options, t): the factor by hand (needed); peak(options), last(options):
@@ -63,8 +63,8 @@ struct SkipAbove {
 };
 
 /// The recipe under test. The suites share as few as they can: each costs seconds to compile.
-template <class Rule, class Link = agmohd::gradient::None>
-using Skipping = agmohd::Recipe<Rule, SkipAbove, Link>;
+template <class Rule, class Transform = agmohd::gradient::None>
+using Skipping = agmohd::Recipe<Rule, SkipAbove, Transform>;
 
 // ---- Tensors
 
@@ -135,7 +135,7 @@ consteval auto slot_name() {
 }
 
 /// All that an optimizer holds that training depends on: copies of its parameters, their states and
-/// ages, its count of updates. Reads only what is const, so that it does not disturb what it looks
+/// steps, its count of updates. Reads only what is const, so that it does not disturb what it looks
 /// at.
 struct Snapshot {
   std::vector<std::pair<std::string, at::Tensor>> tensors;
@@ -229,7 +229,7 @@ struct Trained {
   explicit Trained(const Options& options, at::ScalarType dtype = at::kFloat,
                    bool reference = false, std::vector<at::Tensor> given = {})
       : params(given.empty() ? parameters(dtype) : std::move(given)), optimizer(params, options) {
-    if (reference) optimizer.use_reference_lane();
+    if (reference) optimizer.use_tensor_backend();
   }
   Trained& run(std::int64_t begin, std::int64_t end, double scale = 1) {
     for (std::int64_t step = begin; step < end; ++step) {
@@ -262,7 +262,7 @@ void expect_resumes(const typename Trained<Recipe>::Options& options, at::Scalar
 
 /// The CPU's sweep and the reference do the same.
 template <class Recipe>
-void expect_lanes_agree(const typename Trained<Recipe>::Options& options, double scale = 1) {
+void expect_backends_agree(const typename Trained<Recipe>::Options& options, double scale = 1) {
   for (const at::ScalarType dtype : kDtypes) {
     SCOPED_TRACE(c10::toString(dtype));
     Trained<Recipe> cpu(options, dtype), reference(options, dtype, true);
@@ -270,7 +270,7 @@ void expect_lanes_agree(const typename Trained<Recipe>::Options& options, double
   }
 }
 
-/// What the reduce pass sums for a rule, of one row of a page at most.
+/// What the reduce pass sums for a rule, of one row of a chunk at most.
 template <class Recipe, class T>
 agmohd::TensorSignals summed(const typename Recipe::Group& group,
                              const typename Recipe::PerTensor& tensor, const std::vector<T>& g,
@@ -549,7 +549,7 @@ TYPED_TEST_P(RuleContract, NamesAreUnique) {
   });
 }
 
-TYPED_TEST_P(RuleContract, ScalarAndVectorLanesAgreeBitForBit) {
+TYPED_TEST_P(RuleContract, ScalarsAndVectorsAgreeBitForBit) {
   this->each([](const auto& sample) {
     for (std::int64_t size = 1; size <= 20; ++size) {
       EXPECT_TRUE(contract::same_bits(TestFixture::template on<float>(sample, size),
@@ -560,16 +560,16 @@ TYPED_TEST_P(RuleContract, ScalarAndVectorLanesAgreeBitForBit) {
   });
 }
 
-TYPED_TEST_P(RuleContract, OptimizerFollowsTheScalarLaneBitForBit) {
+TYPED_TEST_P(RuleContract, OptimizerFollowsScalarsBitForBit) {
   this->each([](const auto& sample) {
     TestFixture::template expect_follows_scalars<float>(sample);
     TestFixture::template expect_follows_scalars<double>(sample);
   });
 }
 
-TYPED_TEST_P(RuleContract, ReferenceLaneAgrees) {
+TYPED_TEST_P(RuleContract, TensorBackendAgrees) {
   this->each([](const auto& sample) {
-    contract::expect_lanes_agree<typename TestFixture::Recipe>(
+    contract::expect_backends_agree<typename TestFixture::Recipe>(
         typename TestFixture::Options(TestFixture::lr).rule(sample));
   });
 }
@@ -675,40 +675,40 @@ TYPED_TEST_P(RuleContract, RestoreEqualsSoManyUpdates) {
     double beta1 = 0;
     if constexpr (agmohd::has::beta1<TypeParam>) beta1 = TypeParam::beta1(sample);
     typename TypeParam::Memory memory{};
-    for (std::int64_t age = 0; age <= 1000; ++age) {
-      if (age > 0) {
-        TypeParam::template at<double>(sample, {age, TestFixture::lr, {beta1, 0}}, memory);
+    for (std::int64_t step = 0; step <= 1000; ++step) {
+      if (step > 0) {
+        TypeParam::template at<double>(sample, {step, TestFixture::lr, {beta1, 0}}, memory);
       }
       const auto stepped = contract::doubles(memory);
-      const auto restored = contract::doubles(TypeParam::restore(sample, age));
+      const auto restored = contract::doubles(TypeParam::restore(sample, step));
       for (std::size_t i = 0; i < stepped.size(); ++i) {
         ASSERT_NEAR(restored[i], stepped[i], 1e-12 * std::abs(stepped[i]) + 1e-300)
-            << "age " << age;
+            << "age " << step;
       }
     }
   });
 }
 
 REGISTER_TYPED_TEST_SUITE_P(RuleContract, Bounds, NamesAreUnique,
-                            ScalarAndVectorLanesAgreeBitForBit,
-                            OptimizerFollowsTheScalarLaneBitForBit, ReferenceLaneAgrees,
+                            ScalarsAndVectorsAgreeBitForBit,
+                            OptimizerFollowsScalarsBitForBit, TensorBackendAgrees,
                             ZeroGradientsLeaveAllFinite, FirstStepIsTheFormula, DescendsAQuadratic,
                             ResumesBitForBit, IsDeterministicForAnyNumberOfThreads,
                             SkippedStepLeavesEveryBit, RestoreEqualsSoManyUpdates);
 
-// ---- Links of a gradient chain
+// ---- Transforms of a gradient chain
 
 namespace contract {
 
-/// The gradient that a rule would see, from the link's arithmetic alone on scalars of type R.
-template <class Link, class R>
-std::vector<R> linked(const typename Link::Options& options, const std::vector<R>& gradient,
+/// The gradient that a rule would see, from the transform's arithmetic alone on scalars of type R.
+template <class Transform, class R>
+std::vector<R> linked(const typename Transform::Options& options, const std::vector<R>& gradient,
                       agmohd::Signals* measured = nullptr) {
-  using Recipe = agmohd::Recipe<agmohd::rule::SGD, Link>;
+  using Recipe = agmohd::Recipe<agmohd::rule::SGD, Transform>;
   typename Recipe::Shared shared;
-  if constexpr (std::is_same_v<typename Recipe::Gradient, Link>) {
+  if constexpr (std::is_same_v<typename Recipe::Gradient, Transform>) {
     shared.gradient = options;
-  } else {  // a chain of one link
+  } else {  // a chain of one transform
     shared.gradient = options.head;
   }
   agmohd::Signals signals;
@@ -720,23 +720,23 @@ std::vector<R> linked(const typename Link::Options& options, const std::vector<R
   }
   if (measured != nullptr) *measured = signals;
   agmohd::TensorSignals one;
-  const auto k = agmohd::gradient::link_at<R, Link>(options, signals, {}, one, {});
+  const auto k = agmohd::gradient::transform_at<R, Transform>(options, signals, {}, one, {});
   std::vector<R> out;
-  for (const R g : gradient) out.push_back(Link::apply(g, k));
+  for (const R g : gradient) out.push_back(Transform::apply(g, k));
   return out;
 }
 
 }  // namespace contract
 
-template <class Link>
-class LinkContract : public testing::Test {
+template <class Transform>
+class TransformContract : public testing::Test {
  protected:
   // With a learning rate of 1 and nothing else, a parameter that was 0 becomes minus what the rule
   // saw.
-  using Trained = contract::Trained<contract::Skipping<agmohd::rule::SGD, Link>>;
+  using Trained = contract::Trained<contract::Skipping<agmohd::rule::SGD, Transform>>;
   using Options = typename Trained::Options;
 
-  static Options options(const typename Link::Options& sample) {
+  static Options options(const typename Transform::Options& sample) {
     return Options(1.0).gradient(sample).hindrance({.limit = 1e30});
   }
   /// What the rule sees of gradients that are already set on parameters that are 0.
@@ -767,7 +767,7 @@ class LinkContract : public testing::Test {
   template <class F>
   static void each(F test) {
     int index = 0;
-    for (const auto& sample : contract::Sample<Link>::options()) {
+    for (const auto& sample : contract::Sample<Transform>::options()) {
       for (const double scale : {0.0, 1e-3, 1.0, 1e3}) {
         SCOPED_TRACE("sample " + std::to_string(index) + ", gradients of size " +
                      std::to_string(scale));
@@ -778,12 +778,12 @@ class LinkContract : public testing::Test {
   }
 };
 
-TYPED_TEST_SUITE_P(LinkContract);
-GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(LinkContract);
+TYPED_TEST_SUITE_P(TransformContract);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(TransformContract);
 
-TYPED_TEST_P(LinkContract, Bounds) { contract::expect_bounds<TypeParam>(); }
+TYPED_TEST_P(TransformContract, Bounds) { contract::expect_bounds<TypeParam>(); }
 
-TYPED_TEST_P(LinkContract, FollowsTheFormula) {
+TYPED_TEST_P(TransformContract, FollowsTheFormula) {
   this->each([](const auto& sample, double scale) {
     for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
       for (const bool reference : {false, true}) {
@@ -800,14 +800,14 @@ TYPED_TEST_P(LinkContract, FollowsTheFormula) {
   });
 }
 
-TYPED_TEST_P(LinkContract, LanesAgree) {
+TYPED_TEST_P(TransformContract, BackendsAgree) {
   this->each([](const auto& sample, double scale) {
-    contract::expect_lanes_agree<contract::Skipping<agmohd::rule::SGD, TypeParam>>(
+    contract::expect_backends_agree<contract::Skipping<agmohd::rule::SGD, TypeParam>>(
         TestFixture::options(sample), scale);
   });
 }
 
-TYPED_TEST_P(LinkContract, NeverWritesTheGradients) {
+TYPED_TEST_P(TransformContract, NeverWritesTheGradients) {
   this->each([](const auto& sample, double scale) {
     for (const at::ScalarType dtype : contract::kDtypes) {
       const auto params = TestFixture::zeros(dtype, scale);
@@ -821,7 +821,7 @@ TYPED_TEST_P(LinkContract, NeverWritesTheGradients) {
   });
 }
 
-TYPED_TEST_P(LinkContract, KeepsEveryBitWhereItIsInactive) {
+TYPED_TEST_P(TransformContract, KeepsEveryBitWhereItIsInactive) {
   if constexpr (requires { contract::Sample<TypeParam>::inactive(); }) {
     for (const at::ScalarType dtype : contract::kDtypes) {
       const auto params = TestFixture::zeros(dtype, 1);
@@ -834,7 +834,7 @@ TYPED_TEST_P(LinkContract, KeepsEveryBitWhereItIsInactive) {
   }
 }
 
-TYPED_TEST_P(LinkContract, NanStaysNan) {
+TYPED_TEST_P(TransformContract, NanStaysNan) {
   this->each([](const auto& sample, double scale) {
     std::vector<float> gradient = contract::values<float>(scale * contract::random({100}, 2));
     for (const std::size_t at : {0U, 7U, 99U}) {
@@ -845,7 +845,7 @@ TYPED_TEST_P(LinkContract, NanStaysNan) {
   });
 }
 
-TYPED_TEST_P(LinkContract, ChainsApplyInOrder) {
+TYPED_TEST_P(TransformContract, ChainsApplyInOrder) {
   using agmohd::gradient::Chain;
   using agmohd::gradient::ClipByValue;
   if constexpr (agmohd::gradient::detail::is_chain<TypeParam>) {
@@ -872,7 +872,7 @@ TYPED_TEST_P(LinkContract, ChainsApplyInOrder) {
   }
 }
 
-REGISTER_TYPED_TEST_SUITE_P(LinkContract, Bounds, FollowsTheFormula, LanesAgree,
+REGISTER_TYPED_TEST_SUITE_P(TransformContract, Bounds, FollowsTheFormula, BackendsAgree,
                             NeverWritesTheGradients, KeepsEveryBitWhereItIsInactive, NanStaysNan,
                             ChainsApplyInOrder);
 
@@ -1079,9 +1079,9 @@ TYPED_TEST_P(HindranceContract, IsDeterministic) {
   }
 }
 
-TYPED_TEST_P(HindranceContract, LanesAgree) {
+TYPED_TEST_P(HindranceContract, BackendsAgree) {
   for (const auto& sample : contract::Sample<TypeParam>::options()) {
-    contract::expect_lanes_agree<typename TestFixture::Recipe>(
+    contract::expect_backends_agree<typename TestFixture::Recipe>(
         typename TestFixture::Options(0.01).hindrance(sample));
   }
 }
@@ -1094,7 +1094,7 @@ TYPED_TEST_P(HindranceContract, ResumesBitForBit) {
 }
 
 REGISTER_TYPED_TEST_SUITE_P(HindranceContract, Bounds, VerdictsAreInRange, IsDeterministic,
-                            LanesAgree, ResumesBitForBit);
+                            BackendsAgree, ResumesBitForBit);
 
 // ---- Momentum
 
@@ -1137,9 +1137,9 @@ TYPED_TEST_P(MomentumContract, SkippedStepLeavesItsMemory) {
   }
 }
 
-TYPED_TEST_P(MomentumContract, LanesAgree) {
+TYPED_TEST_P(MomentumContract, BackendsAgree) {
   for (const auto& sample : contract::Sample<TypeParam>::options()) {
-    contract::expect_lanes_agree<typename TestFixture::Recipe>(
+    contract::expect_backends_agree<typename TestFixture::Recipe>(
         typename TestFixture::Options(0.01).momentum(sample));
   }
 }
@@ -1152,4 +1152,4 @@ TYPED_TEST_P(MomentumContract, ResumesBitForBit) {
 }
 
 REGISTER_TYPED_TEST_SUITE_P(MomentumContract, Bounds, BlendsStayInRange, SkippedStepLeavesItsMemory,
-                            LanesAgree, ResumesBitForBit);
+                            BackendsAgree, ResumesBitForBit);

@@ -37,7 +37,7 @@ using testing_recipes::StableHalf;
 using torch::Tensor;
 using Tensors = std::vector<Tensor>;
 
-/// Odd shapes: empty, one element, ragged, several pages, channels-last, a view that starts off
+/// Odd shapes: empty, one element, ragged, several chunks, channels-last, a view that starts off
 /// alignment.
 Tensors parameters(at::ScalarType dtype, std::uint64_t seed) {
   torch::manual_seed(seed);
@@ -144,12 +144,12 @@ Tensors states(Optimizer<Recipe>& optimizer, const Tensors& params) {
 }
 
 template <class Recipe>
-class CudaLane : public ::testing::Test {};
+class CudaBackend : public ::testing::Test {};
 using Recipes = ::testing::Types<agmohd::recipe::SGD, agmohd::recipe::Adam, agmohd::recipe::AdamW,
                                  ClippedSGD, Everything, HalfState, StableHalf>;
-TYPED_TEST_SUITE(CudaLane, Recipes);
+TYPED_TEST_SUITE(CudaBackend, Recipes);
 
-TYPED_TEST(CudaLane, HasTheBitsOfTheCpu) {
+TYPED_TEST(CudaBackend, HasTheBitsOfTheCpu) {
   for (const auto dtype : {torch::kFloat, torch::kDouble, torch::kBFloat16, torch::kHalf}) {
     const Tensors start = parameters(dtype, 7);
     const Tensors host = copies(start, torch::kCPU), device = copies(start, torch::kCUDA);
@@ -172,7 +172,7 @@ TYPED_TEST(CudaLane, HasTheBitsOfTheCpu) {
   }
 }
 
-TYPED_TEST(CudaLane, RepeatsItsBits) {
+TYPED_TEST(CudaBackend, RepeatsItsBits) {
   Tensors runs[2];
   for (Tensors& params : runs) {
     params = copies(parameters(torch::kFloat, 9), torch::kCUDA);
@@ -185,7 +185,7 @@ TYPED_TEST(CudaLane, RepeatsItsBits) {
   expect_same_bits(runs[0], runs[1], TypeParam::name());
 }
 
-TYPED_TEST(CudaLane, ContinuesFromACheckpointOfTheCpu) {
+TYPED_TEST(CudaBackend, ContinuesFromACheckpointOfTheCpu) {
   const Tensors host = copies(parameters(torch::kFloat, 11), torch::kCPU);
   auto on_host = two_groups<TypeParam>(host);
   for (int t = 0; t < 10; ++t) {
@@ -235,7 +235,7 @@ std::pair<int, int> captured_nodes(Step step) {
   return {kernels, int(count) - kernels};
 }
 
-TYPED_TEST(CudaLane, LaunchesTwoKernelsAtMostForAnyNumberOfTensors) {
+TYPED_TEST(CudaBackend, LaunchesTwoKernelsAtMostForAnyNumberOfTensors) {
   for (const int count : {1, 10, 1000}) {
     Tensors params;
     for (int i = 0; i < count; ++i) {
@@ -295,7 +295,7 @@ TEST(CudaSnapshots, OfACapturedStepStayWhereTheyAre) {
   EXPECT_EQ(optimizer.tally().steps, 4);
 }
 
-TYPED_TEST(CudaLane, AllocatesNothingAfterTheFirstStep) {
+TYPED_TEST(CudaBackend, AllocatesNothingAfterTheFirstStep) {
   const Tensors params = copies(parameters(torch::kFloat, 3), torch::kCUDA);
   auto optimizer = two_groups<TypeParam>(params);
   for (const Tensor& p : params) p.mutable_grad() = torch::randn_like(p);
@@ -460,7 +460,7 @@ TEST(CudaGraph, ReplaysIncidentsAsEagerSteps) {
   EXPECT_EQ(graphed.records().back().step, 1003);
 }
 
-/// A table that prepare() made for many tensors is captured for few, whose pages blocks share.
+/// A table that prepare() made for many tensors is captured for few, whose chunks blocks share.
 TEST(CudaGraph, IsCapturedOfFewOfManyTensors) {
   Tensors graphed, plain;
   for (int i = 0; i < 300; ++i) {
@@ -519,7 +519,7 @@ TEST(CudaGraph, CapturedWithoutSnapshotsStaysSo) {
   EXPECT_EQ(graphed.updates(), 31);
 }
 
-TYPED_TEST(CudaLane, ReplaysAndEagerStepsMayTakeTurns) {
+TYPED_TEST(CudaBackend, ReplaysAndEagerStepsMayTakeTurns) {
   Tensors plain = copies(parameters(torch::kFloat, 29), torch::kCUDA),
           mixed = copies(plain, torch::kCUDA);
   auto a = two_groups<TypeParam>(plain), b = two_groups<TypeParam>(mixed);
@@ -590,7 +590,7 @@ TEST(CudaGraph, IsCapturedWhileTheDeviceIsBehind) {
   EXPECT_EQ(b.updates(), 41);
 }
 
-TYPED_TEST(CudaLane, BitsDoNotDependOnTuning) {
+TYPED_TEST(CudaBackend, BitsDoNotDependOnTuning) {
   const agmohd::cuda::Tuning tunings[] = {{512, 256, 128, 128, 2, 256, 128, 2048, 256, 4},
                                           {128, 64, 256, 32, 1, 128, 64, 100, 0, 1},
                                           {256, 128, 512, 256, 4, 512, 256, 1 << 20, 1 << 20, 8},
@@ -1055,7 +1055,7 @@ TEST(CudaResidency, FourStreamsStepAtOnce) {
 
 // ---- What a watched sweep measures
 
-/// Each page is in the sample of one of so many steps, in the same one eagerly, replayed and on the
+/// Each chunk is in the sample of one of so many steps, in the same one eagerly, replayed and on the
 /// CPU.
 TEST(CudaSample, RotatesOverAllPages) {
   Tensors start;

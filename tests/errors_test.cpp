@@ -96,7 +96,7 @@ void append(std::string& out, const at::Tensor& x) {
   out.append(static_cast<const char*>(c.const_data_ptr()), c.nbytes());
 }
 
-/// All bytes of parameters and states, all ages, counts and options.
+/// All bytes of parameters and states, all steps, counts and options.
 std::string content(const Rich& optimizer) {
   std::string out = std::to_string(optimizer.updates());
   const auto options = [&out](const Rich::Options& o) {

@@ -29,11 +29,11 @@ using golden::Scenario;
 using golden::Tensors;
 using golden::Trajectory;
 
-enum class Lane { sweep, reference };
+enum class Number { sweep, reference };
 
 struct Setting {
   torch::Dtype dtype;
-  Lane lane;
+  Number lane;
   torch::Device device;
 };
 
@@ -114,7 +114,7 @@ Trajectory replay(const Scenario& scenario, const Inputs& inputs, const Setting&
     if (given.joins == 0) first.push_back(group(given));
   }
   Optimizer optimizer(first, with(Options(1.0), scenario.options()));
-  if (setting.lane == Lane::reference) optimizer.use_reference_lane();
+  if (setting.lane == Number::reference) optimizer.use_tensor_backend();
 
   Trajectory result;
   const auto keep = [&](const std::string& name, const torch::Tensor& tensor) {
@@ -213,7 +213,7 @@ const std::vector<std::string> kScenarios = {
     "schedule_warmup_cosine_adamw",
 };
 
-using Case = std::tuple<std::string, torch::Dtype, Lane>;
+using Case = std::tuple<std::string, torch::Dtype, Number>;
 
 class Golden : public testing::TestWithParam<Case> {
  protected:
@@ -236,7 +236,7 @@ class GoldenCuda : public Golden {
  protected:
   void SetUp() override {
     if (!torch::cuda::is_available()) GTEST_SKIP() << "no CUDA device";
-    if (std::get<Lane>(GetParam()) == Lane::sweep &&
+    if (std::get<Number>(GetParam()) == Number::sweep &&
         agmohd::cuda::find_kernels<agmohd::recipe::SGD>() == nullptr) {
       GTEST_SKIP() << "no CUDA kernels in this program";
     }
@@ -246,12 +246,12 @@ class GoldenCuda : public Golden {
 std::string case_name(const testing::TestParamInfo<Case>& info) {
   const auto& [name, dtype, lane] = info.param;
   return name + (dtype == torch::kFloat64 ? "_float64" : "_float32") +
-         (lane == Lane::sweep ? "_sweep" : "_reference");
+         (lane == Number::sweep ? "_sweep" : "_reference");
 }
 
 const auto kCases = testing::Combine(testing::ValuesIn(kScenarios),
                                      testing::Values(torch::kFloat32, torch::kFloat64),
-                                     testing::Values(Lane::sweep, Lane::reference));
+                                     testing::Values(Number::sweep, Number::reference));
 INSTANTIATE_TEST_SUITE_P(All, Golden, kCases, case_name);
 INSTANTIATE_TEST_SUITE_P(All, GoldenCuda, kCases, case_name);
 
@@ -260,7 +260,7 @@ TEST_P(Golden, FollowsTorch) { follow(torch::kCPU); }
 TEST_P(GoldenCuda, FollowsTorchAndEqualsTheCpu) {
   const Trajectory cuda = follow(torch::kCUDA);
   // The kernels do the CPU sweep's arithmetic; the reference lane's is ATen's on either device.
-  if (std::get<Lane>(GetParam()) == Lane::sweep) expect_equal(cuda, follow(torch::kCPU));
+  if (std::get<Number>(GetParam()) == Number::sweep) expect_equal(cuda, follow(torch::kCPU));
 }
 
 TEST(GoldenFiles, EveryStoredScenarioIsTested) {

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include <agmohd/core/field_checks.hpp>
+#include <agmohd/policy/check.hpp>
 #include <agmohd/recipes.hpp>
 #include <algorithm>
 #include <cmath>
@@ -68,10 +68,10 @@ struct Driven {
 
   explicit Driven(double lr = 1e-3) { group.lr = lr; }
   Verdict step(Signals s, TensorSignals ts = {}) {
-    if constexpr (R::heals) {  // to swap in and to swap back
-      shared.healing.snapshots = s.can_roll_back;
+    if constexpr (R::keeps_snapshots) {  // to swap in and to swap back
+      shared.recovery.snapshots = s.can_roll_back;
       if (s.can_roll_back)
-        memory.healing = {.made = 2, .stamps = {2, -1}, .since_swap = 0, .last = 1};
+        memory.recovery = {.made = 2, .stamps = {2, -1}, .since_swap = 0, .last = 1};
     }
     verdict = R::judge(shared, group, s, memory);
     if (!verdict.skip) {
@@ -85,7 +85,7 @@ struct Driven {
   }
 };
 template <class H>
-using Watching = Recipe<rule::AdamW, H, gradient::Selected, heal::Snapshots>;
+using Watching = Recipe<rule::AdamW, H, gradient::Choice, recovery::Snapshots>;
 
 bool clips(const Verdict& v, const Signals& s) { return std::sqrt(s.norm2) > v.norm_bound; }
 
@@ -353,7 +353,7 @@ TEST(Explosion, ClipsASpikeToThreeSigmaAndSkipsASevereOne) {
 }
 
 TEST(Explosion, SkipsABurstOfSevereOnesWhileTheLossIsHigh) {
-  using Policy = hindrance::Detectors<hindrance::LossSpike, hindrance::Explosion>;
+  using Policy = hindrance::Detect<hindrance::LossSpike, hindrance::Explosion>;
   for (const bool high : {false, true}) {
     for (const double scale : {3.0, 100.0}) {
       Healthy healthy(2);
@@ -419,7 +419,7 @@ TEST(Explosion, ALargeNormOfOneTensorThatComesBackIsAccepted) {
 }
 
 TEST(Explosion, TheThresholdDecidesWhatIsClipped) {
-  using Policy = hindrance::Detectors<hindrance::Explosion>;
+  using Policy = hindrance::Detect<hindrance::Explosion>;
   for (const double threshold : {0.0, 0.1, 0.4, 0.6, 1.0}) {
     Healthy healthy(2);
     static Policy::Options o;
@@ -671,7 +671,7 @@ TEST(StepTooLarge, SurvivesALearningRateOfZero) {
 }
 
 TEST(StepTooLarge, ThrottlesTheGroupWhoseRateRisesAlone) {
-  using R = Recipe<rule::SGD, hindrance::Detectors<hindrance::StepTooLarge>>;
+  using R = Recipe<rule::SGD, hindrance::Detect<hindrance::StepTooLarge>>;
   for (const int rising : {0, 1}) {
     R::Shared o;
     R::Memory m;
@@ -979,7 +979,7 @@ TEST(StepTooLarge, ARateThatRisesAgainAndAgainIsAcceptedWhateverTheLossDoes) {
 
 /// Two rollbacks, of which only the second is to be undone: what the first swapped out is broken.
 TEST(Snapshots, AnUndoBringsBackWhatTheLastRollbackTookAway) {
-  using heal::Snapshots;
+  using recovery::Snapshots;
   const Snapshots::Options o{.snapshots = true, .snapshot_every = 50, .snapshots_on_host = false};
   Snapshots::Memory m;
   const auto step = [&](Verdict v) {
@@ -1079,7 +1079,7 @@ TEST(Plateau, BeginsAnewWithALevelThatWasAccepted) {
 }
 
 TEST(Plateau, LowersTheLearningRateByOption) {
-  using Policy = hindrance::Detectors<hindrance::Plateau, hindrance::StepTooLarge>;
+  using Policy = hindrance::Detect<hindrance::Plateau, hindrance::StepTooLarge>;
   for (const double factor : {1.0, 0.5, 1e-6}) {
     static Policy::Options o;
     o.kinds.head.plateau_factor = factor;
@@ -1123,7 +1123,7 @@ struct Third {
 template <class... K>
 void expect_each_composes() {
   const auto one = [&]<class Kind>() {
-    using Both = hindrance::Detectors<Kind, Third>;
+    using Both = hindrance::Detect<Kind, Third>;
     static_assert(Hindrance<Kind> && Hindrance<Both> && (Both::wants & kMaxAbs) != 0);
     Healthy healthy(5);
     Driven<Watching<Kind>> alone;
@@ -1155,7 +1155,7 @@ TEST(Kinds, EachIsAPolicyAndComposes) {
 }
 
 TEST(Kinds, ASkipByOneStopsTheStatisticsOfAll) {
-  using Policy = hindrance::Detectors<Third, Detector::Kinds>;
+  using Policy = hindrance::Detect<Third, Detector::Kinds>;
   Healthy healthy(6);
   static Policy::Options o;
   o.kinds.head.period = 3;
@@ -1202,18 +1202,18 @@ TEST(AdaptiveMomentum, StaysWithinItsBoundsAndComesBackToTheBit) {
 }
 
 TEST(Scheduled, SelectsAndServesSGDWithoutMomentum) {
-  using momentum::Scheduled;
+  using momentum::Choice;
   Scheduled::Memory m{.calm = 0.5};
-  const auto blend = [&](momentum::Schedule mode, double beta1) {
+  const auto blend = [&](momentum::Mode mode, double beta1) {
     Scheduled::Options o;
     o.momentum_schedule = mode;
     return Scheduled::blend(o, m, beta1);
   };
-  EXPECT_EQ(blend(momentum::Schedule::adaptive, 0.9).beta1, 0.5 + (0.9 - 0.5) * 0.5);
-  EXPECT_EQ(blend(momentum::Schedule::fixed, 0.9).beta1, 0.9);
-  EXPECT_EQ(blend(momentum::Schedule::nesterov, 0.9).look, 1);
+  EXPECT_EQ(blend(momentum::Mode::adaptive, 0.9).beta1, 0.5 + (0.9 - 0.5) * 0.5);
+  EXPECT_EQ(blend(momentum::Mode::fixed, 0.9).beta1, 0.9);
+  EXPECT_EQ(blend(momentum::Mode::nesterov, 0.9).look, 1);
   for (const auto mode :
-       {momentum::Schedule::adaptive, momentum::Schedule::fixed, momentum::Schedule::nesterov}) {
+       {momentum::Mode::adaptive, momentum::Mode::fixed, momentum::Mode::nesterov}) {
     Driven<recipe::AGMOHDSGD> run(0.5);
     run.shared.momentum.momentum_schedule = mode;
     run.shared.gradient.gradient_clipping = gradient::Clipping::none;
@@ -1224,7 +1224,7 @@ TEST(Scheduled, SelectsAndServesSGDWithoutMomentum) {
 }
 
 TEST(Clipping, SelectedDoesOneThingAndKeepsTheBitsOtherwise) {
-  using gradient::Clipping, gradient::Selected;
+  using gradient::Clipping, gradient::Choice;
   const auto clipped = [](Clipping mode, float g, double bound = kInf, double tensor_bound = kInf) {
     Signals s{.norm2 = 400};
     TensorSignals ts{.norm2 = 100, .max_abs = 4, .nonfinite = 0, .numel = 9};
@@ -1255,7 +1255,7 @@ TEST(Clipping, OldLinksOfAChainScaleTheSumsOfATensorToo) {
   Signals s{.norm2 = 400};
   TensorSignals ts{.norm2 = 100, .max_abs = 4, .nonfinite = 0, .numel = 9};
   const Chain::Options o{{5}, {{1000}}};
-  const auto k = gradient::link_at<double, Chain>(o, s, {}, ts, {.norm_bound = 1.25});
+  const auto k = gradient::transform_at<double, Chain>(o, s, {}, ts, {.norm_bound = 1.25});
   EXPECT_DOUBLE_EQ(s.norm2, 25);
   EXPECT_DOUBLE_EQ(ts.norm2, 1.25 * 1.25);
   EXPECT_DOUBLE_EQ(Chain::apply(4.0, k), 0.5);
@@ -1263,7 +1263,7 @@ TEST(Clipping, OldLinksOfAChainScaleTheSumsOfATensorToo) {
 
 TEST(Recipes, TakePoliciesInAnyOrder) {
   using schedule::Cosine, schedule::Warmup, gradient::ClipByNorm, gradient::ClipByValue;
-  using Straight = Recipe<rule::AdamW, ClipByValue, ClipByNorm, Warmup<Cosine>, heal::None>;
+  using Straight = Recipe<rule::AdamW, ClipByValue, ClipByNorm, Warmup<Cosine>, recovery::None>;
   using Crossed = Recipe<Warmup<Cosine>, ClipByValue, rule::AdamW, ClipByNorm>;
   using Chained = Recipe<gradient::Chain<ClipByValue, ClipByNorm>, rule::AdamW, Warmup<Cosine>>;
   static_assert(std::is_same_v<Straight, Crossed> && std::is_same_v<Straight, Chained>);
@@ -1282,7 +1282,7 @@ TEST(Schedules, ByHand) {
   for (int t = 0; t < 40; ++t) {
     EXPECT_DOUBLE_EQ(schedule::Step::factor({4, 0.5}, t), std::pow(0.5, t / 4));
   }
-  using schedule::Selected, schedule::Shape;
+  using schedule::Choice, schedule::Shape;
   Selected::Options o{.lr_schedule = Shape::cyclical,
                       .total_steps = 20,
                       .min_factor = 0.2,
@@ -1327,7 +1327,7 @@ TEST(Schedules, ByHand) {
 TEST(Options, SayWhatTheyNeedToHaveAnEffect) {
   using agmohd::detail::needs;
   const auto of = [](const char* text) { return std::string(text != nullptr ? text : ""); };
-  using Schedule = schedule::HindranceAware<schedule::Warmup<schedule::Selected>>;
+  using Schedule = schedule::HindranceAware<schedule::Warmup<schedule::Choice>>;
   Schedule::Options s;
   EXPECT_EQ(of(needs<Schedule>(s, "total_steps")), "lr_schedule = cosine");
   EXPECT_EQ(of(needs<Schedule>(s, "gamma")), "lr_schedule = step");
@@ -1335,17 +1335,17 @@ TEST(Options, SayWhatTheyNeedToHaveAnEffect) {
   s.schedule.after.lr_schedule = schedule::Shape::cosine;
   EXPECT_EQ(of(needs<Schedule>(s, "total_steps")), "");
   EXPECT_EQ(of(needs<Schedule>(s, "cycle_steps")), "lr_schedule = cyclical");
-  using Chain = gradient::Chain<gradient::ClipByValue, gradient::Selected>;
-  EXPECT_EQ(of(needs<Chain>({}, "max_value")), "") << "the first link's";
-  EXPECT_EQ(of(needs<gradient::Selected>({}, "max_value")), "gradient_clipping = value");
-  EXPECT_EQ(of(needs<gradient::Selected>({gradient::Clipping::none}, "max_norm")),
+  using Chain = gradient::Chain<gradient::ClipByValue, gradient::Choice>;
+  EXPECT_EQ(of(needs<Chain>({}, "max_value")), "") << "the first transform's";
+  EXPECT_EQ(of(needs<gradient::Choice>({}, "max_value")), "gradient_clipping = value");
+  EXPECT_EQ(of(needs<gradient::Choice>({gradient::Clipping::none}, "max_norm")),
             "gradient_clipping = adaptive, global_norm or per_tensor");
   EXPECT_EQ(of(needs<Detector>({}, "plateau_floor")), "plateau_factor below 1");
   EXPECT_EQ(of(needs<Detector>({}, "vanishing_eps")), "");
-  EXPECT_EQ(of(needs<momentum::Scheduled>({momentum::Schedule::fixed}, "min_momentum")),
+  EXPECT_EQ(of(needs<momentum::Choice>({momentum::Mode::fixed}, "min_momentum")),
             "momentum_schedule = adaptive");
-  EXPECT_EQ(of(needs<heal::Snapshots>({}, "snapshot_every")), "snapshots = true");
-  EXPECT_EQ(of(needs<heal::Snapshots>({true}, "snapshot_every")), "");
+  EXPECT_EQ(of(needs<recovery::Snapshots>({}, "snapshot_every")), "snapshots = true");
+  EXPECT_EQ(of(needs<recovery::Snapshots>({true}, "snapshot_every")), "");
 }
 
 TEST(HindranceAware, HoldsTheScheduleBackAndNeverRaisesIt) {
@@ -1371,18 +1371,18 @@ TEST(HindranceAware, HoldsTheScheduleBackAndNeverRaisesIt) {
 }
 
 TEST(Choices, AreCheckedByName) {
-  momentum::Scheduled::Options o;
-  agmohd::check<momentum::Scheduled>(o);
-  o.momentum_schedule = momentum::Schedule(7);
+  momentum::Choice::Options o;
+  agmohd::check<momentum::Choice>(o);
+  o.momentum_schedule = momentum::Mode(7);
   try {
-    agmohd::check<momentum::Scheduled>(o);
+    agmohd::check<momentum::Choice>(o);
     FAIL();
   } catch (const std::invalid_argument& error) {
     EXPECT_STREQ(error.what(),
                  "momentum_schedule = 7, but it must be adaptive (0), fixed (1) or nesterov (2)");
   }
-  agmohd::check<schedule::Selected>({});
-  EXPECT_THROW(agmohd::check<schedule::Selected>({.lr_schedule = schedule::Shape::cosine}),
+  agmohd::check<schedule::Choice>({});
+  EXPECT_THROW(agmohd::check<schedule::Choice>({.lr_schedule = schedule::Shape::cosine}),
                std::invalid_argument);
 }
 
@@ -1394,13 +1394,13 @@ struct AdamElement {
   rule::Adam::Guard::Memory guard{};
   rule::Adam::Slots<float> slots{};
   rule::Adam::Guard::Coefficients<float> k{};
-  std::int64_t age = 0;
+  std::int64_t step = 0;
   bool bf16 = false;  // how the state is stored
 
   /// Whether the guard changed something.
   bool step(float g, double beta1) {
     const double slack = bf16 ? 1.1 : kSlack;
-    const Now now{++age, 1, {beta1, 0}};
+    const Now now{++step, 1, {beta1, 0}};
     const auto rule = rule::Adam::at<float>(o, now, memory);
     k = rule::Adam::Guard::at<float>(o, now, slack, memory, guard);
     rule::Adam::update(0.0F, g, slots, rule);
@@ -1501,11 +1501,11 @@ TEST(ImpossibleMoment, TheBoundIsRestoredFromTheAge) {
       rule::Adam::Options o{.betas = {b1, b2}};
       rule::Adam::Guard::Memory m;
       EXPECT_EQ(rule::Adam::Guard::restore(o, 0).bound2, 0);
-      for (std::int64_t age = 1; age < 2000; ++age) {
-        rule::Adam::Guard::at<double>(o, {age, 1, {b1, 0}}, kSlack, {}, m);
-        const double restored = rule::Adam::Guard::restore(o, age).bound2;
+      for (std::int64_t step = 1; step < 2000; ++step) {
+        rule::Adam::Guard::at<double>(o, {step, 1, {b1, 0}}, kSlack, {}, m);
+        const double restored = rule::Adam::Guard::restore(o, step).bound2;
         if (restored < 1e300) {
-          ASSERT_NEAR(restored / m.bound2, 1, 1e-11) << b1 << " " << b2 << " " << age;
+          ASSERT_NEAR(restored / m.bound2, 1, 1e-11) << b1 << " " << b2 << " " << step;
         }
       }
     }
@@ -1531,7 +1531,7 @@ TEST(ImpossibleMoment, IsCountedInTheWatchedSweepAlone) {
   Driven<R> run;
   run.step({});
   R::Slots<double> a{1e10, 0, 0}, b{1e10, 0, 0}, c{0, 0, 0};
-  R::Watched<double> w;
+  R::SweepValues<double> w;
   R::sweep(1.0, 0.5, a, run.k, w);
   EXPECT_TRUE(w.doubted && w.guarded);
   EXPECT_LE(std::abs(run.k.lr * w.update), 1.02e-3);
@@ -1544,12 +1544,12 @@ TEST(ImpossibleMoment, IsCountedInTheWatchedSweepAlone) {
 }
 
 TEST(WatchedSweep, MeasuresTheUpdate) {
-  using R = Recipe<rule::SGD, Detector, gradient::Selected>;
+  using R = Recipe<rule::SGD, Detector, gradient::Choice>;
   Driven<R> run(0.1);
   run.group.rule.momentum = 0.5;
   run.step({});
   R::Slots<double> s{};
-  R::Watched<double> w;
+  R::SweepValues<double> w;
   EXPECT_DOUBLE_EQ(R::sweep(1.0, 2.0, s, run.k, w), 0.8);
   EXPECT_DOUBLE_EQ(w.update, 2);
   EXPECT_EQ(w.along_previous, 0);

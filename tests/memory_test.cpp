@@ -111,7 +111,7 @@ const Layout kLayouts[] = {
 };
 
 /// So large that several threads are at work when they reach the tensors behind it.
-Tensor many_pages() { return torch::ones({400000}).requires_grad_(); }
+Tensor many_chunks() { return torch::ones({400000}).requires_grad_(); }
 
 /// The memory that `layout` makes parameters of, after some steps of Optimizer.
 template <class Optimizer, class Options>
@@ -119,10 +119,10 @@ Tensor trained(const Layout& layout, const Options& options, bool reference = fa
   torch::manual_seed(7);
   const Tensor memory = torch::randn({16384});
   Tensors params = layout.make(memory);
-  params.insert(params.begin(), many_pages());
+  params.insert(params.begin(), many_chunks());
   Optimizer optimizer(params, options);
-  if constexpr (requires { optimizer.use_reference_lane(); }) {
-    if (reference) optimizer.use_reference_lane();
+  if constexpr (requires { optimizer.use_tensor_backend(); }) {
+    if (reference) optimizer.use_tensor_backend();
   }
   for (int t = 0; t < 4; ++t) {
     torch::manual_seed(std::uint64_t(t));
@@ -168,7 +168,7 @@ TEST(SharedMemory, IsSeenWhenAParameterMovesOntoAnotherBetweenSteps) {
   };
   Tensors a, b;
   for (Tensors* const params : {&a, &b}) {
-    params->push_back(many_pages());
+    params->push_back(many_chunks());
     for (int i = 1; i < 4; ++i) params->push_back(torch::full({16384}, float(i)).requires_grad_());
   }
   torch::optim::SGD stock(a, torch::optim::SGDOptions(0.1).momentum(0.9).weight_decay(0.5));
@@ -193,7 +193,7 @@ TEST(SharedMemory, OfStatesIsUpdatedInTurnAsInTorch) {
   };
   Tensors a, b;
   for (Tensors* const params : {&a, &b}) {
-    params->push_back(many_pages());
+    params->push_back(many_chunks());
     for (int i = 1; i < 3; ++i) params->push_back(torch::full({16384}, float(i)).requires_grad_());
   }
   torch::optim::AdamW stock(a, torch::optim::AdamWOptions(0.1));
@@ -350,7 +350,7 @@ TEST(States, CopiesHaveTensorsOfTheirOwn) {
 
 // ---- Memory that runs out
 
-/// LibTorch's allocator until it has given `left` pieces of 1000 bytes or more; then none.
+/// LibTorch's allocator until it has given `left` strips of 1000 bytes or more; then none.
 class Scarce final : public c10::Allocator {
  public:
   explicit Scarce(int left) : all_(c10::GetCPUAllocator()), left_(left) {

@@ -39,7 +39,7 @@ std::vector<at::Tensor> parameters() {
 }
 
 using Selectable =
-    agmohd::Optimizer<agmohd::Recipe<rule::SGD, gradient::Selected, schedule::Selected>>;
+    agmohd::Optimizer<agmohd::Recipe<rule::SGD, gradient::Choice, schedule::Choice>>;
 using Decaying = agmohd::Optimizer<agmohd::Recipe<rule::SGD, schedule::Warmup<schedule::Linear>>>;
 
 TEST(Mistakes, OptionsWithoutEffect) {

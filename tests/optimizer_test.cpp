@@ -112,7 +112,7 @@ Tensor marked_run(const Marked& param, const Marked& grad, at::IntArrayRef sizes
   const torch::NoGradGuard no_grad;
   const Tensor p = param.make(torch::randn(sizes));
   Everything optimizer(Tensors{p}, everything());
-  if (reference) optimizer.use_reference_lane();
+  if (reference) optimizer.use_tensor_backend();
   for (int t = 0; t < 4; ++t) {
     p.mutable_grad() = grad.make(torch::randn(sizes));
     optimizer.step();
@@ -151,7 +151,7 @@ TEST(Flags, AZeroTensorIsAGradientOfZeros) {
     for (const bool lazy : {false, true}) {
       const Tensor p = torch::ones({50, 3}).requires_grad_();
       Everything optimizer(Tensors{p}, everything());
-      if (reference) optimizer.use_reference_lane();
+      if (reference) optimizer.use_tensor_backend();
       results[lazy] = run(optimizer, p, lazy);
     }
     EXPECT_TRUE(torch::equal(results[0], results[1]));
@@ -634,11 +634,11 @@ TEST(HalfState, RandomBitsDifferBySeedParameterStepAndSlotAlone) {
   EXPECT_EQ(int(seen.size()), made);
 }
 
-TEST(HalfState, HasTheBitsOfTheReferenceLane) {
+TEST(HalfState, HasTheBitsOfTheTensorBackend) {
   for (const auto type : {torch::kFloat, torch::kDouble, torch::kBFloat16, torch::kHalf}) {
     for (const auto& options : {kNearest, kStochastic}) {
       HalfRun fast(options, type), slow(options, type);
-      slow.optimizer->use_reference_lane();
+      slow.optimizer->use_tensor_backend();
       for (HalfRun* run : {&fast, &slow}) run->steps(0, 5);
       EXPECT_TRUE(torch::equal(fast.states(), slow.states())) << type;
       // ATen's square root is not correctly rounded everywhere.

@@ -205,13 +205,13 @@ struct contract::Sample<own::Normalize> {
 template <>
 struct contract::Sample<gradient::AdaptiveClip> : contract::Sample<gradient::ClipByNorm> {};
 template <>
-struct contract::Sample<gradient::Selected> {
+struct contract::Sample<gradient::Choice> {
   using Clipping = gradient::Clipping;
-  static std::vector<gradient::Selected::Options> options() {
+  static std::vector<gradient::Choice::Options> options() {
     return {{}, {Clipping::global_norm, 1e-3}, {Clipping::value, 1, 1e-3}, {Clipping::none}};
   }
-  static gradient::Selected::Options inactive() { return {Clipping::adaptive, 1e6}; }
-  static std::vector<double> expected(const gradient::Selected::Options& o,
+  static gradient::Choice::Options inactive() { return {Clipping::adaptive, 1e6}; }
+  static std::vector<double> expected(const gradient::Choice::Options& o,
                                       const std::vector<double>& g) {
     if (o.gradient_clipping == Clipping::none) return g;
     if (o.gradient_clipping == Clipping::value) {
@@ -225,14 +225,14 @@ template <>
 struct contract::Sample<gradient::Stabilize> {
   static std::vector<gradient::Stabilize::Options> options() { return {{}, {{0.5, 0.6}, 0.5}}; }
 };
-INSTANTIATE_TYPED_TEST_SUITE_P(None, LinkContract, gradient::None);
-INSTANTIATE_TYPED_TEST_SUITE_P(ClipByNorm, LinkContract, gradient::ClipByNorm);
-INSTANTIATE_TYPED_TEST_SUITE_P(ClipByValue, LinkContract, gradient::ClipByValue);
-INSTANTIATE_TYPED_TEST_SUITE_P(ClipBoth, LinkContract, ClipBoth);
-INSTANTIATE_TYPED_TEST_SUITE_P(ClipTwice, LinkContract, ClipTwice);
-INSTANTIATE_TYPED_TEST_SUITE_P(AdaptiveClip, LinkContract, gradient::AdaptiveClip);
-INSTANTIATE_TYPED_TEST_SUITE_P(Selected, LinkContract, gradient::Selected);
-INSTANTIATE_TYPED_TEST_SUITE_P(Normalize, LinkContract, own::Normalize);
+INSTANTIATE_TYPED_TEST_SUITE_P(None, TransformContract, gradient::None);
+INSTANTIATE_TYPED_TEST_SUITE_P(ClipByNorm, TransformContract, gradient::ClipByNorm);
+INSTANTIATE_TYPED_TEST_SUITE_P(ClipByValue, TransformContract, gradient::ClipByValue);
+INSTANTIATE_TYPED_TEST_SUITE_P(ClipBoth, TransformContract, ClipBoth);
+INSTANTIATE_TYPED_TEST_SUITE_P(ClipTwice, TransformContract, ClipTwice);
+INSTANTIATE_TYPED_TEST_SUITE_P(AdaptiveClip, TransformContract, gradient::AdaptiveClip);
+INSTANTIATE_TYPED_TEST_SUITE_P(Selected, TransformContract, gradient::Choice);
+INSTANTIATE_TYPED_TEST_SUITE_P(Normalize, TransformContract, own::Normalize);
 
 template <>
 struct contract::Sample<schedule::Constant> {
@@ -400,16 +400,16 @@ struct contract::Sample<GrowingNesterov> {
   }
 };
 template <>
-struct contract::Sample<momentum::Scheduled> {
-  static std::vector<momentum::Scheduled::Options> options() {
+struct contract::Sample<momentum::Choice> {
+  static std::vector<momentum::Choice::Options> options() {
     return {{},
-            {momentum::Schedule::adaptive, {0.2}},
-            {momentum::Schedule::fixed},
-            {momentum::Schedule::nesterov}};
+            {momentum::Mode::adaptive, {0.2}},
+            {momentum::Mode::fixed},
+            {momentum::Mode::nesterov}};
   }
 };
 INSTANTIATE_TYPED_TEST_SUITE_P(Fixed, MomentumContract, momentum::Fixed);
-INSTANTIATE_TYPED_TEST_SUITE_P(Scheduled, MomentumContract, momentum::Scheduled);
+INSTANTIATE_TYPED_TEST_SUITE_P(Scheduled, MomentumContract, momentum::Choice);
 INSTANTIATE_TYPED_TEST_SUITE_P(GrowingNesterov, MomentumContract, GrowingNesterov);
 
 namespace {
@@ -501,7 +501,7 @@ TEST(StorageRecipe, ResumesInEveryDtype) {
   }
 }
 
-TEST(StabilizeRecipe, LanesAgreeAndItResumes) {
+TEST(StabilizeRecipe, BackendsAgreeAndItResumes) {
   using Recipe = agmohd::Recipe<rule::AdamW, hindrance::AdaGC,
                                 gradient::Chain<gradient::AdaptiveClip, gradient::Stabilize>>;
   using O = contract::Trained<Recipe>::Options;
@@ -509,7 +509,7 @@ TEST(StabilizeRecipe, LanesAgreeAndItResumes) {
   const O calm(0.01),
       eager = O(0.01).adagc_warmup(2).max_norm(1e30).stabilize_norm({0.5, 0.6}).stabilize_max(0.5);
   for (const O& o : {calm, eager}) {
-    contract::expect_lanes_agree<Recipe>(o);
+    contract::expect_backends_agree<Recipe>(o);
     for (const at::ScalarType dtype : contract::kDtypes) contract::expect_resumes<Recipe>(o, dtype);
   }
 }

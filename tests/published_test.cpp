@@ -333,10 +333,10 @@ TensorSignals of_gradient(const std::vector<double>& g) {
   ts.numel = std::int64_t(g.size());
   return ts;
 }
-template <class Link, class K>
+template <class Transform, class K>
 std::vector<double> applied(const std::vector<double>& g, const K& k) {
   std::vector<double> out;
-  for (const double x : g) out.push_back(Link::apply(x, k));
+  for (const double x : g) out.push_back(Transform::apply(x, k));
   return out;
 }
 double norm_of(const std::vector<double>& g) { return std::sqrt(of_gradient(g).norm2); }
@@ -409,7 +409,7 @@ TEST(Stabilize, ComposesInChainsAndWithTheDetector) {
   static_assert(sizeof(Guarded::TensorMemory) == sizeof(Stabilize::TensorMemory));
   static_assert(sizeof(Both::TensorMemory) == 2 * sizeof(Stabilize::TensorMemory));
   static_assert(std::is_empty_v<gradient::Chain<gradient::AdaptiveClip>::TensorMemory>);
-  Driven<Recipe<rule::AdamW, hindrance::Detector, momentum::Scheduled, Guarded>> guarded(2);
+  Driven<Recipe<rule::AdamW, hindrance::Detector, momentum::Choice, Guarded>> guarded(2);
   Driven<Stable> alone(2);
   guarded.shared.gradient.head.max_norm = 1e-3;
   std::size_t t = 0;

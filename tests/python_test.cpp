@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include <agmohd/agmohd.hpp>
-#include <agmohd/checkpoint/python.hpp>
+#include <agmohd/python.hpp>
 #include <cmath>
 #include <cstdint>
 #include <filesystem>

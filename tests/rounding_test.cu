@@ -4,7 +4,7 @@
 // an operand ordinary. With --all it is a proof for quotients too: every pair of significands, half
 // a minute on an H200.
 
-#include <agmohd/cuda/pack.cuh>
+#include <agmohd/cuda/kernel/pack.cuh>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>

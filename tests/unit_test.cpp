@@ -6,9 +6,9 @@
 #include <c10/util/Half.h>
 #include <gtest/gtest.h>
 
-#include <agmohd/core/cpu.hpp>
-#include <agmohd/core/field_checks.hpp>
-#include <agmohd/options.hpp>
+#include <agmohd/cpu/executor.hpp>
+#include <agmohd/policy/check.hpp>
+#include <agmohd/torch/options.hpp>
 #include <agmohd/recipes.hpp>
 #include <algorithm>
 #include <atomic>
@@ -74,10 +74,10 @@ TEST(Check, NamesTheFieldTheValueAndWhatIsAllowed) {
 
 TEST(Check, ReachesThePoliciesInsideAPolicy) {
   using Warm = schedule::Warmup<schedule::Cosine>;
-  using Links = gradient::Chain<gradient::ClipByValue, gradient::ClipByNorm>;
+  using Transforms = gradient::Chain<gradient::ClipByValue, gradient::ClipByNorm>;
   EXPECT_EQ(complaint<Warm>({.warmup_steps = 1, .after = {.total_steps = 9, .min_factor = -1}}),
             "min_factor = -1, but it must be in [0, 1]");
-  EXPECT_EQ(complaint<Links>({{1}, {{-2}, {}}}),
+  EXPECT_EQ(complaint<Transforms>({{1}, {{-2}, {}}}),
             "max_norm = -2, but it must be finite and greater than 0");
   EXPECT_EQ(
       complaint<schedule::Warmup<Warm>>(
@@ -253,7 +253,7 @@ class Measured {
       ref.param = params_.back().data();
       ref.grad = g.data();
       ref.numel = std::int64_t(g.size());
-      ref.record = executor_.add_record({});
+      ref.record = executor_.add_per_tensor({});
       ref.dtype = std::is_same_v<E, float>    ? Dtype::f32
                   : std::is_same_v<E, double> ? Dtype::f64
                   : std::is_same_v<E, Bf16>   ? Dtype::bf16
@@ -346,7 +346,7 @@ TYPED_TEST(Reduction, EqualsALongDoubleSum) {
                                 {},
                                 normal<TypeParam>(a / 3, random, 100)});
   }
-  // More pages than lanes of the last sum.
+  // More chunks than lanes of the last sum.
   std::vector<std::vector<TypeParam>> many;
   for (int i = 0; i < 1200; ++i) many.push_back(normal<TypeParam>(std::size_t(i % 7 + 1), random));
   expect_measured<TypeParam>(many);
@@ -436,13 +436,13 @@ TYPED_TEST(Reduction, IsTheSameForAnyNumberOfThreads) {
 
 // ---- The sweep
 
-using Watched = recipe::AGMOHD;
+using SweepValues = recipe::AGMOHD;
 
-/// A page of elements E swept by vectors V, or by scalars, and what its sums are.
+/// A chunk of elements E swept by vectors V, or by scalars, and what its sums are.
 template <class E>
 struct SweptPage {
   using R = cpu::Compute<E>;
-  using Slot = Stored<Watched::Storage, E>;
+  using Slot = Stored<SweepValues::Storage, E>;
   std::vector<E> param, grad;
   std::vector<Slot> exp_avg, exp_avg_sq;
   std::int64_t guarded = 0;
@@ -456,8 +456,8 @@ struct SweptPage {
   }
 
   template <class V>
-  void sweep(const Watched::Coefficients<R>& k, bool measured) {
-    cpu::Page<Watched, E> page{param.data(),
+  void sweep(const SweepValues::Coefficients<R>& k, bool measured) {
+    cpu::Chunk<SweepValues, E> chunk{param.data(),
                                grad.data(),
                                {exp_avg.data(), exp_avg_sq.data()},
                                std::int64_t(param.size()),
@@ -465,7 +465,7 @@ struct SweptPage {
                                nullptr,
                                {},
                                nullptr};
-    guarded += measured ? cpu::measured_sweep_page<V>(page, k, sums) : cpu::sweep_page<V>(page, k);
+    guarded += measured ? cpu::measured_sweep_chunk<V>(chunk, k, sums) : cpu::sweep_chunk<V>(chunk, k);
   }
 
   bool operator==(const SweptPage& other) const {
@@ -480,9 +480,9 @@ struct SweptPage {
 
 #ifdef AGMOHD_HAS_AVX2
 template <class E>
-AGMOHD_AVX2 void sweep_avx2(SweptPage<E>& page, const Watched::Coefficients<cpu::Compute<E>>& k,
+AGMOHD_AVX2 void sweep_avx2(SweptPage<E>& chunk, const SweepValues::Coefficients<cpu::Compute<E>>& k,
                             bool measured) {
-  page.template sweep<vec_avx2<cpu::Compute<E>>>(k, measured);
+  chunk.template sweep<vec_avx2<cpu::Compute<E>>>(k, measured);
 }
 #endif
 
@@ -490,32 +490,32 @@ AGMOHD_AVX2 void sweep_avx2(SweptPage<E>& page, const Watched::Coefficients<cpu:
 
 /// In every so many steps one after another, each element is in the sample once.
 TEST(Sample, RotatesOverAllPages) {
-  std::vector<std::int64_t> sizes{3 * reduction::kPage + 77, reduction::kPage};
+  std::vector<std::int64_t> sizes{3 * reduction::kChunk + 77, reduction::kChunk};
   for (int i = 0; i < 250; ++i) sizes.push_back(1 + i * 37 % 2000);
   std::vector<std::vector<float>> params, grads, states;
-  std::vector<TensorRef<Watched>> refs;
-  cpu::CpuExecutor<Watched> executor;
+  std::vector<TensorRef<SweepValues>> refs;
+  cpu::CpuExecutor<SweepValues> executor;
   executor.configure({{}, {{1e-3, {}}}});
   double elements = 0;
-  std::int64_t pages = 0;
+  std::int64_t chunks = 0;
   for (const std::int64_t size : sizes) {
     const auto n = std::size_t(size);
     params.emplace_back(n, 1.F), grads.emplace_back(n, 1e-3F);
     states.emplace_back(n), states.emplace_back(n);
-    TensorRef<Watched> ref;
+    TensorRef<SweepValues> ref;
     ref.param = params.back().data(), ref.grad = grads.back().data();
     ref.slots[0] = states.rbegin()[1].data(), ref.slots[1] = states.back().data();
     ref.numel = size;
-    ref.record = executor.add_record({});
+    ref.record = executor.add_per_tensor({});
     refs.push_back(ref);
     elements += double(size);
-    pages += reduction::pages(size);
+    chunks += reduction::chunks(size);
   }
   executor.bind(refs, nullptr);
-  const std::int64_t every = reduction::sample_every(pages);
+  const std::int64_t every = reduction::sample_every(chunks);
   ASSERT_EQ(every, 3);
   std::vector<double> updated;
-  const std::shared_ptr<Executor<Watched>> all[] = {{&executor, [](auto*) {}}};
+  const std::shared_ptr<Executor<SweepValues>> all[] = {{&executor, [](auto*) {}}};
   for (int t = 0; t < 12; ++t) {
     executor.measure({}, true);
     executor.judge(all);
@@ -529,15 +529,15 @@ TEST(Sample, RotatesOverAllPages) {
 }
 
 TEST(Sample, HasTheNumberOfPagesThatIsSaid) {
-  for (const std::int64_t pages : {1, 64, 127, 128, 191, 192, 7596, 95'103}) {
-    const std::int64_t every = reduction::sample_every(pages);
+  for (const std::int64_t chunks : {1, 64, 127, 128, 191, 192, 7596, 95'103}) {
+    const std::int64_t every = reduction::sample_every(chunks);
     std::int64_t sum = 0;
     for (std::int64_t phase = 0; phase < every; ++phase) {
-      const std::int64_t count = reduction::samples(pages, phase);
+      const std::int64_t count = reduction::samples(chunks, phase);
       EXPECT_LE(count, reduction::kMostSamples);
       sum += count;
     }
-    EXPECT_EQ(sum, pages);
+    EXPECT_EQ(sum, chunks);
   }
 }
 
@@ -545,13 +545,13 @@ TYPED_TEST(Reduction, EveryVectorHasTheBitsOfScalars) {
   using E = TypeParam;
   using R = cpu::Compute<E>;
   for (const bool clipped : {false, true}) {
-    Watched::Shared shared;
+    SweepValues::Shared shared;
     shared.gradient.gradient_clipping =
         clipped ? gradient::Clipping::value : gradient::Clipping::adaptive;
     shared.gradient.max_value = 0.5;
-    Watched::Memory memory;
-    Watched::PerTensor tensor;
-    const auto k = Watched::decide<R>(shared, {1e-2, {}}, Signals{}, Verdict{}, memory, tensor, 0,
+    SweepValues::Memory memory;
+    SweepValues::PerTensor tensor;
+    const auto k = SweepValues::decide<R>(shared, {1e-2, {}}, Signals{}, Verdict{}, memory, tensor, 0,
                                       {1, 1, 0, 100});
     for (const std::size_t size : {1U, 7U, 8U, 16U, 31U, 100U, 4097U, 16384U}) {
       for (const bool measured : {false, true}) {

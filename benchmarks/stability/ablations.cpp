@@ -22,7 +22,7 @@ const std::vector<Entry>& ablations() {
       {"no-oscillation", "without Oscillation",
        make<Ablated>([](Switches& o) { o.set<"no_oscillation">(true); })},
       {"fixed-momentum", "momentum never lowered",
-       make_agmohd([](Options& o) { o.momentum_schedule(agmohd::momentum::Schedule::fixed); })},
+       make_agmohd([](Options& o) { o.momentum_schedule(agmohd::momentum::Mode::fixed); })},
       {"no-tensor-clip", "single tensors never clipped", make_agmohd([](Options& o) {
          o.gradient_clipping(agmohd::gradient::Clipping::global_norm);
        })},

@@ -4,7 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <agmohd/core/record.hpp>
+#include <agmohd/step/record.hpp>
 #include <functional>
 #include <memory>
 #include <optional>

@@ -40,10 +40,10 @@ using SkipStep = Guarded<agmohd::hindrance::SkipStep>;
 
 /// AGMOHD with Stable-SPAM's gradients behind its clip.
 using Stabilized =
-    agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::Detector, agmohd::momentum::Scheduled,
-                   agmohd::gradient::Chain<agmohd::gradient::Selected, agmohd::gradient::Stabilize>,
-                   agmohd::schedule::HindranceAware<agmohd::schedule::Selected>,
-                   agmohd::heal::Snapshots>;
+    agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::Detector, agmohd::momentum::Choice,
+                   agmohd::gradient::Chain<agmohd::gradient::Choice, agmohd::gradient::Stabilize>,
+                   agmohd::schedule::HindranceAware<agmohd::schedule::Choice>,
+                   agmohd::recovery::Snapshots>;
 
 /// A kind of hindrance with a run-time option `Without` that turns it off: one recipe for all
 /// ablations, each of which would take as long to compile.
@@ -74,10 +74,10 @@ struct Optional : K {
 
 /// AGMOHD with these kinds of hindrance alone.
 template <class... K>
-using Only = agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::Detectors<K...>,
-                            agmohd::momentum::Scheduled, agmohd::gradient::Selected,
-                            agmohd::schedule::HindranceAware<agmohd::schedule::Selected>,
-                            agmohd::heal::Snapshots>;
+using Only = agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::Detect<K...>,
+                            agmohd::momentum::Choice, agmohd::gradient::Choice,
+                            agmohd::schedule::HindranceAware<agmohd::schedule::Choice>,
+                            agmohd::recovery::Snapshots>;
 
 namespace kinds {
 using namespace agmohd::hindrance;

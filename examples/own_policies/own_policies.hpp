@@ -40,7 +40,7 @@ struct Normalize {
   struct Options {};
   static constexpr auto fields = describe();
   static const char* name() { return "Normalize"; }
-  static constexpr LinkKind kind = LinkKind::scale;
+  static constexpr TransformKind kind = TransformKind::scale;
   static constexpr unsigned wants = kNorm;
   template <class R>
   using Coefficients = R;

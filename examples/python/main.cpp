@@ -6,7 +6,7 @@
 #include <torch/torch.h>
 
 #include <agmohd/agmohd.hpp>
-#include <agmohd/checkpoint/python.hpp>
+#include <agmohd/python.hpp>
 #include <cstdio>
 #include <string>
 #include <vector>

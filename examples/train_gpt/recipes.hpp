@@ -12,8 +12,8 @@ using Schedule = agmohd::schedule::Warmup<agmohd::schedule::Cosine>;
 
 /// agmohd::recipe::AGMOHD with this program's schedule.
 using AGMOHD =
-    agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::Detector, agmohd::momentum::Scheduled,
-                   agmohd::gradient::Selected, agmohd::schedule::HindranceAware<Schedule>>;
+    agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::Detector, agmohd::momentum::Choice,
+                   agmohd::gradient::Choice, agmohd::schedule::HindranceAware<Schedule>>;
 
 template <class Rule>
 using Clipped = agmohd::Recipe<Rule, agmohd::gradient::ClipByNorm, Schedule>;

@@ -4,10 +4,10 @@
 
 // All of agmohd for a program that uses LibTorch.
 
-#include "core/compiler.hpp"
+#include "policy/compiler.hpp"
 
 #include "checkpoint/load.hpp"
 #include "checkpoint/save.hpp"
 #include "optimizers.hpp"
-#include "schedule/lr_scheduler.hpp"
+#include "torch/lr_scheduler.hpp"
 #include "version.hpp"

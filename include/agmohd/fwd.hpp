@@ -5,7 +5,7 @@
 // The optimizers' names without their definitions, for headers that pass them on by reference or
 // pointer. Needs no LibTorch, and takes no time to compile.
 
-#include "core/compiler.hpp"
+#include "policy/compiler.hpp"
 
 namespace agmohd {
 
@@ -25,30 +25,30 @@ struct ImpossibleMoment;
 struct Oscillation;
 struct Vanishing;
 template <class...>
-struct Detectors;
+struct Detect;
 }  // namespace hindrance
 namespace momentum {
 struct Fixed;
-struct Scheduled;
+struct Choice;
 }  // namespace momentum
 namespace gradient {
 template <class...>
 struct Chain;
-struct Selected;
+struct Choice;
 }  // namespace gradient
 namespace schedule {
 struct Constant;
-struct Selected;
+struct Choice;
 template <class>
 struct HindranceAware;
 }  // namespace schedule
 namespace storage {
 struct Native;
 }
-namespace heal {
+namespace recovery {
 struct None;
 struct Snapshots;
-}  // namespace heal
+}  // namespace recovery
 
 template <class, class, class, class, class, class, class>
 struct Composition;
@@ -62,15 +62,15 @@ class ParamState;
 namespace fwd {
 template <class Rule>
 using Plain = Composition<Rule, hindrance::None, momentum::Fixed, gradient::Chain<>,
-                          schedule::Constant, storage::Native, heal::None>;
+                          schedule::Constant, storage::Native, recovery::None>;
 template <class Rule>
 using Hindered = Composition<
     Rule,
-    hindrance::Detectors<hindrance::Nonfinite, hindrance::LossSpike, hindrance::Explosion,
-                         hindrance::Plateau, hindrance::StepTooLarge, hindrance::ImpossibleMoment,
-                         hindrance::Oscillation, hindrance::Vanishing>,
-    momentum::Scheduled, gradient::Selected, schedule::HindranceAware<schedule::Selected>,
-    storage::Native, heal::Snapshots>;
+    hindrance::Detect<hindrance::Nonfinite, hindrance::LossSpike, hindrance::Explosion,
+                      hindrance::Plateau, hindrance::StepTooLarge, hindrance::ImpossibleMoment,
+                      hindrance::Oscillation, hindrance::Vanishing>,
+    momentum::Choice, gradient::Choice, schedule::HindranceAware<schedule::Choice>, storage::Native,
+    recovery::Snapshots>;
 }  // namespace fwd
 
 using SGD = Optimizer<fwd::Plain<rule::SGD>>;

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "core/compiler.hpp"
+#include "policy/compiler.hpp"
 
 #include <ATen/ATen.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -23,15 +23,15 @@
 #include <vector>
 
 #include "checkpoint/optimizer_state.hpp"
-#include "core/binder.hpp"
-#include "core/classic.hpp"
-#include "core/field_checks.hpp"
 #include "monitor/names.hpp"
 #include "monitor/records.hpp"
 #include "monitor/warnings.hpp"
-#include "options.hpp"
-#include "param_state.hpp"
-#include "recipe.hpp"
+#include "policy/check.hpp"
+#include "policy/classic_locale.hpp"
+#include "step/recipe.hpp"
+#include "torch/binder.hpp"
+#include "torch/options.hpp"
+#include "torch/param_state.hpp"
 
 namespace agmohd {
 
@@ -48,7 +48,7 @@ concept ARecipe = requires {
   typename R::Gradient;
   typename R::Schedule;
   typename R::Storage;
-  typename R::Healing;
+  typename R::Recovery;
 };
 }  // namespace detail
 
@@ -88,7 +88,7 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
   static_assert(
       detail::named<typename Recipe::Rule, typename Recipe::Hindrance, typename Recipe::Momentum,
                     typename Recipe::Gradient, typename Recipe::Schedule, typename Recipe::Storage,
-                    typename Recipe::Healing>,
+                    typename Recipe::Recovery>,
       "agmohd: the name() of a policy is neither a const char* nor a std::string");
 
   explicit Optimizer(const std::vector<ParamGroup>& groups, Options defaults = {})
@@ -179,14 +179,14 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
   /// Empty where the recipe's hindrance policy looks at nothing.
   std::vector<Record> records() const {
     std::vector<Record> out;
-    const RecordRing* const ring = binder_.lanes().records();
+    const RecordRing* const ring = binder_.devices().records();
     if (ring != nullptr) out = monitor::read(*ring);
     return out;
   }
   /// The Record::step before the first record: 0, or that of the checkpoint which was loaded.
   std::int64_t records_begin() const { return records_begin_; }
   /// How often each kind of intervention happened, and when last; waits for the device.
-  Tally tally() const requires(Recipe::recorded) { return binder_.lanes().memory().tally; }
+  Tally tally() const requires(Recipe::recorded) { return binder_.devices().memory().tally; }
   /// The same as text, for the end of a run: with the parameters that exploded or whose gradients
   /// vanished most, what was off for want of a loss, and what people do about what was seen most.
   std::string summary() const requires(Recipe::recorded) {
@@ -220,17 +220,17 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
   /// The learning rate that the newest recorded step was taken with, in the first group: after
   /// schedule and verdict, Record::lr. Never waits; current_lr() before the first record.
   double effective_lr() const requires(Recipe::recorded) {
-    const RecordRing* const ring = binder_.lanes().records();
+    const RecordRing* const ring = binder_.devices().records();
     const Record last = ring != nullptr ? monitor::newest(*ring) : Record{};
     return last.step > 0 ? last.lr : current_lr();
   }
 
   /// Begins a new phase of training, with other data, another loss or batch size: forgets what the
   /// hindrance, momentum and gradient policies learnt, records and counts, and snapshots, which are
-  /// of the phase before. Parameters, the rule's state, ages, updates() and the schedule stay.
+  /// of the phase before. Parameters, the rule's state, steps, updates() and the schedule stay.
   /// Waits for the device.
   void reset() {
-    const typename Recipe::Memory before = binder_.lanes().memory();
+    const typename Recipe::Memory before = binder_.devices().memory();
     typename Recipe::Memory memory{};
     memory.updates = before.updates;
     memory.schedule = before.schedule;
@@ -250,28 +250,28 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     binder_.prepare(param_groups_, state_, settings_);
   }
 
-  /// Runs the steps as plain tensor operations: slow, an oracle for the other lanes. Before the
+  /// Runs the steps as plain tensor operations: slow, an oracle for the other backends. Before the
   /// first step.
-  void use_reference_lane() { binder_.lanes().use_reference_lane(); }
+  void use_tensor_backend() { binder_.devices().use_tensor_backend(); }
 
   /// Applied steps: what the schedule counts. Reading it waits for the device.
-  std::int64_t updates() const { return binder_.lanes().memory().updates; }
+  std::int64_t updates() const { return binder_.devices().memory().updates; }
   /// Sets it, as for a run that goes on from one of another program.
   void updates(std::int64_t n) {
     TORCH_CHECK(n >= 0, detail::classic, "agmohd: updates = ", n, ", but it must be at least 0");
-    typename Recipe::Memory memory = binder_.lanes().memory();
+    typename Recipe::Memory memory = binder_.devices().memory();
     memory.updates = n;
-    binder_.lanes().set_memory(memory);
+    binder_.devices().set_memory(memory);
   }
 
   /// What the last step measured over all parameters; waits for the device. Zeros where the recipe
   /// measures nothing.
   Signals signals() const {
     Signals sums;
-    for (const auto& executor : binder_.lanes().executors()) {
+    for (const auto& executor : binder_.devices().executors()) {
       const Signals one = executor->signals();
       reduction::accumulate(sums, one);
-      if (executor != binder_.lanes().judge().executor) continue;
+      if (executor != binder_.devices().judge().executor) continue;
       sums.loss = one.loss;
       sums.has_loss = one.has_loss;
     }
@@ -280,14 +280,14 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
 
   void save(torch::serialize::OutputArchive& archive) const override {
     checkpoint::write<Recipe>(archive,
-                              {param_groups_, state_, options(), binder_.lanes().memory()});
+                              {param_groups_, state_, options(), binder_.devices().memory()});
   }
   /// Reads what save() of an optimizer with the same rule, or torch.optim's of that rule, wrote.
   /// All of it is checked before any of it takes effect. Its options hold; what that changes of
   /// those that the program set, and what could not be carried over, is warned of.
   void load(torch::serialize::InputArchive& archive) override {
     const at::NoGradGuard no_grad;
-    TORCH_CHECK(!binder_.lanes().capturing(),
+    TORCH_CHECK(!binder_.devices().capturing(),
                 "agmohd: load() was called while a CUDA graph is captured; call it before");
     checkpoint::Loaded<Recipe> loaded = checkpoint::read<Recipe>(archive, param_groups_, options());
     with_c10_errors("the checkpoint", [&] { check_shared(loaded.options); });
@@ -322,7 +322,7 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     check<typename Recipe::Gradient>(shared.gradient);
     check<typename Recipe::Schedule>(shared.schedule);
     check<typename Recipe::Storage>(shared.storage);
-    check<typename Recipe::Healing>(shared.healing);
+    check<typename Recipe::Recovery>(shared.recovery);
   }
   static void check_group(const Options& options) {
     const auto group = options.group();
@@ -336,7 +336,7 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
            same<typename Recipe::Gradient>(a.shared.gradient, b.shared.gradient) &&
            same<typename Recipe::Schedule>(a.shared.schedule, b.shared.schedule) &&
            same<typename Recipe::Storage>(a.shared.storage, b.shared.storage) &&
-           same<typename Recipe::Healing>(a.shared.healing, b.shared.healing) &&
+           same<typename Recipe::Recovery>(a.shared.recovery, b.shared.recovery) &&
            std::equal(a.groups.begin(), a.groups.end(), b.groups.begin(), b.groups.end(),
                       [](const auto& x, const auto& y) {
                         return x.lr == y.lr && same<typename Recipe::Rule>(x.rule, y.rule);
@@ -372,20 +372,21 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
       same_slots = Recipe::Rule::slots(scratch_.groups[g].rule) ==
                    Recipe::Rule::slots(settings_.groups[g].rule);
     }
-    if constexpr (Recipe::heals) {
-      const auto &now = scratch_.shared.healing, &before = settings_.shared.healing;
+    if constexpr (Recipe::keeps_snapshots) {
+      const auto &now = scratch_.shared.recovery, &before = settings_.shared.recovery;
       same_slots = same_slots && now.snapshots == before.snapshots &&
                    now.snapshots_on_host == before.snapshots_on_host;
-      for (const auto& lane : binder_.lanes()) {
-        TORCH_CHECK(now.snapshots_on_host == before.snapshots_on_host || !lane.executor->captured(),
-                    detail::classic, "agmohd: snapshots_on_host = ", now.snapshots_on_host,
-                    ", but it can no longer change: a CUDA graph that was captured writes the "
-                    "snapshots where they are");
+      for (const auto& device : binder_.devices()) {
+        TORCH_CHECK(
+            now.snapshots_on_host == before.snapshots_on_host || !device.executor->captured(),
+            detail::classic, "agmohd: snapshots_on_host = ", now.snapshots_on_host,
+            ", but it can no longer change: a CUDA graph that was captured writes the "
+            "snapshots where they are");
       }
     }
     if (!same_slots) binder_.invalidate();
     std::swap(settings_, scratch_);
-    binder_.lanes().configure(settings_);
+    binder_.devices().configure(settings_);
   }
 
   void update(at::Tensor loss) {
@@ -399,8 +400,8 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     if (!binder_.bind(param_groups_, state_, settings_)) return;
     if (observed) observed_ = at::Tensor();
     warnings_.stepped(settings_, loss.defined());
-    const auto& executors = binder_.lanes().executors();
-    const auto& judge = binder_.lanes().judge();
+    const auto& executors = binder_.devices().executors();
+    const auto& judge = binder_.devices().judge();
     LossRef value;
     double host_loss = 0;
     if constexpr ((Recipe::wants & kLoss) != 0) {
@@ -435,7 +436,7 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
 
   double schedule_factor() const {
     if constexpr (std::is_same_v<typename Recipe::Schedule, schedule::Constant>) return 1;
-    const typename Recipe::Memory memory = binder_.lanes().memory();
+    const typename Recipe::Memory memory = binder_.devices().memory();
     const auto shared = options().shared();
     if constexpr (has::schedule_memory<typename Recipe::Schedule>) {
       return Recipe::Schedule::factor(shared.schedule, memory.updates, memory.schedule);
@@ -446,8 +447,8 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
 
   /// The optimizer's memory becomes another one.
   void adopt(const typename Recipe::Memory& memory) {
-    binder_.lanes().set_memory(memory);
-    binder_.lanes().forget_records();
+    binder_.devices().set_memory(memory);
+    binder_.devices().forget_records();
     if constexpr (Recipe::recorded) given_up_ = records_begin_ = memory.tally.steps;
     silent_until_ = 0;
     warnings_.begin(memory.updates);
@@ -475,11 +476,11 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
                     " steps\n");
   }
 
-  /// An optimizer that could not heal the training says so in a later step: once an incident, and
+  /// An optimizer that could not repair the training says so in a later step: once an incident, and
   /// not again before 100 applied steps.
   void raise_give_up() {
     if constexpr (Recipe::recorded) {
-      const RecordRing* const ring = binder_.lanes().records();
+      const RecordRing* const ring = binder_.devices().records();
       if (ring == nullptr) return;
       const Record last = monitor::newest(*ring, seen_);
       seen_ = last.step;
@@ -489,7 +490,7 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
       if (found.updates < silent_until_) return;
       silent_until_ = found.updates + 100;
       std::string where;
-      if (!binder_.lanes().capturing()) where = names_.nonfinite(param_groups_);
+      if (!binder_.devices().capturing()) where = names_.nonfinite(param_groups_);
       if (!where.empty()) where = ". Not finite now: " + where;
       TORCH_CHECK(false, detail::classic,
                   "agmohd: training cannot be healed: ", monitor::describe(found), where,

@@ -6,31 +6,31 @@
 // include this.
 
 #include "gradient/adaptive_clip.hpp"
+#include "gradient/choice.hpp"
 #include "gradient/clip_by_norm.hpp"
 #include "gradient/clip_by_value.hpp"
-#include "gradient/selected.hpp"
 #include "gradient/stabilize.hpp"
-#include "heal/snapshots.hpp"
 #include "hindrance/adagc.hpp"
-#include "hindrance/detector.hpp"
+#include "hindrance/detect_all.hpp"
 #include "hindrance/skip_step.hpp"
 #include "hindrance/zclip.hpp"
 #include "momentum/adaptive.hpp"
+#include "momentum/choice.hpp"
 #include "momentum/nesterov.hpp"
-#include "momentum/scheduled.hpp"
-#include "recipe.hpp"
+#include "recovery/snapshots.hpp"
 #include "rule/adam.hpp"
 #include "rule/adamw.hpp"
 #include "rule/sgd.hpp"
 #include "rule/spam.hpp"
 #include "rule/stable_adamw.hpp"
+#include "schedule/choice.hpp"
 #include "schedule/cosine.hpp"
 #include "schedule/cyclical.hpp"
 #include "schedule/hindrance_aware.hpp"
 #include "schedule/linear.hpp"
-#include "schedule/selected.hpp"
 #include "schedule/step.hpp"
 #include "schedule/warmup.hpp"
+#include "step/recipe.hpp"
 #include "storage/bfloat16.hpp"
 
 namespace agmohd::recipe {
@@ -41,8 +41,8 @@ using AdamW = Recipe<rule::AdamW>;
 
 /// A rule with hindrance detection, and the other policies by run-time option.
 template <class Rule>
-using Hindered = Recipe<Rule, hindrance::Detector, momentum::Scheduled, gradient::Selected,
-                        schedule::HindranceAware<schedule::Selected>, heal::Snapshots>;
+using Hindered = Recipe<Rule, hindrance::Detector, momentum::Choice, gradient::Choice,
+                        schedule::HindranceAware<schedule::Choice>, recovery::Snapshots>;
 using AGMOHD = Hindered<rule::AdamW>;
 using AGMOHDSGD = Hindered<rule::SGD>;
 

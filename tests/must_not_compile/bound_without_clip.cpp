@@ -14,4 +14,4 @@ using Clip = agmohd::gradient::Chain<agmohd::gradient::ClipByValue, agmohd::grad
 template <class Hindrance>
 using Mine = agmohd::Recipe<agmohd::rule::AdamW, Hindrance, Clip>;
 static_assert(Mine<agmohd::hindrance::ZClip>::recorded);
-static_assert(Mine<agmohd::hindrance::Detectors<agmohd::hindrance::Explosion>>::recorded);
+static_assert(Mine<agmohd::hindrance::Detect<agmohd::hindrance::Explosion>>::recorded);

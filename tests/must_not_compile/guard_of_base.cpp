@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
 // A rule with options of its own cannot use the guard of the rule that it derives from.
-// must say: the rule's Guard has no static function restore(options, age)
+// must say: the rule's Guard has no static function restore(options, step)
 
 #include <agmohd/recipes.hpp>
 
@@ -14,8 +14,8 @@ struct Derived : agmohd::rule::Adam {
   using Guard = void;
 #endif
   static unsigned slots(const Options& o) { return agmohd::rule::Adam::slots({.eps = o.eps}); }
-  static Memory restore(const Options& o, std::int64_t age) {
-    return agmohd::rule::Adam::restore({.eps = o.eps}, age);
+  static Memory restore(const Options& o, std::int64_t step) {
+    return agmohd::rule::Adam::restore({.eps = o.eps}, step);
   }
   static double beta1(const Options&) { return 0.9; }
   template <class R>

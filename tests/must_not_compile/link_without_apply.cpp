@@ -9,7 +9,7 @@ struct Halve {
   struct Options {};
   static constexpr auto fields = agmohd::describe();
   static const char* name() { return "Halve"; }
-  static constexpr agmohd::LinkKind kind = agmohd::LinkKind::element;
+  static constexpr agmohd::TransformKind kind = agmohd::TransformKind::element;
   static constexpr unsigned wants = agmohd::kNothing;
   template <class R>
   using Coefficients = R;

@@ -7,9 +7,9 @@
 
 using namespace agmohd;
 #ifdef MUST_NOT_COMPILE
-using Links = gradient::Chain<gradient::ClipByValue,
+using Transforms = gradient::Chain<gradient::ClipByValue,
                               gradient::Chain<gradient::ClipByValue, gradient::ClipByNorm>>;
 #else
-using Links = gradient::Chain<gradient::ClipByValue, gradient::ClipByValue, gradient::ClipByNorm>;
+using Transforms = gradient::Chain<gradient::ClipByValue, gradient::ClipByValue, gradient::ClipByNorm>;
 #endif
-static_assert(Recipe<rule::SGD, Links>::wants == kNorm);
+static_assert(Recipe<rule::SGD, Transforms>::wants == kNorm);

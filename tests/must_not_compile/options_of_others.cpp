@@ -3,7 +3,7 @@
 // Options that no policy of the recipe has.
 // must say: needs a recipe with schedule::Warmup or Selected
 // must say: needs a recipe with gradient::ClipByValue or Selected
-// must say: needs a recipe with heal::Snapshots
+// must say: needs a recipe with recovery::Snapshots
 // must say: no policy of this recipe has an option of that Name
 // must say: betas is a pair, as in torch.optim: betas({0.9, 0.95})
 // at most: 60 lines

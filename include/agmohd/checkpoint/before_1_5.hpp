@@ -15,10 +15,10 @@
 #include <string_view>
 #include <vector>
 
-#include "../core/classic.hpp"
-#include "../core/validate.hpp"
-#include "../options.hpp"
-#include "../param_state.hpp"
+#include "../policy/classic_locale.hpp"
+#include "../tensor/validate.hpp"
+#include "../torch/options.hpp"
+#include "../torch/param_state.hpp"
 #include "loaded.hpp"
 
 namespace agmohd::checkpoint {

@@ -10,11 +10,11 @@
 #include <utility>
 #include <vector>
 
-#include "../core/classic.hpp"
-#include "../core/validate.hpp"
-#include "../options.hpp"
-#include "../param_state.hpp"
-#include "report.hpp"
+#include "../policy/classic_locale.hpp"
+#include "../tensor/validate.hpp"
+#include "../torch/load_report.hpp"
+#include "../torch/options.hpp"
+#include "../torch/param_state.hpp"
 
 namespace agmohd::checkpoint {
 

@@ -15,15 +15,15 @@
 #include <utility>
 #include <vector>
 
-#include "../core/classic.hpp"
-#include "../core/validate.hpp"
-#include "../options.hpp"
-#include "../param_state.hpp"
+#include "../policy/classic_locale.hpp"
+#include "../tensor/validate.hpp"
+#include "../torch/load_report.hpp"
+#include "../torch/memory_values.hpp"
+#include "../torch/options.hpp"
+#include "../torch/param_state.hpp"
 #include "before_1_5.hpp"
 #include "digest.hpp"
 #include "loaded.hpp"
-#include "memory.hpp"
-#include "report.hpp"
 
 // The archive of an optimizer: torch.optim's layout ("param_groups" with options and the saved
 // addresses of their parameters, "state" by those addresses), so that each reads the other's, and

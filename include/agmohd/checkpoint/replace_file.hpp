@@ -70,10 +70,11 @@ class ReplacedFile {
   }
 
  private:
-  /// What a name stands for, links followed, whether it is there or not.
+  /// What a name stands for, transforms followed, whether it is there or not.
   static std::filesystem::path target_of(std::filesystem::path path) {
     std::error_code error;
-    for (int links = 0; links < 40 && std::filesystem::is_symlink(path, error); ++links) {
+    for (int transforms = 0; transforms < 40 && std::filesystem::is_symlink(path, error);
+         ++transforms) {
       path = path.parent_path() / std::filesystem::read_symlink(path, error);
     }
     return path;

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "../core/compiler.hpp"
+#include "../policy/compiler.hpp"
 
 #include <torch/serialize.h>
 
@@ -46,8 +46,8 @@ struct Save {
 /// save(value, path) writes what torch::save writes (an optimizer, a module, a tensor, a vector of
 /// tensors, anything with operator<< into an archive; or an archive that the program filled), but
 /// replaces the file at once: until all of it is on the disk, `path` keeps what it held. Symbolic
-/// links and permissions stay, and any number of threads and processes may save to one path. Read
-/// it with agmohd::load or torch::load. Throws c10::Error; a failed save leaves the old file.
+/// transforms and permissions stay, and any number of threads and processes may save to one path.
+/// Read it with agmohd::load or torch::load. Throws c10::Error; a failed save leaves the old file.
 /// An object, so that it does not compete with a program's own save(optimizer, path).
 inline constexpr detail::Save save;
 

@@ -2,13 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "commit.cuh"
-#include "kernels.hpp"
-#include "reduce.cuh"
-#include "rest.cuh"
-#include "runtime.cuh"
-#include "sweep.cuh"
-#include "swept.cuh"
+#include "kernel/commit.cuh"
+#include "kernel/reduce.cuh"
+#include "kernel/rest.cuh"
+#include "kernel/runtime.cuh"
+#include "kernel/sweep.cuh"
+#include "kernel/swept.cuh"
+#include "registry.hpp"
 
 namespace agmohd::cuda {
 
@@ -26,7 +26,7 @@ class Register {
       "such as a policy or an optimizer");
 };
 template <class Recipe, class Tag>
-requires requires { Recipe::wants, Recipe::watched; }
+requires requires { Recipe::wants, Recipe::measures_sweep; }
 class Register<Recipe, Tag> {
  public:
   Register() { Registry::add(entry_); }
@@ -48,20 +48,20 @@ class Register<Recipe, Tag> {
       return nullptr;
   }
   static auto settle() {
-    if constexpr (Recipe::watched)
+    if constexpr (Recipe::measures_sweep)
       return &settle_kernel<Recipe, Tag>;
     else
       return nullptr;
   }
   static auto rest_records() {
-    if constexpr (Recipe::heals)
+    if constexpr (Recipe::keeps_snapshots)
       return &rest_records_kernel<Recipe, Tag>;
     else
       return nullptr;
   }
-  static auto rest_pages() {
-    if constexpr (Recipe::heals)
-      return &rest_pages_kernel<Recipe, Tag>;
+  static auto rest_chunks() {
+    if constexpr (Recipe::keeps_snapshots)
+      return &rest_chunks_kernel<Recipe, Tag>;
     else
       return nullptr;
   }
@@ -72,7 +72,7 @@ class Register<Recipe, Tag> {
       {&sweep_kernel<Recipe, Tag, float>, &sweep_kernel<Recipe, Tag, double>,
        &sweep_kernel<Recipe, Tag, Bf16>, &sweep_kernel<Recipe, Tag, F16>},
       rest_records(),
-      rest_pages(),
+      rest_chunks(),
       &runtime_of_unit};
   mutable Registry::Entry entry_{key_of<Recipe>(), &kernels_};
 };

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "../core/compiler.hpp"
+#include "../policy/compiler.hpp"
 
 #include <cstdint>
 #include <string_view>
@@ -10,18 +10,18 @@
 namespace agmohd::cuda {
 
 /// Launch geometry. It never changes a result: the order of additions is fixed in
-/// core/reduction.hpp.
+/// step/reduction.hpp.
 struct Tuning {
   int reduce_threads;        ///< of a block: 128, 256 or 512
-  int sweep_threads;         ///< of a block, which does one page: 32 to 256
-  int small_reduce_threads;  ///< the same where pages hold few elements on average
+  int sweep_threads;         ///< of a block, which does one chunk: 32 to 256
+  int small_reduce_threads;  ///< the same where chunks hold few elements on average
   int small_sweep_threads;
-  int small_reduce_warps;   ///< of a page there: a power of 2, the block's others do other pages
-  int tiny_reduce_threads;  ///< the same where a warp does a page by itself
+  int small_reduce_warps;   ///< of a chunk there: a power of 2, the block's others do other chunks
+  int tiny_reduce_threads;  ///< the same where a warp does a chunk by itself
   int tiny_sweep_threads;
-  std::int64_t small_page;  ///< elements under which pages are small
-  std::int64_t tiny_page;   ///< elements under which they are tiny
-  int reduce_pages;         ///< of a block of the reduce pass, where there are very many
+  std::int64_t small_chunk;  ///< elements under which chunks are small
+  std::int64_t tiny_chunk;   ///< elements under which they are tiny
+  int reduce_chunks;         ///< of a block of the reduce pass, where there are very many
 };
 
 /// Where a row was measured, and the share of copy bandwidth that it reached there: clip + AdamW,

@@ -9,12 +9,12 @@
 namespace agmohd::gradient {
 
 /// ClipByNorm, and where the hindrance policy bounds the norm of a single tensor, that too. While
-/// it does not, the factor has ClipByNorm's bits. What later links see of the global sums is
+/// it does not, the factor has ClipByNorm's bits. What later transforms see of the global sums is
 /// without the clips of single tensors.
 struct AdaptiveClip {
   using Options = ClipByNorm::Options;
   static constexpr auto fields = ClipByNorm::fields;
-  static constexpr LinkKind kind = LinkKind::scale;
+  static constexpr TransformKind kind = TransformKind::scale;
   static constexpr unsigned wants = kNorm | kTensors;
   static constexpr bool applies_norm_bound = true, applies_tensor_bounds = true;
   static const char* name() { return "AdaptiveClip"; }
@@ -33,11 +33,11 @@ struct AdaptiveClip {
     return {R(factor)};
   }
 
-  template <Lane T>
+  template <Number T>
   AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k) {
     return ClipByNorm::apply(g, k);
   }
 };
-static_assert(Link<AdaptiveClip>);
+static_assert(Transform<AdaptiveClip>);
 
 }  // namespace agmohd::gradient

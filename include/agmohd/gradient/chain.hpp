@@ -4,28 +4,28 @@
 
 #include <cmath>
 
-#include "../core/concepts.hpp"
-#include "../core/families.hpp"
-#include "../core/fields.hpp"
-#include "../core/joined.hpp"
-#include "../core/named.hpp"
-#include "../core/signals.hpp"
-#include "../core/text.hpp"
+#include "../policy/field.hpp"
+#include "../policy/fixed_string.hpp"
+#include "../policy/memory_pair.hpp"
+#include "../policy/name.hpp"
+#include "../policy/signals.hpp"
+#include "../step/families.hpp"
+#include "gradient.hpp"
 
 namespace agmohd::gradient {
 
 template <class...>
 struct Chain;
 
-/// The coefficients of link G, which may look at the tensor or not. A scale link that does not
-/// scales the tensor's sums as it did the global ones.
+/// The coefficients of transform G, which may look at the tensor or not. A scale transform that
+/// does not scales the tensor's sums as it did the global ones.
 template <class R, class G>
-AGMOHD_HD typename G::template Coefficients<R> link_at(
+AGMOHD_HD typename G::template Coefficients<R> transform_at(
     const typename G::Options& o, Signals& s, const Verdict& v, TensorSignals& ts,
     const TensorVerdict& tv, typename agmohd::detail::TensorMemory<G>::type& memory) {
-  if constexpr (has::link_remembers<G>) {
+  if constexpr (has::transform_remembers<G>) {
     return G::template at<R>(o, s, v, ts, tv, memory);
-  } else if constexpr (has::link_at_tensor<G>) {
+  } else if constexpr (has::transform_at_tensor<G>) {
     return G::template at<R>(o, s, v, ts, tv);
   } else {
     const double before = s.norm2;
@@ -41,19 +41,20 @@ AGMOHD_HD typename G::template Coefficients<R> link_at(
 
 /// The same for a tensor that nothing is remembered of.
 template <class R, class G>
-AGMOHD_HD typename G::template Coefficients<R> link_at(const typename G::Options& o, Signals& s,
-                                                       const Verdict& v, TensorSignals& ts,
-                                                       const TensorVerdict& tv) {
+AGMOHD_HD typename G::template Coefficients<R> transform_at(const typename G::Options& o,
+                                                            Signals& s, const Verdict& v,
+                                                            TensorSignals& ts,
+                                                            const TensorVerdict& tv) {
   typename agmohd::detail::TensorMemory<G>::type memory{};
-  return link_at<R, G>(o, s, v, ts, tv, memory);
+  return transform_at<R, G>(o, s, v, ts, tv, memory);
 }
 
-/// The coefficients of a link that wants nothing, before anything is measured.
+/// The coefficients of a transform that wants nothing, before anything is measured.
 template <class R, class G>
 AGMOHD_HD typename G::template Coefficients<R> unmeasured_at(const typename G::Options& o) {
   Signals s;
   TensorSignals ts;
-  return link_at<R, G>(o, s, Verdict{}, ts, TensorVerdict{});
+  return transform_at<R, G>(o, s, Verdict{}, ts, TensorVerdict{});
 }
 
 namespace detail {
@@ -63,15 +64,15 @@ template <class... L>
 inline constexpr bool is_chain<Chain<L...>> = true;
 }  // namespace detail
 
-/// Links applied in written order. The leading element links are applied again by the reduce pass,
-/// so that what is measured is what the first scale link sees; a scale link updates the signals
-/// that later links see by arithmetic.
+/// Transforms applied in written order. The leading element transforms are applied again by the
+/// reduce pass, so that what is measured is what the first scale transform sees; a scale transform
+/// updates the signals that later transforms see by arithmetic.
 template <class... L>
 struct Chain {
   struct Options {};
   using TensorMemory = agmohd::detail::NoMemory;
   static constexpr auto fields = describe();
-  static constexpr LinkKind kind = LinkKind::element;
+  static constexpr TransformKind kind = TransformKind::element;
   static constexpr unsigned wants = kNothing;
   static constexpr bool has_element = false;
   static const char* name() { return "None"; }
@@ -84,11 +85,11 @@ struct Chain {
                                       const TensorVerdict&, TensorMemory&) {
     return {};
   }
-  template <Lane T>
+  template <Number T>
   AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>&) {
     return g;
   }
-  template <Lane T>
+  template <Number T>
   AGMOHD_HD static T prefix(const T& g, const Options&) {
     return g;
   }
@@ -96,20 +97,23 @@ struct Chain {
 
 template <class H, class... L>
 struct Chain<H, L...> {
-  static_assert(Link<H>,
-                "agmohd: a member of a gradient Chain is not a link; see core/concepts.hpp");
-  static_assert(!detail::is_chain<H>,
-                "agmohd: a gradient Chain stands inside a Chain; write its links in its place");
+  static_assert(
+      Transform<H>,
+      "agmohd: a member of a gradient Chain is not a transform; see agmohd/gradient/gradient.hpp");
+  static_assert(
+      !detail::is_chain<H>,
+      "agmohd: a gradient Chain stands inside a Chain; write its transforms in its place");
   using Rest = Chain<L...>;
-  using Memories = agmohd::detail::Joined<typename agmohd::detail::TensorMemory<H>::type,
-                                          typename Rest::TensorMemory>;
+  using Memories = agmohd::detail::MemoryPair<typename agmohd::detail::TensorMemory<H>::type,
+                                              typename Rest::TensorMemory>;
   using TensorMemory = typename Memories::type;
-  static constexpr bool element = H::kind == LinkKind::element;
+  static constexpr bool element = H::kind == TransformKind::element;
   static_assert(
       element || !Rest::has_element || Rest::wants == kNothing,
-      "agmohd: in a gradient Chain an element link stands between a scale link and a link that "
+      "agmohd: in a gradient Chain an element transform stands between a scale transform and a "
+      "transform that "
       "measures; "
-      "it would need a second pass over the gradients: move the element link to the front");
+      "it would need a second pass over the gradients: move the element transform to the front");
 
   struct Options {
     typename H::Options head{};
@@ -117,7 +121,7 @@ struct Chain<H, L...> {
   };
   static constexpr auto fields =
       describe(nested(&Options::head, H::fields), nested(&Options::rest, Rest::fields));
-  static constexpr LinkKind kind = element ? Rest::kind : LinkKind::scale;
+  static constexpr TransformKind kind = element ? Rest::kind : TransformKind::scale;
   static constexpr unsigned wants = H::wants | Rest::wants;
   static constexpr bool has_element = element || Rest::has_element;
   static constexpr bool applies_norm_bound =
@@ -129,7 +133,7 @@ struct Chain<H, L...> {
     return agmohd::detail::name_of<Text, H, L...>("");
   }
 
-  /// Calls f(name, memory) for each link that remembers something.
+  /// Calls f(name, memory) for each transform that remembers something.
   static void each_tensor_memory(TensorMemory& m, auto&& f) {
     if constexpr (!std::is_empty_v<typename agmohd::detail::TensorMemory<H>::type>) {
       f(H::name(), Memories::head(m));
@@ -156,15 +160,16 @@ struct Chain<H, L...> {
                                       TensorMemory& memory) {
     auto&& first = Memories::head(memory);
     auto&& others = Memories::rest(memory);
-    const auto head = link_at<R, H>(o.head, s, v, ts, tv, first);
+    const auto head = transform_at<R, H>(o.head, s, v, ts, tv, first);
     return {head, Rest::template at<R>(o.rest, s, v, ts, tv, others)};
   }
-  template <Lane T>
+  template <Number T>
   AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k) {
     return Rest::apply(H::apply(g, k.head), k.rest);
   }
-  /// What the reduce pass sees: the element links before the first link that measures or scales.
-  template <Lane T>
+  /// What the reduce pass sees: the element transforms before the first transform that measures or
+  /// scales.
+  template <Number T>
   AGMOHD_HD static T prefix(const T& g, const Options& o) {
     if constexpr (element && H::wants == kNothing) {
       return Rest::prefix(H::apply(g, unmeasured_at<Real<T>, H>(o.head)), o.rest);
@@ -176,11 +181,11 @@ struct Chain<H, L...> {
 
 /// Leaves the gradients alone.
 using None = Chain<>;
-static_assert(Link<None>);
+static_assert(Transform<None>);
 
 namespace detail {
 
-/// Links one after another: one alone as it is, the links of a chain in its place.
+/// Transforms one after another: one alone as it is, the transforms of a chain in its place.
 template <class Found, class... L>
 struct Chained;
 template <class... Found>
@@ -205,7 +210,7 @@ struct ChainOf<agmohd::detail::PolicyList<L...>> : Chained<agmohd::detail::Polic
 
 }  // namespace detail
 
-/// The gradient policy that a list of links makes.
+/// The gradient policy that a list of transforms makes.
 template <class List>
 using chain_of = typename detail::ChainOf<List>::type;
 

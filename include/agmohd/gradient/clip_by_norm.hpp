@@ -4,9 +4,9 @@
 
 #include <cmath>
 
-#include "../core/concepts.hpp"
-#include "../core/fields.hpp"
-#include "../core/signals.hpp"
+#include "../policy/field.hpp"
+#include "../policy/signals.hpp"
+#include "gradient.hpp"
 
 namespace agmohd::gradient {
 
@@ -19,7 +19,7 @@ struct ClipByNorm {
     double max_norm = 1;
   };
   static constexpr auto fields = describe(field("max_norm", &Options::max_norm, above(0)));
-  static constexpr LinkKind kind = LinkKind::scale;
+  static constexpr TransformKind kind = TransformKind::scale;
   static constexpr unsigned wants = kNorm;
   static constexpr bool applies_norm_bound = true;
   static const char* name() { return "ClipByNorm"; }
@@ -39,11 +39,11 @@ struct ClipByNorm {
     return {R(factor)};
   }
 
-  template <Lane T>
+  template <Number T>
   AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k) {
     return k.factor * g;
   }
 };
-static_assert(Link<ClipByNorm>);
+static_assert(Transform<ClipByNorm>);
 
 }  // namespace agmohd::gradient

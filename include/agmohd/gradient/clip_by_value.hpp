@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "../core/concepts.hpp"
-#include "../core/fields.hpp"
-#include "../core/signals.hpp"
+#include "../policy/field.hpp"
+#include "../policy/signals.hpp"
+#include "gradient.hpp"
 
 namespace agmohd::gradient {
 
@@ -15,7 +15,7 @@ struct ClipByValue {
     double max_value = 1;
   };
   static constexpr auto fields = describe(field("max_value", &Options::max_value, above(0)));
-  static constexpr LinkKind kind = LinkKind::element;
+  static constexpr TransformKind kind = TransformKind::element;
   static constexpr unsigned wants = kNothing;
   static const char* name() { return "ClipByValue"; }
 
@@ -29,11 +29,11 @@ struct ClipByValue {
     return {R(o.max_value)};
   }
 
-  template <Lane T>
+  template <Number T>
   AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k) {
     return math::clamp(g, k.max_value);
   }
 };
-static_assert(Link<ClipByValue>);
+static_assert(Transform<ClipByValue>);
 
 }  // namespace agmohd::gradient

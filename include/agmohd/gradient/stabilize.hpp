@@ -5,9 +5,9 @@
 #include <cmath>
 #include <limits>
 
-#include "../core/concepts.hpp"
-#include "../core/fields.hpp"
-#include "../core/signals.hpp"
+#include "../policy/field.hpp"
+#include "../policy/signals.hpp"
+#include "gradient.hpp"
 
 namespace agmohd::gradient {
 
@@ -21,8 +21,8 @@ namespace agmohd::gradient {
 /// large, so that in a burst, and for some steps after it, the norm that comes out is smaller.
 ///
 /// As published, a non-finite gradient makes all later ones NaN. `stabilize_repaired`: it is handed
-/// on as it is, and nothing is learned from it; to skip is the hindrance policy's business. A link
-/// that looks at all gradients together, such as a clip by norm, stands in front.
+/// on as it is, and nothing is learned from it; to skip is the hindrance policy's business. A
+/// transform that looks at all gradients together, such as a clip by norm, stands in front.
 struct Stabilize {
   struct Options {
     Pair stabilize_norm{0.7, 0.9};
@@ -47,7 +47,7 @@ struct Stabilize {
       describe(field("stabilize_norm", &Options::stabilize_norm, in(0, 1)),
                field("stabilize_max", &Options::stabilize_max, in(0, 1)),
                field("stabilize_repaired", &Options::stabilize_repaired));
-  static constexpr LinkKind kind = LinkKind::scale;
+  static constexpr TransformKind kind = TransformKind::scale;
   static constexpr unsigned wants = kNorm | kMaxAbs | kTensors;
   static const char* name() { return "Stabilize"; }
 
@@ -81,7 +81,7 @@ struct Stabilize {
     return k;
   }
 
-  template <Lane T>
+  template <Number T>
   AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k) {
     const T limit = math::like(g, k.limit);
     return k.factor * math::select(math::abs(g) > limit, T(k.shrink * g), g);
@@ -90,6 +90,6 @@ struct Stabilize {
  private:
   static constexpr double kEps = 1e-8, kTiny = 1e-30;  // the authors'; a factor that float can hold
 };
-static_assert(Link<Stabilize> && has::link_remembers<Stabilize>);
+static_assert(Transform<Stabilize> && has::transform_remembers<Stabilize>);
 
 }  // namespace agmohd::gradient

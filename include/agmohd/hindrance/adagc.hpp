@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "nonfinite.hpp"
+#include "detector/nonfinite.hpp"
 
 namespace agmohd::hindrance {
 

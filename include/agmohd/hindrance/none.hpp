@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "../core/concepts.hpp"
-#include "../core/fields.hpp"
-#include "../core/signals.hpp"
+#include "../policy/field.hpp"
+#include "../policy/signals.hpp"
+#include "hindrance.hpp"
 
 namespace agmohd::hindrance {
 

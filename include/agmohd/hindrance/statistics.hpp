@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "../core/lane.hpp"
+#include "../policy/number.hpp"
 
 namespace agmohd::hindrance {
 

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "nonfinite.hpp"
+#include "detector/nonfinite.hpp"
 
 namespace agmohd::hindrance {
 

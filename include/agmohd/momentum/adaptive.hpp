@@ -4,9 +4,9 @@
 
 #include <cstdint>
 
-#include "../core/concepts.hpp"
-#include "../core/fields.hpp"
-#include "../core/signals.hpp"
+#include "../policy/field.hpp"
+#include "../policy/signals.hpp"
+#include "momentum.hpp"
 
 namespace agmohd::momentum {
 

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "../core/record.hpp"
+#include "../step/record.hpp"
 
 namespace agmohd::monitor {
 

@@ -13,7 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "../core/validate.hpp"
+#include "../tensor/validate.hpp"
 
 namespace agmohd::monitor {
 

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "../core/record.hpp"
+#include "../step/record.hpp"
 #include "advice.hpp"
 
 // What an optimizer did, for people.

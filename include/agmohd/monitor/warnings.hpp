@@ -10,24 +10,24 @@
 #include <string>
 #include <type_traits>
 
-#include "../core/executor.hpp"
-#include "../hindrance/detectors.hpp"
-#include "../hindrance/nonfinite.hpp"
-#include "../options.hpp"
+#include "../hindrance/detect.hpp"
+#include "../hindrance/detector/nonfinite.hpp"
+#include "../step/executor.hpp"
+#include "../torch/options.hpp"
 
 namespace agmohd::monitor {
 
 namespace detail {
 
-/// The names of a hindrance policy's kinds that look at the loss, and whether one of them is off
-/// without one.
+/// The names of a hindrance policy's detectors that look at the loss, and whether one of them is
+/// off without one.
 template <class H>
 struct LossKinds {
   static constexpr bool off = false;
   static std::string names() { return H::name(); }
 };
 template <class... K>
-struct LossKinds<hindrance::Detectors<K...>> {
+struct LossKinds<hindrance::Detect<K...>> {
   template <class Kind>
   static constexpr bool looks = (Kind::wants & kLoss) != 0;
   static constexpr bool off = ((looks<K> && !std::is_same_v<K, hindrance::Nonfinite>) || ...);

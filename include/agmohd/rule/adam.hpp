@@ -7,10 +7,10 @@
 #include <cstdint>
 #include <limits>
 
-#include "../core/concepts.hpp"
-#include "../core/fields.hpp"
-#include "../core/lane.hpp"
-#include "../core/signals.hpp"
+#include "../policy/field.hpp"
+#include "../policy/number.hpp"
+#include "../policy/signals.hpp"
+#include "rule.hpp"
 
 namespace agmohd::rule {
 
@@ -45,8 +45,8 @@ struct Adam {
       f("beta1_product", beta1_product), f("beta2_product", beta2_product);
     }
   };
-  static Memory restore(const Options& o, std::int64_t age) {
-    return {std::pow(o.betas.first, double(age)), std::pow(o.betas.second, double(age))};
+  static Memory restore(const Options& o, std::int64_t step) {
+    return {std::pow(o.betas.first, double(step)), std::pow(o.betas.second, double(step))};
   }
 
   template <class R>
@@ -88,12 +88,12 @@ struct Adam {
     return true;
   }
 
-  template <Lane T>
+  template <Number T>
   AGMOHD_HD static void update(const T& p, const T& g, Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
     average(decayed(p, g, k), s, k);
   }
-  template <Lane T>
+  template <Number T>
   AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
     return ratio(decayed(p, g, k), s, k);
@@ -117,12 +117,12 @@ struct Adam {
       double bound2 = 0;
       constexpr void members(auto&& f) { f("bound2", bound2); }
     };
-    static Memory restore(const Options& o, std::int64_t age) {
+    static Memory restore(const Options& o, std::int64_t step) {
       const double b1 = o.betas.first, b2 = o.betas.second;
       const double excess = b1 * b1 / b2 - 1;  // C_t is a geometric sum
       const double terms =
-          excess == 0 ? double(age) : std::expm1(double(age) * std::log1p(excess)) / excess;
-      return {age == 0 ? 0 : b2 == 0 ? kUnbounded : (1 - b1) * (1 - b1) / (1 - b2) * terms};
+          excess == 0 ? double(step) : std::expm1(double(step) * std::log1p(excess)) / excess;
+      return {step == 0 ? 0 : b2 == 0 ? kUnbounded : (1 - b1) * (1 - b1) / (1 - b2) * terms};
     }
 
     template <class R>
@@ -144,11 +144,11 @@ struct Adam {
               R(bound2 < 1e30 ? 1.0001 / (slack * slack * bound2) : kUnknown)};
     }
 
-    template <Lane T>
+    template <Number T>
     AGMOHD_HD static bool sure(const Slots<T>& s, const Coefficients<Real<T>>& k) {
       return math::all<T>(k.sure * (s.exp_avg * s.exp_avg) <= s.exp_avg_sq);
     }
-    template <Lane T>
+    template <Number T>
     AGMOHD_HD static Mask<T> apply(Slots<T>& s, const Adam::Coefficients<Real<T>>& rule,
                                    const Coefficients<Real<T>>& k) {
       const T before = s.exp_avg, zero = math::like(before, Real<T>(0));
@@ -164,14 +164,14 @@ struct Adam {
 
  protected:
   /// The moments, of a gradient with its sign and decay.
-  template <Lane T>
+  template <Number T>
   AGMOHD_HD static void average(const T& h, Slots<T>& s, const Coefficients<Real<T>>& k) {
     s.exp_avg = s.exp_avg + k.gain1 * (h - s.exp_avg);
     s.exp_avg_sq = s.exp_avg_sq + k.gain2 * (h * h - s.exp_avg_sq);
     s.max_exp_avg_sq =
         math::max(s.max_exp_avg_sq, s.exp_avg_sq);  // without AMSGrad it starts from 0
   }
-  template <Lane T>
+  template <Number T>
   AGMOHD_HD static T ratio(const T& h, const Slots<T>& s, const Coefficients<Real<T>>& k) {
     const T moment =
         k.mix_gradient == 0 ? s.exp_avg : T(k.mix_moment * s.exp_avg + k.mix_gradient * h);
@@ -182,7 +182,7 @@ struct Adam {
   static constexpr double kUnbounded = std::numeric_limits<double>::infinity();
   static constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
-  template <Lane T>
+  template <Number T>
   AGMOHD_HD static T decayed(const T& p, const T& g, const Coefficients<Real<T>>& k) {
     const T h = k.sign * g;
     if (k.weight_decay == 0) return h;

@@ -24,8 +24,8 @@ struct AdamW : Adam {
                field("amsgrad", &Options::amsgrad), field("maximize", &Options::maximize));
   static const char* name() { return "AdamW"; }
   static unsigned slots(const Options& o) { return Adam::slots(moments(o)); }
-  static Memory restore(const Options& o, std::int64_t age) {
-    return Adam::restore(moments(o), age);
+  static Memory restore(const Options& o, std::int64_t step) {
+    return Adam::restore(moments(o), step);
   }
 
   AGMOHD_HD static double beta1(const Options& o) { return o.betas.first; }
@@ -37,20 +37,20 @@ struct AdamW : Adam {
     return Adam::at<R>(moments(o), now, m);
   }
 
-  template <Lane T>
+  template <Number T>
   AGMOHD_HD static void update(const T& /*p*/, const T& g, Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
     average(T(k.sign * g), s, k);
   }
-  template <Lane T>
+  template <Number T>
   AGMOHD_HD static T direction(const T& /*p*/, const T& g, const Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
     return ratio(T(k.sign * g), s, k);
   }
 
   struct Guard : Adam::Guard {
-    static Memory restore(const Options& o, std::int64_t age) {
-      return Adam::Guard::restore(moments(o), age);
+    static Memory restore(const Options& o, std::int64_t step) {
+      return Adam::Guard::restore(moments(o), step);
     }
     template <class R>
     AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, double slack,

@@ -5,10 +5,10 @@
 #include <array>
 #include <cstdint>
 
-#include "../core/concepts.hpp"
-#include "../core/fields.hpp"
-#include "../core/lane.hpp"
-#include "../core/signals.hpp"
+#include "../policy/field.hpp"
+#include "../policy/number.hpp"
+#include "../policy/signals.hpp"
+#include "rule.hpp"
 
 namespace agmohd::rule {
 
@@ -51,8 +51,8 @@ struct SGD {
   struct Memory {
     double begun = 0;
   };
-  static Memory restore(const Options& o, std::int64_t age) {
-    return {age > 0 && o.momentum != 0 ? 1.0 : 0.0};
+  static Memory restore(const Options& o, std::int64_t step) {
+    return {step > 0 && o.momentum != 0 ? 1.0 : 0.0};
   }
   /// torch.optim keeps no step for SGD: in its states a buffer is the sign of an earlier update.
   static constexpr bool without_step = true;
@@ -83,13 +83,13 @@ struct SGD {
             R(look)};
   }
 
-  template <Lane T>
+  template <Number T>
   AGMOHD_HD static void update(const T& p, const T& g, Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
     s.momentum_buffer = k.momentum * s.momentum_buffer + k.gain * decayed(p, g, k);
   }
 
-  template <Lane T>
+  template <Number T>
   AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
     if (k.mix_gradient == 0) return s.momentum_buffer;
@@ -97,7 +97,7 @@ struct SGD {
   }
 
  private:
-  template <Lane T>
+  template <Number T>
   AGMOHD_HD static T decayed(const T& p, const T& g, const Coefficients<Real<T>>& k) {
     const T h = k.sign * g;
     if (k.weight_decay == 0) return h;

@@ -46,8 +46,8 @@ struct SPAM : Adam {
     return name == "spike_repaired" && o.spike_threshold == 0 ? "spike_threshold above 0" : nullptr;
   }
   static unsigned slots(const Options& o) { return Adam::slots(moments(o)); }
-  static Memory restore(const Options& o, std::int64_t age) {
-    return Adam::restore(moments(o), corrected(o, age));
+  static Memory restore(const Options& o, std::int64_t step) {
+    return Adam::restore(moments(o), corrected(o, step));
   }
 
   template <class R>
@@ -63,21 +63,21 @@ struct SPAM : Adam {
 
   template <class R>
   AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, Memory& m) {
-    const std::int64_t since = o.reset_interval > 0 ? now.age % o.reset_interval : now.age;
-    const bool reset = has_reset(o, now.age), at_reset = reset && since == 0;
-    if (begins_anew(o, now.age)) m = Memory{};
+    const std::int64_t since = o.reset_interval > 0 ? now.step % o.reset_interval : now.step;
+    const bool reset = has_reset(o, now.step), at_reset = reset && since == 0;
+    if (begins_anew(o, now.step)) m = Memory{};
     auto adam = Adam::at<double>(moments(o), now, m);
     adam.eps *= adam.scale2;
     if (reset && since < o.reset_warmup) {
       const double x = double(since) / double(o.reset_warmup + 1);
       adam.scale1 *= 1 - 0.99 * 0.5 * (1 + math::cos_pi(x));
     }
-    const bool clips = o.spike_threshold > 0 && now.age >= kDelay && since >= kDelay;
+    const bool clips = o.spike_threshold > 0 && now.step >= kDelay && since >= kDelay;
     return {rounded<R>(adam), R(clips ? o.spike_threshold : 0), o.spike_repaired ? kLeast<R> : R(0),
             R(at_reset ? 1 : 0)};
   }
 
-  template <Lane T>
+  template <Number T>
   AGMOHD_HD static void update(const T& /*p*/, const T& g, Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
     if (k.reset != 0) s.exp_avg = s.exp_avg_sq = math::like(g, Real<T>(0));
@@ -89,23 +89,23 @@ struct SPAM : Adam {
     }
     average(h, s, k.adam);
   }
-  template <Lane T>
+  template <Number T>
   AGMOHD_HD static T direction(const T& /*p*/, const T& g, const Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
     return ratio(g, s, k.adam);
   }
 
   struct Guard : Adam::Guard {
-    static Memory restore(const Options& o, std::int64_t age) {
-      return Adam::Guard::restore(moments(o), corrected(o, age));
+    static Memory restore(const Options& o, std::int64_t step) {
+      return Adam::Guard::restore(moments(o), corrected(o, step));
     }
     template <class R>
     AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, double slack,
                                         const Adam::Memory& rule, Memory& m) {
-      if (begins_anew(o, now.age)) m = Memory{};
+      if (begins_anew(o, now.step)) m = Memory{};
       return Adam::Guard::at<R>(moments(o), now, slack, rule, m);
     }
-    template <Lane T>
+    template <Number T>
     AGMOHD_HD static Mask<T> apply(Slots<T>& s, const SPAM::Coefficients<Real<T>>& rule,
                                    const Coefficients<Real<T>>& k) {
       return Adam::Guard::apply(s, rule.adam, k);
@@ -117,16 +117,16 @@ struct SPAM : Adam {
   template <class R>
   static constexpr R kLeast = std::numeric_limits<R>::min();
 
-  AGMOHD_HD static bool has_reset(const Options& o, std::int64_t age) {
-    return o.reset_interval > 0 && age >= o.reset_interval;
+  AGMOHD_HD static bool has_reset(const Options& o, std::int64_t step) {
+    return o.reset_interval > 0 && step >= o.reset_interval;
   }
   /// Whether the bias correction begins anew.
-  AGMOHD_HD static bool begins_anew(const Options& o, std::int64_t age) {
-    return o.reset_correction && has_reset(o, age) && age % o.reset_interval == 0;
+  AGMOHD_HD static bool begins_anew(const Options& o, std::int64_t step) {
+    return o.reset_correction && has_reset(o, step) && step % o.reset_interval == 0;
   }
   /// The updates that the bias correction knows of.
-  static std::int64_t corrected(const Options& o, std::int64_t age) {
-    return o.reset_correction && has_reset(o, age) ? age % o.reset_interval + 1 : age;
+  static std::int64_t corrected(const Options& o, std::int64_t step) {
+    return o.reset_correction && has_reset(o, step) ? step % o.reset_interval + 1 : step;
   }
   AGMOHD_HD static Adam::Options moments(const Options& o) {
     return {o.betas, o.eps, 0, false, false};

@@ -32,8 +32,8 @@ struct StableAdamW : AdamW {
       field("maximize", &Options::maximize), field("rms_repaired", &Options::rms_repaired));
   static const char* name() { return "StableAdamW"; }
   static unsigned slots(const Options& o) { return AdamW::slots(adamw(o)); }
-  static Memory restore(const Options& o, std::int64_t age) {
-    return AdamW::restore(adamw(o), age);
+  static Memory restore(const Options& o, std::int64_t step) {
+    return AdamW::restore(adamw(o), step);
   }
 
   AGMOHD_HD static double beta1(const Options& o) { return o.betas.first; }
@@ -57,7 +57,7 @@ struct StableAdamW : AdamW {
     const double b2 = o.betas.second, least = o.eps * o.eps;
     return {R(1 - b2), R(1 / (1 - m.beta2_product * b2)), R(least > kLeast ? least : kLeast)};
   }
-  template <Lane T>
+  template <Number T>
   AGMOHD_HD static T summed(const T& g, const Slots<T>& s, const Summing<Real<T>>& k) {
     const T square = g * g;
     const T v = k.correction * (s.exp_avg_sq + k.gain2 * (square - s.exp_avg_sq));
@@ -65,8 +65,8 @@ struct StableAdamW : AdamW {
   }
 
   struct Guard : AdamW::Guard {
-    static Memory restore(const Options& o, std::int64_t age) {
-      return AdamW::Guard::restore(adamw(o), age);
+    static Memory restore(const Options& o, std::int64_t step) {
+      return AdamW::Guard::restore(adamw(o), step);
     }
     template <class R>
     AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, double slack,

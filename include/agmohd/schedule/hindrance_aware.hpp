@@ -5,11 +5,11 @@
 #include <cmath>
 #include <cstdint>
 
-#include "../core/concepts.hpp"
-#include "../core/fields.hpp"
-#include "../core/signals.hpp"
-#include "../core/text.hpp"
+#include "../policy/field.hpp"
+#include "../policy/name.hpp"
+#include "../policy/signals.hpp"
 #include "constant.hpp"
+#include "schedule.hpp"
 
 namespace agmohd::schedule {
 

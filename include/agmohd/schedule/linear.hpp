@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "../core/concepts.hpp"
-#include "../core/fields.hpp"
+#include "../policy/field.hpp"
+#include "schedule.hpp"
 
 namespace agmohd::schedule {
 

@@ -4,9 +4,9 @@
 
 #include <cstdint>
 
-#include "../core/concepts.hpp"
-#include "../core/fields.hpp"
-#include "../core/lane.hpp"
+#include "../policy/field.hpp"
+#include "../policy/number.hpp"
+#include "schedule.hpp"
 
 namespace agmohd::schedule {
 

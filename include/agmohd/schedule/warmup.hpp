@@ -4,10 +4,10 @@
 
 #include <cstdint>
 
-#include "../core/concepts.hpp"
-#include "../core/fields.hpp"
-#include "../core/text.hpp"
+#include "../policy/field.hpp"
+#include "../policy/name.hpp"
 #include "constant.hpp"
+#include "schedule.hpp"
 
 namespace agmohd::schedule {
 

@@ -4,9 +4,9 @@
 
 #include <cstdint>
 
-#include "../core/concepts.hpp"
-#include "../core/elements.hpp"
-#include "../core/fields.hpp"
+#include "../policy/element.hpp"
+#include "../policy/field.hpp"
+#include "storage.hpp"
 
 namespace agmohd::storage {
 

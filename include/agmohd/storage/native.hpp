@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "../core/concepts.hpp"
-#include "../core/fields.hpp"
+#include "../policy/field.hpp"
+#include "storage.hpp"
 
 namespace agmohd::storage {
 

@@ -4,7 +4,7 @@
 
 #include <ATen/ATen.h>
 
-#include <agmohd/core/cpu.hpp>
+#include <agmohd/cpu/executor.hpp>
 #include <typeinfo>
 #include <vector>
 

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
-#include <agmohd/cuda/kernels.hpp>
+#include <agmohd/cuda/registry.hpp>
 #include <cstdio>
 
 #include "recipe.hpp"

@@ -1,0 +1,313 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "../step/host_executor.hpp"
+#include "../step/reduction.hpp"
+#include "chunk.hpp"
+#include "parallel.hpp"
+
+namespace agmohd::cpu {
+
+// The same loops for two instruction sets, chosen when the program runs. AVX2 without FMA:
+// contraction would give the CPU other bits than the other backends.
+#ifdef AGMOHD_HAS_AVX2
+inline bool has_avx2() { return __builtin_cpu_supports("avx2"); }
+#define AGMOHD_FLAT_AVX2 __attribute__((target("avx2"), flatten))
+template <class R>
+using vec_most = vec_avx2<R>;
+/// Without AVX2, which few processors lack, float32 alone has vectors: it saves compile time.
+template <class E>
+using vec_base = std::conditional_t<std::is_same_v<E, float>, vec<float>, Compute<E>>;
+#else
+inline bool has_avx2() { return false; }
+#define AGMOHD_FLAT_AVX2
+template <class R>
+using vec_most = vec<R>;
+template <class E>
+using vec_base = vec<Compute<E>>;
+#endif
+
+template <class Recipe, class E, class K>
+AGMOHD_FLAT_AVX2 std::int64_t sweep_chunk_avx2(const Chunk<Recipe, E>& chunk, const K& k) {
+  return sweep_chunk<vec_most<Compute<E>>>(chunk, k);
+}
+template <class Recipe, class E, class K>
+__attribute__((flatten)) std::int64_t sweep_chunk_base(const Chunk<Recipe, E>& chunk, const K& k) {
+  return sweep_chunk<vec_base<E>>(chunk, k);
+}
+template <class Recipe, class E, class K>
+AGMOHD_FLAT_AVX2 std::int64_t measured_sweep_chunk_avx2(const Chunk<Recipe, E>& chunk, const K& k,
+                                                        reduction::SweptPartial& out) {
+  return measured_sweep_chunk<vec_most<Compute<E>>>(chunk, k, out);
+}
+template <class Recipe, class E, class K>
+__attribute__((flatten)) std::int64_t measured_sweep_chunk_base(const Chunk<Recipe, E>& chunk,
+                                                                const K& k,
+                                                                reduction::SweptPartial& out) {
+  return measured_sweep_chunk<vec_base<E>>(chunk, k, out);
+}
+template <class Recipe, class E>
+AGMOHD_FLAT_AVX2 reduction::Partial measure_chunk_avx2(const Chunk<Recipe, E>& chunk,
+                                                       const typename Recipe::Shared& o) {
+  return measure_chunk<vec_most<Compute<E>>>(chunk, o);
+}
+template <class Recipe, class E>
+__attribute__((flatten)) reduction::Partial measure_chunk_base(const Chunk<Recipe, E>& chunk,
+                                                               const typename Recipe::Shared& o) {
+  return measure_chunk<vec<Compute<E>>>(chunk, o);
+}
+template <class Recipe, class E, class K>
+AGMOHD_FLAT_AVX2 double sum_chunk_avx2(const Chunk<Recipe, E>& chunk,
+                                       const typename Recipe::Shared& o, const K& k) {
+  return sum_chunk<vec_most<Compute<E>>>(chunk, o, k);
+}
+template <class Recipe, class E, class K>
+__attribute__((flatten)) double sum_chunk_base(const Chunk<Recipe, E>& chunk,
+                                               const typename Recipe::Shared& o, const K& k) {
+  return sum_chunk<vec<Compute<E>>>(chunk, o, k);
+}
+#undef AGMOHD_FLAT_AVX2
+
+/// Steps of CPU tensors, in the calling thread and LibTorch's pool.
+template <class Recipe>
+class CpuExecutor final : public HostExecutor<Recipe> {
+  using Host = HostExecutor<Recipe>;
+  using Host::memory_;
+  using Host::settings_;
+  using Host::signals_;
+  using Host::tensor_signals_;
+  using Host::tensors_;
+  using Host::working_chunks_;
+
+ public:
+  void bind(std::span<const TensorRef<Recipe>> tensors, const Handles*) override {
+    std::vector<TensorRef<Recipe>> sorted = in_order_of_work(tensors);
+    const bool same = same_chunks<Recipe>(sorted, tensors_);
+    if (same) {
+      tensors_ = std::move(sorted);
+      return;
+    }
+    tensors_.clear();  // until there is room for all
+    chunks_.clear();
+    waves_.clear();
+    for (std::size_t t = 0; t < sorted.size(); ++t) {
+      if (t == 0 || sorted[t].wave != sorted[t - 1].wave) {
+        waves_.push_back(std::int64_t(chunks_.size()));
+      }
+      for (std::int64_t first = 0; first < sorted[t].numel; first += reduction::kChunk) {
+        chunks_.push_back({std::int32_t(t), first});
+      }
+    }
+    waves_.push_back(std::int64_t(chunks_.size()));
+    tensor_signals_.assign(sorted.size(), TensorSignals{});
+    coefficients_.resize(sorted.size());
+    coefficients64_.resize(sorted.size());
+    if constexpr (Recipe::wants != 0) partials_.resize(chunks_.size());
+    if constexpr (Recipe::sums) summed_.resize(chunks_.size());
+    tensors_ = std::move(sorted);
+    this->number_chunks();
+    if constexpr (Recipe::measures_sweep) {
+      swept_.resize(std::size_t(reduction::samples(working_chunks_)));
+    }
+    std::int64_t elements = 0;
+    for (const auto& tensor : tensors_) elements += tensor.numel;
+    thread_chunks_ = elements > 0 ? std::int64_t(chunks_.size()) * kThreadElements / elements : 1;
+  }
+
+  void measure(const LossRef& loss, bool /*alone*/) override {
+    Signals sums;
+    if constexpr (Recipe::wants != 0) {
+      const auto measure = [this]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
+        const auto& shared = settings_.shared;
+        partials_[i] =
+            has_avx2() ? measure_chunk_avx2(chunk, shared) : measure_chunk_base(chunk, shared);
+        if constexpr (Recipe::sums) {
+          const auto k =
+              this->template summing<Compute<E>>(tensors_[std::size_t(chunks_[i].tensor)]);
+          summed_[i] =
+              has_avx2() ? sum_chunk_avx2(chunk, shared, k) : sum_chunk_base(chunk, shared, k);
+        }
+      };
+      for_each_chunk(0, working_chunks_, -1, measure);
+      sums = reduction::combine(partials_.data(), working_chunks_);
+    }
+    if constexpr ((Recipe::wants & kTensors) != 0) {
+      std::int64_t first = 0;
+      for (std::size_t t = 0; t < tensors_.size(); ++t) {
+        if (tensors_[t].resting()) break;  // so do all behind it
+        const std::int64_t chunks = reduction::chunks(tensors_[t].numel);
+        tensor_signals_[t] = reduction::combine_tensor(
+            partials_.data() + first, Recipe::sums ? summed_.data() + first : nullptr, chunks,
+            tensors_[t].numel);
+        first += chunks;
+      }
+    }
+    this->measured(sums, loss);
+  }
+
+  void finish(Executor<Recipe>& judge) override {
+    std::vector<char> swaps;  // tensors
+    const auto every = std::size_t(this->sample_every_), phase = std::size_t(this->phase());
+    const Verdict verdict = this->template decide<float>(
+        judge,
+        [this](std::size_t t, const auto& k) {
+          this->template coefficients<std::remove_cvref_t<decltype(k.lr)>>()[t] = k;
+        },
+        [&](std::size_t t, int) {
+          swaps.resize(tensors_.size());
+          swaps[t] = 1;
+        });
+    std::atomic<std::int64_t> guarded = 0, broken = 0;
+    if constexpr (Recipe::keeps_snapshots) {
+      if (!swaps.empty()) {
+        for_each_chunk(0, std::int64_t(chunks_.size()), verdict.swap,
+                       [&](std::size_t i, const auto& chunk) {
+                         if (swaps[std::size_t(chunks_[i].tensor)] != 0) swap_chunk(chunk);
+                       });
+      }
+      if (verdict.save >= 0) {
+        for_each_chunk(working_chunks_, std::int64_t(chunks_.size()), verdict.save,
+                       [&](std::size_t, const auto& chunk) {
+                         keep_chunk(chunk);
+                         broken += spoiled(chunk);
+                       });
+      }
+    }
+    if (verdict.skip) return;
+    const auto sweep = [&]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
+      const auto& k = coefficients<Compute<E>>()[std::size_t(chunks_[i].tensor)];
+      std::int64_t changed = 0;
+      if (Recipe::measures_sweep && i % every == phase) {
+        if constexpr (Recipe::measures_sweep) {
+          auto& sums = swept_[i / every];
+          changed = has_avx2() ? measured_sweep_chunk_avx2(chunk, k, sums)
+                               : measured_sweep_chunk_base(chunk, k, sums);
+        }
+      } else {
+        changed = has_avx2() ? sweep_chunk_avx2(chunk, k) : sweep_chunk_base(chunk, k);
+      }
+      if (changed != 0) guarded += changed;
+      if constexpr (Recipe::keeps_snapshots) {
+        if (chunk.kept_param != nullptr) broken += spoiled(chunk);
+      }
+    };
+    for (std::size_t wave = 0; wave + 1 < waves_.size(); ++wave) {
+      if (waves_[wave] == working_chunks_) break;
+      for_each_chunk(waves_[wave], waves_[wave + 1], verdict.save, sweep);
+    }
+    if constexpr (Recipe::measures_sweep) {
+      memory_.swept = reduction::combine(
+          swept_.data(), reduction::samples(working_chunks_, std::int64_t(phase)),
+          this->sampled_elements_[phase], {guarded, this->throttled_, broken});
+    }
+  }
+
+ private:
+  struct ChunkRef {
+    std::int32_t tensor;
+    std::int64_t first;  // element
+  };
+
+  template <class E>
+  Chunk<Recipe, E> chunk(const ChunkRef& ref, int snapshot) const {
+    const auto& t = tensors_[std::size_t(ref.tensor)];
+    Chunk<Recipe, E> chunk{static_cast<E*>(t.param) + ref.first,
+                           static_cast<const E*>(t.grad) + ref.first,
+                           {},
+                           std::min<std::int64_t>(reduction::kChunk, t.numel - ref.first),
+                           ref.first,
+                           nullptr,
+                           {},
+                           nullptr};
+    using Slot = typename Chunk<Recipe, E>::Slot;
+    for (int j = 0; j < Recipe::slot_count; ++j) {
+      chunk.slots[j] = t.slots[j] == nullptr ? nullptr : static_cast<Slot*>(t.slots[j]) + ref.first;
+    }
+    if constexpr (Recipe::keeps_snapshots) {
+      if (snapshot < 0) return chunk;
+      const auto& kept = t.snapshots.at[snapshot];
+      chunk.kept_param = static_cast<E*>(kept[0]) + ref.first;
+      for (int j = 0; j < Recipe::slot_count; ++j) {
+        if (chunk.slots[j] == nullptr) continue;
+        chunk.kept_slots[j] = static_cast<Slot*>(kept[1 + j]) + ref.first;
+      }
+    }
+    return chunk;
+  }
+
+  /// work(index, Chunk<Recipe, E>) for chunks from `first` to `last`, in parallel; with their part
+  /// of a snapshot, or -1.
+  template <class Work>
+  void for_each_chunk(std::int64_t first, std::int64_t last, int snapshot, const Work& work) const {
+    const auto work_on = [&](std::int64_t begin, std::int64_t end) {
+      std::int64_t i = first + begin;
+      end += first;
+      const auto dtype = [&](std::int64_t at) {
+        return tensors_[std::size_t(chunks_[std::size_t(at)].tensor)].dtype;
+      };
+      const auto run = [&]<class E>(E) {  // the chunks of one dtype
+        auto now = chunk<E>(chunks_[std::size_t(i)], snapshot);
+        for (const Dtype same = dtype(i);; ++i) {
+          const bool more = i + 1 < end && dtype(i + 1) == same;
+          Chunk<Recipe, E> next;
+          if (more) next = chunk<E>(chunks_[std::size_t(i + 1)], snapshot);
+          now.next = more ? &next : nullptr;
+          work(std::size_t(i), now);
+          if (!more) break;
+          now = next;
+        }
+      };
+      for (; i < end; ++i) {
+        switch (dtype(i)) {
+          case Dtype::f32:
+            run(float{});
+            break;
+          case Dtype::f64:
+            run(double{});
+            break;
+          case Dtype::bf16:
+            run(Bf16{});
+            break;
+          case Dtype::f16:
+            run(F16{});
+            break;
+        }
+      }
+    };
+    parallel_ranges(last - first, work_on, thread_chunks_);
+  }
+
+  template <class R>
+  auto& coefficients() {
+    if constexpr (std::is_same_v<R, double>) {
+      return coefficients64_;
+    } else {
+      return coefficients_;
+    }
+  }
+
+  /// So many elements are worth a thread more: to wake one takes as long as a few thousand of them,
+  /// and many times that where other processes have the cores.
+  static constexpr std::int64_t kThreadElements = 32768;
+
+  std::vector<ChunkRef> chunks_;
+  std::int64_t thread_chunks_ = 1;   // that hold so many, on average
+  std::vector<std::int64_t> waves_;  // the first chunk of each, and the end
+  std::vector<reduction::Partial> partials_;
+  std::vector<double> summed_;  // of the rule, a chunk each
+  std::vector<reduction::SweptPartial> swept_;
+  std::vector<typename Recipe::template Coefficients<float>> coefficients_;
+  std::vector<typename Recipe::template Coefficients<double>> coefficients64_;
+};
+
+}  // namespace agmohd::cpu

@@ -1,0 +1,327 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <type_traits>
+
+#include "../view.hpp"
+#include "load_store.cuh"
+#include "number.cuh"
+#include "stage.cuh"
+#include "sums.cuh"
+
+// Phase 2 of a step: one thread judges, then a lane a tensor decides. The block of the reduce pass
+// that ends last judges. Of many tensors others help it, which wait for the verdict: blocks that
+// end after all have started, so that nobody waits for one that needs the place of those that wait.
+namespace agmohd::cuda {
+
+__device__ inline unsigned load_counter(const unsigned& counter) {
+  return *static_cast<const volatile unsigned*>(&counter);
+}
+
+/// Waits until a counter has a value, and for what was done before; all threads of a block.
+__device__ inline void await(const unsigned& counter, unsigned value) {
+  if (threadIdx.x == 0) {
+    while (load_counter(counter) != value) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 700
+      __nanosleep(20);
+#endif
+    }
+    __threadfence();
+  }
+  __syncthreads();
+}
+
+/// What a block does at the end of its part of the pass.
+enum class Duty { none, help, judge };
+
+/// That, in one thread, after what others are to see of it. One block judges, and up to `most` - 1
+/// help. A block joins before it arrives: when the last arrives, it is known who helps.
+template <class Recipe>
+__device__ Duty arrive(const View<Recipe>& view, unsigned most) {
+  Counters& count = view.core->count;
+  const unsigned blocks = unsigned(view.reduce_blocks);
+  bool joins = false;
+  if (most > 1 && load_counter(count.started) == blocks) {
+    joins = atomicAdd(&count.joined, 1U) + 1 < most;
+  }
+  __threadfence();
+  if (atomicAdd(&count.arrived, 1U) + 1 < blocks) return joins ? Duty::help : Duty::none;
+  __threadfence();
+  count.deciders = min(load_counter(count.joined), most - 1) + (joins ? 0U : 1U);
+  return Duty::judge;
+}
+
+template <class Recipe>
+__device__ double read_loss(const View<Recipe>& view) {
+  switch (view.loss_dtype) {
+    case Dtype::f32:
+      return *static_cast<const float*>(view.loss);
+    case Dtype::bf16:
+      return widen(*static_cast<const Bf16*>(view.loss));
+    case Dtype::f16:
+      return widen(*static_cast<const F16*>(view.loss));
+    default:
+      return *static_cast<const double*>(view.loss);
+  }
+}
+
+/// The signals of this device, or of all; in one thread, which needs the stage's memory.
+template <class Recipe>
+__device__ Signals join_signals(const View<Recipe>& view, const reduction::Partial& sum) {
+  Signals signals;
+  if (view.board_size == 0) {
+    signals.norm2 = sum.norm2;
+    signals.max_abs = sum.max_abs;
+    signals.nonfinite = sum.nonfinite;
+    Recipe::join(signals, stage<Recipe>().memory);
+    view.core->signals = signals;  // which other devices read
+  }
+  for (int i = 0; i < view.board_size; ++i) reduction::accumulate(signals, view.board[i]);
+  return signals;
+}
+
+/// Judges on the stage, or takes what another device judged, in one thread. Of several devices, the
+/// others read the judgement.
+template <class Recipe>
+__device__ void judge(const View<Recipe>& view, const Signals& signals) {
+  Stage<Recipe>& s = stage<Recipe>();
+  typename Recipe::Judgement& judgement = view.core->judgement;
+  if (view.board_size < 0) {
+    s.signals = judgement.signals;
+    s.verdict = judgement.verdict;
+    Recipe::take(judgement.memory, s.memory);
+    return;
+  }
+  s.signals = signals;
+  s.verdict = Recipe::judge(s.shared, s.first, s.signals, s.memory);
+  if (view.board_size == 0) return;
+  judgement.signals = s.signals;
+  judgement.verdict = s.verdict;
+  judgement.memory = s.memory;
+}
+
+/// What was judged, to the memory that all blocks see; by a whole block.
+template <class Recipe>
+__device__ void publish(const View<Recipe>& view) {
+  const Stage<Recipe>& s = stage<Recipe>();
+  Core<Recipe>& core = *view.core;
+  const int warp = int(threadIdx.x) / reduction::kWarp;
+  const int warps = int(blockDim.x) / reduction::kWarp;
+  if (warp == 0) WarpCopy<typename Recipe::Memory>::put(core.memory, s.memory);
+  if (warp == 1 % warps) WarpCopy<Signals>::put(core.decided, s.signals);
+  if (warp == 2 % warps) WarpCopy<Verdict>::put(core.verdict, s.verdict);
+  if (threadIdx.x == 0) {
+    core.apply = s.verdict.skip ? 0 : 1;
+    if constexpr (Recipe::measures_sweep) {
+      core.phase = int(reduction::sample_phase(s.memory.updates, view.sample_every));
+    }
+  }
+}
+
+/// Whether the step does something to tensors.
+template <class Recipe>
+__device__ bool moves(const Verdict& verdict) {
+  return !verdict.skip || (Recipe::keeps_snapshots && verdict.swap >= 0);
+}
+
+/// The tensors that a warp decides at a time, `view.share` neighbours, a lane each. Their records
+/// are in shared memory meanwhile: a copy in registers would go through local memory.
+template <class Recipe>
+class Share {
+  using PerTensor = typename Recipe::PerTensor;
+  static constexpr int kWarp = reduction::kWarp;
+  static constexpr unsigned kAll = 0xffffffffU;
+
+ public:
+  /// Begins share number `index`, which may be beyond the last: what was measured of its tensors,
+  /// and their records.
+  __device__ Share(const View<Recipe>& view, int index) : view_(view) {
+    const int first = index * view.share;
+    count_ = max(0, min(view.share, view.tensor_count - first));
+    t_ = lane() < count_ ? first + lane() : -1;
+    std::int64_t numel = 0;
+    int chunk = 0;
+    if (t_ >= 0) {
+      const DeviceTensor<Recipe>& tensor = view.tensors[t_];
+      numel = tensor.numel, chunk = tensor.first_chunk;
+      record_ = tensor.record, group_ = tensor.group;
+      index_ = tensor.index, is_double_ = tensor.dtype == Dtype::f64;
+      // For snapshots: a table that was captured without them has none.
+      room_ = tensor.snapshots.room(numel);
+    }
+    each_word([&](Word* shared, Word* global, bool there) {
+      if (there) *shared = __ldcg(global);
+    });
+    if constexpr ((Recipe::wants & kTensors) != 0) gather(numel, chunk);
+  }
+
+  /// Decides as the stage says.
+  __device__ void decide() {
+    __syncwarp();
+    if (t_ >= 0) decide_one(records()[lane()]);
+    __syncwarp();
+    each_word([&](Word* shared, Word* global, bool there) {
+      if (there) *global = *shared;
+    });
+    __syncwarp();
+  }
+
+ private:
+  using Word = unsigned long long;
+  static_assert(sizeof(PerTensor) % sizeof(Word) == 0);
+
+  static __device__ int lane() { return int(threadIdx.x) % kWarp; }
+  __device__ PerTensor* records() const {
+    extern __shared__ unsigned long long of_warps[];
+    return reinterpret_cast<PerTensor*>(of_warps) + int(threadIdx.x) / kWarp * view_.share;
+  }
+  /// Calls f for all words of the records, by the lanes in turn, four at a time.
+  template <class F>
+  __device__ void each_word(const F& f) {
+    constexpr int kWords = int(sizeof(PerTensor) / sizeof(Word));
+    const auto record = reinterpret_cast<Word>(record_);
+#pragma unroll 4
+    for (int i = lane(); i - lane() < count_ * kWords; i += kWarp) {
+      const int j = i / kWords;
+      Word* const from = reinterpret_cast<Word*>(__shfl_sync(kAll, record, j % kWarp));
+      f(reinterpret_cast<Word*>(records()) + i, from + i % kWords, j < count_);
+    }
+  }
+  __device__ void gather(std::int64_t numel, int chunk) {
+    const int chunks = int(reduction::chunks(numel));
+    signals_ = {};
+    if (chunks == 1) {
+      Measured<std::uint64_t> x[1] = {};
+      add_strided(view_.partials, chunk, chunk + 1, 1, x);
+      signals_ = {x[0].norm2, magnitude_value(x[0].most), x[0].nonfinite};
+      if constexpr (Recipe::sums) signals_.summed = __ldcg(view_.summed + chunk);
+    }
+    for (unsigned more = __ballot_sync(kAll, chunks > 1); more != 0; more &= more - 1) {
+      const int of = __ffs(int(more)) - 1;
+      const TensorSignals sum =
+          add_tensor(view_, __shfl_sync(kAll, chunk, of), __shfl_sync(kAll, chunks, of));
+      if (lane() == of) signals_ = sum;
+    }
+    signals_.numel = numel;
+  }
+  __device__ void decide_one(PerTensor& record) const {
+    const Stage<Recipe>& s = stage<Recipe>();
+    if constexpr (Recipe::keeps_snapshots) {
+      if (s.verdict.skip) {
+        if (room_) Recipe::swap(s.memory, record, s.verdict.swap);
+        return;
+      }
+    }
+    const auto& group = group_ == view_.first_group ? s.first : *group_;
+    const auto decide = [&](auto& to) {
+      using R = std::remove_cv_t<decltype(to.lr)>;
+      std::int64_t throttled = 0;
+      to = Recipe::template decide<R>(s.shared, group, s.signals, s.verdict, s.memory, record,
+                                      index_, signals_, room_, &throttled);
+      if (throttled != 0) atomicAdd(&view_.core->throttled, 1ULL);
+    };
+    if (is_double_) {
+      decide(view_.coefficients64[t_]);
+    } else {
+      decide(view_.coefficients[t_]);
+    }
+  }
+
+  const View<Recipe>& view_;
+  int count_, t_;  // tensors; this lane's, or -1
+  TensorSignals signals_{};
+  PerTensor* record_ = nullptr;
+  const typename Recipe::Group* group_ = nullptr;
+  std::int32_t index_ = 0;
+  bool is_double_ = false, room_ = false;
+};
+
+/// The number of a share that nobody has taken yet, for a whole warp.
+__device__ inline int take(unsigned& next) {
+  unsigned taken = 0;
+  if (threadIdx.x % reduction::kWarp == 0) taken = atomicAdd(&next, 1U);
+  return int(__shfl_sync(0xffffffffU, taken, 0));
+}
+
+/// Phase 2 by a block that has a duty. The judge adds all chunks, or what came together of several
+/// devices, and, if `alone`, judges. All of them take shares of the tensors until none is left; the
+/// first of a warp begins before the verdict.
+template <class Recipe>
+__device__ void decide(const View<Recipe>& view, bool judges, bool alone) {
+  Core<Recipe>& core = *view.core;
+  Counters& count = core.count;
+  Stage<Recipe>& s = stage<Recipe>();
+  const bool several = alone && view.deciders > 1;
+  const int shares = alone ? (view.tensor_count + view.share - 1) / view.share : 0;
+  __shared__ unsigned own_next;
+  if (threadIdx.x == 0) own_next = 0;
+  unsigned& next = several ? count.next : own_next;
+  double loss = 0;
+  if (judges && threadIdx.x == 0 && view.loss != nullptr) loss = read_loss(view);
+  load_stage(view, false);
+  reduction::Partial sum{};
+  if (judges) {
+    if (threadIdx.x < reduction::kWarp) {
+      WarpCopy<typename Recipe::Memory>(core.memory).to(s.memory);
+    }
+    if (view.board_size == 0) sum = add_chunks(view, view.chunk_count);
+    __syncthreads();
+  } else {
+    await(count.arrived, unsigned(view.reduce_blocks));  // for the sums of its first tensors
+  }
+  bool waits = judges && threadIdx.x < reduction::kWarp;  // the warp that judges begins none before
+  int index = waits ? shares : take(next);
+#pragma unroll 1
+  for (bool judged = false;; judged = true) {
+    Share<Recipe> share(view, index);
+    if (!judged) {
+      if (judges) {
+        if (threadIdx.x == 0) {
+          Signals signals = join_signals(view, sum);
+          if (view.loss != nullptr) signals.loss = loss, signals.has_loss = true;
+          if (alone) judge(view, signals);
+          if (alone && !s.verdict.skip) {  // the last step's are in the memory
+            core.guarded = core.throttled = core.spoiled = 0;
+          }
+        }
+        __syncthreads();
+        if (alone) publish(view);
+        if (several) {
+          __threadfence();
+          __syncthreads();
+          if (threadIdx.x == 0) *static_cast<volatile unsigned*>(&count.judged) = 1;
+        }
+      } else {
+        await(count.judged, 1);
+        load_stage(view, true);
+        __syncthreads();
+      }
+    }
+    if (index < shares) {
+      if (!moves<Recipe>(s.verdict)) break;
+      share.decide();
+    } else if (!waits) {
+      break;
+    }
+    waits = false;
+    index = take(next);
+  }
+  __syncthreads();
+  if (threadIdx.x != 0) return;
+  if (several) {
+    const unsigned deciders = load_counter(count.deciders);  // the last one clears it
+    __threadfence();
+    if (atomicAdd(&count.finished, 1U) + 1 < deciders) return;
+    __threadfence();
+  }
+  count = {};
+  if (alone && !s.verdict.skip) core.memory.updates = s.memory.updates + 1;
+}
+/// The same as a call: a large decision would take registers from the pass that comes before it.
+template <class Recipe>
+__device__ __noinline__ void decide_apart(const View<Recipe>& view, bool judges, bool alone) {
+  decide(view, judges, alone);
+}
+
+}  // namespace agmohd::cuda

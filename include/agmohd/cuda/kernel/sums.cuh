@@ -1,0 +1,241 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "../../step/reduction.hpp"
+#include "../view.hpp"
+#include "number.cuh"
+
+// What was measured, added in the order of step/reduction.hpp.
+namespace agmohd::cuda {
+
+__device__ inline std::uint32_t magnitude(float x) { return __float_as_uint(x) & 0x7fffffffU; }
+__device__ inline std::uint64_t magnitude(double x) {
+  return static_cast<std::uint64_t>(__double_as_longlong(x)) & 0x7fffffffffffffffULL;
+}
+__device__ inline double magnitude_value(std::uint32_t bits) {
+  return double(__uint_as_float(bits));
+}
+__device__ inline double magnitude_value(std::uint64_t bits) {
+  return __longlong_as_double(static_cast<long long>(bits));
+}
+
+/// A Partial on its way; magnitudes compare as integers, NaN above all.
+template <class Bits>
+struct Measured {
+  double norm2;
+  Bits most;
+  long long nonfinite;
+};
+
+__device__ inline std::uint32_t warp_max(std::uint32_t x) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  return __reduce_max_sync(0xffffffffU, x);
+#else
+  for (int d = 16; d > 0; d /= 2) x = max(x, __shfl_xor_sync(0xffffffffU, x, d));
+  return x;
+#endif
+}
+__device__ inline std::uint64_t warp_max(std::uint64_t x) {
+  for (int d = 16; d > 0; d /= 2) {
+    const std::uint64_t other = __shfl_xor_sync(0xffffffffU, static_cast<unsigned long long>(x), d);
+    x = other > x ? other : x;
+  }
+  return x;
+}
+
+/// The butterfly of step/reduction.hpp within a warp, from distance `d` on.
+template <class Bits>
+__device__ Measured<Bits> warp_sum(Measured<Bits> x, int d) {
+  x.most = warp_max(x.most);
+  const bool rare = __any_sync(0xffffffffU, x.nonfinite != 0) != 0;
+#pragma unroll
+  for (; d > 0; d /= 2) {
+    x.norm2 = __dadd_rn(x.norm2, __shfl_xor_sync(0xffffffffU, x.norm2, d));
+    if (rare) x.nonfinite += __shfl_xor_sync(0xffffffffU, x.nonfinite, d);
+  }
+  return x;
+}
+
+__device__ inline double warp_sum(double x, int d) {
+#pragma unroll
+  for (; d > 0; d /= 2) x = __dadd_rn(x, __shfl_xor_sync(0xffffffffU, x, d));
+  return x;
+}
+
+/// The same over the sums of the first `count` warps, the others being zero; by one whole warp, in
+/// its first lane.
+template <class Bits>
+__device__ reduction::Partial fold_warps(const Measured<Bits>* warps, int count) {
+  using namespace reduction;
+  const int lane = int(threadIdx.x) % kWarp;
+  const Measured<Bits> x =
+      warp_sum(lane < count ? warps[lane] : Measured<Bits>{}, kLanes / kWarp / 2);
+  return {x.norm2, magnitude_value(x.most), x.nonfinite};
+}
+
+__device__ inline void store_partial(const Partials& to, int chunk, const reduction::Partial& x) {
+  to.norm2[chunk] = x.norm2;
+  to.max_abs[chunk] = x.max_abs;
+  to.nonfinite[chunk] = x.nonfinite;
+}
+/// What another block wrote in this kernel. Volatile keeps the loads of a batch together.
+__device__ inline double load_fresh(const double* from) {
+  double x;
+  asm volatile("ld.global.cg.f64 %0, [%1];" : "=d"(x) : "l"(from));
+  return x;
+}
+
+/// Adds the chunks `begin`, `begin` + step, ... below `end` to x, x being added to in turn.
+template <int kOwn>
+__device__ void add_strided(const Partials& from, int begin, int end, int step,
+                            Measured<std::uint64_t> (&x)[kOwn]) {
+  constexpr int kBatch = 8;  // loads in flight
+  static_assert(kBatch % kOwn == 0);
+  std::uint64_t most = 0;
+  for (int at = begin; at < end; at += kBatch * step) {
+    double norm2[kBatch], max_abs[kBatch];
+#pragma unroll
+    for (int j = 0; j < kBatch; ++j) {
+      const int chunk = at + j * step < end ? at + j * step : at;
+      norm2[j] = load_fresh(from.norm2 + chunk);
+      max_abs[j] = load_fresh(from.max_abs + chunk);
+    }
+#pragma unroll
+    for (int j = 0; j < kBatch; ++j) {  // without a branch, or loads and additions take turns
+      const std::uint64_t m = magnitude(max_abs[j]);
+      const double next = at + j * step < end ? norm2[j] : 0;
+      x[j % kOwn].norm2 = __dadd_rn(x[j % kOwn].norm2, next);
+      most = m > most ? m : most;
+    }
+  }
+  x[0].most = most;
+  if (most < 0x7ff0000000000000ULL) return;  // all is finite
+  for (int at = begin; at < end; at += step) {
+    x[0].nonfinite += __ldcg(reinterpret_cast<const long long*>(from.nonfinite + at));
+  }
+}
+
+/// What a thread adds of the chunks: lanes threadIdx.x, threadIdx.x + blockDim.x, ..., of which it
+/// has kOwn.
+template <int kOwn>
+__device__ void add_lanes(const Partials& partials, int chunks, Measured<std::uint64_t>* warps) {
+  using namespace reduction;
+  const int threads = int(blockDim.x), thread = int(threadIdx.x);
+  Measured<std::uint64_t> x[kOwn] = {};
+  add_strided(partials, thread, chunks, threads, x);
+#pragma unroll
+  for (int own = 0; own < kOwn; ++own) {
+    const auto sum = warp_sum(x[own], kWarp / 2);
+    if (thread % kWarp == 0) warps[(thread + own * threads) / kWarp] = sum;
+  }
+}
+
+/// All chunks together, by a whole block; in its first thread.
+template <class Recipe>
+__device__ __noinline__ reduction::Partial add_chunks(const View<Recipe>& view, int chunks) {
+  using namespace reduction;
+  __shared__ Measured<std::uint64_t> warps[kLanes / kWarp];
+  if (blockDim.x == kLanes) {
+    add_lanes<1>(view.partials, chunks, warps);
+  } else if (blockDim.x == kLanes / 2) {
+    add_lanes<2>(view.partials, chunks, warps);
+  } else {
+    add_lanes<4>(view.partials, chunks, warps);
+  }
+  __syncthreads();
+  Partial sum{};
+  if (threadIdx.x < kWarp) sum = fold_warps(warps, kLanes / kWarp);
+  return sum;
+}
+
+/// The chunks from `first` on, not many, by a whole warp; in every lane.
+template <class Recipe>
+__device__ TensorSignals add_few(const View<Recipe>& view, int first, int chunks) {
+  using namespace reduction;
+  const int lane = int(threadIdx.x) % kWarp;
+  Measured<std::uint64_t> x[1] = {};
+  add_strided(view.partials, first + lane, first + chunks, kWarp, x);
+  x[0] = warp_sum(x[0], kWarp / 2);
+  TensorSignals s{x[0].norm2, magnitude_value(x[0].most), x[0].nonfinite};
+  if constexpr (Recipe::sums) {
+    double sum = 0;
+    for (int i = lane; i < chunks; i += kWarp)
+      sum = __dadd_rn(sum, __ldcg(view.summed + first + i));
+    s.summed = warp_sum(sum, kWarp / 2);
+  }
+  return s;
+}
+/// One of two halves of the lanes that many chunks are dealt to: sums of 8 warps, to `warps`.
+template <int kHalf>
+__device__ void add_half(const double* from, const double* magnitudes, int chunks, double* warps,
+                         std::uint64_t& most) {
+  using namespace reduction;
+  constexpr int kWarps = kLanes / kWarp / 2;
+  double sums[kWarps] = {};
+#pragma unroll 1
+  for (int at = kHalf * kLanes / 2 + int(threadIdx.x) % kWarp; at < chunks; at += kLanes) {
+    double x[kWarps], m[kWarps];
+#pragma unroll
+    for (int w = 0; w < kWarps; ++w) {
+      const int chunk = at + w * kWarp < chunks ? at + w * kWarp : at;
+      x[w] = load_fresh(from + chunk);
+      m[w] = magnitudes == nullptr ? 0 : load_fresh(magnitudes + chunk);
+    }
+#pragma unroll
+    for (int w = 0; w < kWarps; ++w) {
+      sums[w] = __dadd_rn(sums[w], at + w * kWarp < chunks ? x[w] : 0);
+      most = magnitude(m[w]) > most ? magnitude(m[w]) : most;
+    }
+  }
+#pragma unroll
+  for (int w = 0; w < kWarps; ++w) warps[w] = warp_sum(sums[w], kWarp / 2);
+}
+/// Both halves together.
+__device__ inline double add_dealt(const double* from, const double* magnitudes, int chunks,
+                                   std::uint64_t& most) {
+  constexpr int kWarps = reduction::kLanes / reduction::kWarp;
+  double a[kWarps / 2], b[kWarps / 2];
+  add_half<0>(from, magnitudes, chunks, a, most);
+  add_half<1>(from, magnitudes, chunks, b, most);
+#pragma unroll
+  for (int w = 0; w < kWarps / 2; ++w) a[w] = __dadd_rn(a[w], b[w]);
+#pragma unroll
+  for (int d = kWarps / 4; d > 0; d /= 2) {
+#pragma unroll
+    for (int w = 0; w < d; ++w) a[w] = __dadd_rn(a[w], a[w + d]);
+  }
+  return a[0];
+}
+/// Many chunks, by a whole warp; in every lane. A call, for the registers that it needs.
+template <class Recipe>
+__device__ __noinline__ TensorSignals add_many(const View<Recipe>& view, int first, int chunks) {
+  using namespace reduction;
+  const Partials& from = view.partials;
+  std::uint64_t most = 0, none = 0;
+  TensorSignals s;
+  s.norm2 = add_dealt(from.norm2 + first, from.max_abs + first, chunks, most);
+  most = warp_max(most);
+  s.max_abs = magnitude_value(most);
+  if (most >= 0x7ff0000000000000ULL) {  // not all is finite
+    long long count = 0;
+    for (int i = int(threadIdx.x) % kWarp; i < chunks; i += kWarp) {
+      count += __ldcg(reinterpret_cast<const long long*>(from.nonfinite + first + i));
+    }
+    for (int d = kWarp / 2; d > 0; d /= 2) count += __shfl_xor_sync(0xffffffffU, count, d);
+    s.nonfinite = count;
+  }
+  if constexpr (Recipe::sums) s.summed = add_dealt(view.summed + first, nullptr, chunks, none);
+  return s;
+}
+/// The chunks of a tensor, from `first` on, in the order of combine_tensor(), by a whole warp; in
+/// every lane.
+template <class Recipe>
+__device__ TensorSignals add_tensor(const View<Recipe>& view, int first, int chunks) {
+  if (chunks > int(reduction::kManyChunks)) return add_many(view, first, chunks);
+  return add_few(view, first, chunks);
+}
+
+}  // namespace agmohd::cuda

@@ -1,0 +1,126 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "../policy/element.hpp"
+#include "../policy/signals.hpp"
+#include "../step/record.hpp"
+#include "../step/reduction.hpp"
+#include "../step/snapshot_refs.hpp"
+
+namespace agmohd::cuda {
+
+/// One tensor, as kernels see it. Group and record never move, so that captured graphs stay valid.
+template <class Recipe>
+struct DeviceTensor {
+  void* param;
+  void* slots[Recipe::slot_count > 0 ? Recipe::slot_count : 1];  // null: not used
+  std::int64_t numel;
+  const typename Recipe::Group* group;
+  typename Recipe::PerTensor* record;
+  Dtype dtype;
+  std::int32_t index;  // the parameter's number over all groups
+  std::int32_t first_chunk;
+  SnapshotRefs<Recipe> snapshots;
+};
+
+/// Threads of a block of the sweep at most. A measured sweep needs more registers: smaller blocks,
+/// more of them.
+template <class Recipe>
+inline constexpr int most_sweep_threads = Recipe::measures_sweep ? 128 : 256;
+
+/// How many tensors a warp can decide at a time, of a block with `warps` warps: their records are
+/// in its shared memory.
+template <class Recipe>
+constexpr int most_share(int warps) {
+  constexpr int kRoom = 32 * 1024;
+  const int share = kRoom / (warps * int(sizeof(typename Recipe::PerTensor)));
+  return share < 1 ? 1 : share < reduction::kWarp ? share : reduction::kWarp;
+}
+
+/// No launch of the reduce pass gives a block more chunks than this.
+inline constexpr int kMostChunks = 8;
+
+/// A block's work: a chunk of a tensor.
+struct ChunkRef {
+  std::int32_t tensor;
+  std::int32_t chunk;
+};
+
+/// reduction::Partial of each chunk, field by field: whoever adds them reads neighbours.
+struct Partials {
+  double* norm2;
+  double* max_abs;
+  std::int64_t* nonfinite;
+
+  static constexpr std::size_t kBytes = sizeof *norm2 + sizeof *max_abs + sizeof *nonfinite;
+  /// In `chunks` * kBytes at `buffer`.
+  Partials(void* buffer, std::size_t chunks)
+      : norm2(static_cast<double*>(buffer)),
+        max_abs(norm2 + chunks),
+        nonfinite(reinterpret_cast<std::int64_t*>(max_abs + chunks)) {}
+  Partials() = default;
+};
+
+/// Blocks that started, arrived and so on; see decide.cuh and commit.cuh. Zero between steps.
+struct Counters {
+  unsigned started = 0, arrived = 0, joined = 0, deciders = 0, judged = 0, finished = 0, left = 0;
+  unsigned next = 0;  // share of the tensors
+};
+
+/// What a device has once for each optimizer. Padded: what some blocks write shares no cache line
+/// with what others read.
+template <class Recipe>
+struct Core {  // NOLINT(clang-analyzer-optin.performance.Padding)
+  typename Recipe::Shared shared;
+  alignas(128) typename Recipe::Memory memory;
+  Signals signals;  // what this device measured
+  Signals decided;  // what was judged, of all devices
+  Verdict verdict;
+  typename Recipe::Judgement judgement;  // of several devices: for the others, or of the one judge
+  // What the sweep of the last applied step left; null: it is in the memory.
+  const reduction::SweptPartial* swept;
+  double swept_elements;
+  int swept_chunks, swept_strips;
+  unsigned long long guarded;    // elements of that sweep
+  unsigned long long throttled;  // tensors of that step
+  unsigned long long spoiled;    // elements of the snapshot that it wrote
+  double loss;                   // of the host
+  int apply;                     // the verdict: 0 skips the sweep
+  int phase;                     // the first chunk of this step's sample
+  const void* ahead;  // the table that holds the next step's coefficients; see commit.cuh
+  alignas(128) Counters count;
+};
+
+/// Everything that a step's kernels need, by value.
+template <class Recipe>
+struct View {
+  const void* const* grads;
+  const DeviceTensor<Recipe>* tensors;
+  const ChunkRef* chunks;
+  Partials partials;
+  double* summed;                  // of the rule, a chunk each; null: it sums nothing
+  reduction::SweptPartial* swept;  // null: the sweep measures nothing
+  const double* sampled_elements;  // by phase
+  const typename Recipe::Group* first_group;
+  RecordRing* ring;  // of the host; null: nothing is recorded
+  typename Recipe::template Coefficients<float>* coefficients;
+  typename Recipe::template Coefficients<double>* coefficients64;
+  Core<Recipe>* core;
+  const Signals* board;  // of all devices, where this one judges for several
+  const void* loss;      // null: none
+  Dtype loss_dtype;
+  int tensor_count;
+  int chunk_count, sample_every;
+  int reduce_blocks, sweep_blocks;
+  int deciders;    // blocks that share phase 2, at most
+  int share;       // tensors that a warp decides at a time
+  int split;       // blocks of the sweep that share a chunk; none is tiny then
+  int strips;      // of a chunk, whose sums lie apart as it is split; 0: it is not
+  int board_size;  // 0: this device is alone; -1: another one judged
+};
+
+}  // namespace agmohd::cuda

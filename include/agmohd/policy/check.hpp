@@ -1,0 +1,92 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <locale>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+
+#include "field.hpp"
+
+// Whether options are valid, for programs; kernels have checked ones.
+namespace agmohd {
+
+template <class... Part>
+void refuse(const Part&... parts) {
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  out.precision(17);
+  (out << ... << parts);
+  throw std::invalid_argument(out.str());
+}
+
+namespace detail {
+
+inline std::string text(const Bounds& bounds) {
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  const bool low = std::isfinite(bounds.low), high = std::isfinite(bounds.high);
+  if (low && high) {
+    out << "in " << (bounds.low_allowed ? '[' : '(') << bounds.low << ", " << bounds.high
+        << (bounds.high_allowed ? ']' : ')');
+  } else if (low) {
+    out << "finite and " << (bounds.low_allowed ? "at least " : "greater than ") << bounds.low;
+  } else {
+    out << "finite";
+  }
+  return out.str();
+}
+
+template <class Number>
+void check_number(const std::string& name, Number value, const Bounds& bounds) {
+  const auto x = static_cast<double>(value);
+  if (std::isfinite(x) && bounds.contain(x)) return;
+  refuse(name, " = ", value, ", but it must be ", text(bounds));
+}
+
+inline void check_value(const std::string&, bool, const Bounds&) {}
+inline void check_value(const std::string& name, double value, const Bounds& bounds) {
+  check_number(name, value, bounds);
+}
+inline void check_value(const std::string& name, std::int64_t value, const Bounds& bounds) {
+  check_number(name, value, bounds);
+}
+inline void check_value(const std::string& name, const Pair& value, const Bounds& bounds) {
+  check_number(name + "[0]", value.first, bounds);
+  check_number(name + "[1]", value.second, bounds);
+}
+
+inline std::string text(const Choices& choices) {
+  std::string out;
+  for (std::size_t i = 0; i < choices.count; ++i) {
+    out += i == 0 ? "" : i + 1 < choices.count ? ", " : " or ";
+    out += choices.names[i] + (" (" + std::to_string(i) + ")");
+  }
+  return out;
+}
+template <class Enum>
+requires std::is_enum_v<Enum>
+void check_value(const std::string& name, Enum value, const Choices& choices) {
+  const auto i = static_cast<std::int64_t>(value);
+  if (i >= 0 && i < static_cast<std::int64_t>(choices.count)) return;
+  refuse(name, " = ", i, ", but it must be ", text(choices));
+}
+
+}  // namespace detail
+
+/// Checks the options of `Policy`: every field against its bounds, then what the policy itself
+/// demands of several fields together (`Policy::check`, where there is one). Throws
+/// std::invalid_argument that names the field, the value and what is allowed.
+template <class Policy>
+void check(const typename Policy::Options& options) {
+  Policy::fields.each(
+      [&](const auto& f, auto) { detail::check_value(f.name, f(options), f.bounds); });
+  if constexpr (requires { Policy::check(options); }) Policy::check(options);
+}
+
+}  // namespace agmohd

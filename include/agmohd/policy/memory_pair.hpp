@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <type_traits>
+
+#include "number.hpp"
+
+namespace agmohd::detail {
+
+/// Two memories as one that holds no bytes for an empty one.
+template <class A, class B>
+struct MemoryPair {
+  struct Both {
+    A head{};
+    B rest{};
+  };
+  using type =
+      std::conditional_t<std::is_empty_v<A>, B, std::conditional_t<std::is_empty_v<B>, A, Both>>;
+
+  /// A reference, or an empty value.
+  template <class M>
+  AGMOHD_HD static decltype(auto) head(M& memory) {
+    if constexpr (std::is_empty_v<A>) {
+      return A{};
+    } else if constexpr (std::is_empty_v<B>) {
+      return (memory);
+    } else {
+      return (memory.head);
+    }
+  }
+  template <class M>
+  AGMOHD_HD static decltype(auto) rest(M& memory) {
+    if constexpr (std::is_empty_v<B>) {
+      return B{};
+    } else if constexpr (std::is_empty_v<A>) {
+      return (memory);
+    } else {
+      return (memory.rest);
+    }
+  }
+};
+
+}  // namespace agmohd::detail

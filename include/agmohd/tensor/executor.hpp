@@ -1,0 +1,186 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "../policy/number.hpp"
+#include "../step/host_executor.hpp"
+#include "validate.hpp"
+
+namespace agmohd {
+
+/// The tensor number type: one ATen operation for each operation of the equation, on any device.
+/// Coefficients are doubles, which ATen rounds to the tensor's type as the other number types do.
+template <>
+struct number_traits<at::Tensor> {
+  using real = double;
+  static at::Tensor sqrt(const at::Tensor& x) { return x.sqrt(); }
+  static at::Tensor select(const at::Tensor& mask, const at::Tensor& a, const at::Tensor& b) {
+    return at::where(mask, a, b);
+  }
+  static at::Tensor like(const at::Tensor& x, double r) { return at::full_like(x, r); }
+};
+static_assert(Number<at::Tensor>);
+
+struct Handles {
+  std::vector<at::Tensor> params, grads;
+  std::vector<std::vector<at::Tensor>> slots;  // undefined: not used
+  /// Of each tensor the two snapshots, parameter first; empty: none.
+  std::vector<std::array<std::vector<at::Tensor>, 2>> snapshots;
+};
+
+/// The reference: the step as plain tensor operations. Slow, and where the recipe measures, it
+/// waits for the device; for devices without kernels and as an oracle for the other backends.
+template <class Recipe>
+class TensorExecutor final : public HostExecutor<Recipe> {
+  using Host = HostExecutor<Recipe>;
+  using Host::first_chunks_;
+  using Host::memory_;
+  using Host::sample_every_;
+  using Host::sampled_elements_;
+  using Host::settings_;
+  using Host::signals_;
+  using Host::tensor_signals_;
+  using Host::tensors_;
+
+ public:
+  void bind(std::span<const TensorRef<Recipe>> tensors, const Handles* handles) override {
+    tensors_.assign(tensors.begin(), tensors.end());
+    handles_ = *handles;
+    this->number_chunks();
+  }
+
+  void measure(const LossRef& loss, bool /*alone*/) override {
+    Signals sums;
+    tensor_signals_.assign(tensors_.size(), TensorSignals{});
+    if constexpr (Recipe::wants != 0) {
+      for (std::size_t t = 0; t < tensors_.size(); ++t) {
+        const at::Tensor& grad = handles_.grads[t];
+        if (grad.numel() == 0) continue;
+        const at::Tensor g = Recipe::measured(widened(grad), settings_.shared).to(at::kDouble);
+        Signals one;
+        one.norm2 = g.square().sum().template item<double>();
+        one.max_abs = g.abs().max().template item<double>();
+        one.nonfinite = g.isfinite().logical_not().sum().template item<std::int64_t>();
+        reduction::accumulate(sums, one);
+        tensor_signals_[t] = {one.norm2, one.max_abs, one.nonfinite, grad.numel()};
+        if constexpr (Recipe::sums) {
+          const at::Tensor x =
+              Recipe::Rule::summed(Recipe::measured(widened(grad), settings_.shared),
+                                   widened_slots(t), this->template summing<double>(tensors_[t]));
+          tensor_signals_[t].summed = x.sum(at::kDouble).template item<double>();
+        }
+      }
+    }
+    this->measured(sums, loss);
+  }
+
+  void finish(Executor<Recipe>& judge) override {
+    phase_ = this->phase();
+    double sums[reduction::kSweepSums] = {};
+    std::int64_t guarded = 0;
+    const Verdict verdict = this->template decide<double>(
+        judge, [&](std::size_t t, const auto& k) { sweep(t, k, sums, guarded); },
+        [&](std::size_t t, int snapshot) {
+          for_each_kept(t, snapshot, [](at::Tensor& tensor, at::Tensor& kept) {
+            const at::Tensor back = kept.clone();
+            kept.copy_(tensor);
+            tensor.copy_(back);
+          });
+        });
+    std::int64_t spoiled = 0;
+    if (verdict.save >= 0) {
+      for (std::size_t t = 0; t < tensors_.size(); ++t) {
+        for_each_kept(t, verdict.save, [&](at::Tensor& tensor, at::Tensor& kept) {
+          kept.copy_(tensor);
+          spoiled += kept.isfinite().logical_not().sum().template item<std::int64_t>();
+        });
+      }
+    }
+    if constexpr (Recipe::measures_sweep) {
+      if (!verdict.skip) {
+        memory_.swept = reduction::swept(sums, sampled_elements_[std::size_t(phase_)],
+                                         {guarded, this->throttled_, spoiled});
+      }
+    }
+  }
+
+ private:
+  typename Recipe::template Slots<at::Tensor> widened_slots(std::size_t t) const {
+    typename Recipe::template Slots<at::Tensor> s;
+    for_each_slot<Recipe::slot_count>(s, [&](int j, at::Tensor& slot) {
+      const at::Tensor& from = handles_.slots[t][std::size_t(j)];
+      slot = from.defined() ? widened(from) : at::zeros_like(widened(handles_.params[t]));
+    });
+    return s;
+  }
+
+  void sweep(std::size_t t, const typename Recipe::template Coefficients<double>& k,
+             double (&sums)[reduction::kSweepSums], std::int64_t& guarded) const {
+    const at::Tensor p = widened(handles_.params[t]), g = widened(handles_.grads[t]);
+    typename Recipe::template Slots<at::Tensor> s = widened_slots(t);
+    at::Tensor result;
+    if constexpr (Recipe::measures_sweep) {
+      typename Recipe::template SweepValues<at::Tensor> w;
+      result = Recipe::sweep(p, g, s, k, w);
+      const at::Tensor values[] = {w.update.square(), w.along_previous, w.along};
+      for (int i = 0; i < reduction::kSweepSums; ++i) {
+        sums[i] += sampled(t, values[i]).sum(at::kDouble).template item<double>();
+      }
+      if (w.doubted) guarded += w.guarded.sum().template item<std::int64_t>();
+    } else {
+      result = Recipe::sweep(p, g, s, k);
+    }
+    for_each_slot<Recipe::slot_count>(s, [&](int j, at::Tensor& slot) {
+      const at::Tensor& to = handles_.slots[t][std::size_t(j)];
+      if (to.defined()) to.copy_(rounded(slot, k.storage, j));
+    });
+    handles_.params[t].copy_(result);
+  }
+
+  /// f(tensor, its place in a snapshot) for the parameter and its slots.
+  template <class F>
+  void for_each_kept(std::size_t t, int snapshot, const F& f) {
+    std::vector<at::Tensor>& kept = handles_.snapshots[t][std::size_t(snapshot)];
+    f(handles_.params[t], kept[0]);
+    for (std::size_t j = 0; j < handles_.slots[t].size(); ++j) {
+      if (handles_.slots[t][j].defined()) f(handles_.slots[t][j], kept[1 + j]);
+    }
+  }
+
+  /// The elements of sampled chunks; `x` is dense, in the memory order of parameter `t`.
+  at::Tensor sampled(std::size_t t, const at::Tensor& x) const {
+    if (sample_every_ == 1) return x;
+    const at::Tensor chunks =
+        at::arange(x.numel(), x.options().dtype(at::kLong)).div(reduction::kChunk, "floor");
+    return x.as_strided({x.numel()}, {1})
+        .masked_select((chunks + first_chunks_[t]).remainder(sample_every_) == phase_);
+  }
+
+  /// What the storage makes of a slot, element by element in memory order.
+  static at::Tensor rounded(const at::Tensor& x, const typename Recipe::Storage::Key& key, int j) {
+    if (!Recipe::Storage::rounds(key) || x.scalar_type() == at::kDouble) return x;
+    at::Tensor host = x.to(x.options().device(at::kCPU), false, /*copy=*/true);
+    auto* const to = host.mutable_data_ptr<float>();
+    for (std::int64_t i = 0; i < host.numel(); ++i) {
+      to[i] = Recipe::Storage::rounded(to[i], key, i, j);
+    }
+    return host;
+  }
+
+  static at::Tensor widened(const at::Tensor& x) {
+    return x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
+  }
+
+  Handles handles_;
+  std::int64_t phase_ = 0;  // of this step's sample
+};
+
+}  // namespace agmohd

@@ -1,0 +1,197 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "../policy/classic_locale.hpp"
+#include "../step/executor.hpp"
+#include "../tensor/validate.hpp"
+#include "param_state.hpp"
+
+namespace agmohd {
+
+/// What gives a parameter a state that fits it, and a record in its executor. Made in full for all
+/// parameters, then committed, so that an error between leaves every state as it was.
+template <class Recipe>
+struct Adoption {
+  using State = ParamState<Recipe>;
+  using ExecutorPtr = std::shared_ptr<Executor<Recipe>>;
+
+  at::Tensor param, grad;  ///< grad: undefined in prepare(), and where it rests
+  State* state;            ///< null: it has none yet
+  Place place;
+  TensorRef<Recipe> ref{};  ///< but for the addresses of parameter and gradient
+  std::size_t device = 0;
+
+  Adoption(at::Tensor of, at::Tensor gradient, State* has, const Place& at)
+      : param(std::move(of)), grad(std::move(gradient)), state(has), place(at) {}
+
+  /// Whether the parameter, without a gradient, takes part in the snapshots of others: it has been
+  /// in a step that could write one, and its state still fits.
+  bool can_rest(const Settings<Recipe>& settings) const {
+    if constexpr (Recipe::keeps_snapshots) {
+      if (state == nullptr) return false;
+      const unsigned used = Recipe::Rule::slots(settings.groups[std::size_t(ref.group)].rule);
+      const at::ScalarType type = state_type<typename Recipe::Storage>(param);
+      const auto kept_as = [&](std::size_t j, at::ScalarType as) {
+        return std::all_of(state->snapshots_.begin(), state->snapshots_.end(), [&](const auto& s) {
+          return s[j].defined() && s[j].sizes() == param.sizes() && ordered_as(s[j], param, as);
+        });
+      };
+      if (!kept_as(0, param.scalar_type())) return false;
+      for (std::size_t j = 0; j < state->slots_.size(); ++j) {
+        const at::Tensor& slot = state->slots_[j];
+        if ((used >> j & 1U) == 0) continue;
+        if (!slot.defined() || slot.sizes() != param.sizes() || !fits(slot, param, type) ||
+            !kept_as(1 + j, type)) {
+          return false;
+        }
+      }
+      return true;
+    } else {
+      return false;
+    }
+  }
+
+  /// Allocates what is missing, and converts what does not fit.
+  void plan(const ExecutorPtr& on, const Settings<Recipe>& settings) {
+    executor_ = on;
+    const auto& rule = settings.groups[std::size_t(ref.group)].rule;
+    const unsigned used = Recipe::Rule::slots(rule);
+    const at::ScalarType type = state_type<typename Recipe::Storage>(param);
+    if (state == nullptr) {
+      creating();
+      fresh_ = std::make_unique<State>();
+    }
+    const State& now = state != nullptr ? *state : *fresh_;
+    slots_ = now.slots_;
+    snapshots_ = now.snapshots_;
+    // Before slots are made: for some rules a defined one is the sign of an earlier update.
+    if (now.executor_ != on || now.assigned()) record_ = now.complete_per_tensor(rule);
+    for (std::size_t j = 0; j < slots_.size(); ++j) {
+      if ((used >> j & 1U) == 0) continue;
+      at::Tensor& slot = slots_[j];
+      if (!slot.defined() || !fits(slot, param, type)) {
+        creating();
+        at::Tensor fresh = layout_of(param, type);
+        slot.defined() ? fresh.copy_(slot.detach()) : fresh.zero_();
+        slot = fresh;
+      }
+      ref.slots[j] = slot.mutable_data_ptr();
+    }
+    if constexpr (Recipe::keeps_snapshots) {
+      if (settings.shared.recovery.snapshots &&
+          make_room(settings.shared.recovery.snapshots_on_host)) {
+        // What snapshots had of it is gone. Captured graphs know the record: only then a new one.
+        const auto has = [](const auto& kept) { return kept.stamp != 0; };
+        typename Recipe::PerTensor known = record_ ? *record_ : now.record();
+        if (std::any_of(std::begin(known.snapshots.kept), std::end(known.snapshots.kept), has)) {
+          known.snapshots = {};
+          record_ = known;
+        }
+      }
+    }
+    if (record_) creating();
+    ref.numel = param.numel();
+    ref.dtype = *dtype_of(param.scalar_type());
+    ref.record = now.index_;
+  }
+
+  /// As they will be; before commit() only.
+  const auto& slots() const { return slots_; }
+
+  /// All take effect, or none. `changed`: what their states will tell of changes to.
+  static void commit(std::vector<Adoption>& all, StateMap& states,
+                     const std::shared_ptr<bool>& changed) {
+    std::size_t done = 0;
+    try {
+      for (; done < all.size(); ++done) {
+        Adoption& a = all[done];
+        if (a.fresh_) states[a.key()];
+        if (a.record_) a.ref.record = a.executor_->add_per_tensor(*a.record_);
+      }
+    } catch (...) {
+      for (std::size_t i = 0; i <= done; ++i) {
+        if (i < done && all[i].record_) all[i].executor_->drop_per_tensor(all[i].ref.record);
+        const auto entered = all[i].fresh_ ? states.find(all[i].key()) : states.end();
+        if (entered != states.end()) states.erase(entered);
+      }
+      throw;
+    }
+    for (Adoption& a : all) a.take_effect(states, changed);
+  }
+
+ private:
+  void* key() const { return param.unsafeGetTensorImpl(); }
+
+  void creating() const {
+    TORCH_CHECK(!executor_->capturing(), detail::classic, "agmohd: ", place,
+                " needs new state while a CUDA graph is captured; call prepare() before the "
+                "capture");
+  }
+
+  /// Makes room for snapshots on the parameter's device or in pinned memory of the host; what lies
+  /// elsewhere is moved. True: some of it is new, so it has none.
+  bool make_room(bool on_host) {
+    bool fresh = false;
+    const bool pinned = on_host && !param.is_cpu();
+    for (int i = 0; i < 2; ++i) {
+      for (std::size_t j = 0; j <= Recipe::slot_count; ++j) {
+        if (j > 0 && ref.slots[j - 1] == nullptr) continue;
+        at::Tensor& kept = snapshots_[std::size_t(i)][j];
+        const at::ScalarType type =
+            j == 0 ? param.scalar_type() : state_type<typename Recipe::Storage>(param);
+        const bool same =
+            kept.defined() && kept.sizes() == param.sizes() && ordered_as(kept, param, type);
+        if (!same || (pinned ? !kept.is_pinned() : kept.device() != param.device())) {
+          creating();
+          at::Tensor to = pinned ? at::empty_like(param,
+                                                  param.options()
+                                                      .requires_grad(false)
+                                                      .dtype(type)
+                                                      .device(at::kCPU)
+                                                      .pinned_memory(true),
+                                                  at::MemoryFormat::Preserve)
+                                 : layout_of(param, type);
+          if (same) to.copy_(kept);
+          kept = to;
+          moved_ = true;
+          fresh = fresh || !same;
+        }
+        ref.snapshots.at[i][j] = kept.mutable_data_ptr();
+      }
+    }
+    return fresh;
+  }
+
+  void take_effect(StateMap& states, const std::shared_ptr<bool>& changed) noexcept {
+    if (fresh_) {
+      state = fresh_.get();
+      states.find(key())->second = std::move(fresh_);
+    }
+    state->slots_ = std::move(slots_);
+    if (moved_) state->wait_for_snapshots();  // before the old ones go
+    state->snapshots_ = std::move(snapshots_);
+    if (record_) state->attach(std::move(executor_), ref.record, changed);
+  }
+
+  ExecutorPtr executor_;
+  std::unique_ptr<State> fresh_;
+  typename State::Slots slots_;
+  std::array<typename State::Snapshot, 2> snapshots_;
+  std::optional<typename Recipe::PerTensor> record_;  // to be added
+  bool moved_ = false;
+};
+
+}  // namespace agmohd

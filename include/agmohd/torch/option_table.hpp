@@ -1,0 +1,105 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+
+#include "../policy/field.hpp"
+#include "../policy/fixed_string.hpp"
+
+namespace agmohd {
+
+namespace detail {
+
+/// How an option is held: as torch.optim's C++ options hold it, so that references to it can be
+/// handed out.
+template <class V>
+struct Held {
+  using type = V;
+};
+template <>
+struct Held<Pair> {
+  using type = std::tuple<double, double>;
+};
+
+template <class V>
+V unheld(const V& value) {
+  return value;
+}
+inline Pair unheld(const std::tuple<double, double>& value) {
+  return {std::get<0>(value), std::get<1>(value)};
+}
+template <class V>
+V held(const V& value) {
+  return value;
+}
+inline std::tuple<double, double> held(const Pair& value) { return {value.first, value.second}; }
+
+/// An option as a checkpoint holds it: an enumeration as its number.
+template <class V>
+auto stored(const V& value) {
+  if constexpr (std::is_enum_v<V>) {
+    return static_cast<std::int64_t>(value);
+  } else {
+    return value;
+  }
+}
+
+template <class... F>
+std::tuple<typename Held<typename F::value_type>::type...> held_values(const FieldList<F...>&);
+
+struct LearningRate {
+  struct Options {
+    double lr;
+  };
+  static constexpr auto fields = describe(field("lr", &Options::lr, at_least(0)));
+};
+
+/// What options belong to: a parameter group, the optimizer as a whole, or how it stores its state,
+/// which may change from one checkpoint to the next.
+enum class OptionPart { group, shared, storage };
+
+/// Stands for an option that a recipe does not have.
+struct Absent {};
+
+/// The options of a recipe as one list: lr, the rule's, then those of the other families, the
+/// storage last.
+template <class Recipe>
+struct OptionTable {
+  static constexpr auto group_fields = describe(LearningRate::fields, Recipe::Rule::fields);
+  static constexpr auto fields = describe(
+      group_fields, Recipe::Hindrance::fields, Recipe::Momentum::fields, Recipe::Gradient::fields,
+      Recipe::Schedule::fields, Recipe::Recovery::fields, Recipe::Storage::fields);
+  static constexpr std::size_t group_count = group_fields.size;
+  static constexpr std::size_t count = fields.size;
+  using Values = decltype(held_values(fields));
+
+  static constexpr std::size_t find(std::string_view name) { return position(fields, name); }
+  template <std::size_t I>
+  using Value = typename std::conditional_t<(I < count), std::tuple_element<I, Values>,
+                                            std::type_identity<Absent>>::type;
+
+  template <class Policy>
+  static constexpr std::size_t size = Policy::fields.size;
+  static constexpr std::size_t rule = 1;
+  static constexpr std::size_t hindrance = group_count;
+  static constexpr std::size_t momentum = hindrance + size<typename Recipe::Hindrance>;
+  static constexpr std::size_t gradient = momentum + size<typename Recipe::Momentum>;
+  static constexpr std::size_t schedule = gradient + size<typename Recipe::Gradient>;
+  static constexpr std::size_t recovery = schedule + size<typename Recipe::Schedule>;
+  static constexpr std::size_t storage = recovery + size<typename Recipe::Recovery>;
+
+  static constexpr OptionPart part(std::size_t i) {
+    return i < group_count ? OptionPart::group
+           : i < storage   ? OptionPart::shared
+                           : OptionPart::storage;
+  }
+};
+
+}  // namespace detail
+
+}  // namespace agmohd
