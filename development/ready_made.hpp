@@ -15,7 +15,7 @@
 namespace agmohd {
 #define AGMOHD_OPTIMIZER(R)                                                     \
   AGMOHD_READY_MADE std::shared_ptr<Executor<R>> make_executor<R>(c10::Device); \
-  AGMOHD_READY_MADE std::shared_ptr<Executor<R>> make_tensor_executor<R>();  \
+  AGMOHD_READY_MADE std::shared_ptr<Executor<R>> make_tensor_executor<R>();     \
   AGMOHD_READY_MADE class Options<R>;                                           \
   AGMOHD_READY_MADE class ParamState<R>;                                        \
   AGMOHD_READY_MADE class Binder<R>;                                            \

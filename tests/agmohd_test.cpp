@@ -497,7 +497,8 @@ void a_broken_snapshot_is_not_the_end(at::Device device, bool reference = false)
   }
 }
 
-/// Saved before, between and after the swaps of a rollback that is undone, and in one that keeps_snapshots.
+/// Saved before, between and after the swaps of a rollback that is undone, and in one that
+/// keeps_snapshots.
 void snapshots_survive_a_checkpoint(at::Device device, bool on_host = false) {
   for (const std::uint64_t when : {44ULL, 50ULL, 52ULL, 53ULL, 54ULL, 60ULL, 74ULL}) {
     const Tensors a = parameters(device), b = parameters(device);

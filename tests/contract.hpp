@@ -511,7 +511,7 @@ class RuleContract : public testing::Test {
     for (const std::int64_t size : {1, 5, 8, 67, 1000}) {
       at::Tensor p =
           contract::random({size}, 5).to(c10::CppTypeToScalarType<R>::value).requires_grad_();
-      Optimizer optimizer({p}, Options(lr).rule(sample));
+      Optimizer optimizer({p}, Options(lr).template set<Rule>(sample));
       for (int step = 0; step < 20; ++step) {
         p.mutable_grad() = contract::random({size}, 100 + step).to(p.scalar_type());
         optimizer.step();
@@ -570,7 +570,7 @@ TYPED_TEST_P(RuleContract, OptimizerFollowsScalarsBitForBit) {
 TYPED_TEST_P(RuleContract, TensorBackendAgrees) {
   this->each([](const auto& sample) {
     contract::expect_backends_agree<typename TestFixture::Recipe>(
-        typename TestFixture::Options(TestFixture::lr).rule(sample));
+        typename TestFixture::Options(TestFixture::lr).template set<TypeParam>(sample));
   });
 }
 
@@ -578,7 +578,7 @@ TYPED_TEST_P(RuleContract, ZeroGradientsLeaveAllFinite) {
   this->each([](const auto& sample) {
     for (const at::ScalarType dtype : contract::kDtypes) {
       contract::Trained<typename TestFixture::Recipe> trained(
-          typename TestFixture::Options(TestFixture::lr).rule(sample), dtype);
+          typename TestFixture::Options(TestFixture::lr).template set<TypeParam>(sample), dtype);
       EXPECT_TRUE(contract::all_finite(trained.run(0, 5, 0).now())) << dtype;
       EXPECT_TRUE(contract::all_finite(trained.run(5, 8).run(8, 11, 0).now())) << dtype;
     }
@@ -594,7 +594,7 @@ TYPED_TEST_P(RuleContract, FirstStepIsTheFormula) {
       const std::vector<double> before = contract::values<double>(p);
       const std::vector<double> g = contract::values<double>(p.grad());
       typename TestFixture::Optimizer optimizer(
-          {p}, typename TestFixture::Options(TestFixture::lr).rule(sample));
+          {p}, typename TestFixture::Options(TestFixture::lr).template set<TypeParam>(sample));
       optimizer.step();
       const std::vector<double> after = contract::values<double>(p);
       for (std::size_t i = 0; i < after.size(); ++i) {
@@ -611,7 +611,7 @@ TYPED_TEST_P(RuleContract, DescendsAQuadratic) {
     const at::Tensor curvature = contract::random({40}, 8).abs() + 0.5;
     at::Tensor p = contract::random({40}, 9).requires_grad_();
     typename TestFixture::Optimizer optimizer(
-        {p}, typename TestFixture::Options(TestFixture::lr).rule(sample));
+        {p}, typename TestFixture::Options(TestFixture::lr).template set<TypeParam>(sample));
     const auto loss = [&] {
       return (curvature * p.detach().square()).sum().template item<double>();
     };
@@ -629,7 +629,7 @@ TYPED_TEST_P(RuleContract, ResumesBitForBit) {
     for (const at::ScalarType dtype : contract::kDtypes) {
       SCOPED_TRACE(c10::toString(dtype));
       contract::expect_resumes<typename TestFixture::Recipe>(
-          typename TestFixture::Options(TestFixture::lr).rule(sample), dtype);
+          typename TestFixture::Options(TestFixture::lr).template set<TypeParam>(sample), dtype);
     }
   });
 }
@@ -639,7 +639,8 @@ TYPED_TEST_P(RuleContract, IsDeterministicForAnyNumberOfThreads) {
   this->each([](const auto& sample) {
     const auto run = [&](int threads) {
       const contract::Threads guard(threads);
-      Trained trained(typename Trained::Options(TestFixture::lr).rule(sample), at::kFloat, false,
+      Trained trained(typename Trained::Options(TestFixture::lr).template set<TypeParam>(sample),
+                      at::kFloat, false,
                       {contract::random({70001}, 1).to(at::kFloat).requires_grad_(),
                        contract::random({3, 5}, 2).to(at::kFloat).requires_grad_()});
       trained.run(0, 4);
@@ -658,7 +659,8 @@ TYPED_TEST_P(RuleContract, SkippedStepLeavesEveryBit) {
   using Trained = contract::Trained<typename TestFixture::Recipe>;
   this->each([](const auto& sample) {
     for (const bool reference : {false, true}) {
-      const auto options = typename Trained::Options(TestFixture::lr).rule(sample);
+      const auto options =
+          typename Trained::Options(TestFixture::lr).template set<TypeParam>(sample);
       Trained skipping(options, at::kFloat, reference), calm(options, at::kFloat, reference);
       skipping.run(0, 3);
       const contract::Snapshot before = skipping.now();
@@ -689,8 +691,7 @@ TYPED_TEST_P(RuleContract, RestoreEqualsSoManyUpdates) {
   });
 }
 
-REGISTER_TYPED_TEST_SUITE_P(RuleContract, Bounds, NamesAreUnique,
-                            ScalarsAndVectorsAgreeBitForBit,
+REGISTER_TYPED_TEST_SUITE_P(RuleContract, Bounds, NamesAreUnique, ScalarsAndVectorsAgreeBitForBit,
                             OptimizerFollowsScalarsBitForBit, TensorBackendAgrees,
                             ZeroGradientsLeaveAllFinite, FirstStepIsTheFormula, DescendsAQuadratic,
                             ResumesBitForBit, IsDeterministicForAnyNumberOfThreads,
@@ -737,7 +738,8 @@ class TransformContract : public testing::Test {
   using Options = typename Trained::Options;
 
   static Options options(const typename Transform::Options& sample) {
-    return Options(1.0).gradient(sample).hindrance({.limit = 1e30});
+    return Options(1.0).template set<Transform>(sample).template set<contract::SkipAbove>(
+        {.limit = 1e30});
   }
   /// What the rule sees of gradients that are already set on parameters that are 0.
   static std::vector<double> seen(const std::vector<at::Tensor>& params, const Options& options,
@@ -1004,7 +1006,7 @@ TYPED_TEST_P(ScheduleContract, SchedulerIsSavedAndLoaded) {
 TYPED_TEST_P(ScheduleContract, OptionsAreSavedAndLoaded) {
   using Options = agmohd::Options<typename TestFixture::Recipe>;
   this->each([](const auto& sample, std::int64_t) {
-    const auto saved = Options(0.1).schedule(sample);
+    const auto saved = Options(0.1).template set<TypeParam>(sample);
     std::stringstream file;
     torch::serialize::OutputArchive out;
     saved.serialize_shared(out);
@@ -1082,14 +1084,14 @@ TYPED_TEST_P(HindranceContract, IsDeterministic) {
 TYPED_TEST_P(HindranceContract, BackendsAgree) {
   for (const auto& sample : contract::Sample<TypeParam>::options()) {
     contract::expect_backends_agree<typename TestFixture::Recipe>(
-        typename TestFixture::Options(0.01).hindrance(sample));
+        typename TestFixture::Options(0.01).template set<TypeParam>(sample));
   }
 }
 
 TYPED_TEST_P(HindranceContract, ResumesBitForBit) {
   for (const auto& sample : contract::Sample<TypeParam>::options()) {
     contract::expect_resumes<typename TestFixture::Recipe>(
-        typename TestFixture::Options(0.01).hindrance(sample), at::kFloat);
+        typename TestFixture::Options(0.01).template set<TypeParam>(sample), at::kFloat);
   }
 }
 
@@ -1130,8 +1132,8 @@ TYPED_TEST_P(MomentumContract, BlendsStayInRange) {
 TYPED_TEST_P(MomentumContract, SkippedStepLeavesItsMemory) {
   using Trained = contract::Trained<typename TestFixture::Recipe>;
   for (const auto& sample : contract::Sample<TypeParam>::options()) {
-    Trained skipping(typename TestFixture::Options(0.01).momentum(sample)),
-        calm(typename TestFixture::Options(0.01).momentum(sample));
+    Trained skipping(typename TestFixture::Options(0.01).template set<TypeParam>(sample)),
+        calm(typename TestFixture::Options(0.01).template set<TypeParam>(sample));
     skipping.run(0, 3).run(3, 6, 1e9);
     contract::expect_same(skipping.run(3, 6).now(), calm.run(0, 6).now());
   }
@@ -1140,14 +1142,14 @@ TYPED_TEST_P(MomentumContract, SkippedStepLeavesItsMemory) {
 TYPED_TEST_P(MomentumContract, BackendsAgree) {
   for (const auto& sample : contract::Sample<TypeParam>::options()) {
     contract::expect_backends_agree<typename TestFixture::Recipe>(
-        typename TestFixture::Options(0.01).momentum(sample));
+        typename TestFixture::Options(0.01).template set<TypeParam>(sample));
   }
 }
 
 TYPED_TEST_P(MomentumContract, ResumesBitForBit) {
   for (const auto& sample : contract::Sample<TypeParam>::options()) {
     contract::expect_resumes<typename TestFixture::Recipe>(
-        typename TestFixture::Options(0.01).momentum(sample), at::kFloat);
+        typename TestFixture::Options(0.01).template set<TypeParam>(sample), at::kFloat);
   }
 }
 

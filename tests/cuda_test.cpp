@@ -1055,8 +1055,8 @@ TEST(CudaResidency, FourStreamsStepAtOnce) {
 
 // ---- What a watched sweep measures
 
-/// Each chunk is in the sample of one of so many steps, in the same one eagerly, replayed and on the
-/// CPU.
+/// Each chunk is in the sample of one of so many steps, in the same one eagerly, replayed and on
+/// the CPU.
 TEST(CudaSample, RotatesOverAllPages) {
   Tensors start;
   torch::manual_seed(47);

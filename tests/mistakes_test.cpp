@@ -38,8 +38,7 @@ std::vector<at::Tensor> parameters() {
   return {p};
 }
 
-using Selectable =
-    agmohd::Optimizer<agmohd::Recipe<rule::SGD, gradient::Choice, schedule::Choice>>;
+using Selectable = agmohd::Optimizer<agmohd::Recipe<rule::SGD, gradient::Choice, schedule::Choice>>;
 using Decaying = agmohd::Optimizer<agmohd::Recipe<rule::SGD, schedule::Warmup<schedule::Linear>>>;
 
 TEST(Mistakes, OptionsWithoutEffect) {

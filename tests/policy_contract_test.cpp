@@ -402,10 +402,8 @@ struct contract::Sample<GrowingNesterov> {
 template <>
 struct contract::Sample<momentum::Choice> {
   static std::vector<momentum::Choice::Options> options() {
-    return {{},
-            {momentum::Mode::adaptive, {0.2}},
-            {momentum::Mode::fixed},
-            {momentum::Mode::nesterov}};
+    return {
+        {}, {momentum::Mode::adaptive, {0.2}}, {momentum::Mode::fixed}, {momentum::Mode::nesterov}};
   }
 };
 INSTANTIATE_TYPED_TEST_SUITE_P(Fixed, MomentumContract, momentum::Fixed);
@@ -474,7 +472,7 @@ TEST(ScheduledRecipe, FollowsAStockOptimizerWithTheSchedulerAndResumes) {
   using Recipe = agmohd::Recipe<rule::SGD, WarmupCosine>;
   using Trained = contract::Trained<Recipe>;
   for (const auto& sample : contract::Sample<WarmupCosine>::options()) {
-    Trained own(Trained::Options(0.5).schedule(sample), at::kDouble);
+    Trained own(Trained::Options(0.5).template set<typename Recipe::Schedule>(sample), at::kDouble);
     const std::vector<at::Tensor> params = contract::parameters(at::kDouble);
     torch::optim::SGD stock(params, torch::optim::SGDOptions(0.5));
     schedule::Scheduler<WarmupCosine> scheduler(stock, sample);
@@ -489,7 +487,8 @@ TEST(ScheduledRecipe, FollowsAStockOptimizerWithTheSchedulerAndResumes) {
     }
     EXPECT_EQ(own.optimizer.updates(), 16);
     EXPECT_EQ(own.optimizer.options().lr(), 0.5);  // the schedule leaves the options alone
-    contract::expect_resumes<Recipe>(Trained::Options(0.5).schedule(sample), at::kFloat);
+    contract::expect_resumes<Recipe>(
+        Trained::Options(0.5).template set<typename Recipe::Schedule>(sample), at::kFloat);
   }
 }
 
@@ -506,8 +505,11 @@ TEST(StabilizeRecipe, BackendsAgreeAndItResumes) {
                                 gradient::Chain<gradient::AdaptiveClip, gradient::Stabilize>>;
   using O = contract::Trained<Recipe>::Options;
   contract::expect_bounds<gradient::Stabilize>();
-  const O calm(0.01),
-      eager = O(0.01).adagc_warmup(2).max_norm(1e30).stabilize_norm({0.5, 0.6}).stabilize_max(0.5);
+  const O calm(0.01), eager = O(0.01)
+                                  .set<"adagc_warmup">(2)
+                                  .max_norm(1e30)
+                                  .set<"stabilize_norm">({0.5, 0.6})
+                                  .set<"stabilize_max">(0.5);
   for (const O& o : {calm, eager}) {
     contract::expect_backends_agree<Recipe>(o);
     for (const at::ScalarType dtype : contract::kDtypes) contract::expect_resumes<Recipe>(o, dtype);

@@ -8,8 +8,8 @@
 
 #include <agmohd/cpu/executor.hpp>
 #include <agmohd/policy/check.hpp>
-#include <agmohd/torch/options.hpp>
 #include <agmohd/recipes.hpp>
+#include <agmohd/torch/options.hpp>
 #include <algorithm>
 #include <atomic>
 #include <bit>
@@ -458,14 +458,15 @@ struct SweptPage {
   template <class V>
   void sweep(const SweepValues::Coefficients<R>& k, bool measured) {
     cpu::Chunk<SweepValues, E> chunk{param.data(),
-                               grad.data(),
-                               {exp_avg.data(), exp_avg_sq.data()},
-                               std::int64_t(param.size()),
-                               0,
-                               nullptr,
-                               {},
-                               nullptr};
-    guarded += measured ? cpu::measured_sweep_chunk<V>(chunk, k, sums) : cpu::sweep_chunk<V>(chunk, k);
+                                     grad.data(),
+                                     {exp_avg.data(), exp_avg_sq.data()},
+                                     std::int64_t(param.size()),
+                                     0,
+                                     nullptr,
+                                     {},
+                                     nullptr};
+    guarded +=
+        measured ? cpu::measured_sweep_chunk<V>(chunk, k, sums) : cpu::sweep_chunk<V>(chunk, k);
   }
 
   bool operator==(const SweptPage& other) const {
@@ -480,8 +481,8 @@ struct SweptPage {
 
 #ifdef AGMOHD_HAS_AVX2
 template <class E>
-AGMOHD_AVX2 void sweep_avx2(SweptPage<E>& chunk, const SweepValues::Coefficients<cpu::Compute<E>>& k,
-                            bool measured) {
+AGMOHD_AVX2 void sweep_avx2(SweptPage<E>& chunk,
+                            const SweepValues::Coefficients<cpu::Compute<E>>& k, bool measured) {
   chunk.template sweep<vec_avx2<cpu::Compute<E>>>(k, measured);
 }
 #endif
@@ -551,8 +552,8 @@ TYPED_TEST(Reduction, EveryVectorHasTheBitsOfScalars) {
     shared.gradient.max_value = 0.5;
     SweepValues::Memory memory;
     SweepValues::PerTensor tensor;
-    const auto k = SweepValues::decide<R>(shared, {1e-2, {}}, Signals{}, Verdict{}, memory, tensor, 0,
-                                      {1, 1, 0, 100});
+    const auto k = SweepValues::decide<R>(shared, {1e-2, {}}, Signals{}, Verdict{}, memory, tensor,
+                                          0, {1, 1, 0, 100});
     for (const std::size_t size : {1U, 7U, 8U, 16U, 31U, 100U, 4097U, 16384U}) {
       for (const bool measured : {false, true}) {
         SweptPage<E> scalar(size), narrow(size), wide(size);
@@ -643,11 +644,12 @@ TEST(Options, SettersChainAndGettersRead) {
 TEST(Options, AllPoliciesByNameOrWhole) {
   const auto named =
       RichOptions(0.1).max_value(2).max_norm(3).warmup_steps(4).total_steps(50).min_factor(0.5);
-  const auto whole =
-      RichOptions(0.1)
-          .gradient({{2}, {{3}, {}}})
-          .schedule({.warmup_steps = 4, .after = {.total_steps = 50, .min_factor = 0.5}})
-          .rule({.weight_decay = 0.01});
+  const auto whole = RichOptions(0.1)
+                         .set<gradient::ClipByValue>({2})
+                         .set<gradient::ClipByNorm>({3})
+                         .set<schedule::Cosine>({.total_steps = 50, .min_factor = 0.5})
+                         .warmup_steps(4)
+                         .weight_decay(0.01);
   EXPECT_EQ(named, whole);
   EXPECT_EQ(named.get<"max_norm">(), 3);
   EXPECT_EQ(named.shared().gradient.rest.head.max_norm, 3);
@@ -661,7 +663,7 @@ TEST(Options, AllPoliciesByNameOrWhole) {
 }
 
 TEST(Options, WholePoliciesKeepTheLearningRateAndOneAnother) {
-  const auto options = RichOptions(0.1).max_norm(3).rule({.betas = {0.5, 0.6}});
+  const auto options = RichOptions(0.1).max_norm(3).betas({0.5, 0.6});
   EXPECT_EQ(options.lr(), 0.1);
   EXPECT_EQ(options.max_norm(), 3);
   EXPECT_EQ(options.betas(), std::make_tuple(0.5, 0.6));

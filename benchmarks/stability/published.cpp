@@ -10,10 +10,10 @@ namespace {
 /// Turns on or off what agmohd repaired, wherever the options have such a switch.
 template <class Options>
 void repair(Options& o, bool on) {
-  if constexpr (requires { o.repaired(on); }) o.repaired(on);
-  if constexpr (requires { o.spike_repaired(on); }) o.spike_repaired(on);
-  if constexpr (requires { o.stabilize_repaired(on); }) o.stabilize_repaired(on);
-  if constexpr (requires { o.rms_repaired(on); }) o.rms_repaired(on);
+  if constexpr (Options::has("repaired")) o.template set<"repaired">(on);
+  if constexpr (Options::has("spike_repaired")) o.template set<"spike_repaired">(on);
+  if constexpr (Options::has("stabilize_repaired")) o.template set<"stabilize_repaired">(on);
+  if constexpr (Options::has("rms_repaired")) o.template set<"rms_repaired">(on);
 }
 
 /// NAME as published, and NAME-repaired.
@@ -39,7 +39,10 @@ std::vector<Entry> published() {
   std::vector<Entry> table;
   add<Spam>(table, "spam", "SPAM");
   add<StableSpam>(table, "stablespam", "Stable-SPAM", [](auto& o) {
-    o.spike_threshold(0).reset_warmup(0).reset_correction(true).reset_interval(1000);
+    o.template set<agmohd::rule::SPAM>({.spike_threshold = 0,
+                                        .reset_interval = 1000,
+                                        .reset_warmup = 0,
+                                        .reset_correction = true});
   });
   add<StableAdamW>(table, "stableadamw", "StableAdamW");
   add<ZClip>(table, "zclip", "AdamW with ZClip");

@@ -15,8 +15,9 @@ int main() {
   torch::nn::Sequential model(torch::nn::Linear(2, 64), torch::nn::Tanh(),
                               torch::nn::Linear(64, 64), torch::nn::Tanh(),
                               torch::nn::Linear(64, 1));
-  Optimizer optimizer(model->parameters(),
-                      Optimizer::Options(3e-3).rule({.beta = 0.95}).schedule({.period = 200}));
+  Optimizer optimizer(model->parameters(), Optimizer::Options(3e-3)
+                                               .set<own::Signum>({.beta = 0.95})
+                                               .set<own::InverseSqrt>({.period = 200}));
 
   const torch::Tensor angle = torch::linspace(0.5, 9, 400);
   const torch::Tensor arm =

@@ -72,9 +72,9 @@ Update ours(const std::string& name, const Options& o,
   shared.max_norm(o.clip);
   if constexpr (R::recorded) {
     shared.hindrance_threshold(agmohd::threshold::language_model);
-    shared.schedule({.schedule = schedule_options(o)});
+    shared.template set<Schedule>(schedule_options(o));
   } else {
-    shared.schedule(schedule_options(o));
+    shared.template set<Schedule>(schedule_options(o));
   }
   auto owned = std::make_unique<Optimizer>(groups(parameters, shared), shared);
   auto& optimizer = *owned;

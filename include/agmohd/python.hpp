@@ -27,7 +27,7 @@
 #include "tensor/validate.hpp"
 #include "torch/load_report.hpp"
 #include "torch/options.hpp"
-#include "torch/param_state.hpp"
+#include "torch/state_access.hpp"
 
 // The state_dict() of Python's torch.optim.SGD, Adam and AdamW, and of its modules, into and out of
 // agmohd's optimizers and LibTorch's modules. For those who need it: agmohd.hpp does not include
@@ -139,7 +139,8 @@ void load_state_dict(Optimizer<Recipe>& optimizer, const c10::IValue& state_dict
   }
 
   checkpoint::Report report;
-  std::vector<Options<Recipe>> options = checkpoint::options_in(groups, optimizer, report);
+  std::vector<Options<Recipe>> options =
+      checkpoint::options_in<Recipe>(groups, optimizer.param_groups(), report);
   StateMap loaded;
   std::set<std::int64_t> seen;
   std::int64_t updates = 0;

@@ -7,8 +7,10 @@
 
 using namespace agmohd;
 #ifdef MUST_NOT_COMPILE
-using Transforms = gradient::Chain<gradient::ClipByNorm, gradient::ClipByValue, gradient::ClipByNorm>;
+using Transforms =
+    gradient::Chain<gradient::ClipByNorm, gradient::ClipByValue, gradient::ClipByNorm>;
 #else
-using Transforms = gradient::Chain<gradient::ClipByValue, gradient::ClipByNorm, gradient::ClipByNorm>;
+using Transforms =
+    gradient::Chain<gradient::ClipByValue, gradient::ClipByNorm, gradient::ClipByNorm>;
 #endif
 static_assert(Recipe<rule::SGD, Transforms>::wants == kNorm);

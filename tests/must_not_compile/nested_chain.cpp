@@ -8,8 +8,9 @@
 using namespace agmohd;
 #ifdef MUST_NOT_COMPILE
 using Transforms = gradient::Chain<gradient::ClipByValue,
-                              gradient::Chain<gradient::ClipByValue, gradient::ClipByNorm>>;
+                                   gradient::Chain<gradient::ClipByValue, gradient::ClipByNorm>>;
 #else
-using Transforms = gradient::Chain<gradient::ClipByValue, gradient::ClipByValue, gradient::ClipByNorm>;
+using Transforms =
+    gradient::Chain<gradient::ClipByValue, gradient::ClipByValue, gradient::ClipByNorm>;
 #endif
 static_assert(Recipe<rule::SGD, Transforms>::wants == kNorm);

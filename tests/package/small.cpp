@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// In place of a chunk's program, where only its CMakeLists.txt matters: says whether the program has
-// kernels; an argument says that it must.
+// In place of a chunk's program, where only its CMakeLists.txt matters: says whether the program
+// has kernels; an argument says that it must.
 #include <agmohd/cuda/registry.hpp>
 #include <agmohd/recipes.hpp>
 #include <cstdio>

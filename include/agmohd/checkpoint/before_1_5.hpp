@@ -18,7 +18,7 @@
 #include "../policy/classic_locale.hpp"
 #include "../tensor/validate.hpp"
 #include "../torch/options.hpp"
-#include "../torch/param_state.hpp"
+#include "../torch/state_access.hpp"
 #include "loaded.hpp"
 
 namespace agmohd::checkpoint {

@@ -20,7 +20,7 @@
 #include "../torch/load_report.hpp"
 #include "../torch/memory_values.hpp"
 #include "../torch/options.hpp"
-#include "../torch/param_state.hpp"
+#include "../torch/state_access.hpp"
 #include "before_1_5.hpp"
 #include "digest.hpp"
 #include "loaded.hpp"

@@ -53,9 +53,9 @@ class Register<Recipe, Tag> {
     else
       return nullptr;
   }
-  static auto rest_records() {
+  static auto rest_per_tensor() {
     if constexpr (Recipe::keeps_snapshots)
-      return &rest_records_kernel<Recipe, Tag>;
+      return &rest_per_tensor_kernel<Recipe, Tag>;
     else
       return nullptr;
   }
@@ -71,7 +71,7 @@ class Register<Recipe, Tag> {
       settle(),
       {&sweep_kernel<Recipe, Tag, float>, &sweep_kernel<Recipe, Tag, double>,
        &sweep_kernel<Recipe, Tag, Bf16>, &sweep_kernel<Recipe, Tag, F16>},
-      rest_records(),
+      rest_per_tensor(),
       rest_chunks(),
       &runtime_of_unit};
   mutable Registry::Entry entry_{key_of<Recipe>(), &kernels_};

@@ -78,7 +78,7 @@ struct Kernels {
   void (*decide)(View<Recipe>);
   void (*settle)(Core<Recipe>*);
   void (*sweep[4])(View<Recipe>, int, int, bool);  // by Dtype
-  void (*rest_records)(View<Recipe>, int);
+  void (*rest_per_tensor)(View<Recipe>, int);
   void (*rest_chunks)(View<Recipe>, int);
   const Runtime* runtime;
 };

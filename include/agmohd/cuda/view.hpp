@@ -13,14 +13,15 @@
 
 namespace agmohd::cuda {
 
-/// One tensor, as kernels see it. Group and record never move, so that captured graphs stay valid.
+/// One tensor, as kernels see it. `group` and `per_tensor` never move, so that captured graphs stay
+/// valid.
 template <class Recipe>
 struct DeviceTensor {
   void* param;
   void* slots[Recipe::slot_count > 0 ? Recipe::slot_count : 1];  // null: not used
   std::int64_t numel;
   const typename Recipe::Group* group;
-  typename Recipe::PerTensor* record;
+  typename Recipe::PerTensor* per_tensor;
   Dtype dtype;
   std::int32_t index;  // the parameter's number over all groups
   std::int32_t first_chunk;
@@ -32,7 +33,7 @@ struct DeviceTensor {
 template <class Recipe>
 inline constexpr int most_sweep_threads = Recipe::measures_sweep ? 128 : 256;
 
-/// How many tensors a warp can decide at a time, of a block with `warps` warps: their records are
+/// How many tensors a warp can decide at a time, of a block with `warps` warps: their memories are
 /// in its shared memory.
 template <class Recipe>
 constexpr int most_share(int warps) {

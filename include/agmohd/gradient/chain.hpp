@@ -9,7 +9,6 @@
 #include "../policy/memory_pair.hpp"
 #include "../policy/name.hpp"
 #include "../policy/signals.hpp"
-#include "../step/families.hpp"
 #include "gradient.hpp"
 
 namespace agmohd::gradient {
@@ -182,36 +181,5 @@ struct Chain<H, L...> {
 /// Leaves the gradients alone.
 using None = Chain<>;
 static_assert(Transform<None>);
-
-namespace detail {
-
-/// Transforms one after another: one alone as it is, the transforms of a chain in its place.
-template <class Found, class... L>
-struct Chained;
-template <class... Found>
-struct Chained<agmohd::detail::PolicyList<Found...>> {
-  using type = Chain<Found...>;
-};
-template <class L>
-struct Chained<agmohd::detail::PolicyList<L>> {
-  using type = L;
-};
-template <class... Found, class L, class... Rest>
-struct Chained<agmohd::detail::PolicyList<Found...>, L, Rest...>
-    : Chained<agmohd::detail::PolicyList<Found..., L>, Rest...> {};
-template <class... Found, class... L, class... Rest>
-struct Chained<agmohd::detail::PolicyList<Found...>, Chain<L...>, Rest...>
-    : Chained<agmohd::detail::PolicyList<Found..., L...>, Rest...> {};
-
-template <class List>
-struct ChainOf;
-template <class... L>
-struct ChainOf<agmohd::detail::PolicyList<L...>> : Chained<agmohd::detail::PolicyList<>, L...> {};
-
-}  // namespace detail
-
-/// The gradient policy that a list of transforms makes.
-template <class List>
-using chain_of = typename detail::ChainOf<List>::type;
 
 }  // namespace agmohd::gradient

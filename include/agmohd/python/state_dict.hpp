@@ -23,7 +23,6 @@
 #include <vector>
 
 #include "../checkpoint/loaded.hpp"
-#include "../optimizer.hpp"
 #include "../policy/check.hpp"
 #include "../policy/classic_locale.hpp"
 #include "../rule/adam.hpp"
@@ -219,8 +218,9 @@ std::unique_ptr<ParamState<Recipe>> state_in(const python::Dict& saved, const at
 
 /// Copies of the options of all groups, with the state_dict's in them.
 template <class Recipe>
-std::vector<Options<Recipe>> options_in(const python::List& groups,
-                                        const Optimizer<Recipe>& optimizer, Report& report) {
+std::vector<Options<Recipe>> options_in(
+    const python::List& groups, const std::vector<torch::optim::OptimizerParamGroup>& param_groups,
+    Report& report) {
   using torch::serialize::InputArchive, torch::serialize::OutputArchive;
   OutputArchive written;
   for (std::size_t g = 0; g < groups.size(); ++g) {
@@ -239,7 +239,7 @@ std::vector<Options<Recipe>> options_in(const python::List& groups,
   for (std::size_t g = 0; g < groups.size(); ++g) {
     InputArchive options;
     all.read(std::to_string(g), options);
-    out.push_back(options_of<Recipe>(optimizer.param_groups()[g], g));
+    out.push_back(options_of<Recipe>(param_groups[g], g));
     out.back().read_group(options, " of group " + std::to_string(g), report);
     const auto group = out.back().group();
     try {

@@ -31,8 +31,9 @@ struct TensorRef {
   SnapshotRefs<Recipe> snapshots{};
   std::int64_t numel = 0;
   std::int32_t group = 0;
-  std::int32_t record = 0;  ///< of the tensor's memory, from Executor::add_per_tensor
-  std::int32_t index = 0;   ///< the parameter's number over all groups
+  std::int32_t per_tensor =
+      0;                   ///< the number of the tensor's memory, from Executor::add_per_tensor
+  std::int32_t index = 0;  ///< the parameter's number over all groups
   /// The sweep does waves one after the other: tensors that share memory are in different ones, in
   /// the order of the parameters.
   std::int32_t wave = 0;
@@ -135,10 +136,10 @@ class Executor {
   // The rest waits for the device.
   virtual void wait() {}  ///< for all steps so far
   virtual std::int32_t add_per_tensor(const PerTensor& value) = 0;
-  /// The tensor of this record is gone; a later one may get its place. Does not wait.
-  virtual void drop_per_tensor(std::int32_t record) noexcept = 0;
-  virtual PerTensor read_per_tensor(std::int32_t record) = 0;
-  virtual void write_per_tensor(std::int32_t record, const PerTensor& value) = 0;
+  /// The tensor with this memory is gone; a later one may get its place. Does not wait.
+  virtual void drop_per_tensor(std::int32_t number) noexcept = 0;
+  virtual PerTensor read_per_tensor(std::int32_t number) = 0;
+  virtual void write_per_tensor(std::int32_t number, const PerTensor& value) = 0;
   virtual Memory read_memory() = 0;
   virtual void write_memory(const Memory& memory) = 0;
 };

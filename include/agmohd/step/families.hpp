@@ -4,6 +4,7 @@
 
 #include <type_traits>
 
+#include "../gradient/chain.hpp"
 #include "../gradient/gradient.hpp"
 #include "../hindrance/hindrance.hpp"
 #include "../momentum/momentum.hpp"
@@ -85,3 +86,38 @@ using policy_of =
     typename OnePolicy<Default, typename SelectFamily<family, PolicyList<>, P...>::type>::type;
 
 }  // namespace agmohd::detail
+
+namespace agmohd::gradient {
+
+namespace detail {
+
+/// Transforms one after another: one alone as it is, the transforms of a chain in its place.
+template <class Found, class... L>
+struct Chained;
+template <class... Found>
+struct Chained<agmohd::detail::PolicyList<Found...>> {
+  using type = Chain<Found...>;
+};
+template <class L>
+struct Chained<agmohd::detail::PolicyList<L>> {
+  using type = L;
+};
+template <class... Found, class L, class... Rest>
+struct Chained<agmohd::detail::PolicyList<Found...>, L, Rest...>
+    : Chained<agmohd::detail::PolicyList<Found..., L>, Rest...> {};
+template <class... Found, class... L, class... Rest>
+struct Chained<agmohd::detail::PolicyList<Found...>, Chain<L...>, Rest...>
+    : Chained<agmohd::detail::PolicyList<Found..., L...>, Rest...> {};
+
+template <class List>
+struct ChainOf;
+template <class... L>
+struct ChainOf<agmohd::detail::PolicyList<L...>> : Chained<agmohd::detail::PolicyList<>, L...> {};
+
+}  // namespace detail
+
+/// The gradient policy that a list of transforms makes.
+template <class List>
+using chain_of = typename detail::ChainOf<List>::type;
+
+}  // namespace agmohd::gradient

@@ -48,21 +48,23 @@ class HostExecutor : public Executor<Recipe> {
   const typename Recipe::Judgement* judgement() const override { return &judgement_; }
   std::int32_t add_per_tensor(const PerTensor& value) override {
     if (!free_per_tensor_.empty()) {
-      const std::int32_t record = free_per_tensor_.back();
+      const std::int32_t number = free_per_tensor_.back();
       free_per_tensor_.pop_back();
-      records_[std::size_t(record)] = value;
-      return record;
+      per_tensor_[std::size_t(number)] = value;
+      return number;
     }
-    records_.push_back(value);
-    free_per_tensor_.reserve(records_.capacity());  // to drop one throws nothing
-    return std::int32_t(records_.size() - 1);
+    per_tensor_.push_back(value);
+    free_per_tensor_.reserve(per_tensor_.capacity());  // to drop one throws nothing
+    return std::int32_t(per_tensor_.size() - 1);
   }
-  void drop_per_tensor(std::int32_t record) noexcept override {
-    free_per_tensor_.push_back(record);
+  void drop_per_tensor(std::int32_t number) noexcept override {
+    free_per_tensor_.push_back(number);
   }
-  PerTensor read_per_tensor(std::int32_t record) override { return records_[std::size_t(record)]; }
-  void write_per_tensor(std::int32_t record, const PerTensor& value) override {
-    records_[std::size_t(record)] = value;
+  PerTensor read_per_tensor(std::int32_t number) override {
+    return per_tensor_[std::size_t(number)];
+  }
+  void write_per_tensor(std::int32_t number, const PerTensor& value) override {
+    per_tensor_[std::size_t(number)] = value;
   }
   Memory read_memory() override { return memory_; }
   void write_memory(const Memory& memory) override { memory_ = memory; }
@@ -79,7 +81,7 @@ class HostExecutor : public Executor<Recipe> {
     if (&judge != this) Recipe::take(judged.memory, memory_);
     throttled_ = 0;
     for (std::size_t t = 0; t < tensors_.size(); ++t) {
-      PerTensor& tensor = records_[std::size_t(tensors_[t].record)];
+      PerTensor& tensor = per_tensor_[std::size_t(tensors_[t].per_tensor)];
       if constexpr (Recipe::keeps_snapshots) {
         if (verdict.swap >= 0 && has_room(t) && Recipe::swap(memory_, tensor, verdict.swap)) {
           swap(t, verdict.swap);
@@ -112,7 +114,7 @@ class HostExecutor : public Executor<Recipe> {
   template <class R>
   auto summing(const TensorRef<Recipe>& tensor) const requires(Recipe::sums) {
     return Recipe::Rule::template summing<R>(settings_.groups[std::size_t(tensor.group)].rule,
-                                             records_[std::size_t(tensor.record)].rule);
+                                             per_tensor_[std::size_t(tensor.per_tensor)].rule);
   }
   bool has_room(std::size_t t) const { return tensors_[t].snapshots.room(tensors_[t].numel); }
   /// What this device measured, with what its last sweep did.
@@ -162,9 +164,9 @@ class HostExecutor : public Executor<Recipe> {
 
  private:
   std::conditional_t<Recipe::recorded, RecordRing, detail::NoMemory> ring_{};
-  std::vector<PerTensor> records_;
+  std::vector<PerTensor> per_tensor_;
   typename Recipe::Judgement judgement_{};
-  std::vector<std::int32_t> free_per_tensor_;  // of records_
+  std::vector<std::int32_t> free_per_tensor_;  // of per_tensor_
 };
 
 }  // namespace agmohd

@@ -17,15 +17,16 @@
 #include "../policy/classic_locale.hpp"
 #include "../step/executor.hpp"
 #include "../tensor/validate.hpp"
-#include "param_state.hpp"
+#include "state_access.hpp"
 
 namespace agmohd {
 
-/// What gives a parameter a state that fits it, and a record in its executor. Made in full for all
-/// parameters, then committed, so that an error between leaves every state as it was.
+/// What gives a parameter a state that fits it, and a per_tensor in its executor. Made in full for
+/// all parameters, then committed, so that an error between leaves every state as it was.
 template <class Recipe>
 struct Adoption {
   using State = ParamState<Recipe>;
+  using Access = detail::StateAccess<Recipe>;
   using ExecutorPtr = std::shared_ptr<Executor<Recipe>>;
 
   at::Tensor param, grad;  ///< grad: undefined in prepare(), and where it rests
@@ -45,13 +46,14 @@ struct Adoption {
       const unsigned used = Recipe::Rule::slots(settings.groups[std::size_t(ref.group)].rule);
       const at::ScalarType type = state_type<typename Recipe::Storage>(param);
       const auto kept_as = [&](std::size_t j, at::ScalarType as) {
-        return std::all_of(state->snapshots_.begin(), state->snapshots_.end(), [&](const auto& s) {
-          return s[j].defined() && s[j].sizes() == param.sizes() && ordered_as(s[j], param, as);
-        });
+        return std::all_of(
+            Access::snapshots(*state).begin(), Access::snapshots(*state).end(), [&](const auto& s) {
+              return s[j].defined() && s[j].sizes() == param.sizes() && ordered_as(s[j], param, as);
+            });
       };
       if (!kept_as(0, param.scalar_type())) return false;
-      for (std::size_t j = 0; j < state->slots_.size(); ++j) {
-        const at::Tensor& slot = state->slots_[j];
+      for (std::size_t j = 0; j < Access::slots(*state).size(); ++j) {
+        const at::Tensor& slot = Access::slots(*state)[j];
         if ((used >> j & 1U) == 0) continue;
         if (!slot.defined() || slot.sizes() != param.sizes() || !fits(slot, param, type) ||
             !kept_as(1 + j, type)) {
@@ -75,10 +77,11 @@ struct Adoption {
       fresh_ = std::make_unique<State>();
     }
     const State& now = state != nullptr ? *state : *fresh_;
-    slots_ = now.slots_;
-    snapshots_ = now.snapshots_;
+    slots_ = Access::slots(now);
+    snapshots_ = Access::snapshots(now);
     // Before slots are made: for some rules a defined one is the sign of an earlier update.
-    if (now.executor_ != on || now.assigned()) record_ = now.complete_per_tensor(rule);
+    if (!Access::memory(now).attached_to(on) || Access::memory(now).assigned())
+      per_tensor_ = Access::complete_memory(now, rule);
     for (std::size_t j = 0; j < slots_.size(); ++j) {
       if ((used >> j & 1U) == 0) continue;
       at::Tensor& slot = slots_[j];
@@ -93,19 +96,20 @@ struct Adoption {
     if constexpr (Recipe::keeps_snapshots) {
       if (settings.shared.recovery.snapshots &&
           make_room(settings.shared.recovery.snapshots_on_host)) {
-        // What snapshots had of it is gone. Captured graphs know the record: only then a new one.
+        // What snapshots had of it is gone. Captured graphs know the per_tensor: only then a new
+        // one.
         const auto has = [](const auto& kept) { return kept.stamp != 0; };
-        typename Recipe::PerTensor known = record_ ? *record_ : now.record();
+        typename Recipe::PerTensor known = per_tensor_ ? *per_tensor_ : Access::memory(now).get();
         if (std::any_of(std::begin(known.snapshots.kept), std::end(known.snapshots.kept), has)) {
           known.snapshots = {};
-          record_ = known;
+          per_tensor_ = known;
         }
       }
     }
-    if (record_) creating();
+    if (per_tensor_) creating();
     ref.numel = param.numel();
     ref.dtype = *dtype_of(param.scalar_type());
-    ref.record = now.index_;
+    ref.per_tensor = Access::memory(now).number();
   }
 
   /// As they will be; before commit() only.
@@ -119,11 +123,12 @@ struct Adoption {
       for (; done < all.size(); ++done) {
         Adoption& a = all[done];
         if (a.fresh_) states[a.key()];
-        if (a.record_) a.ref.record = a.executor_->add_per_tensor(*a.record_);
+        if (a.per_tensor_) a.ref.per_tensor = a.executor_->add_per_tensor(*a.per_tensor_);
       }
     } catch (...) {
       for (std::size_t i = 0; i <= done; ++i) {
-        if (i < done && all[i].record_) all[i].executor_->drop_per_tensor(all[i].ref.record);
+        if (i < done && all[i].per_tensor_)
+          all[i].executor_->drop_per_tensor(all[i].ref.per_tensor);
         const auto entered = all[i].fresh_ ? states.find(all[i].key()) : states.end();
         if (entered != states.end()) states.erase(entered);
       }
@@ -180,17 +185,17 @@ struct Adoption {
       state = fresh_.get();
       states.find(key())->second = std::move(fresh_);
     }
-    state->slots_ = std::move(slots_);
-    if (moved_) state->wait_for_snapshots();  // before the old ones go
-    state->snapshots_ = std::move(snapshots_);
-    if (record_) state->attach(std::move(executor_), ref.record, changed);
+    Access::slots(*state) = std::move(slots_);
+    if (moved_) Access::wait_for_snapshots(*state);  // before the old ones go
+    Access::snapshots(*state) = std::move(snapshots_);
+    if (per_tensor_) Access::memory(*state).attach(std::move(executor_), ref.per_tensor, changed);
   }
 
   ExecutorPtr executor_;
   std::unique_ptr<State> fresh_;
-  typename State::Slots slots_;
-  std::array<typename State::Snapshot, 2> snapshots_;
-  std::optional<typename Recipe::PerTensor> record_;  // to be added
+  typename Access::Slots slots_;
+  typename Access::Snapshots snapshots_;
+  std::optional<typename Recipe::PerTensor> per_tensor_;  // to be added
   bool moved_ = false;
 };
 

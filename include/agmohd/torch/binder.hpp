@@ -6,7 +6,6 @@
 #include <torch/optim/optimizer.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -18,9 +17,9 @@
 #include "../policy/classic_locale.hpp"
 #include "../tensor/validate.hpp"
 #include "adoption.hpp"
-#include "bound.hpp"
+#include "bound_table.hpp"
 #include "devices.hpp"
-#include "param_state.hpp"
+#include "state_access.hpp"
 #include "waves.hpp"
 
 namespace agmohd {
@@ -32,7 +31,9 @@ template <class Recipe>
 class Binder {
  public:
   using Groups = std::vector<torch::optim::OptimizerParamGroup>;
+  using Access = detail::StateAccess<Recipe>;
   using Device = typename Devices<Recipe>::Device;
+  using Entry = typename BoundTable<Recipe>::Entry;
 
   /// From the next step on, look at everything again.
   void invalidate() { *changed_ = true; }
@@ -44,10 +45,10 @@ class Binder {
   bool bind(const Groups& groups, StateMap& states, const Settings<Recipe>& settings) {
     // Until all that changed is in force: what refresh() noted of some is lost where others throw.
     const bool known = !std::exchange(*changed_, true) && array_ == StateArray(states);
-    const bool same = known && refresh(groups);
+    const bool same = known && table_.refresh(groups, devices_);
     if (same) *changed_ = false;
     std::optional<typename Devices<Recipe>::Turn> turn;
-    if (!same || staging_) turn.emplace(devices_);
+    if (!same || table_.staging) turn.emplace(devices_);
     if (!same) rebuild(groups, states, settings);
     if (working_ == 0) return false;
     for (Device& device : devices_) {
@@ -58,8 +59,8 @@ class Binder {
       }
       device.stale = device.moved = false;
     }
-    if (!staging_) return true;
-    for (const Bound<Recipe>& b : bound_) {
+    if (!table_.staging) return true;
+    for (const Bound<Recipe>& b : table_.bound) {
       if (!b.staged) continue;
       if (devices_[b.device].executor->capturing()) captured_.push_back(*b.staged);
       if (b.stages_param()) b.staged->param.copy_(b.staged->original);
@@ -72,18 +73,18 @@ class Binder {
   void publish() {
     devices_.stepped();
     parallel_ranges(
-        std::int64_t(bound_.size()),
+        std::int64_t(table_.bound.size()),
         [&](std::int64_t begin, std::int64_t end) {
           for (std::int64_t n = begin; n < end; ++n) {
-            const Bound<Recipe>& b = bound_[std::size_t(n)];
+            const Bound<Recipe>& b = table_.bound[std::size_t(n)];
             // Those of inference have no version, and those that rest hardly ever change.
             if (!b.resting && !b.param->is_inference()) b.param->bump_version();
           }
         },
-        each_thread(bound_.size()));
+        table_.each_thread(table_.bound.size(), devices_));
     hold();
-    if (!staging_) return;
-    for (Bound<Recipe>& b : bound_) {
+    if (!table_.staging) return;
+    for (Bound<Recipe>& b : table_.bound) {
       if (!b.staged) continue;
       if (b.stages_param()) b.staged->original.copy_(b.staged->param);
       b.staged->original_grad = at::Tensor();  // zero_grad() is to free it
@@ -96,7 +97,7 @@ class Binder {
   void prepare(const Groups& groups, StateMap& states, const Settings<Recipe>& settings) {
     const typename Devices<Recipe>::Turn turn(devices_);
     std::vector<std::vector<TensorRef<Recipe>>> all;
-    std::vector<Slot> places;
+    std::vector<Entry> places;
     for (const auto& a : adopt(groups, states, settings, /*with_gradient=*/false, places)) {
       all.resize(devices_.size());
       all[a.device].push_back(a.ref);
@@ -108,14 +109,6 @@ class Binder {
   }
 
  private:
-  /// A parameter's place among the groups, and in bound_; -1: it has no gradient and does not rest.
-  /// first: the position in its group where it stands first.
-  struct Slot {
-    std::int32_t group, position, bound, first;
-  };
-
-  static constexpr std::int64_t kAhead = 6;
-
   /// What a step works on and the optimizer may free is not given out again while another stream
   /// works on it. Parameters and gradients are the program's, which sees to them as for any
   /// operation of LibTorch.
@@ -126,109 +119,16 @@ class Binder {
       const auto keep = [&](const at::Tensor& x) {
         if (x.defined()) device.executor->hold(x.storage().data_ptr());
       };
-      for (const Bound<Recipe>& b : bound_) {
+      for (const Bound<Recipe>& b : table_.bound) {
         if (b.device != i) continue;
         for (const at::Tensor& slot : b.slots) keep(slot);
-        for (const auto& snapshot : b.state->snapshots_) {
+        for (const auto& snapshot : Access::snapshots(*b.state)) {
           for (const at::Tensor& kept : snapshot) keep(kept);
         }
         if (b.staged) keep(b.staged->param), keep(b.staged->grad);
       }
       device.held = true;
     }
-  }
-
-  /// How many parameters are worth another thread: what is looked at lies in as many places, and a
-  /// core has room for a dozen reads under way. One thread does few, and what calls operators,
-  /// whose thread-local modes others do not have.
-  std::int64_t each_thread(std::size_t count) {
-    const bool simple =
-        !staging_ && std::none_of(devices_.begin(), devices_.end(),
-                                  [](const Device& device) { return device.reference; });
-    return simple && count >= 1024 ? 256 : std::int64_t(count) + 1;
-  }
-
-  static const at::Tensor& param_of(const Groups& groups, const Slot& slot) {
-    return groups[std::size_t(slot.group)].params()[std::size_t(slot.position)];
-  }
-
-  /// The fast path. False: something other than an address changed.
-  bool refresh(const Groups& groups) {
-    std::size_t count = 0;
-    for (const auto& group : groups) count += group.params().size();
-    if (count != places_.size() || groups.size() != group_sizes_.size()) return false;
-    for (std::size_t g = 0; g < groups.size(); ++g) {
-      if (groups[g].params().size() != group_sizes_[g]) return false;
-    }
-    std::atomic<bool> same{true};
-    std::atomic<std::uint64_t> moved{0}, stale{0};  // bits of devices
-    parallel_ranges(
-        std::int64_t(count),
-        [&](std::int64_t begin, std::int64_t end) {
-          std::uint64_t ours_moved = 0, ours_stale = 0;
-          for (std::int64_t i = begin; i < std::min(begin + kAhead, end); ++i) {
-            prefetch(places_[std::size_t(i)]);
-          }
-          for (std::int64_t i = begin; i < end; ++i) {
-            if (i + kAhead < end) prefetch(places_[std::size_t(i + kAhead)]);
-            const Slot& slot = places_[std::size_t(i)];
-            const Found found = refresh(groups, slot);
-            if (found == Found::changed) return same.store(false, std::memory_order_relaxed);
-            if (found == Found::same) continue;
-            const std::uint64_t bit = std::uint64_t{1}
-                                      << bound_[std::size_t(slot.bound)].device % 64;
-            (found == Found::moved ? ours_moved : ours_stale) |= bit;
-          }
-          if (ours_moved != 0) moved.fetch_or(ours_moved, std::memory_order_relaxed);
-          if (ours_stale != 0) stale.fetch_or(ours_stale, std::memory_order_relaxed);
-        },
-        each_thread(count));
-    bool elsewhere = false;
-    for (std::size_t i = 0; i < devices_.size(); ++i) {
-      if ((moved.load(std::memory_order_relaxed) >> i % 64 & 1U) != 0) devices_[i].moved = true;
-      if ((stale.load(std::memory_order_relaxed) >> i % 64 & 1U) != 0) {
-        devices_[i].stale = true;
-        elsewhere = elsewhere || !devices_[i].reference;
-      }
-    }
-    return same.load(std::memory_order_relaxed) && !(elsewhere && waves_changed(groups));
-  }
-
-  __attribute__((always_inline)) void prefetch(const Slot& slot) const {
-    if (slot.bound >= 0) bound_[std::size_t(slot.bound)].prefetch();
-  }
-
-  /// Several threads at once do this.
-  Found refresh(const Groups& groups, const Slot& slot) {
-    const at::Tensor& param = param_of(groups, slot);
-    if (!param.defined()) return Found::changed;  // rebuild() says which
-    if (slot.first != slot.position) {
-      const bool same =
-          param.is_same(groups[std::size_t(slot.group)].params()[std::size_t(slot.first)]);
-      return same ? Found::same : Found::changed;
-    }
-    const at::Tensor& grad = param.grad();
-    if (slot.bound < 0) return grad.defined() ? Found::changed : Found::same;
-    Bound<Recipe>& b = bound_[std::size_t(slot.bound)];
-    if (grad.defined() == b.resting) return Found::changed;
-    return b.refresh(param, grad, devices_[b.device]);
-  }
-
-  /// After parameters moved in memory: whether other ones share it than before.
-  bool waves_changed(const Groups& groups) const {
-    Waves waves;
-    for (const Slot& slot : places_) {
-      if (slot.bound < 0) continue;
-      const Bound<Recipe>& b = bound_[std::size_t(slot.bound)];
-      waves.add(param_of(groups, slot), b.slots, devices_[b.device].refs[b.ref], b.stages_param(),
-                {std::size_t(slot.group), std::size_t(slot.position)});
-    }
-    const std::vector<std::int32_t> now = waves.find(Recipe::Rule::slot_names.data());
-    for (std::size_t n = 0; n < bound_.size(); ++n) {
-      const Bound<Recipe>& b = bound_[n];
-      if (now[n] != (b.resting ? 0 : devices_[b.device].refs[b.ref].wave)) return true;
-    }
-    return false;
   }
 
   static bool wants_snapshots(const Settings<Recipe>& settings) {
@@ -239,7 +139,7 @@ class Binder {
   /// Validates; changes nothing. `places` become those of all parameters, in order.
   std::vector<Adoption<Recipe>> candidates(const Groups& groups, StateMap& states,
                                            const Settings<Recipe>& settings, bool with_gradient,
-                                           std::vector<Slot>& places) const {
+                                           std::vector<Entry>& places) const {
     const bool snapshots = wants_snapshots(settings);
     std::vector<Adoption<Recipe>> out;
     FirstPlaces firsts;
@@ -264,13 +164,16 @@ class Binder {
           a.ref.wave = TensorRef<Recipe>::kResting;
         }
         if (a.state != nullptr) {
-          TORCH_CHECK(!a.state->assigned() || a.state->shown_ >= 0, detail::classic,
-                      "agmohd: the state of ", place, " has step = ", a.state->shown_,
-                      ", but it must be at least 0");
+          TORCH_CHECK(
+              !Access::memory(*a.state).assigned() || Access::memory(*a.state).assigned_step() >= 0,
+              detail::classic, "agmohd: the state of ", place,
+              " has step = ", Access::memory(*a.state).assigned_step(),
+              ", but it must be at least 0");
           const unsigned used = Recipe::Rule::slots(settings.groups[g].rule);
-          for (std::size_t j = 0; j < a.state->slots_.size(); ++j) {
+          for (std::size_t j = 0; j < Access::slots(*a.state).size(); ++j) {
             if ((used >> j & 1U) != 0) {
-              validate_slot(a.state->slots_[j], params[i], Recipe::Rule::slot_names[j], place);
+              validate_slot(Access::slots(*a.state)[j], params[i], Recipe::Rule::slot_names[j],
+                            place);
             }
           }
         }
@@ -283,7 +186,7 @@ class Binder {
   /// Gives all of them states that fit them, or changes nothing.
   std::vector<Adoption<Recipe>> adopt(const Groups& groups, StateMap& states,
                                       const Settings<Recipe>& settings, bool with_gradient,
-                                      std::vector<Slot>& places) {
+                                      std::vector<Entry>& places) {
     std::vector<Adoption<Recipe>> all = candidates(groups, states, settings, with_gradient, places);
     for (Adoption<Recipe>& a : all) a.device = devices_.of(a.param.device(), settings);
     Waves waves;
@@ -301,23 +204,23 @@ class Binder {
   }
 
   void rebuild(const Groups& groups, StateMap& states, const Settings<Recipe>& settings) {
-    std::vector<Slot> places;
+    std::vector<Entry> places;
     const std::vector<Adoption<Recipe>> found = adopt(groups, states, settings, true, places);
     // From here on an exception must not leave half a table in force: *changed_ is true.
-    bound_.clear();
-    places_ = std::move(places);
-    group_sizes_.clear();
+    table_.bound.clear();
+    table_.places = std::move(places);
+    table_.group_sizes.clear();
     working_ = 0;
-    staging_ = false;
+    table_.staging = false;
     for (Device& device : devices_) {
       device.refs.clear();
       device.handles = {};
       device.stale = true;
       device.held = false;
     }
-    for (const auto& group : groups) group_sizes_.push_back(group.params().size());
+    for (const auto& group : groups) table_.group_sizes.push_back(group.params().size());
     for (const Adoption<Recipe>& a : found) {
-      places_[std::size_t(a.ref.index)].bound = std::int32_t(bound_.size());
+      table_.places[std::size_t(a.ref.index)].bound = std::int32_t(table_.bound.size());
       bind(a, states.find(a.param.unsafeGetTensorImpl()).current);
     }
     devices_.activate();
@@ -331,7 +234,7 @@ class Binder {
     Bound<Recipe> b{a.param.unsafeGetTensorImpl(),
                     a.state,
                     entry,
-                    a.state->slots_,
+                    Access::slots(*a.state),
                     {},
                     a.device,
                     device.refs.size(),
@@ -344,7 +247,7 @@ class Binder {
       TORCH_WARN_ONCE(
           "agmohd: a parameter is not dense in memory, or its gradient is laid out differently; it "
           "is copied to a buffer in every step");
-      staging_ = true;
+      table_.staging = true;
       b.staged = Staged{param.detach(), grad, {}, {}};
       if (!b.resting) grad = b.staged->grad = layout_of(param);
       if (!writable(param)) param = b.staged->param = layout_of(param);
@@ -361,23 +264,21 @@ class Binder {
       }
       auto& kept = device.handles.snapshots.emplace_back();
       for (std::size_t k = 0; k < 2; ++k) {
-        kept[k].assign(a.state->snapshots_[k].begin(), a.state->snapshots_[k].end());
+        kept[k].assign(Access::snapshots(*a.state)[k].begin(),
+                       Access::snapshots(*a.state)[k].end());
       }
     }
     for (std::size_t j = 0; j < b.slots.size(); ++j) {
       if (b.slots[j].defined()) b.memory[j] = b.slots[j].storage();
     }
     device.refs.push_back(ref);
-    bound_.push_back(std::move(b));
+    table_.bound.push_back(std::move(b));
   }
 
   Devices<Recipe> devices_;
-  std::vector<Bound<Recipe>> bound_;
-  std::size_t working_ = 0;   // of them, with a gradient
-  std::vector<Slot> places_;  // of all parameters, by index
-  std::vector<std::size_t> group_sizes_;
+  BoundTable<Recipe> table_;
+  std::size_t working_ = 0;  // of table_.bound, with a gradient
   StateArray array_;
-  bool staging_ = false;          // one of them is staged
   std::vector<Staged> captured_;  // what captured graphs copy through, while the optimizer lives
   std::shared_ptr<bool> changed_ =
       std::make_shared<bool>(true);  // shared with every attached ParamState

@@ -17,7 +17,7 @@
 
 #include "../tensor/validate.hpp"
 #include "devices.hpp"
-#include "param_state.hpp"
+#include "state_access.hpp"
 
 namespace agmohd {
 
@@ -37,6 +37,7 @@ enum class Found { same, moved, stale, changed };
 template <class Recipe>
 struct Bound {
   using States = StateMap;
+  using Access = detail::StateAccess<Recipe>;
   using Entry = decltype(std::declval<States&>().end().current);
   using Device = typename Devices<Recipe>::Device;
 
@@ -64,7 +65,7 @@ struct Bound {
       __builtin_prefetch(at);
       __builtin_prefetch(static_cast<const char*>(at) + 64);
     }
-    __builtin_prefetch(&state->slots_);
+    __builtin_prefetch(&Access::slots(*state));
     __builtin_prefetch(entry);
   }
 
@@ -72,11 +73,11 @@ struct Bound {
 
   /// Compares, and notes new addresses in the device. Several threads do this at once.
   Found refresh(const at::Tensor& now, const at::Tensor& new_grad, Device& to) {
-    if (param != now.unsafeGetTensorImpl() || !has_state() || state->assigned()) {
+    if (param != now.unsafeGetTensorImpl() || !has_state() || Access::memory(*state).assigned()) {
       return Found::changed;
     }
     for (std::size_t j = 0; j < slots.size(); ++j) {
-      if (!slots[j].is_same(state->slots_[j])) return Found::changed;
+      if (!slots[j].is_same(Access::slots(*state)[j])) return Found::changed;
     }
     // First of all: of other tensors not even the sizes can be asked for safely.
     const auto fine = staged ? detail::kPlainKeys | detail::kLazyKeys : detail::kPlainKeys;

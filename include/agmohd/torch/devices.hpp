@@ -15,6 +15,7 @@
 
 #include "../policy/classic_locale.hpp"
 #include "../step/executor.hpp"
+#include "../step/reduction.hpp"
 #include "make_executor.hpp"
 
 namespace agmohd {
@@ -86,6 +87,8 @@ class Devices {
   const Device& operator[](std::size_t i) const { return devices_[i]; }
   auto begin() { return devices_.begin(); }
   auto end() { return devices_.end(); }
+  auto begin() const { return devices_.begin(); }
+  auto end() const { return devices_.end(); }
   /// The devices that have tensors in this step, and their executors. A device that was left out of
   /// steps gets the optimizer's memory when it comes back.
   const std::vector<ExecutorPtr>& executors() const { return executors_; }
@@ -147,6 +150,30 @@ class Devices {
       device.current = true;
       if constexpr (Recipe::measures_sweep) memory.swept = {};  // the first has it
     }
+  }
+  /// One step of all executors. `loss`: for that which judges.
+  void step(const LossRef& loss) {
+    const auto& judging = judge().executor;
+    for (const auto& executor : executors_) {
+      executor->measure(executor == judging ? loss : LossRef{}, executors_.size() == 1);
+    }
+    judging->judge(executors_);
+    for (const auto& executor : executors_) {  // the devices first: the host works beside them
+      if (executor != judging) executor->finish(*judging);
+    }
+    judging->finish(*judging);
+  }
+  /// What the last step measured on all devices; waits for them.
+  Signals signals() const {
+    Signals sums;
+    for (const auto& executor : executors_) {
+      const Signals one = executor->signals();
+      reduction::accumulate(sums, one);
+      if (executor != judge().executor) continue;
+      sums.loss = one.loss;
+      sums.has_loss = one.has_loss;
+    }
+    return sums;
   }
   void forget_records() {
     for (const Device& device : devices_) device.executor->forget_records();

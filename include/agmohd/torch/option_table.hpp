@@ -100,6 +100,38 @@ struct OptionTable {
   }
 };
 
+/// Whether a policy is P, or is made of others of which one is: Warmup<P>, Chain<Q, P>.
+template <class Policy, class P>
+inline constexpr bool is_or_has = std::is_same_v<Policy, P>;
+template <template <class...> class Made, class... Inner, class P>
+inline constexpr bool is_or_has<Made<Inner...>, P> = std::is_same_v<Made<Inner...>, P> ||
+                                                     (is_or_has<Inner, P> || ...);
+template <class Recipe, class P>
+inline constexpr bool has_policy =
+    is_or_has<typename Recipe::Rule, P> || is_or_has<typename Recipe::Hindrance, P> ||
+    is_or_has<typename Recipe::Momentum, P> || is_or_has<typename Recipe::Gradient, P> ||
+    is_or_has<typename Recipe::Schedule, P> || is_or_has<typename Recipe::Recovery, P> ||
+    is_or_has<typename Recipe::Storage, P>;
+
+/// The position of P's first option in the table: that of its family if the family's policy is P,
+/// else that of its name. The options of a policy stand together.
+template <class Recipe, class P>
+constexpr std::size_t first_option() {
+  using Table = OptionTable<Recipe>;
+  if (std::is_same_v<typename Recipe::Rule, P>) return Table::rule;
+  if (std::is_same_v<typename Recipe::Hindrance, P>) return Table::hindrance;
+  if (std::is_same_v<typename Recipe::Momentum, P>) return Table::momentum;
+  if (std::is_same_v<typename Recipe::Gradient, P>) return Table::gradient;
+  if (std::is_same_v<typename Recipe::Schedule, P>) return Table::schedule;
+  if (std::is_same_v<typename Recipe::Recovery, P>) return Table::recovery;
+  if (std::is_same_v<typename Recipe::Storage, P>) return Table::storage;
+  std::size_t at = Table::count;
+  P::fields.each([&](const auto& f, auto i) {
+    if (i == 0) at = Table::find(f.name);
+  });
+  return at;
+}
+
 }  // namespace detail
 
 }  // namespace agmohd

@@ -35,32 +35,32 @@ __device__ bool coefficients_ahead(const View<Recipe>& view, int t, K& k) {
   if (core.ahead == view.tensors) return core.apply != 0;
   const DeviceTensor<Recipe>& tensor = view.tensors[t];
   typename Recipe::Memory memory = core.memory;
-  typename Recipe::PerTensor record = *tensor.record;
+  typename Recipe::PerTensor per_tensor = *tensor.per_tensor;
   Signals none;
   const Verdict verdict = Recipe::judge(core.shared, *view.first_group, none, memory);
   if (verdict.skip) return false;
-  k = Recipe::template decide<R>(core.shared, *tensor.group, Signals{}, verdict, memory, record,
+  k = Recipe::template decide<R>(core.shared, *tensor.group, Signals{}, verdict, memory, per_tensor,
                                  tensor.index);
   return true;
 }
 
-/// A tensor's record moves on, and its next coefficients are made.
+/// A tensor's per_tensor moves on, and its next coefficients are made.
 template <class Recipe>
 __device__ void commit_tensor(const View<Recipe>& view, int t, const Plan<Recipe>& now,
                               const Plan<Recipe>& next) {
   const Core<Recipe>& core = *view.core;
   const DeviceTensor<Recipe>& tensor = view.tensors[t];
-  typename Recipe::PerTensor record = *tensor.record;
+  typename Recipe::PerTensor per_tensor = *tensor.per_tensor;
   const auto move_on = [&](auto* coefficients) {
     using R = std::remove_cv_t<decltype(coefficients->lr)>;
     if (!now.verdict.skip) {
       (void)Recipe::template decide<R>(core.shared, *tensor.group, Signals{}, now.verdict,
-                                       now.memory, record, tensor.index);
-      *tensor.record = record;
+                                       now.memory, per_tensor, tensor.index);
+      *tensor.per_tensor = per_tensor;
     }
     if (next.verdict.skip) return;
-    coefficients[t] = Recipe::template decide<R>(core.shared, *tensor.group, Signals{},
-                                                 next.verdict, next.memory, record, tensor.index);
+    coefficients[t] = Recipe::template decide<R>(
+        core.shared, *tensor.group, Signals{}, next.verdict, next.memory, per_tensor, tensor.index);
   };
   if (tensor.dtype == Dtype::f64) {
     move_on(view.coefficients64);

@@ -119,7 +119,7 @@ __device__ double sum_lane(const View<Recipe>& view, const GradChunk<E>& chunk, 
   using S = Stored<typename Recipe::Storage, E>;
   constexpr int kSlots = Recipe::slot_count;
   const DeviceTensor<Recipe>& tensor = view.tensors[chunk.tensor];
-  const auto k = Recipe::Rule::template summing<R>(tensor.group->rule, tensor.record->rule);
+  const auto k = Recipe::Rule::template summing<R>(tensor.group->rule, tensor.per_tensor->rule);
   const S* slots[kSlots > 0 ? kSlots : 1];
   bool vector = chunk.vector;
 #pragma unroll

@@ -15,16 +15,16 @@ namespace agmohd::cuda {
 /// Their records, before their elements: a thread a tensor. They stand behind the tensors of the
 /// view, as their chunks do.
 template <class Recipe, class Tag>
-__global__ void rest_records_kernel(const __grid_constant__ View<Recipe> view, int count) {
+__global__ void rest_per_tensor_kernel(const __grid_constant__ View<Recipe> view, int count) {
   const int t = int(blockIdx.x * blockDim.x + threadIdx.x);
   if (t >= count) return;
   const Core<Recipe>& core = *view.core;
   const DeviceTensor<Recipe>& tensor = view.tensors[view.tensor_count + t];
   if (!tensor.snapshots.room(tensor.numel)) return;
   if (core.apply == 0) {
-    if (core.verdict.swap >= 0) Recipe::swap(core.memory, *tensor.record, core.verdict.swap);
+    if (core.verdict.swap >= 0) Recipe::swap(core.memory, *tensor.per_tensor, core.verdict.swap);
   } else if (core.verdict.save >= 0) {
-    Recipe::keep(core.memory, *tensor.record, core.verdict.save);
+    Recipe::keep(core.memory, *tensor.per_tensor, core.verdict.save);
   }
 }
 
@@ -76,7 +76,7 @@ __global__ void rest_chunks_kernel(const __grid_constant__ View<Recipe> view, in
     const ChunkRef ref = view.chunks[view.chunk_count + chunk];
     const DeviceTensor<Recipe>& tensor = view.tensors[ref.tensor];
     if (tensor.snapshots.at[snapshot][0] == nullptr) continue;
-    if (!save && tensor.record->snapshots.kept[snapshot].moved == 0) continue;
+    if (!save && tensor.per_tensor->snapshots.kept[snapshot].moved == 0) continue;
     if (tensor.dtype == Dtype::f32) {
       rest_chunk<Recipe, float>(view, ref, snapshot, save);
     } else if (tensor.dtype == Dtype::f64) {

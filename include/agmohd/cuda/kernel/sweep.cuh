@@ -25,7 +25,7 @@ __device__ void find_kept(const View<Recipe>& view, const ChunkRef& ref, const C
   const DeviceTensor<Recipe>& tensor = view.tensors[ref.tensor];
   const auto& from = tensor.snapshots.at[snapshot];
   if (from[0] == nullptr) return;
-  if (core.apply == 0 && tensor.record->snapshots.kept[snapshot].moved == 0) return;
+  if (core.apply == 0 && tensor.per_tensor->snapshots.kept[snapshot].moved == 0) return;
   kept.spoiled = &view.core->spoiled;
   kept.at[0] = static_cast<decltype(chunk.param)>(from[0]) + chunk.first;
   for (int s = 0; s < Recipe::slot_count; ++s) {

@@ -2,46 +2,38 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
 #include <type_traits>
 
-#include "../../policy/element.hpp"
 #include "../../step/reduction.hpp"
-#include "../view.hpp"
-#include "load_store.cuh"
+#include "chunk.cuh"
 #include "number.cuh"
 #include "pack.cuh"
 #include "swept.cuh"
 
-// The elements of phase 3: a chunk, by a block or a warp.
+// The elements of phase 3.
 namespace agmohd::cuda {
 
-/// A chunk of a tensor in a sweep. A thread works on a bundle of elements at a time: neighbours, or
-/// where an array is misaligned every 32nd element, so that the accesses of a warp coalesce.
+/// The sweep of a chunk, by a block or a warp.
 template <class Recipe, class E>
-struct SweepChunk {
-  static constexpr int kSlots = Recipe::slot_count;
-  static constexpr int kWarp = reduction::kWarp;
-  using R = Compute<E>;
-  using S = Stored<typename Recipe::Storage, E>;
+struct SweepChunk : ChunkAccess<Recipe, E> {
+  using Access = ChunkAccess<Recipe, E>;
+  using Access::kAhead, Access::kBundle, Access::kSlots, Access::kStrip, Access::kWarp;
+  using Access::param, Access::slots, Access::first, Access::count;
+  using Access::strips, Access::full_strips;
+  using typename Access::Elements, typename Access::R, typename Access::S, typename Access::Share,
+      typename Access::State, typename Access::States;
+  template <Share kShare>
+  static constexpr int kStep = Access::template kStep<kShare>;
   using K = typename Recipe::template Coefficients<R>;
   using T = strict<R>;
   using Four = pack<R, 4>;
   using Slots = typename Recipe::template Slots<Four>;
-  /// Eight where all elements have 2 bytes: accesses of 16 bytes.
-  static constexpr int kBundle = bundle_size<Recipe, E>;
-  static constexpr int kChunk = kWarp * kBundle;  // of a warp at a time
-  static_assert(reduction::kChunk / kChunk <= reduction::kStrips);
   /// Of a multiprocessor at least, so that their registers suffice without the stack.
   static constexpr int kBlocks = sizeof(R) == 8           ? 1
                                  : Recipe::measures_sweep ? 5
                                  : kBundle == 8           ? 2
                                                           : 3;
-  /// Further states, mostly options, are not loaded ahead: registers are short.
-  static constexpr int kAhead = kSlots < 2 ? kSlots : 2;
-  using State = Bundle<S, kBundle>;
-  using States = State[kSlots > kAhead ? kSlots - kAhead : 1];
-  /// What a lane adds of a chunk, and what a warp does.
+  /// What a lane adds of a strip, and what a warp does.
   struct Sums {
     R of[reduction::kSweepSums];
   };
@@ -51,97 +43,8 @@ struct SweepChunk {
     void* at[1 + kSlots];
     unsigned long long* spoiled;  // counts what is written there and not finite
   };
-  struct Elements {
-    Bundle<E, kBundle> param, grad;
-    State slots[kAhead > 0 ? kAhead : 1];
-  };
 
-  std::int64_t first;  // element of the tensor
-  E* param;
-  const E* grad;
-  S* slots[kSlots > 0 ? kSlots : 1];  // null: not used
-  int count;
-  bool plain;
-
-  __device__ SweepChunk(const View<Recipe>& view, const ChunkRef& ref, bool idle) {
-    const DeviceTensor<Recipe>& tensor = view.tensors[ref.tensor];
-    first = std::int64_t(ref.chunk) * reduction::kChunk;
-    const std::int64_t left = idle ? 0 : tensor.numel - first;
-    count = int(left < reduction::kChunk ? left : reduction::kChunk);
-    param = static_cast<E*>(tensor.param) + first;
-    grad = static_cast<const E*>(view.grads[ref.tensor]) + first;
-    plain = Bundle<E, kBundle>::aligned(param) && Bundle<E, kBundle>::aligned(grad);
-#pragma unroll
-    for (int s = 0; s < kSlots; ++s) {
-      slots[s] = tensor.slots[s] == nullptr ? nullptr : static_cast<S*>(tensor.slots[s]) + first;
-      plain = plain && State::aligned(slots[s]) && (slots[s] != nullptr) == (s < kAhead);
-    }
-  }
-
-  /// How many chunks the chunk has, and how many from its beginning are full: complete, aligned,
-  /// and with the states that are loaded ahead alone.
-  __device__ int chunks() const { return (count + kChunk - 1) / kChunk; }
-  __device__ int full_chunks() const { return plain ? count / kChunk : 0; }
-
-  /// How a warp shares a chunk. A lane has neighbours of a full one, and of others every 32nd
-  /// element, as far as there is one. What is measured is added in the order of neighbours, which a
-  /// lane has of any chunk then.
-  enum class Share { full, spread, measured };
-  template <Share kShare>
-  static constexpr int kStep = kShare == Share::spread ? kWarp : 1;
-
-  template <Share kShare>
-  __device__ bool is_full(int i) const {  // i: an element of the chunk
-    return kShare == Share::full || (kShare == Share::measured && i < full_chunks() * kChunk);
-  }
-  template <Share kShare>
-  static __device__ int first_of(int chunk) {  // a lane's first element
-    const int lane = int(threadIdx.x) % kWarp;
-    return chunk * kChunk + (kShare == Share::spread ? lane : kBundle * lane);
-  }
-  /// How many of a lane's elements there are.
-  template <Share kShare>
-  __device__ int left(int i) const {
-    return (count - i + kStep<kShare> - 1) / kStep<kShare>;
-  }
-  template <Share kShare>
-  __device__ bool used(int s) const {
-    return kShare == Share::full ? s < kAhead : slots[s] != nullptr;
-  }
-
-  /// The bundle at `i` of one array.
-  template <Share kShare, class T>
-  __device__ void load(Bundle<T, kBundle>& to, const T* from, int i) const {
-    if (is_full<kShare>(i)) {
-      to.load(from + i);
-    } else {
-      to.load_some(from + i, kStep<kShare>, left<kShare>(i));
-    }
-  }
-  template <Share kShare, class T>
-  __device__ void store(const Bundle<T, kBundle>& from, T* to, int i) const {
-    if (is_full<kShare>(i)) {
-      from.store(to + i);
-    } else {
-      from.store_some(to + i, kStep<kShare>, left<kShare>(i));
-    }
-  }
-  template <Share kShare>
-  __device__ Elements load(int chunk) const {
-    const int i = first_of<kShare>(chunk);
-    Elements x;
-    load<kShare>(x.param, param, i);
-    load<kShare>(x.grad, grad, i);
-#pragma unroll
-    for (int s = 0; s < kAhead; ++s) {
-      if (used<kShare>(s)) {
-        load<kShare>(x.slots[s], slots[s], i);
-      } else {
-        x.slots[s] = State{};
-      }
-    }
-    return x;
-  }
+  using Access::Access;
 
   /// What is measured of one element, in the order of Recipe::SweepValues.
   using Seen = R[reduction::kSweepSums];
@@ -201,7 +104,7 @@ struct SweepChunk {
       }
       if (Recipe::Storage::rounds(k.storage)) {  // one branch for four
         for_each_slot<kSlots>(state, [&](int s, Four& slot) {
-          if (!used<kShare>(s)) return;
+          if (!Access::template used<kShare>(s)) return;
           slot = Four::make([&](int h) {
             const int at_chunk = i + (j + h) * kStep<kShare>;
             const std::int64_t element = first | at_chunk;  // which is below kChunk
@@ -227,25 +130,27 @@ struct SweepChunk {
     }
   }
 
-  /// Loads what is not loaded ahead, updates a lane's bundle of a chunk, and stores it, to a
+  /// Loads what is not loaded ahead, updates a lane's bundle of a strip, and stores it, to a
   /// snapshot too.
   template <Share kShare>
-  __device__ void step(Elements& x, int chunk, const K& k, const Kept& kept, Sums& sums,
+  __device__ void step(Elements& x, int strip, const K& k, const Kept& kept, Sums& sums,
                        int& guarded) const {
     asm volatile("" ::: "memory");  // or all of k moves to registers, and others to the stack
-    const int i = first_of<kShare>(chunk);
+    const int i = Access::template first_of<kShare>(strip);
     States further{};
 #pragma unroll
     for (int s = kAhead; s < kSlots; ++s) {
-      if (used<kShare>(s)) load<kShare>(further[s - kAhead], slots[s], i);
+      if (Access::template used<kShare>(s))
+        Access::template load<kShare>(further[s - kAhead], slots[s], i);
     }
     update<kShare>(x, further, i, k, sums, guarded);
     const auto store_all = [&](E* to, auto slot_at) {
-      store<kShare>(x.param, to, i);
+      Access::template store<kShare>(x.param, to, i);
 #pragma unroll
       for (int s = 0; s < kSlots; ++s) {
-        if (!used<kShare>(s)) continue;
-        store<kShare>(s < kAhead ? x.slots[s] : further[s - kAhead], slot_at(s), i);
+        if (!Access::template used<kShare>(s)) continue;
+        Access::template store<kShare>(s < kAhead ? x.slots[s] : further[s - kAhead], slot_at(s),
+                                       i);
       }
     };
     store_all(param, [&](int s) { return slots[s]; });
@@ -253,7 +158,7 @@ struct SweepChunk {
       if (kept.at[0] == nullptr) return;
       store_all(static_cast<E*>(kept.at[0]),
                 [&](int s) { return static_cast<S*>(kept.at[1 + s]); });
-      count_spoiled(&kept, i, kStep<kShare>, left<kShare>(i));
+      count_spoiled(&kept, i, kStep<kShare>, Access::template left<kShare>(i));
     }
   }
 
@@ -275,51 +180,52 @@ struct SweepChunk {
   }
 
   /// The chunk by `threads` threads, of which this is `thread`: begin(thread), then sweep() with
-  /// what it returned. A warp takes a chunk at a time. Returns how many elements were guarded.
+  /// what it returned. A warp takes a strip at a time. Returns how many elements were guarded.
   __device__ Elements begin(int thread) const {
-    const int chunk = thread / kWarp;
-    return chunk < full_chunks() ? load<Share::full>(chunk) : load<Share::spread>(chunk);
+    const int strip = thread / kWarp;
+    return strip < full_strips() ? Access::template load<Share::full>(strip)
+                                 : Access::template load<Share::spread>(strip);
   }
   __device__ int sweep(Elements x, int thread, int threads, const K& k, const Kept& kept) const {
-    const int stride = threads / kWarp, full = full_chunks(), end = chunks();
-    int chunk = thread / kWarp, guarded = 0;
-    const bool some = chunk < full;
-    if (some) sweep<Share::full>(x, chunk, full, stride, k, kept, guarded);
-    if (chunk >= end) return guarded;
-    if (some) x = load<Share::spread>(chunk);
-    sweep<Share::spread>(x, chunk, end, stride, k, kept, guarded);
+    const int stride = threads / kWarp, full = full_strips(), end = strips();
+    int strip = thread / kWarp, guarded = 0;
+    const bool some = strip < full;
+    if (some) sweep<Share::full>(x, strip, full, stride, k, kept, guarded);
+    if (strip >= end) return guarded;
+    if (some) x = Access::template load<Share::spread>(strip);
+    sweep<Share::spread>(x, strip, end, stride, k, kept, guarded);
     return guarded;
   }
 
   /// Chunks up to `end`, of which there are some. The next bundle is under way while one is worked
   /// on.
   template <Share kShare>
-  __device__ void sweep(Elements& x, int& chunk, int end, int stride, const K& k, const Kept& kept,
+  __device__ void sweep(Elements& x, int& strip, int end, int stride, const K& k, const Kept& kept,
                         int& guarded) const {
     Sums none{};
 #pragma unroll 1
     do {
-      const int next = chunk + stride;
+      const int next = strip + stride;
       Elements after = x;
-      if (next < end) after = load<kShare>(next);
-      step<kShare>(x, chunk, k, kept, none, guarded);
+      if (next < end) after = Access::template load<kShare>(next);
+      step<kShare>(x, strip, k, kept, none, guarded);
       x = after;
-      chunk = next;
-    } while (chunk < end);
+      strip = next;
+    } while (strip < end);
   }
 
-  /// The same of a sampled chunk: the sums of a chunk, which is a strip, go to `strips`. Nothing is
+  /// The same of a sampled chunk: the sums of a strip, go to `of_strips`. Nothing is
   /// loaded ahead, since registers are short.
   __device__ int measure(Elements x, int thread, int threads, const K& k, const Kept& kept,
-                         Sums* strips) const {
-    const int full = full_chunks(), end = chunks();
+                         Sums* of_strips) const {
+    const int full = full_strips(), end = strips();
     int guarded = 0;
 #pragma unroll 1
-    for (int chunk = thread / kWarp; chunk < end; chunk += threads / kWarp) {
-      const bool under_way = chunk == thread / kWarp && chunk < full;
-      if (!under_way) x = load<Share::measured>(chunk);
+    for (int strip = thread / kWarp; strip < end; strip += threads / kWarp) {
+      const bool under_way = strip == thread / kWarp && strip < full;
+      if (!under_way) x = Access::template load<Share::measured>(strip);
       Sums sums;
-      step<Share::measured>(x, chunk, k, kept, sums, guarded);
+      step<Share::measured>(x, strip, k, kept, sums, guarded);
 #pragma unroll
       for (int w = 0; w < reduction::kSweepSums; ++w) {
         T sum{sums.of[w]};
@@ -327,24 +233,25 @@ struct SweepChunk {
         for (int d = kWarp / 2; d > 0; d /= 2) {
           sum = sum + T{__shfl_xor_sync(0xffffffffU, sum.v, d)};
         }
-        if (thread % kWarp == 0) strips[chunk].of[w] = sum.v;
+        if (thread % kWarp == 0) of_strips[strip].of[w] = sum.v;
       }
     }
     return guarded;
   }
 
   /// The sums of all strips, by one whole warp, in its first lane.
-  __device__ reduction::SweptPartial fold(const Sums* strips) const {
-    const int end = chunks();
-    return fold_strips([&](int i, int w) { return i < end ? double(strips[i].of[w]) : 0.0; });
+  __device__ reduction::SweptPartial fold(const Sums* of_strips) const {
+    const int end = strips();
+    return fold_strips([&](int i, int w) { return i < end ? double(of_strips[i].of[w]) : 0.0; });
   }
   /// Or each warp leaves those of its own strips at to[0 .. room), zeros beyond the chunk's end.
-  __device__ void leave(int thread, int threads, const Sums* strips, int room,
+  __device__ void leave(int thread, int threads, const Sums* of_strips, int room,
                         reduction::SweptPartial* to) const {
-    const int lane = thread % kWarp, end = chunks();
+    const int lane = thread % kWarp, end = strips();
     __syncwarp();
     for (int i = thread / kWarp; i < room; i += threads / kWarp) {
-      if (lane < reduction::kSweepSums) to[i].sums[lane] = i < end ? double(strips[i].of[lane]) : 0;
+      if (lane < reduction::kSweepSums)
+        to[i].sums[lane] = i < end ? double(of_strips[i].of[lane]) : 0;
     }
   }
 

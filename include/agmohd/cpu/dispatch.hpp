@@ -1,0 +1,73 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "measure.hpp"
+#include "sweep.hpp"
+
+namespace agmohd::cpu {
+
+// The same loops for two instruction sets, chosen when the program runs. AVX2 without FMA:
+// contraction would give the CPU other bits than the other backends.
+#ifdef AGMOHD_HAS_AVX2
+inline bool has_avx2() { return __builtin_cpu_supports("avx2"); }
+#define AGMOHD_FLAT_AVX2 __attribute__((target("avx2"), flatten))
+template <class R>
+using vec_most = vec_avx2<R>;
+/// Without AVX2, which few processors lack, float32 alone has vectors: it saves compile time.
+template <class E>
+using vec_base = std::conditional_t<std::is_same_v<E, float>, vec<float>, Compute<E>>;
+#else
+inline bool has_avx2() { return false; }
+#define AGMOHD_FLAT_AVX2
+template <class R>
+using vec_most = vec<R>;
+template <class E>
+using vec_base = vec<Compute<E>>;
+#endif
+
+template <class Recipe, class E, class K>
+AGMOHD_FLAT_AVX2 std::int64_t sweep_chunk_avx2(const Chunk<Recipe, E>& chunk, const K& k) {
+  return sweep_chunk<vec_most<Compute<E>>>(chunk, k);
+}
+template <class Recipe, class E, class K>
+__attribute__((flatten)) std::int64_t sweep_chunk_base(const Chunk<Recipe, E>& chunk, const K& k) {
+  return sweep_chunk<vec_base<E>>(chunk, k);
+}
+template <class Recipe, class E, class K>
+AGMOHD_FLAT_AVX2 std::int64_t measured_sweep_chunk_avx2(const Chunk<Recipe, E>& chunk, const K& k,
+                                                        reduction::SweptPartial& out) {
+  return measured_sweep_chunk<vec_most<Compute<E>>>(chunk, k, out);
+}
+template <class Recipe, class E, class K>
+__attribute__((flatten)) std::int64_t measured_sweep_chunk_base(const Chunk<Recipe, E>& chunk,
+                                                                const K& k,
+                                                                reduction::SweptPartial& out) {
+  return measured_sweep_chunk<vec_base<E>>(chunk, k, out);
+}
+template <class Recipe, class E>
+AGMOHD_FLAT_AVX2 reduction::Partial measure_chunk_avx2(const Chunk<Recipe, E>& chunk,
+                                                       const typename Recipe::Shared& o) {
+  return measure_chunk<vec_most<Compute<E>>>(chunk, o);
+}
+template <class Recipe, class E>
+__attribute__((flatten)) reduction::Partial measure_chunk_base(const Chunk<Recipe, E>& chunk,
+                                                               const typename Recipe::Shared& o) {
+  return measure_chunk<vec<Compute<E>>>(chunk, o);
+}
+template <class Recipe, class E, class K>
+AGMOHD_FLAT_AVX2 double sum_chunk_avx2(const Chunk<Recipe, E>& chunk,
+                                       const typename Recipe::Shared& o, const K& k) {
+  return sum_chunk<vec_most<Compute<E>>>(chunk, o, k);
+}
+template <class Recipe, class E, class K>
+__attribute__((flatten)) double sum_chunk_base(const Chunk<Recipe, E>& chunk,
+                                               const typename Recipe::Shared& o, const K& k) {
+  return sum_chunk<vec<Compute<E>>>(chunk, o, k);
+}
+#undef AGMOHD_FLAT_AVX2
+
+}  // namespace agmohd::cpu

@@ -1,0 +1,126 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "../../policy/element.hpp"
+#include "../../step/reduction.hpp"
+#include "../view.hpp"
+#include "load_store.cuh"
+#include "number.cuh"
+
+namespace agmohd::cuda {
+
+/// A chunk of a tensor in a sweep, and how its elements are loaded and stored. A thread works on a
+/// bundle of elements at a time: neighbours, or where an array is misaligned every 32nd element, so
+/// that the accesses of a warp coalesce.
+template <class Recipe, class E>
+struct ChunkAccess {
+  static constexpr int kSlots = Recipe::slot_count;
+  static constexpr int kWarp = reduction::kWarp;
+  using R = Compute<E>;
+  using S = Stored<typename Recipe::Storage, E>;
+  /// Eight where all elements have 2 bytes: accesses of 16 bytes.
+  static constexpr int kBundle = bundle_size<Recipe, E>;
+  static constexpr int kStrip = kWarp * kBundle;  // of a warp at a time
+  static_assert(reduction::kChunk / kStrip <= reduction::kStrips);
+  /// Further states, mostly options, are not loaded ahead: registers are short.
+  static constexpr int kAhead = kSlots < 2 ? kSlots : 2;
+  using State = Bundle<S, kBundle>;
+  using States = State[kSlots > kAhead ? kSlots - kAhead : 1];
+  struct Elements {
+    Bundle<E, kBundle> param, grad;
+    State slots[kAhead > 0 ? kAhead : 1];
+  };
+
+  std::int64_t first;  // element of the tensor
+  E* param;
+  const E* grad;
+  S* slots[kSlots > 0 ? kSlots : 1];  // null: not used
+  int count;
+  bool plain;
+
+  __device__ ChunkAccess(const View<Recipe>& view, const ChunkRef& ref, bool idle) {
+    const DeviceTensor<Recipe>& tensor = view.tensors[ref.tensor];
+    first = std::int64_t(ref.chunk) * reduction::kChunk;
+    const std::int64_t left = idle ? 0 : tensor.numel - first;
+    count = int(left < reduction::kChunk ? left : reduction::kChunk);
+    param = static_cast<E*>(tensor.param) + first;
+    grad = static_cast<const E*>(view.grads[ref.tensor]) + first;
+    plain = Bundle<E, kBundle>::aligned(param) && Bundle<E, kBundle>::aligned(grad);
+#pragma unroll
+    for (int s = 0; s < kSlots; ++s) {
+      slots[s] = tensor.slots[s] == nullptr ? nullptr : static_cast<S*>(tensor.slots[s]) + first;
+      plain = plain && State::aligned(slots[s]) && (slots[s] != nullptr) == (s < kAhead);
+    }
+  }
+
+  /// How many strips the chunk has, and how many from its beginning are full: complete, aligned,
+  /// and with the states that are loaded ahead alone.
+  __device__ int strips() const { return (count + kStrip - 1) / kStrip; }
+  __device__ int full_strips() const { return plain ? count / kStrip : 0; }
+
+  /// How a warp shares a strip. A lane has neighbours of a full one, and of others every 32nd
+  /// element, as far as there is one. What is measured is added in the order of neighbours, which a
+  /// lane has of any strip then.
+  enum class Share { full, spread, measured };
+  template <Share kShare>
+  static constexpr int kStep = kShare == Share::spread ? kWarp : 1;
+
+  template <Share kShare>
+  __device__ bool is_full(int i) const {  // i: an element of the strip
+    return kShare == Share::full || (kShare == Share::measured && i < full_strips() * kStrip);
+  }
+  template <Share kShare>
+  static __device__ int first_of(int strip) {  // a lane's first element
+    const int lane = int(threadIdx.x) % kWarp;
+    return strip * kStrip + (kShare == Share::spread ? lane : kBundle * lane);
+  }
+  /// How many of a lane's elements there are.
+  template <Share kShare>
+  __device__ int left(int i) const {
+    return (count - i + kStep<kShare> - 1) / kStep<kShare>;
+  }
+  template <Share kShare>
+  __device__ bool used(int s) const {
+    return kShare == Share::full ? s < kAhead : slots[s] != nullptr;
+  }
+
+  /// The bundle at `i` of one array.
+  template <Share kShare, class T>
+  __device__ void load(Bundle<T, kBundle>& to, const T* from, int i) const {
+    if (is_full<kShare>(i)) {
+      to.load(from + i);
+    } else {
+      to.load_some(from + i, kStep<kShare>, left<kShare>(i));
+    }
+  }
+  template <Share kShare, class T>
+  __device__ void store(const Bundle<T, kBundle>& from, T* to, int i) const {
+    if (is_full<kShare>(i)) {
+      from.store(to + i);
+    } else {
+      from.store_some(to + i, kStep<kShare>, left<kShare>(i));
+    }
+  }
+  template <Share kShare>
+  __device__ Elements load(int strip) const {
+    const int i = first_of<kShare>(strip);
+    Elements x;
+    load<kShare>(x.param, param, i);
+    load<kShare>(x.grad, grad, i);
+#pragma unroll
+    for (int s = 0; s < kAhead; ++s) {
+      if (used<kShare>(s)) {
+        load<kShare>(x.slots[s], slots[s], i);
+      } else {
+        x.slots[s] = State{};
+      }
+    }
+    return x;
+  }
+};
+
+}  // namespace agmohd::cuda

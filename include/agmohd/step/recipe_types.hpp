@@ -1,0 +1,161 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "../gradient/chain.hpp"
+#include "../policy/name.hpp"
+#include "../storage/native.hpp"
+#include "families.hpp"
+#include "guard.hpp"
+#include "recipe_checks.hpp"
+#include "record.hpp"
+
+namespace agmohd::detail {
+
+/// What a recipe of these policies is made of: which passes its steps need, and what options,
+/// memories and coefficients they have.
+template <class RulePolicy, class HindrancePolicy, class MomentumPolicy, class GradientPolicy,
+          class SchedulePolicy, class StoragePolicy, class RecoveryPolicy>
+struct RecipeTypes {
+  using Rule = RulePolicy;
+  using Hindrance = HindrancePolicy;
+  using Momentum = MomentumPolicy;
+  using Gradient = GradientPolicy;
+  using Schedule = SchedulePolicy;
+  using Storage = StoragePolicy;
+  using Recovery = RecoveryPolicy;
+
+  static_assert(CheckRule<Rule>::passed && CheckHindrance<Hindrance>::passed &&
+                CheckMomentum<Momentum>::passed && CheckGradient<Gradient>::passed &&
+                CheckSchedule<Schedule>::passed && CheckStorage<Storage>::passed &&
+                CheckRecovery<Recovery>::passed && CheckBounds<Hindrance, Gradient>::passed);
+  static_assert(!Momentum::needs_first_moment || has::beta1<Rule>,
+                "agmohd: this momentum policy needs a rule with a first moment (a static function "
+                "beta1(options))");
+
+  /// 0: the step has no reduce pass, and its sweep measures nothing.
+  static constexpr unsigned wants =
+      Hindrance::wants | Gradient::wants | (has::summed<Rule> ? kSums | kTensors : kNothing);
+  static constexpr int slot_count = int(Rule::slot_names.size());
+  /// Whether sweeps measure, which also tells of spoiled snapshots.
+  static constexpr bool measures_sweep =
+      (wants & kSweepWants) != 0 || (Hindrance::wants != 0 && Recovery::keeps);
+  /// Whether the sweep guards the rule's slots.
+  static constexpr bool guards = (wants & kGuard) != 0 && has::guard<Rule>;
+  /// Whether steps are recorded.
+  static constexpr bool recorded = Hindrance::wants != 0;
+  static_assert(recorded || !measures_sweep,
+                "agmohd: only a hindrance policy may want a measures_sweep sweep");
+  /// Whether there may be snapshots to go back to.
+  static constexpr bool keeps_snapshots = recorded && Recovery::keeps;
+  /// Whether the reduce pass reads state too, for the rule's sums.
+  static constexpr bool sums = has::summed<Rule>;
+
+  template <class T>
+  using Slots = typename Rule::template Slots<T>;
+  using Guard = RuleGuard<Rule, Storage, guards>;
+
+  /// What a step computes, without how state is stored.
+  template <class Text = std::string>
+  static Text policies() {
+    Text out = Rule::name();
+    const auto add = [&out](const Text& name) { out += "/" + name; };
+    add(Hindrance::name()), add(Momentum::name()), add(Gradient::name()), add(Schedule::name());
+    if (keeps_snapshots) add(Recovery::name());
+    return out;
+  }
+  template <class Text = std::string>
+  static Text name() {
+    return std::is_same_v<Storage, storage::Native> ? policies<Text>()
+                                                    : policies<Text>() + "/" + Storage::name();
+  }
+
+  /// Options of the optimizer as a whole, as the device reads them.
+  struct Shared {
+    typename Hindrance::Options hindrance{};
+    typename Momentum::Options momentum{};
+    typename Gradient::Options gradient{};
+    typename Schedule::Options schedule{};
+    typename Storage::Options storage{};
+    typename Recovery::Options recovery{};
+  };
+  /// Options of one parameter group.
+  struct Group {
+    double lr = 0;
+    typename Rule::Options rule{};
+  };
+
+  /// Memory of the optimizer (no [[no_unique_address]]: nvcc lays it out differently for host and
+  /// device). `updates` counts applied steps and drives the schedule.
+  struct Memory {
+    std::int64_t updates = 0;
+    typename Hindrance::Memory hindrance{};
+    typename Momentum::Memory momentum{};
+    typename ScheduleMemory<Schedule>::type schedule{};
+    typename Recovery::Memory recovery{};
+    std::conditional_t<measures_sweep, Swept, NoMemory> swept{};  ///< by the last applied step
+    std::conditional_t<recorded, Tally, NoMemory> tally{};
+  };
+  /// What one executor judged, for those of the other devices.
+  struct Judgement {
+    Signals signals{};
+    Verdict verdict{};
+    Memory memory{};  ///< after judge()
+  };
+  /// What the hindrance policy knows of one tensor.
+  struct TensorHindrance {
+    typename TensorMemory<Hindrance>::type memory{};
+    std::int64_t exploded = 0;   ///< steps in which it was clipped by itself
+    std::int64_t vanished = 0;   ///< steps in which its gradient had vanished
+    std::int64_t throttled = 0;  ///< steps in which its learning rate was lowered
+  };
+  /// What a snapshot has of a tensor, beside its elements.
+  struct Kept {
+    std::int64_t stamp = 0;  ///< of the snapshot; 0: nothing; negative: swapped out
+    std::int64_t moved = 0;  ///< 1: in the last step that swapped, elements are swapped too
+    std::int64_t step = 0;
+    typename Rule::Memory rule{};
+    typename Guard::Memory guard{};
+    typename TensorMemory<Gradient>::type gradient{};
+  };
+  struct Snapshots {
+    Kept kept[2];
+  };
+  /// Memory of one tensor. `step` counts its applied updates.
+  struct PerTensor {
+    std::int64_t step = 0;
+    typename Rule::Memory rule{};
+    typename Guard::Memory guard{};
+    std::conditional_t<has::judge_tensor<Hindrance>, TensorHindrance, NoMemory> hindrance{};
+    typename TensorMemory<Gradient>::type gradient{};
+    std::conditional_t<keeps_snapshots, Snapshots, NoMemory> snapshots{};
+  };
+
+  template <class R>
+  struct Coefficients : Guard::template Coefficients<R> {
+    typename Rule::template Coefficients<R> rule;
+    typename Gradient::template Coefficients<R> gradient;
+    R lr, decay;
+    typename Storage::Key storage;
+  };
+
+  /// What a sweep that measures makes of one element, beside the new parameter.
+  template <class T>
+  struct Guarded {
+    bool doubted = false;  ///< whether the rule's guard had to look at the slots
+    Mask<T> guarded;       ///< then, whether it changed them
+  };
+  /// The same in a sampled chunk, see reduction::sample_every(); the backend sums squares of
+  /// `update`, and the others. What nobody wants is 0.
+  template <class T>
+  struct SweepValues {
+    T update, along_previous, along;  ///< u_t, g * u_{t-1}, g * u_t
+    bool doubted = false;
+    Mask<T> guarded;
+  };
+};
+
+}  // namespace agmohd::detail

@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <type_traits>
+
+#include "../policy/policy.hpp"
+
+namespace agmohd {
+
+namespace detail {
+template <class... Policy>
+inline constexpr bool named = (std::is_convertible_v<decltype(Policy::name()), std::string> && ...);
+
+/// Something that says what a step does.
+template <class R>
+concept ARecipe = requires {
+  typename R::Rule;
+  typename R::Hindrance;
+  typename R::Momentum;
+  typename R::Gradient;
+  typename R::Schedule;
+  typename R::Storage;
+  typename R::Recovery;
+};
+}  // namespace detail
+
+// What is not a recipe gets one sentence. The next line is shown for agmohd::Optimizer without
+// arguments.
+// clang-format off
+template <class NoRecipe>
+class Optimizer {  // agmohd::Optimizer is a template: a function that takes any optimizer takes a torch::optim::Optimizer&
+  // clang-format on
+  static_assert(detail::never<NoRecipe>,
+                "agmohd: Optimizer takes a recipe, such as Recipe<rule::AdamW>, not a policy or "
+                "another optimizer; agmohd::AdamW is Optimizer<Recipe<rule::AdamW>>");
+
+ public:
+  template <class... Given>
+  explicit Optimizer(const Given&...) {}
+};
+
+}  // namespace agmohd
