@@ -837,16 +837,16 @@ TEST(Agmohd, OptionsOfAnotherOptimizerAreRefusedEverywhere) {
 
 TEST(Agmohd, TheTensorBackendAgrees) {
   const Tensors a = parameters(at::kCPU), b = parameters(at::kCPU);
-  AGMOHD lane(a, AGMOHDOptions(1e-3)), reference(b, AGMOHDOptions(1e-3));
+  AGMOHD cpu(a, AGMOHDOptions(1e-3)), reference(b, AGMOHDOptions(1e-3));
   reference.use_tensor_backend();
   const auto run = [&](AGMOHD& o, const Tensors& p) {
     incidents(
         p, [&](std::uint64_t t) { o.step(loss_of(t, at::kCPU)); }, 0, 120);
   };
-  run(lane, a);
+  run(cpu, a);
   run(reference, b);
   for (std::size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(torch::allclose(a[i], b[i], 1e-5, 1e-6));
-  const auto x = lane.records(), y = reference.records();
+  const auto x = cpu.records(), y = reference.records();
   ASSERT_EQ(x.size(), y.size());
   for (std::size_t i = 0; i < x.size(); ++i) {
     EXPECT_EQ(x[i].skipped, y[i].skipped) << i;

@@ -297,7 +297,7 @@ agmohd::TensorSignals summed(const typename Recipe::Group& group,
   return out;
 }
 
-/// The arithmetic of a recipe alone, on lane T: what becomes of `p`, then of each used slot.
+/// The arithmetic of a recipe alone, on number type T: what becomes of `p`, then of each used slot.
 template <class Recipe, class T>
 std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
                                    const std::vector<agmohd::Real<T>>& p,
@@ -494,7 +494,7 @@ class RuleContract : public testing::Test {
     }
   }
 
-  /// The arithmetic on random gradients, on lane T.
+  /// The arithmetic on random gradients, on number type T.
   template <class T>
   static auto on(const typename Rule::Options& sample, std::int64_t size) {
     using R = agmohd::Real<T>;

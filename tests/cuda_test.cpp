@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
-// The CUDA lane against the CPU lane, bit for bit, and what only a GPU has: launches, captures,
-// streams, devices.
+// The CUDA backend against the CPU backend, bit for bit, and what only a GPU has: launches,
+// captures, streams, devices.
 
 #include <ATen/cuda/CUDAGraph.h>
 #include <ATen/cuda/Sleep.h>

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
-// agmohd follows torch.optim over 100 steps on fixed gradients, on every lane: two groups, a third
-// that joins later, a tensor whose gradients begin later, one that misses some, an empty one and a
-// channels-last one.
+// agmohd follows torch.optim over 100 steps on fixed gradients, on every backend: two groups, a
+// third that joins later, a tensor whose gradients begin later, one that misses some, an empty one
+// and a channels-last one.
 
 #include "golden.hpp"
 
@@ -29,11 +29,11 @@ using golden::Scenario;
 using golden::Tensors;
 using golden::Trajectory;
 
-enum class Number { sweep, reference };
+enum class Backend { sweep, reference };
 
 struct Setting {
   torch::Dtype dtype;
-  Number lane;
+  Backend backend;
   torch::Device device;
 };
 
@@ -114,7 +114,7 @@ Trajectory replay(const Scenario& scenario, const Inputs& inputs, const Setting&
     if (given.joins == 0) first.push_back(group(given));
   }
   Optimizer optimizer(first, with(Options(1.0), scenario.options()));
-  if (setting.lane == Number::reference) optimizer.use_tensor_backend();
+  if (setting.backend == Backend::reference) optimizer.use_tensor_backend();
 
   Trajectory result;
   const auto keep = [&](const std::string& name, const torch::Tensor& tensor) {
@@ -213,15 +213,15 @@ const std::vector<std::string> kScenarios = {
     "schedule_warmup_cosine_adamw",
 };
 
-using Case = std::tuple<std::string, torch::Dtype, Number>;
+using Case = std::tuple<std::string, torch::Dtype, Backend>;
 
 class Golden : public testing::TestWithParam<Case> {
  protected:
   /// Replays the case's scenario on a device and compares it with torch.optim's trajectory.
   Trajectory follow(torch::Device device) {
-    const auto& [name, dtype, lane] = GetParam();
+    const auto& [name, dtype, backend] = GetParam();
     const Scenario scenario(name);
-    Trajectory result = replay(scenario, inputs_, {dtype, lane, device});
+    Trajectory result = replay(scenario, inputs_, {dtype, backend, device});
     double bound = dtype == torch::kFloat64 ? 1e-12 : 2e-6;
     // torch's clip_grad_norm_ divides by norm + 1e-6; here norms above 1 are clipped to 1.
     if (name == "clip_norm_torch_adamw") bound += 3e-6;
@@ -236,7 +236,7 @@ class GoldenCuda : public Golden {
  protected:
   void SetUp() override {
     if (!torch::cuda::is_available()) GTEST_SKIP() << "no CUDA device";
-    if (std::get<Number>(GetParam()) == Number::sweep &&
+    if (std::get<Backend>(GetParam()) == Backend::sweep &&
         agmohd::cuda::find_kernels<agmohd::recipe::SGD>() == nullptr) {
       GTEST_SKIP() << "no CUDA kernels in this program";
     }
@@ -244,14 +244,14 @@ class GoldenCuda : public Golden {
 };
 
 std::string case_name(const testing::TestParamInfo<Case>& info) {
-  const auto& [name, dtype, lane] = info.param;
+  const auto& [name, dtype, backend] = info.param;
   return name + (dtype == torch::kFloat64 ? "_float64" : "_float32") +
-         (lane == Number::sweep ? "_sweep" : "_reference");
+         (backend == Backend::sweep ? "_sweep" : "_reference");
 }
 
 const auto kCases = testing::Combine(testing::ValuesIn(kScenarios),
                                      testing::Values(torch::kFloat32, torch::kFloat64),
-                                     testing::Values(Number::sweep, Number::reference));
+                                     testing::Values(Backend::sweep, Backend::reference));
 INSTANTIATE_TEST_SUITE_P(All, Golden, kCases, case_name);
 INSTANTIATE_TEST_SUITE_P(All, GoldenCuda, kCases, case_name);
 
@@ -259,8 +259,8 @@ TEST_P(Golden, FollowsTorch) { follow(torch::kCPU); }
 
 TEST_P(GoldenCuda, FollowsTorchAndEqualsTheCpu) {
   const Trajectory cuda = follow(torch::kCUDA);
-  // The kernels do the CPU sweep's arithmetic; the reference lane's is ATen's on either device.
-  if (std::get<Number>(GetParam()) == Number::sweep) expect_equal(cuda, follow(torch::kCPU));
+  // The kernels do the CPU sweep's arithmetic; the reference backend's is ATen's on either device.
+  if (std::get<Backend>(GetParam()) == Backend::sweep) expect_equal(cuda, follow(torch::kCPU));
 }
 
 TEST(GoldenFiles, EveryStoredScenarioIsTested) {

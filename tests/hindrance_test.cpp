@@ -1082,8 +1082,8 @@ TEST(Plateau, LowersTheLearningRateByOption) {
   using Policy = hindrance::Detect<hindrance::Plateau, hindrance::StepTooLarge>;
   for (const double factor : {1.0, 0.5, 1e-6}) {
     static Policy::Options o;
-    o.kinds.head.plateau_factor = factor;
-    o.kinds.head.plateau_floor = 0.05;
+    o.detectors.head.plateau_factor = factor;
+    o.detectors.head.plateau_floor = 0.05;
     Policy::Memory m;
     Signals s{.loss = 3, .has_loss = true, .lr = 1};
     double last = 1;
@@ -1155,16 +1155,16 @@ TEST(Kinds, EachIsAPolicyAndComposes) {
 }
 
 TEST(Kinds, ASkipByOneStopsTheStatisticsOfAll) {
-  using Policy = hindrance::Detect<Third, Detector::Kinds>;
+  using Policy = hindrance::Detect<Third, Detector::DetectorList>;
   Healthy healthy(6);
   static Policy::Options o;
-  o.kinds.head.period = 3;
+  o.detectors.head.period = 3;
   Policy::Memory m;
   Detector::Memory expected;
   for (int t = 0; t < 900; ++t) {
     const Signals s = healthy.next();
     if (!Policy::judge(o, s, m).skip) {
-      hindrance::conclude<Detector::Kinds>(o.kinds.rest.head, s, expected);
+      hindrance::conclude<Detector::DetectorList>(o.detectors.rest.head, s, expected);
     }
     if (t % 3 != 2) {
       ASSERT_TRUE(same_bytes(m.rest, expected)) << t;
@@ -1201,13 +1201,13 @@ TEST(AdaptiveMomentum, StaysWithinItsBoundsAndComesBackToTheBit) {
   }
 }
 
-TEST(Scheduled, SelectsAndServesSGDWithoutMomentum) {
+TEST(MomentumChoice, SelectsAndServesSGDWithoutMomentum) {
   using momentum::Choice;
-  Scheduled::Memory m{.calm = 0.5};
+  momentum::Choice::Memory m{.calm = 0.5};
   const auto blend = [&](momentum::Mode mode, double beta1) {
-    Scheduled::Options o;
+    momentum::Choice::Options o;
     o.momentum_schedule = mode;
-    return Scheduled::blend(o, m, beta1);
+    return momentum::Choice::blend(o, m, beta1);
   };
   EXPECT_EQ(blend(momentum::Mode::adaptive, 0.9).beta1, 0.5 + (0.9 - 0.5) * 0.5);
   EXPECT_EQ(blend(momentum::Mode::fixed, 0.9).beta1, 0.9);
@@ -1223,14 +1223,14 @@ TEST(Scheduled, SelectsAndServesSGDWithoutMomentum) {
   }
 }
 
-TEST(Clipping, SelectedDoesOneThingAndKeepsTheBitsOtherwise) {
+TEST(Clipping, ChoiceDoesOneThingAndKeepsTheBitsOtherwise) {
   using gradient::Clipping, gradient::Choice;
   const auto clipped = [](Clipping mode, float g, double bound = kInf, double tensor_bound = kInf) {
     Signals s{.norm2 = 400};
     TensorSignals ts{.norm2 = 100, .max_abs = 4, .nonfinite = 0, .numel = 9};
-    const Selected::Options o{mode, 5, 2};
-    return Selected::apply(
-        g, Selected::at<float>(o, s, {.norm_bound = bound}, ts, {.norm_bound = tensor_bound}));
+    const gradient::Choice::Options o{mode, 5, 2};
+    return gradient::Choice::apply(g, gradient::Choice::at<float>(o, s, {.norm_bound = bound}, ts,
+                                                                  {.norm_bound = tensor_bound}));
   };
   EXPECT_EQ(clipped(Clipping::adaptive, 4), 1);
   EXPECT_EQ(clipped(Clipping::adaptive, 4, 2), 0.4F);
@@ -1283,38 +1283,40 @@ TEST(Schedules, ByHand) {
     EXPECT_DOUBLE_EQ(schedule::Step::factor({4, 0.5}, t), std::pow(0.5, t / 4));
   }
   using schedule::Choice, schedule::Shape;
-  Selected::Options o{.lr_schedule = Shape::cyclical,
-                      .total_steps = 20,
-                      .min_factor = 0.2,
-                      .cycle_steps = 10,
-                      .step_size = 4,
-                      .gamma = 0.5};
-  EXPECT_EQ(Selected::factor(o, 3), schedule::Cyclical::factor(cyclical, 3));
+  schedule::Choice::Options o{.lr_schedule = Shape::cyclical,
+                              .total_steps = 20,
+                              .min_factor = 0.2,
+                              .cycle_steps = 10,
+                              .step_size = 4,
+                              .gamma = 0.5};
+  EXPECT_EQ(schedule::Choice::factor(o, 3), schedule::Cyclical::factor(cyclical, 3));
   o.lr_schedule = Shape::step;
-  EXPECT_EQ(Selected::factor(o, 9), 0.25);
+  EXPECT_EQ(schedule::Choice::factor(o, 9), 0.25);
   o.lr_schedule = Shape::cosine;
-  EXPECT_EQ(Selected::factor(o, 7), schedule::Cosine::factor({20, 0.2}, 7));
+  EXPECT_EQ(schedule::Choice::factor(o, 7), schedule::Cosine::factor({20, 0.2}, 7));
   o.lr_schedule = Shape::none;
-  EXPECT_EQ(Selected::factor(o, 7), 1);
+  EXPECT_EQ(schedule::Choice::factor(o, 7), 1);
 
   for (const Shape shape : {Shape::cyclical, Shape::cosine, Shape::step, Shape::none}) {
     o.lr_schedule = shape;
-    Selected::Options warm = o;
+    schedule::Choice::Options warm = o;
     warm.warmup_steps = 5;
-    agmohd::check<Selected>(warm);
+    agmohd::check<schedule::Choice>(warm);
     for (int t = 0; t < 40; ++t) {
-      EXPECT_EQ(Selected::factor(warm, t), (schedule::Warmup<Selected>::factor({5, o}, t))) << t;
+      EXPECT_EQ(schedule::Choice::factor(warm, t),
+                (schedule::Warmup<schedule::Choice>::factor({5, o}, t)))
+          << t;
     }
     warm.warmup_steps = 20;
     if (shape == Shape::cosine) {
-      EXPECT_THROW(agmohd::check<Selected>(warm), std::invalid_argument);
+      EXPECT_THROW(agmohd::check<schedule::Choice>(warm), std::invalid_argument);
     }
   }
   o.lr_schedule = Shape::cosine;
-  EXPECT_EQ(Selected::factor({Shape::cosine, 20, 0.2, 10, 4, 0.5, 5}, 12),
+  EXPECT_EQ(schedule::Choice::factor({Shape::cosine, 20, 0.2, 10, 4, 0.5, 5}, 12),
             schedule::Cosine::factor({15, 0.2}, 7));
 
-  using Warm = schedule::HindranceAware<schedule::Warmup<Selected>>;
+  using Warm = schedule::HindranceAware<schedule::Warmup<schedule::Choice>>;
   agmohd::check<Warm>({});  // total_steps is cosine's alone
   const Warm::Options step{false, {2, {.lr_schedule = Shape::step, .step_size = 4, .gamma = 0.5}}};
   agmohd::check<Warm>(step);
@@ -1394,13 +1396,13 @@ struct AdamElement {
   rule::Adam::Guard::Memory guard{};
   rule::Adam::Slots<float> slots{};
   rule::Adam::Guard::Coefficients<float> k{};
-  std::int64_t step = 0;
+  std::int64_t steps = 0;
   bool bf16 = false;  // how the state is stored
 
   /// Whether the guard changed something.
   bool step(float g, double beta1) {
     const double slack = bf16 ? 1.1 : kSlack;
-    const Now now{++step, 1, {beta1, 0}};
+    const Now now{++steps, 1, {beta1, 0}};
     const auto rule = rule::Adam::at<float>(o, now, memory);
     k = rule::Adam::Guard::at<float>(o, now, slack, memory, guard);
     rule::Adam::update(0.0F, g, slots, rule);
@@ -1524,10 +1526,10 @@ TEST(ImpossibleMoment, CostsNothingWhereNobodyWantsIt) {
   static_assert(sizeof(Plain::PerTensor) == 32 && sizeof(Clipped::PerTensor) == 32);
 }
 
-TEST(ImpossibleMoment, IsCountedInTheWatchedSweepAlone) {
+TEST(ImpossibleMoment, IsCountedInMeasuringSweepsAlone) {
   using R = Recipe<rule::AdamW, hindrance::ImpossibleMoment>;
   using None = Recipe<rule::AdamW>;
-  static_assert(R::watched && !None::watched && !has::guard<rule::SGD>);
+  static_assert(R::measures_sweep && !None::measures_sweep && !has::guard<rule::SGD>);
   Driven<R> run;
   run.step({});
   R::Slots<double> a{1e10, 0, 0}, b{1e10, 0, 0}, c{0, 0, 0};

@@ -445,7 +445,7 @@ TEST(Waves, FollowTheMemory) {
     for (const Tensor& p : params) p.mutable_grad() = torch::ones({8});
     EXPECT_TRUE(binder.bind(groups, states, settings));
     std::vector<int> out;
-    for (const auto& ref : binder.lanes()[0].refs) out.push_back(ref.wave);
+    for (const auto& ref : binder.devices()[0].refs) out.push_back(ref.wave);
     return out;
   };
   EXPECT_EQ(waves(), (std::vector<int>{0, 0, 0}));
@@ -475,7 +475,7 @@ TEST(Records, OfStatesThatAreGoneAreUsedAgain) {
   for (int load = 0; load < 60; ++load) {
     ASSERT_TRUE(binder.bind(groups, states, settings));
     std::vector<bool> used(11);
-    for (const auto& ref : binder.lanes()[0].refs) {
+    for (const auto& ref : binder.devices()[0].refs) {
       ASSERT_LT(ref.record, 11) << load;
       EXPECT_FALSE(used[std::size_t(ref.record)]);
       used[std::size_t(ref.record)] = true;

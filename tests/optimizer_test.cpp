@@ -106,7 +106,7 @@ const Marked kMarked[] = {
      [](const Tensor& x) { return at::imag(at::conj(at::complex(x, x.neg()))); }},
 };
 
-/// Four steps on parameters and gradients that are marked so; of the reference lane too.
+/// Four steps on parameters and gradients that are marked so; of the tensor backend too.
 Tensor marked_run(const Marked& param, const Marked& grad, at::IntArrayRef sizes, bool reference) {
   torch::manual_seed(3);
   const torch::NoGradGuard no_grad;

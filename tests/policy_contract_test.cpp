@@ -231,7 +231,7 @@ INSTANTIATE_TYPED_TEST_SUITE_P(ClipByValue, TransformContract, gradient::ClipByV
 INSTANTIATE_TYPED_TEST_SUITE_P(ClipBoth, TransformContract, ClipBoth);
 INSTANTIATE_TYPED_TEST_SUITE_P(ClipTwice, TransformContract, ClipTwice);
 INSTANTIATE_TYPED_TEST_SUITE_P(AdaptiveClip, TransformContract, gradient::AdaptiveClip);
-INSTANTIATE_TYPED_TEST_SUITE_P(Selected, TransformContract, gradient::Choice);
+INSTANTIATE_TYPED_TEST_SUITE_P(Choice, TransformContract, gradient::Choice);
 INSTANTIATE_TYPED_TEST_SUITE_P(Normalize, TransformContract, own::Normalize);
 
 template <>
@@ -407,7 +407,7 @@ struct contract::Sample<momentum::Choice> {
   }
 };
 INSTANTIATE_TYPED_TEST_SUITE_P(Fixed, MomentumContract, momentum::Fixed);
-INSTANTIATE_TYPED_TEST_SUITE_P(Scheduled, MomentumContract, momentum::Choice);
+INSTANTIATE_TYPED_TEST_SUITE_P(Choice, MomentumContract, momentum::Choice);
 INSTANTIATE_TYPED_TEST_SUITE_P(GrowingNesterov, MomentumContract, GrowingNesterov);
 
 namespace {

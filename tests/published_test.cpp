@@ -26,7 +26,7 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 using Rows = std::vector<std::vector<double>>;
 
 /// A section of published.txt.
-const Rows& golden(const std::string& name) {
+const Rows& golden(const char* name) {
   static const std::map<std::string, Rows> sections = [] {
     const auto path = std::filesystem::path(AGMOHD_TESTS) / "golden" / "published.txt";
     std::ifstream file(path);

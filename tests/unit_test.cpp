@@ -130,7 +130,7 @@ class Math : public testing::Test {};
 using Reals = testing::Types<float, double>;
 TYPED_TEST_SUITE(Math, Reals);
 
-/// A lane's function on vectors is that on scalars, bit for bit, NaN and infinities too.
+/// A function of vectors is that of scalars, bit for bit, NaN and infinities too.
 TYPED_TEST(Math, VectorsAreScalars) {
   using R = TypeParam;
   using V = vec<R>;
@@ -253,7 +253,7 @@ class Measured {
       ref.param = params_.back().data();
       ref.grad = g.data();
       ref.numel = std::int64_t(g.size());
-      ref.record = executor_.add_per_tensor({});
+      ref.per_tensor = executor_.add_per_tensor({});
       ref.dtype = std::is_same_v<E, float>    ? Dtype::f32
                   : std::is_same_v<E, double> ? Dtype::f64
                   : std::is_same_v<E, Bf16>   ? Dtype::bf16
@@ -507,7 +507,7 @@ TEST(Sample, RotatesOverAllPages) {
     ref.param = params.back().data(), ref.grad = grads.back().data();
     ref.slots[0] = states.rbegin()[1].data(), ref.slots[1] = states.back().data();
     ref.numel = size;
-    ref.record = executor.add_per_tensor({});
+    ref.per_tensor = executor.add_per_tensor({});
     refs.push_back(ref);
     elements += double(size);
     chunks += reduction::chunks(size);

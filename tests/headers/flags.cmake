@@ -22,7 +22,7 @@ function(check sentence)
 endfunction()
 
 check("agmohd needs C\\+\\+20" -std=c++17)
-set(HEADERS agmohd.hpp recipes.hpp cuda/kernels.hpp rule/adamw.hpp)
+set(HEADERS agmohd.hpp recipes.hpp cuda/registry.hpp rule/adamw.hpp)
 foreach(flag -ffast-math -Ofast -ffinite-math-only)
   check("agmohd sees no NaN" -std=c++20 ${flag})
 endforeach()

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
 // Options that no policy of the recipe has.
-// must say: needs a recipe with schedule::Warmup or Selected
-// must say: needs a recipe with gradient::ClipByValue or Selected
+// must say: needs a recipe with schedule::Warmup or Choice
+// must say: needs a recipe with gradient::ClipByValue or Choice
 // must say: needs a recipe with recovery::Snapshots
 // must say: no policy of this recipe has an option of that Name
 // must say: betas is a pair, as in torch.optim: betas({0.9, 0.95})
