@@ -111,8 +111,8 @@ TEST(HealthyRun, IsLeftAloneToTheBit) {
       ASSERT_EQ(run.k.gradient.factor, base.k.gradient.factor);
       ASSERT_EQ(run.k.gradient.max_value, kInf);
       ASSERT_EQ(run.k.lr, base.k.lr);
-      ASSERT_EQ(run.k.rule.gain1, base.k.rule.gain1);
-      ASSERT_EQ(run.k.rule.mix_gradient, 0);
+      ASSERT_EQ(run.k.rule.moments.gain1, base.k.rule.moments.gain1);
+      ASSERT_EQ(run.k.rule.moments.mix_gradient, 0);
     }
   }
   EXPECT_LT(clipped, 10 * 5);

@@ -13,6 +13,8 @@ namespace rule {
 struct SGD;
 struct Adam;
 struct AdamW;
+struct Adagrad;
+struct RMSprop;
 }  // namespace rule
 namespace hindrance {
 struct None;
@@ -82,6 +84,12 @@ using AdamParamState = ParamState<fwd::Plain<rule::Adam>>;
 using AdamW = Optimizer<fwd::Plain<rule::AdamW>>;
 using AdamWOptions = Options<fwd::Plain<rule::AdamW>>;
 using AdamWParamState = ParamState<fwd::Plain<rule::AdamW>>;
+using RMSprop = Optimizer<fwd::Plain<rule::RMSprop>>;
+using RMSpropOptions = Options<fwd::Plain<rule::RMSprop>>;
+using RMSpropParamState = ParamState<fwd::Plain<rule::RMSprop>>;
+using Adagrad = Optimizer<fwd::Plain<rule::Adagrad>>;
+using AdagradOptions = Options<fwd::Plain<rule::Adagrad>>;
+using AdagradParamState = ParamState<fwd::Plain<rule::Adagrad>>;
 using AGMOHD = Optimizer<fwd::Hindered<rule::AdamW>>;
 using AGMOHDOptions = Options<fwd::Hindered<rule::AdamW>>;
 using AGMOHDParamState = ParamState<fwd::Hindered<rule::AdamW>>;

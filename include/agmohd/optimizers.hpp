@@ -4,6 +4,7 @@
 
 #include "policy/compiler.hpp"
 
+#include <torch/optim/lbfgs.h>
 #include <torch/optim/optimizer.h>
 #include <torch/optim/schedulers/lr_scheduler.h>
 #include <torch/optim/schedulers/reduce_on_plateau_scheduler.h>
@@ -11,6 +12,10 @@
 
 #include "optimizer.hpp"
 #include "recipes.hpp"
+#include "rule/adagrad.hpp"
+#include "rule/lion.hpp"
+#include "rule/novograd.hpp"
+#include "rule/rmsprop.hpp"
 
 namespace agmohd {
 
@@ -25,6 +30,19 @@ using AdamParamState = Adam::ParamState;
 using AdamW = Optimizer<recipe::AdamW>;
 using AdamWOptions = AdamW::Options;
 using AdamWParamState = AdamW::ParamState;
+
+using RMSprop = Optimizer<Recipe<rule::RMSprop>>;
+using RMSpropOptions = RMSprop::Options;
+using RMSpropParamState = RMSprop::ParamState;
+
+using Adagrad = Optimizer<Recipe<rule::Adagrad>>;
+using AdagradOptions = Adagrad::Options;
+using AdagradParamState = Adagrad::ParamState;
+
+using Lion = Optimizer<Recipe<rule::Lion>>;
+using NovoGrad = Optimizer<Recipe<rule::NovoGrad>>;
+using SPAM = Optimizer<Recipe<rule::SPAM>>;
+using StableAdamW = Optimizer<Recipe<rule::StableAdamW>>;
 
 /// AdamW with hindrance detection, adaptive momentum and adaptive clipping. While it detects
 /// nothing, its parameters are those of AdamW with ClipByNorm(1.0), bit for bit.
@@ -45,6 +63,9 @@ inline constexpr double fine_tuning = 0.05, language_model = 0.1, encoder = 0.15
 // What programs name beside the optimizers, so that torch::optim:: can be replaced by agmohd::
 // throughout, but for the base class: agmohd::Optimizer is a template, torch::optim::Optimizer&
 // stays.
+using torch::optim::LBFGS;  // LibTorch's own: it needs closures that are called again and again
+using torch::optim::LBFGSOptions;
+using torch::optim::LBFGSParamState;
 using torch::optim::LRScheduler;
 using torch::optim::OptimizerOptions;
 using torch::optim::OptimizerParamGroup;

@@ -142,7 +142,9 @@ struct Now {
       step;   ///< updates of this tensor, this one included: 1 at first (PyTorch's state['step'])
   double lr;  ///< after schedule and verdict
   Blend blend;
-  double mean = 0;  ///< over the tensor's elements, of what the rule's `summed` gave
+  double mean = 0;         ///< over the tensor's elements, of what the rule's `summed` gave
+  double norm2 = 0;        ///< sum of squares of the tensor's gradient as the rule sees it
+  std::int64_t numel = 0;  ///< 0: the tensor was not measured
 };
 
 }  // namespace agmohd

@@ -4,29 +4,39 @@
 
 #include <cstdint>
 
-#include "adam.hpp"
+#include "../policy/field.hpp"
+#include "guard/moments_guard.hpp"
+#include "moments.hpp"
 
 namespace agmohd::rule {
 
 /// AdamW: Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2, the schedule
-/// multiplying both parts as in PyTorch). The moments and the direction are Adam's.
-struct AdamW : Adam {
+/// multiplying both parts as in PyTorch), with the moments m and v of Moments:
+///   p <- (1 - lr weight_decay) p - lr m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps)
+struct AdamW : Moments {
   struct Options {
-    Pair betas{0.9, 0.999};
-    double eps = 1e-8;
-    double weight_decay = 1e-2;
-    bool amsgrad = false;
-    bool maximize = false;
+    Pair betas{0.9, 0.999};  ///< decay of the two moments, each in [0, 1)
+    double eps = 1e-8;       ///< added to the root; keeps the step finite where gradients vanish
+    double weight_decay = 1e-2;  ///< decoupled: p loses lr weight_decay of itself
+    bool amsgrad = false;        ///< divide by the largest second moment so far
+    bool maximize = false;       ///< ascend: the gradient is negated
   };
+  static constexpr double default_lr = 1e-3;
   static constexpr auto fields =
       describe(field("betas", &Options::betas, in(0, 1)), field("eps", &Options::eps, at_least(0)),
                field("weight_decay", &Options::weight_decay, at_least(0)),
                field("amsgrad", &Options::amsgrad), field("maximize", &Options::maximize));
   static const char* name() { return "AdamW"; }
-  static unsigned slots(const Options& o) { return Adam::slots(moments(o)); }
+  static unsigned slots(const Options& o) { return used(o.amsgrad); }
   static Memory restore(const Options& o, std::int64_t step) {
-    return Adam::restore(moments(o), step);
+    return Moments::restore(o.betas, step);
   }
+
+  template <class R>
+  struct Coefficients {
+    R sign;  ///< -1 with maximize
+    Moments::Coefficients<R> moments;
+  };
 
   AGMOHD_HD static double beta1(const Options& o) { return o.betas.first; }
   /// What the parameter is multiplied with in a step.
@@ -34,35 +44,29 @@ struct AdamW : Adam {
 
   template <class R>
   AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, Memory& m) {
-    return Adam::at<R>(moments(o), now, m);
+    return {R(o.maximize ? -1 : 1), Moments::at<R>(o.betas, o.eps, now, m)};
+  }
+
+  /// Mostly the gradient is neither negated nor looked ahead with.
+  template <class R>
+  static bool usual(Coefficients<R>& k) {
+    if (k.sign != 1 || k.moments.mix_gradient != 0) return false;
+    k.sign = 1, k.moments.mix_gradient = 0;
+    return true;
   }
 
   template <Number T>
   AGMOHD_HD static void update(const T& /*p*/, const T& g, Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
-    average(T(k.sign * g), s, k);
+    average(T(k.sign * g), s, k.moments);
   }
   template <Number T>
   AGMOHD_HD static T direction(const T& /*p*/, const T& g, const Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
-    return ratio(T(k.sign * g), s, k);
+    return ratio(T(k.sign * g), s, k.moments);
   }
 
-  struct Guard : Adam::Guard {
-    static Memory restore(const Options& o, std::int64_t step) {
-      return Adam::Guard::restore(moments(o), step);
-    }
-    template <class R>
-    AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, double slack,
-                                        const Adam::Memory& rule, Memory& m) {
-      return Adam::Guard::at<R>(moments(o), now, slack, rule, m);
-    }
-  };
-
- private:
-  AGMOHD_HD static Adam::Options moments(const Options& o) {
-    return {o.betas, o.eps, 0, o.amsgrad, o.maximize};
-  }
+  using Guard = MomentsGuard;
 };
 static_assert(Rule<AdamW> && has::guard<AdamW>);
 

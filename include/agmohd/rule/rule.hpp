@@ -76,6 +76,15 @@ concept decay = requires(typename R::Options o) {
   { R::decay(o, 1.0) } -> std::same_as<double>;
 };
 template <class R>
+concept write = requires(const float& x, typename R::template Slots<float>& s,
+                         const typename R::template Coefficients<float>& k) {
+  { R::write(x, x, x, s, k, 1.0F, 1.0F) } -> std::convertible_to<float>;
+};
+template <class R>
+concept initial = requires(typename R::Options o) {
+  { R::initial(o, 0) } -> std::same_as<double>;
+};
+template <class R>
 concept Guard = std::is_class_v<typename R::Guard>;
 template <class R>
 concept guard_memory = Memory<typename R::Guard>;
@@ -101,24 +110,47 @@ template <class R>
 concept guard = Guard<R> && guard_memory<R> && guard_restore<R> && guard_at<R> && guard_apply<R>;
 }  // namespace has
 
-/// An update rule: slots <- gradient (`update`), the update u (`direction`, pure), coefficients
-/// from options (`at`). Optional: `beta1` (it has a first moment); `stable_step(options, beta1)`,
-/// the largest learning rate at which it is stable, up to a factor, without which no policy lowers
-/// beta1; `decay`, `default_lr`, `check`; `before(old, now)`, the slots that give the last update
-/// in the metric of this step, from those before and after `update`, else the old ones;
-/// `usual(coefficients)`, whether those that branch in the equations have their most frequent
-/// values, which it then sets, so that the CPU's loops are compiled with them as constants;
-/// `summed`, a value of each element, with coefficients from `summing`, whose mean over the tensor
-/// is in `Now`; `lr`, what the rule makes of the learning rate, which `decay` gets too; and a type
-/// `Guard`, which brings slots that no history of gradients can lead to back to where one can: its
-/// `apply` returns the Mask of the elements that it changed; where `sure` is true, it would change
-/// none and is not called. It has a memory and coefficients of its own, of which a recipe whose
-/// hindrance policy does not want kGuard has nothing.
+/// An update rule. `update` changes the slots, `direction` gives the update u and changes nothing;
+/// the parameter becomes decay p - lr u. Coefficients are made from options once a step and tensor,
+/// by `at`. Optional members:
+///   decay(options, lr)        the factor of p; else 1
+///   lr(options, now)          what the rule makes of the learning rate; decay gets it too
+///   write(p, g, u, slots, k, lr, decay)
+///                             the new parameter, where it is not decay p - lr u; may change slots
+///   initial(options, slot)    the value that a slot begins with; else 0
+///   wants                     kTensors: Now::norm2 and Now::numel are known
+///   summing, summed           a value of each element, whose mean over the tensor is Now::mean
+///   beta1(options)            it has a first moment
+///   stable_step(options, b1)  the largest learning rate at which it is stable, up to a factor;
+///                             without it no policy lowers beta1
+///   before(old, now)          the slots that give the last update in the metric of this step, from
+///                             those before and after `update`; else the old ones
+///   usual(k)                  whether coefficients that branch in the equations have their most
+///                             frequent values, which it then sets: loops are compiled for those
+///   default_lr, check, needs  as their names say
+///   Guard                     brings slots that no history of gradients can lead to back to where
+///                             one can: `apply` returns the Mask of what it changed; where `sure`
+///                             is true it would change nothing and is not called. A recipe whose
+///                             hindrance policy does not want kGuard has nothing of it.
 template <class R>
 concept Rule = Policy<R> && has::Memory<R> && has::Slots<R> && has::slot_names<R> &&
     has::slots<R> && has::restore<R> && has::rule_at<R> && has::update<R> && has::direction<R>;
 
 namespace detail {
+
+/// What a rule asks to be measured.
+template <class R>
+constexpr unsigned rule_wants() {
+  unsigned wants = has::summed<R> ? kSums | kTensors : kNothing;
+  if constexpr (has::wants<R>) wants |= R::wants;
+  return wants;
+}
+/// The value that a slot begins with.
+template <class R>
+double initial(const typename R::Options& o, int slot) {
+  if constexpr (has::initial<R>) return R::initial(o, slot);
+  return 0;
+}
 
 template <class RulePolicy>
 struct CheckRule {
@@ -143,6 +175,9 @@ struct CheckRule {
       has::summed<RulePolicy> || !requires { &RulePolicy::template summed<float>; },
       "agmohd: the rule has summed(g, slots, coefficients), but no member template "
       "Summing<R>, or no static function summing<R>(options, memory)");
+  static_assert(
+      has::write<RulePolicy> || !requires { &RulePolicy::template write<float>; },
+      "agmohd: the rule's write is not write(p, g, u, slots, coefficients, lr, decay)");
   static_assert(!has::Guard<RulePolicy> || has::guard_memory<RulePolicy>,
                 "agmohd: the rule's Guard has no member type Memory, trivially copyable and of "
                 "whole doubles");

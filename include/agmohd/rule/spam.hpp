@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <limits>
 
-#include "adam.hpp"
+#include "../policy/field.hpp"
+#include "guard/moments_guard.hpp"
+#include "moments.hpp"
 
 namespace agmohd::rule {
 
@@ -20,7 +22,7 @@ namespace agmohd::rule {
 ///
 /// As published, an element whose v is 0, as of an embedding that no batch had since the last
 /// reset, is clipped to 0 and so stays. `spike_repaired`: it passes.
-struct SPAM : Adam {
+struct SPAM : Moments {
   struct Options {
     Pair betas{0.9, 0.999};
     double eps = 1e-6;
@@ -39,20 +41,21 @@ struct SPAM : Adam {
                field("reset_warmup", &Options::reset_warmup, at_least(0)),
                field("reset_correction", &Options::reset_correction),
                field("spike_repaired", &Options::spike_repaired));
+  static constexpr double default_lr = 1e-3;
   static const char* name() { return "SPAM"; }
   static const char* needs(const Options& o, std::string_view name) {
     const bool of_reset = name == "reset_warmup" || name == "reset_correction";
     if (of_reset && o.reset_interval == 0) return "reset_interval above 0";
     return name == "spike_repaired" && o.spike_threshold == 0 ? "spike_threshold above 0" : nullptr;
   }
-  static unsigned slots(const Options& o) { return Adam::slots(moments(o)); }
+  static unsigned slots(const Options&) { return used(false); }
   static Memory restore(const Options& o, std::int64_t step) {
-    return Adam::restore(moments(o), corrected(o, step));
+    return Moments::restore(o.betas, corrected(o, step));
   }
 
   template <class R>
   struct Coefficients {
-    Adam::Coefficients<R> adam;
+    Moments::Coefficients<R> moments;
     R threshold, least;  ///< spikes are above threshold * v, where v is at least `least`
     R reset;             ///< 1: the moments begin anew
   };
@@ -66,15 +69,15 @@ struct SPAM : Adam {
     const std::int64_t since = o.reset_interval > 0 ? now.step % o.reset_interval : now.step;
     const bool reset = has_reset(o, now.step), at_reset = reset && since == 0;
     if (begins_anew(o, now.step)) m = Memory{};
-    auto adam = Adam::at<double>(moments(o), now, m);
-    adam.eps *= adam.scale2;
+    auto moments = Moments::at<double>(o.betas, o.eps, now, m);
+    moments.eps *= moments.scale2;
     if (reset && since < o.reset_warmup) {
       const double x = double(since) / double(o.reset_warmup + 1);
-      adam.scale1 *= 1 - 0.99 * 0.5 * (1 + math::cos_pi(x));
+      moments.scale1 *= 1 - 0.99 * 0.5 * (1 + math::cos_pi(x));
     }
     const bool clips = o.spike_threshold > 0 && now.step >= kDelay && since >= kDelay;
-    return {rounded<R>(adam), R(clips ? o.spike_threshold : 0), o.spike_repaired ? kLeast<R> : R(0),
-            R(at_reset ? 1 : 0)};
+    return {rounded<R>(moments), R(clips ? o.spike_threshold : 0),
+            o.spike_repaired ? kLeast<R> : R(0), R(at_reset ? 1 : 0)};
   }
 
   template <Number T>
@@ -87,28 +90,23 @@ struct SPAM : Adam {
       const auto spike = (g * g > limit) & (s.exp_avg_sq >= math::like(g, k.least));
       h = math::select(spike, T(math::sign(g) * math::sqrt(limit)), g);
     }
-    average(h, s, k.adam);
+    average(h, s, k.moments);
   }
   template <Number T>
   AGMOHD_HD static T direction(const T& /*p*/, const T& g, const Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
-    return ratio(g, s, k.adam);
+    return ratio(g, s, k.moments);
   }
 
-  struct Guard : Adam::Guard {
+  struct Guard : MomentsGuard {
     static Memory restore(const Options& o, std::int64_t step) {
-      return Adam::Guard::restore(moments(o), corrected(o, step));
+      return MomentsGuard::restore(o, corrected(o, step));
     }
     template <class R>
     AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, double slack,
-                                        const Adam::Memory& rule, Memory& m) {
+                                        const Moments::Memory& rule, Memory& m) {
       if (begins_anew(o, now.step)) m = Memory{};
-      return Adam::Guard::at<R>(moments(o), now, slack, rule, m);
-    }
-    template <Number T>
-    AGMOHD_HD static Mask<T> apply(Slots<T>& s, const SPAM::Coefficients<Real<T>>& rule,
-                                   const Coefficients<Real<T>>& k) {
-      return Adam::Guard::apply(s, rule.adam, k);
+      return MomentsGuard::at<R>(o, now, slack, rule, m);
     }
   };
 
@@ -128,14 +126,10 @@ struct SPAM : Adam {
   static std::int64_t corrected(const Options& o, std::int64_t step) {
     return o.reset_correction && has_reset(o, step) ? step % o.reset_interval + 1 : step;
   }
-  AGMOHD_HD static Adam::Options moments(const Options& o) {
-    return {o.betas, o.eps, 0, false, false};
-  }
-
   template <class R>
-  AGMOHD_HD static Adam::Coefficients<R> rounded(const Adam::Coefficients<double>& k) {
-    return {R(k.sign),         R(k.weight_decay), R(k.gain1),  R(k.gain2), R(k.mix_moment),
-            R(k.mix_gradient), R(k.scale1),       R(k.scale2), R(k.eps)};
+  AGMOHD_HD static Moments::Coefficients<R> rounded(const Moments::Coefficients<double>& k) {
+    return {R(k.gain1),  R(k.gain2),  R(k.mix_moment), R(k.mix_gradient),
+            R(k.scale1), R(k.scale2), R(k.eps)};
   }
 };
 static_assert(Rule<SPAM> && has::guard<SPAM>);

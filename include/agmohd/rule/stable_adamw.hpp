@@ -5,7 +5,9 @@
 #include <cmath>
 #include <cstdint>
 
-#include "adamw.hpp"
+#include "../policy/field.hpp"
+#include "guard/moments_guard.hpp"
+#include "moments.hpp"
 
 namespace agmohd::rule {
 
@@ -18,7 +20,7 @@ namespace agmohd::rule {
 /// in front the division is by too much where both act. As published there is none. As published,
 /// one gradient that is NaN, or infinite, makes the whole tensor NaN. `rms_repaired`: the learning
 /// rate is then not divided; to skip is the hindrance policy's business.
-struct StableAdamW : AdamW {
+struct StableAdamW : Moments {
   struct Options {
     Pair betas{0.9, 0.99};
     double eps = 1e-6;
@@ -31,13 +33,22 @@ struct StableAdamW : AdamW {
       field("weight_decay", &Options::weight_decay, at_least(0)),
       field("maximize", &Options::maximize), field("rms_repaired", &Options::rms_repaired));
   static const char* name() { return "StableAdamW"; }
-  static unsigned slots(const Options& o) { return AdamW::slots(adamw(o)); }
+  static constexpr double default_lr = 1e-3;
+  static unsigned slots(const Options&) { return used(false); }
   static Memory restore(const Options& o, std::int64_t step) {
-    return AdamW::restore(adamw(o), step);
+    return Moments::restore(o.betas, step);
   }
 
+  template <class R>
+  struct Coefficients {
+    R sign;  ///< -1 with maximize
+    Moments::Coefficients<R> moments;
+  };
+
   AGMOHD_HD static double beta1(const Options& o) { return o.betas.first; }
+  /// What the parameter is multiplied with in a step.
   AGMOHD_HD static double decay(const Options& o, double lr) { return 1 - lr * o.weight_decay; }
+  /// Divided where the second moment lags behind.
   AGMOHD_HD static double lr(const Options& o, const Now& now) {
     if (now.mean <= 1 || (o.rms_repaired && !(now.mean - now.mean == 0))) return now.lr;
     return now.lr / std::sqrt(now.mean);
@@ -45,7 +56,26 @@ struct StableAdamW : AdamW {
 
   template <class R>
   AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, Memory& m) {
-    return AdamW::at<R>(adamw(o), now, m);
+    return {R(o.maximize ? -1 : 1), Moments::at<R>(o.betas, o.eps, now, m)};
+  }
+
+  /// Mostly the gradient is neither negated nor looked ahead with.
+  template <class R>
+  static bool usual(Coefficients<R>& k) {
+    if (k.sign != 1 || k.moments.mix_gradient != 0) return false;
+    k.sign = 1, k.moments.mix_gradient = 0;
+    return true;
+  }
+
+  template <Number T>
+  AGMOHD_HD static void update(const T& /*p*/, const T& g, Slots<T>& s,
+                               const Coefficients<Real<T>>& k) {
+    average(T(k.sign * g), s, k.moments);
+  }
+  template <Number T>
+  AGMOHD_HD static T direction(const T& /*p*/, const T& g, const Slots<T>& s,
+                               const Coefficients<Real<T>>& k) {
+    return ratio(T(k.sign * g), s, k.moments);
   }
 
   template <class R>
@@ -64,22 +94,10 @@ struct StableAdamW : AdamW {
     return square / math::max(v, math::like(g, k.least));
   }
 
-  struct Guard : AdamW::Guard {
-    static Memory restore(const Options& o, std::int64_t step) {
-      return AdamW::Guard::restore(adamw(o), step);
-    }
-    template <class R>
-    AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, double slack,
-                                        const Adam::Memory& rule, Memory& m) {
-      return AdamW::Guard::at<R>(adamw(o), now, slack, rule, m);
-    }
-  };
+  using Guard = MomentsGuard;
 
  private:
   static constexpr double kLeast = 1e-37;  ///< that float can divide by
-  AGMOHD_HD static AdamW::Options adamw(const Options& o) {
-    return {o.betas, o.eps, o.weight_decay, false, o.maximize};
-  }
 };
 static_assert(Rule<StableAdamW> && has::guard<StableAdamW> && has::summed<StableAdamW>);
 

@@ -39,7 +39,7 @@ struct HindranceAware {
     return agmohd::detail::needs<S>(o.schedule, name);
   }
 
-  AGMOHD_HD static void advance(const Options& o, const Verdict& v, Memory& m) {
+  AGMOHD_HD static void advance(const Options& o, const Signals&, const Verdict& v, Memory& m) {
     if (o.hold && v.hindered) m.held += 1;
   }
   AGMOHD_HD static double factor(const Options& o, std::int64_t t, const Memory& m) {

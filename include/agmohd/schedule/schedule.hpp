@@ -15,20 +15,27 @@ concept factor = requires(typename S::Options o) {
   { S::factor(o, std::int64_t{}) } -> std::same_as<double>;
 };
 template <class S>
-concept schedule_memory = Memory<S> &&
-    requires(typename S::Options o, const Verdict& v, typename S::Memory& memory) {
-  S::advance(o, v, memory);
+concept schedule_memory = Memory<S> && requires(typename S::Options o, const Signals& s,
+                                                const Verdict& v, typename S::Memory& memory) {
+  S::advance(o, s, v, memory);
   { S::factor(o, std::int64_t{}, memory) } -> std::same_as<double>;
 };
 }  // namespace has
 
 /// A schedule: the factor of the learning rate at step t, counted from 0 in applied steps.
-/// Optional: a `Memory` that `advance` moves on in every applied step, and that a second `factor`
-/// reads.
+/// Optional: a `Memory` that `advance(options, signals, verdict, memory)` moves on in every applied
+/// step, and that a second `factor` reads; `wants`, what it needs of the signals.
 template <class S>
 concept Schedule = Policy<S> && has::factor<S>;
 
 namespace detail {
+
+/// What a schedule asks to be measured: its optional member `wants`.
+template <class S>
+constexpr unsigned schedule_wants() {
+  if constexpr (has::wants<S>) return S::wants;
+  return kNothing;
+}
 
 template <class S>
 struct ScheduleMemory {

@@ -110,7 +110,7 @@ struct Composition
     }
     if (v.skip) return v;
     Momentum::advance(o.momentum, v, m.momentum);
-    if constexpr (has::schedule_memory<Schedule>) Schedule::advance(o.schedule, v, m.schedule);
+    if constexpr (has::schedule_memory<Schedule>) Schedule::advance(o.schedule, s, v, m.schedule);
     return v;
   }
 
@@ -170,11 +170,13 @@ struct Composition
     Now now{tensor.step, tv.lr_factor * v.lr_factor * lr, blend(o, group, m)};
     now.lr *= brake(group, now.blend);
     if (ts.numel > 0) now.mean = ts.summed / double(ts.numel);
+    const auto gradient =
+        gradient::transform_at<R, Gradient>(o.gradient, s, v, ts, tv, tensor.gradient);
+    now.norm2 = ts.norm2;  // after the transforms
+    now.numel = ts.numel;
     if constexpr (has::lr<Rule>) now.lr = Rule::lr(group.rule, now);
     double decay = 1;
     if constexpr (has::decay<Rule>) decay = Rule::decay(group.rule, now.lr);
-    const auto gradient =
-        gradient::transform_at<R, Gradient>(o.gradient, s, v, ts, tv, tensor.gradient);
     const auto rule = Rule::template at<R>(group.rule, now, tensor.rule);
     const auto guard = Guard::template at<R>(group.rule, now, tensor.rule, tensor.guard);
     if constexpr (keeps_snapshots) {
@@ -236,7 +238,10 @@ struct Composition
     if constexpr (guards) (guard<T>(s, k, result), ...);
     const T u = Rule::direction(p, h, s, k.rule);
     (measure<T>(p, h, u, old, s, k, result), ...);
-    return k.decay * p - k.lr * u;
+    if constexpr (has::write<Rule>)
+      return Rule::write(p, h, u, s, k.rule, k.lr, k.decay);
+    else
+      return k.decay * p - k.lr * u;
   }
 
  private:

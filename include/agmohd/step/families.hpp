@@ -27,6 +27,7 @@ constexpr Family family_of() {
   if (has::kind<P>) return Family::gradient;
   if (has::needs_first_moment<P>) return Family::momentum;
   if (has::keeps<P>) return Family::recovery;
+  if (has::factor<P>) return Family::schedule;
   if (has::wants<P>) return Family::hindrance;
   if (has::Float<P> || has::Key<P>) return Family::storage;
   if (has::factor<P> || Policy<P>) return Family::schedule;

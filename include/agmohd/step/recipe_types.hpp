@@ -38,7 +38,7 @@ struct RecipeTypes {
 
   /// 0: the step has no reduce pass, and its sweep measures nothing.
   static constexpr unsigned wants =
-      Hindrance::wants | Gradient::wants | (has::summed<Rule> ? kSums | kTensors : kNothing);
+      Hindrance::wants | Gradient::wants | schedule_wants<Schedule>() | rule_wants<Rule>();
   static constexpr int slot_count = int(Rule::slot_names.size());
   /// Whether sweeps measure, which also tells of spoiled snapshots.
   static constexpr bool measures_sweep =

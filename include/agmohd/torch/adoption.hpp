@@ -88,7 +88,8 @@ struct Adoption {
       if (!slot.defined() || !fits(slot, param, type)) {
         creating();
         at::Tensor fresh = layout_of(param, type);
-        slot.defined() ? fresh.copy_(slot.detach()) : fresh.zero_();
+        slot.defined() ? fresh.copy_(slot.detach())
+                       : fresh.fill_(detail::initial<typename Recipe::Rule>(rule, int(j)));
         slot = fresh;
       }
       ref.slots[j] = slot.mutable_data_ptr();

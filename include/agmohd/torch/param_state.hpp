@@ -149,6 +149,9 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   AGMOHD_SLOT(exp_avg)
   AGMOHD_SLOT(exp_avg_sq)
   AGMOHD_SLOT(max_exp_avg_sq)
+  AGMOHD_SLOT(square_avg)
+  AGMOHD_SLOT(grad_avg)
+  AGMOHD_SLOT(sum)
 // clang-format on
 #undef AGMOHD_SLOT
 

@@ -2,17 +2,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <torch/optim/adagrad.h>
 #include <torch/optim/adam.h>
 #include <torch/optim/adamw.h>
 #include <torch/optim/optimizer.h>
+#include <torch/optim/rmsprop.h>
 #include <torch/optim/sgd.h>
 
 #include <cstddef>
 #include <string_view>
 #include <type_traits>
 
+#include "../rule/adagrad.hpp"
 #include "../rule/adam.hpp"
 #include "../rule/adamw.hpp"
+#include "../rule/rmsprop.hpp"
 #include "../rule/sgd.hpp"
 
 namespace agmohd::detail {
@@ -39,6 +43,16 @@ struct Stock<rule::AdamW> {
   using Options = torch::optim::AdamWOptions;
   static Options options() { return {}; }
 };
+template <>
+struct Stock<rule::RMSprop> {
+  using Options = torch::optim::RMSpropOptions;
+  static Options options() { return {}; }
+};
+template <>
+struct Stock<rule::Adagrad> {
+  using Options = torch::optim::AdagradOptions;
+  static Options options() { return {}; }
+};
 
 template <class Rule>
 inline constexpr bool has_stock =
@@ -59,6 +73,10 @@ auto stock_member(StockOptions& o) {
   AGMOHD_STOCK(amsgrad)
   AGMOHD_STOCK(momentum)
   AGMOHD_STOCK(dampening)
+  AGMOHD_STOCK(alpha)
+  AGMOHD_STOCK(centered)
+  AGMOHD_STOCK(lr_decay)
+  AGMOHD_STOCK(initial_accumulator_value)
   AGMOHD_STOCK(nesterov) { return nullptr; }
 #undef AGMOHD_STOCK
 }

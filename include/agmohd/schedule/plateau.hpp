@@ -1,0 +1,93 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+#include "../policy/field.hpp"
+#include "../policy/name.hpp"
+#include "constant.hpp"
+#include "schedule.hpp"
+
+namespace agmohd::schedule {
+
+/// Lowers the learning rate of schedule S where the loss stops to fall (torch.optim's
+/// ReduceLROnPlateau, on the means of `plateau_window` losses as optax's reduce_on_plateau has it):
+/// a mean that is below (1 - rtol) best - atol is the new best; after `patience` others in a row
+/// the factor is multiplied with `reduce_factor`, down to `min_scale`, and the next `cooldown`
+/// means count nothing. Steps without a loss, skipped ones and losses that are not finite count
+/// nothing.
+template <class S = Constant>
+struct Plateau {
+  struct Options {
+    double reduce_factor = 0.1;         ///< in (0, 1)
+    std::int64_t patience = 10;         ///< means without a new best, at least 1
+    double rtol = 1e-4;                 ///< how much better a best must be, relative to the last
+    double atol = 0;                    ///< the same in units of the loss
+    std::int64_t cooldown = 0;          ///< means after a reduction
+    std::int64_t plateau_window = 100;  ///< losses in a mean
+    double min_scale = 0;               ///< of the factor
+    typename S::Options schedule{};
+  };
+  struct Memory {
+    double scale = 1;
+    double best = std::numeric_limits<double>::infinity();
+    double mean = 0;           ///< of the losses since the last full window
+    std::int64_t count = 0;    ///< of them
+    std::int64_t waiting = 0;  ///< means since the best one
+    std::int64_t cooling = 0;  ///< means that still count nothing
+    constexpr void members(auto&& f) {
+      f("scale", scale), f("best", best), f("mean", mean), f("count", count), f("waiting", waiting),
+          f("cooling", cooling);
+    }
+  };
+  static constexpr auto fields =
+      describe(field("reduce_factor", &Options::reduce_factor, between(0, 1)),
+               field("patience", &Options::patience, at_least(1)),
+               field("rtol", &Options::rtol, in(0, 1)), field("atol", &Options::atol, at_least(0)),
+               field("cooldown", &Options::cooldown, at_least(0)),
+               field("plateau_window", &Options::plateau_window, at_least(1)),
+               field("min_scale", &Options::min_scale, between(0, 1)),
+               nested(&Options::schedule, S::fields));
+  static constexpr unsigned wants = kLoss;
+  template <class Text = std::string>
+  static Text name() {
+    return agmohd::detail::name_of<Text, S>("Plateau");
+  }
+  static void check(const Options& o) {
+    if constexpr (requires { S::check(o.schedule); }) S::check(o.schedule);
+  }
+  static const char* needs(const Options& o, std::string_view name) {
+    return agmohd::detail::needs<S>(o.schedule, name);
+  }
+
+  AGMOHD_HD static void advance(const Options& o, const Signals& s, const Verdict&, Memory& m) {
+    if (!s.has_loss || !(s.loss - s.loss == 0)) return;
+    m.count += 1;
+    m.mean += (s.loss - m.mean) / double(m.count);
+    if (m.count < o.plateau_window) return;
+    const bool better = m.mean < (1 - o.rtol) * m.best - o.atol;
+    if (better) m.best = m.mean;
+    m.waiting = better || m.cooling > 0 ? 0 : m.waiting + 1;
+    if (m.cooling > 0) m.cooling -= 1;
+    if (m.waiting >= o.patience) {
+      const double lower = m.scale * o.reduce_factor;
+      m.scale = lower > o.min_scale ? lower : o.min_scale;
+      m.cooling = o.cooldown;
+      m.waiting = 0;
+    }
+    m.count = 0;
+    m.mean = 0;
+  }
+  AGMOHD_HD static double factor(const Options& o, std::int64_t t, const Memory& m) {
+    return m.scale * S::factor(o.schedule, t);
+  }
+  /// Without a loss, as for a stock optimizer of torch.
+  AGMOHD_HD static double factor(const Options& o, std::int64_t t) {
+    return S::factor(o.schedule, t);
+  }
+};
+static_assert(Schedule<Plateau<>> && has::schedule_memory<Plateau<>>);
+
+}  // namespace agmohd::schedule
