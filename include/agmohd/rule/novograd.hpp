@@ -21,7 +21,7 @@ struct NovoGrad {
     Pair betas{0.95, 0.98};       ///< decay of the two moments, each in [0, 1)
     double eps = 1e-8;            ///< added to the root
     double weight_decay = 0;      ///< added to the normalised gradient, times p
-    bool grad_averaging = false;  ///< weigh what joins m with 1 - b1
+    bool grad_averaging = false;  ///< weigh what joins m with 1 - b1, but for the first step
     bool maximize = false;        ///< ascend: the gradient is negated
   };
   static constexpr double default_lr = 1e-2;
@@ -62,11 +62,11 @@ struct NovoGrad {
 
   template <class R>
   AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, Memory& m) {
-    const double b2 = o.betas.second;
-    m.exp_avg_sq = m.begun == 0 ? now.norm2 : b2 * m.exp_avg_sq + (1 - b2) * now.norm2;
+    const double b1 = now.blend.beta1, b2 = o.betas.second, look = now.blend.look;
+    const bool first = m.begun == 0;
+    m.exp_avg_sq = first ? now.norm2 : b2 * m.exp_avg_sq + (1 - b2) * now.norm2;
     m.begun = 1;
-    const double b1 = now.blend.beta1, look = now.blend.look;
-    const double gain = o.grad_averaging ? 1 - b1 : 1;
+    const double gain = o.grad_averaging && !first ? 1 - b1 : 1;
     const double scale = gain / (std::sqrt(m.exp_avg_sq) + o.eps);
     return {R(b1), R(o.maximize ? -scale : scale), R(gain * o.weight_decay),
             R(1 - look + look * b1), R(look)};
