@@ -13,6 +13,7 @@
 #include "optimizer.hpp"
 #include "recipes.hpp"
 #include "rule/adagrad.hpp"
+#include "rule/lamb.hpp"
 #include "rule/lion.hpp"
 #include "rule/novograd.hpp"
 #include "rule/rmsprop.hpp"
@@ -39,6 +40,7 @@ using Adagrad = Optimizer<Recipe<rule::Adagrad>>;
 using AdagradOptions = Adagrad::Options;
 using AdagradParamState = Adagrad::ParamState;
 
+using LAMB = Optimizer<Recipe<rule::LAMB>>;
 using Lion = Optimizer<Recipe<rule::Lion>>;
 using NovoGrad = Optimizer<Recipe<rule::NovoGrad>>;
 using SPAM = Optimizer<Recipe<rule::SPAM>>;

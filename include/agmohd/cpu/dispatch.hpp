@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "measure.hpp"
+#include "second_sweep.hpp"
 #include "sweep.hpp"
 
 namespace agmohd::cpu {
@@ -67,6 +68,24 @@ template <class Recipe, class E, class K>
 __attribute__((flatten)) double sum_chunk_base(const Chunk<Recipe, E>& chunk,
                                                const typename Recipe::Shared& o, const K& k) {
   return sum_chunk<vec<Compute<E>>>(chunk, o, k);
+}
+template <class Recipe, class E, class K>
+AGMOHD_FLAT_AVX2 void norms_of_chunk_avx2(const Chunk<Recipe, E>& chunk, const K& k,
+                                          double (&out)[2]) {
+  norms_of_chunk<vec_most<Compute<E>>>(chunk, k, out);
+}
+template <class Recipe, class E, class K>
+__attribute__((flatten)) void norms_of_chunk_base(const Chunk<Recipe, E>& chunk, const K& k,
+                                                  double (&out)[2]) {
+  norms_of_chunk<vec_base<E>>(chunk, k, out);
+}
+template <class Recipe, class E, class K>
+AGMOHD_FLAT_AVX2 void write_chunk_avx2(const Chunk<Recipe, E>& chunk, const K& k) {
+  write_chunk<vec_most<Compute<E>>>(chunk, k);
+}
+template <class Recipe, class E, class K>
+__attribute__((flatten)) void write_chunk_base(const Chunk<Recipe, E>& chunk, const K& k) {
+  write_chunk<vec_base<E>>(chunk, k);
 }
 #undef AGMOHD_FLAT_AVX2
 

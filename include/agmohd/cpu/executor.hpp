@@ -144,6 +144,9 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     for (std::size_t wave = 0; wave + 1 < waves_.size(); ++wave) {
       if (waves_[wave] == working_chunks_) break;
       for_each_chunk(waves_[wave], waves_[wave + 1], verdict.save, sweep);
+      if constexpr (Recipe::two_sweeps) {
+        second_sweep(waves_[wave], std::min(waves_[wave + 1], working_chunks_), verdict.save);
+      }
     }
     if constexpr (Recipe::measures_sweep) {
       memory_.swept = reduction::combine(
@@ -153,6 +156,41 @@ class CpuExecutor final : public HostExecutor<Recipe> {
   }
 
  private:
+  /// Of the chunks of one wave: norms, the factor of each tensor, and what writes the parameters.
+  void second_sweep(std::int64_t first, std::int64_t last, int snapshot) {
+    norms_.resize(chunks_.size());
+    const auto k_of = [this]<class E>(std::size_t i, E) -> auto& {
+      return coefficients<Compute<E>>()[std::size_t(chunks_[i].tensor)];
+    };
+    for_each_chunk(first, last, -1, [&]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
+      const auto& k = k_of(i, E{});
+      has_avx2() ? norms_of_chunk_avx2(chunk, k, norms_[i].of)
+                 : norms_of_chunk_base(chunk, k, norms_[i].of);
+    });
+    for (std::int64_t begin = first; begin < last;) {
+      const auto t = std::size_t(chunks_[std::size_t(begin)].tensor);
+      const std::int64_t count = reduction::chunks(tensors_[t].numel);
+      const auto sum = [&](int w) {
+        return reduction::dealt(count, reduction::tensor_lanes(count), [&](std::int64_t i) {
+          return norms_[std::size_t(begin + i)].of[w];
+        });
+      };
+      const double p2 = sum(0), u2 = sum(1);
+      const auto& group = settings_.groups[std::size_t(tensors_[t].group)];
+      if (tensors_[t].dtype == Dtype::f64) {
+        Recipe::scale(group, p2, u2, coefficients64_[t]);
+      } else {
+        Recipe::scale(group, p2, u2, coefficients_[t]);
+      }
+      begin += count;
+    }
+    for_each_chunk(first, last, snapshot,
+                   [&]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
+                     const auto& k = k_of(i, E{});
+                     has_avx2() ? write_chunk_avx2(chunk, k) : write_chunk_base(chunk, k);
+                   });
+  }
+
   struct ChunkRef {
     std::int32_t tensor;
     std::int64_t first;  // element
@@ -245,6 +283,10 @@ class CpuExecutor final : public HostExecutor<Recipe> {
   std::vector<std::int64_t> waves_;  // the first chunk of each, and the end
   std::vector<reduction::Partial> partials_;
   std::vector<double> summed_;  // of the rule, a chunk each
+  struct Norms {
+    double of[2];  // squares of p and of u
+  };
+  std::vector<Norms> norms_;  // of a rule with two sweeps
   std::vector<reduction::SweptPartial> swept_;
   std::vector<typename Recipe::template Coefficients<float>> coefficients_;
   std::vector<typename Recipe::template Coefficients<double>> coefficients64_;

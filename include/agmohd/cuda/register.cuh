@@ -6,6 +6,7 @@
 #include "kernel/reduce.cuh"
 #include "kernel/rest.cuh"
 #include "kernel/runtime.cuh"
+#include "kernel/second_sweep.cuh"
 #include "kernel/sweep.cuh"
 #include "kernel/swept.cuh"
 #include "registry.hpp"
@@ -65,6 +66,26 @@ class Register<Recipe, Tag> {
     else
       return nullptr;
   }
+  template <class E>
+  static auto norms() {
+    if constexpr (Recipe::two_sweeps)
+      return &norms_kernel<Recipe, Tag, E>;
+    else
+      return nullptr;
+  }
+  static auto scale() {
+    if constexpr (Recipe::two_sweeps)
+      return &scale_kernel<Recipe, Tag>;
+    else
+      return nullptr;
+  }
+  template <class E>
+  static auto write() {
+    if constexpr (Recipe::two_sweeps)
+      return &write_kernel<Recipe, Tag, E>;
+    else
+      return nullptr;
+  }
   const Kernels<Recipe> kernels_{
       reduce(),
       decide(),
@@ -73,6 +94,9 @@ class Register<Recipe, Tag> {
        &sweep_kernel<Recipe, Tag, Bf16>, &sweep_kernel<Recipe, Tag, F16>},
       rest_per_tensor(),
       rest_chunks(),
+      {norms<float>(), norms<double>(), norms<Bf16>(), norms<F16>()},
+      scale(),
+      {write<float>(), write<double>(), write<Bf16>(), write<F16>()},
       &runtime_of_unit};
   mutable Registry::Entry entry_{key_of<Recipe>(), &kernels_};
 };

@@ -80,6 +80,9 @@ struct Kernels {
   void (*sweep[4])(View<Recipe>, int, int, bool);  // by Dtype
   void (*rest_per_tensor)(View<Recipe>, int);
   void (*rest_chunks)(View<Recipe>, int);
+  void (*norms[4])(View<Recipe>, int);  // by Dtype, as write
+  void (*scale)(View<Recipe>, int, int);
+  void (*write[4])(View<Recipe>, int);
   const Runtime* runtime;
 };
 

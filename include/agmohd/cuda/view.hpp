@@ -104,6 +104,7 @@ struct View {
   const ChunkRef* chunks;
   Partials partials;
   double* summed;                  // of the rule, a chunk each; null: it sums nothing
+  double* norms[2];                // of a rule with two sweeps, a chunk each: squares of p and of u
   reduction::SweptPartial* swept;  // null: the sweep measures nothing
   const double* sampled_elements;  // by phase
   const typename Recipe::Group* first_group;

@@ -85,6 +85,10 @@ concept initial = requires(typename R::Options o) {
   { R::initial(o, 0) } -> std::same_as<double>;
 };
 template <class R>
+concept second = requires(typename R::Options o) {
+  { R::second(o, 1.0, 1.0) } -> std::same_as<double>;
+};
+template <class R>
 concept Guard = std::is_class_v<typename R::Guard>;
 template <class R>
 concept guard_memory = Memory<typename R::Guard>;
@@ -117,6 +121,10 @@ concept guard = Guard<R> && guard_memory<R> && guard_restore<R> && guard_at<R> &
 ///   lr(options, now)          what the rule makes of the learning rate; decay gets it too
 ///   write(p, g, u, slots, k, lr, decay)
 ///                             the new parameter, where it is not decay p - lr u; may change slots
+///   second(options, p2, u2)   there are two sweeps: the first changes slots only; then this gives
+///                             a factor of the learning rate, from the sums of squares of p and u
+///                             over the tensor; the second sweep writes p, with u from the slots
+///                             as they are stored
 ///   initial(options, slot)    the value that a slot begins with; else 0
 ///   wants                     kTensors: Now::norm2 and Now::numel are known
 ///   summing, summed           a value of each element, whose mean over the tensor is Now::mean
@@ -142,6 +150,7 @@ namespace detail {
 template <class R>
 constexpr unsigned rule_wants() {
   unsigned wants = has::summed<R> ? kSums | kTensors : kNothing;
+  if (has::second<R>) wants |= kNorm;  // steps without a reduce pass have one sweep
   if constexpr (has::wants<R>) wants |= R::wants;
   return wants;
 }
@@ -178,6 +187,8 @@ struct CheckRule {
   static_assert(
       has::write<RulePolicy> || !requires { &RulePolicy::template write<float>; },
       "agmohd: the rule's write is not write(p, g, u, slots, coefficients, lr, decay)");
+  static_assert(!has::second<RulePolicy> || !has::write<RulePolicy>,
+                "agmohd: the rule has both second and write: with two sweeps p is decay p - lr u");
   static_assert(!has::Guard<RulePolicy> || has::guard_memory<RulePolicy>,
                 "agmohd: the rule's Guard has no member type Memory, trivially copyable and of "
                 "whole doubles");

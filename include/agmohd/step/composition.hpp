@@ -238,10 +238,31 @@ struct Composition
     if constexpr (guards) (guard<T>(s, k, result), ...);
     const T u = Rule::direction(p, h, s, k.rule);
     (measure<T>(p, h, u, old, s, k, result), ...);
-    if constexpr (has::write<Rule>)
+    if constexpr (has::second<Rule>) {
+      return p;
+    } else if constexpr (has::write<Rule>) {
       return Rule::write(p, h, u, s, k.rule, k.lr, k.decay);
-    else
+    } else {
       return k.decay * p - k.lr * u;
+    }
+  }
+
+  /// Of a rule with two sweeps, after the first: the update of one element, from what is stored.
+  template <Number T>
+  AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,
+                               const Coefficients<Real<T>>& k) {
+    return Rule::direction(p, Gradient::apply(g, k.gradient), s, k.rule);
+  }
+  /// The coefficients of the second sweep, from those of the first and what that measured.
+  template <class R>
+  AGMOHD_HD static void scale(const Group& group, double p2, double u2, Coefficients<R>& k) {
+    k.lr = R(double(k.lr) * Rule::second(group.rule, p2, u2));
+  }
+  /// The second sweep of one element: the new parameter.
+  template <Number T>
+  AGMOHD_HD static T second(const T& p, const T& g, const Slots<T>& s,
+                            const Coefficients<Real<T>>& k) {
+    return k.decay * p - k.lr * direction(p, g, s, k);
   }
 
  private:

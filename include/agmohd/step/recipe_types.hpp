@@ -51,6 +51,8 @@ struct RecipeTypes {
                 "agmohd: only a hindrance policy may want a measures_sweep sweep");
   /// Whether there may be snapshots to go back to.
   static constexpr bool keeps_snapshots = recorded && Recovery::keeps;
+  /// Whether there is a second sweep, which writes what the first one has found the size of.
+  static constexpr bool two_sweeps = has::second<Rule>;
   /// Whether the reduce pass reads state too, for the rule's sums.
   static constexpr bool sums = has::summed<Rule>;
 

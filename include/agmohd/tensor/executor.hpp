@@ -142,6 +142,16 @@ class TensorExecutor final : public HostExecutor<Recipe> {
       const at::Tensor& to = handles_.slots[t][std::size_t(j)];
       if (to.defined()) to.copy_(rounded(slot, k.storage, j));
     });
+    if constexpr (Recipe::two_sweeps) {
+      const auto stored = widened_slots(t);
+      const at::Tensor u = Recipe::direction(p, g, stored, k);
+      const auto norm2 = [](const at::Tensor& x) {
+        return x.square().sum(at::kDouble).template item<double>();
+      };
+      auto second = k;
+      Recipe::scale(settings_.groups[std::size_t(tensors_[t].group)], norm2(p), norm2(u), second);
+      result = Recipe::second(p, g, stored, second);
+    }
     handles_.params[t].copy_(result);
   }
 

@@ -37,6 +37,13 @@ class Launches {
       (void)version_of(kernels_.rest_per_tensor);
       (void)version_of(kernels_.rest_chunks);
     }
+    if constexpr (Recipe::two_sweeps) {
+      (void)version_of(kernels_.scale);
+      for (const Run& run : runs) {
+        (void)version_of(kernels_.norms[std::size_t(run.dtype)]);
+        (void)version_of(kernels_.write[std::size_t(run.dtype)]);
+      }
+    }
     for (const Run& run : runs) waits_ = waits_ && version_of(sweep_of(run.dtype)) >= 90;
   }
 
@@ -90,6 +97,7 @@ class Launches {
       launch(sweep_of(run.dtype), run.sweep_blocks() + remembers, run.sweep_threads, 0, view.split,
              stream, just_reduced_ && waits_, view, run.first_chunk, run.chunks, run.tiny);
       just_reduced_ = false;
+      if constexpr (Recipe::two_sweeps) second_sweep(view, run, stream);
     }
     if (Recipe::recorded && view.chunk_count == 0) {  // then a sweep of nothing remembers
       launch(sweep_of(Dtype::f32), 1, most_sweep_threads<Recipe>, 0, 1, stream, false, view, 0, 0,
@@ -109,6 +117,14 @@ class Launches {
     gpu_.check(gpu_->launch(
         {reinterpret_cast<const void*>(kernel), blocks, threads, shared, split, stream, early},
         pointers));
+  }
+  void second_sweep(const View<Recipe>& view, const Run& run, Stream stream) const {
+    constexpr int kThreads = 128, kTensors = kThreads / reduction::kWarp;  // of a block
+    const auto dtype = std::size_t(run.dtype);
+    launch(kernels_.norms[dtype], run.chunks, kThreads, 0, 1, stream, false, view, run.first_chunk);
+    launch(kernels_.scale, (run.chunks + kTensors - 1) / kTensors, kThreads, 0, 1, stream, false,
+           view, run.first_chunk, run.chunks);
+    launch(kernels_.write[dtype], run.chunks, kThreads, 0, 1, stream, false, view, run.first_chunk);
   }
   auto sweep_of(Dtype dtype) const { return kernels_.sweep[std::size_t(dtype)]; }
   /// For the memories of the tensors that a block decides at a time.

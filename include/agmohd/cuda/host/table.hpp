@@ -95,6 +95,10 @@ class StepTable : public LaunchPlan<Recipe> {
     view.chunks = buffer_.template at<ChunkRef>(at_.chunks);
     view.partials = Partials(buffer_.template at<char>(at_.partials), at_.chunk_room);
     if constexpr (Recipe::sums) view.summed = buffer_.template at<double>(at_.summed);
+    if constexpr (Recipe::two_sweeps) {
+      view.norms[0] = buffer_.template at<double>(at_.norms);
+      view.norms[1] = view.norms[0] + at_.chunk_room;
+    }
     view.coefficients =
         buffer_.template at<typename Recipe::template Coefficients<float>>(at_.coefficients);
     view.coefficients64 =
@@ -127,8 +131,8 @@ class StepTable : public LaunchPlan<Recipe> {
   struct Layout {
     std::size_t tensor_room = 0, chunk_room = 0;
     std::size_t swept_room = 0;
-    std::size_t tensors = 0, sampled = 0, chunks = 0, partials = 0, summed = 0, swept = 0,
-                coefficients = 0, coefficients64 = 0;
+    std::size_t tensors = 0, sampled = 0, chunks = 0, partials = 0, summed = 0, norms = 0,
+                swept = 0, coefficients = 0, coefficients64 = 0;
     std::size_t end = 0;
 
     std::size_t place(std::size_t bytes) {
@@ -162,6 +166,7 @@ class StepTable : public LaunchPlan<Recipe> {
     to.chunks = to.place(to.chunk_room * sizeof(ChunkRef));
     to.partials = to.place(Recipe::wants == 0 ? 0 : to.chunk_room * Partials::kBytes);
     to.summed = to.place(Recipe::sums ? to.chunk_room * sizeof(double) : 0);
+    to.norms = to.place(Recipe::two_sweeps ? 2 * to.chunk_room * sizeof(double) : 0);
     to.swept = to.place(swept * sizeof(reduction::SweptPartial));
     to.coefficients =
         to.place(to.tensor_room * sizeof(typename Recipe::template Coefficients<float>));

@@ -242,7 +242,9 @@ struct SweepChunk : ChunkAccess<Recipe, E> {
   /// The sums of all strips, by one whole warp, in its first lane.
   __device__ reduction::SweptPartial fold(const Sums* of_strips) const {
     const int end = strips();
-    return fold_strips([&](int i, int w) { return i < end ? double(of_strips[i].of[w]) : 0.0; });
+    reduction::SweptPartial out;
+    fold_strips([&](int i, int w) { return i < end ? double(of_strips[i].of[w]) : 0.0; }, out.sums);
+    return out;
   }
   /// Or each warp leaves those of its own strips at to[0 .. room), zeros beyond the chunk's end.
   __device__ void leave(int thread, int threads, const Sums* of_strips, int room,

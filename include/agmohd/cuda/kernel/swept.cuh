@@ -28,14 +28,13 @@ __device__ void leave_swept(const View<Recipe>& view) {
 
 /// The strips of a chunk together, by one whole warp, in its first lane. `at(i, w)`: sum w of strip
 /// i, 0 where there is none.
-template <class At>
-__device__ reduction::SweptPartial fold_strips(const At& at) {
+template <int kSums, class At>
+__device__ void fold_strips(const At& at, double (&out)[kSums]) {
   using namespace reduction;
   constexpr int kEach = kStrips / kWarp;
   const int lane = int(threadIdx.x) % kWarp;
-  SweptPartial out;
 #pragma unroll
-  for (int w = 0; w < kSweepSums; ++w) {
+  for (int w = 0; w < kSums; ++w) {
     double sums[kEach];
 #pragma unroll
     for (int e = 0; e < kEach; ++e) sums[e] = at(e * kWarp + lane, w);
@@ -48,9 +47,8 @@ __device__ reduction::SweptPartial fold_strips(const At& at) {
     for (int d = kWarp / 2; d > 0; d /= 2) {
       sums[0] = __dadd_rn(sums[0], __shfl_xor_sync(0xffffffffU, sums[0], d));
     }
-    out.sums[w] = sums[0];
+    out[w] = sums[0];
   }
-  return out;
 }
 
 /// What the last measured sweep left goes to the memory, added in the order of step/reduction.hpp,
@@ -71,9 +69,12 @@ __device__ __noinline__ void settle_swept(Core<Recipe>& core) {
   const int lane = int(threadIdx.x) % kWarp, warp = int(threadIdx.x) / kWarp;
   if (strips > 0) {
     for (int p = warp; p < chunks; p += int(blockDim.x) / kWarp) {
-      const SweptPartial sum = fold_strips([&](int i, int w) {
-        return i < strips ? load_fresh(&from[p * strips + i].sums[w]) : 0.0;
-      });
+      SweptPartial sum;
+      fold_strips(
+          [&](int i, int w) {
+            return i < strips ? load_fresh(&from[p * strips + i].sums[w]) : 0.0;
+          },
+          sum.sums);
       if (lane == 0) of_chunks[p] = sum;
     }
   } else {

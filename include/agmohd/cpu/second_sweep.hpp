@@ -1,0 +1,76 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+
+#include "../step/reduction.hpp"
+#include "chunk.hpp"
+#include "sweep.hpp"
+
+// Of a rule with two sweeps: what the first leaves is measured, then the second writes p.
+namespace agmohd::cpu {
+
+/// f(p, g, slots) of the elements from `i` on, as many as V has.
+template <class V, class Recipe, class E, class F>
+auto with_elements(const Chunk<Recipe, E>& chunk, std::int64_t i, const F& f) {
+  typename Recipe::template Slots<V> s{};
+  for_each_slot<Recipe::slot_count>(s, [&](int j, V& slot) {
+    if (chunk.slots[j] != nullptr) slot = load<V>(chunk.slots[j] + i);
+  });
+  return f(load<V>(chunk.param + i), load<V>(chunk.grad + i), s);
+}
+
+/// The sums of squares of p and u, added as a measured sweep does.
+template <class V, class Recipe, class E, class K>
+void norms_of_chunk(const Chunk<Recipe, E> chunk, const K k, double (&out)[2]) {
+  using namespace reduction;
+  using R = Compute<E>;
+  constexpr int kBundle = bundle_size<Recipe, E>, kStrip = kWarp * kBundle;
+  alignas(64) R seen[2][kStrip];
+  double strips[2][kStrips];
+  int done = 0;
+  for (std::int64_t first = 0; first < chunk.count; first += kStrip, ++done) {
+    const auto look = [&]<class T>(int i, T) {
+      with_elements<T>(chunk, first + i, [&](const T& p, const T& g, const auto& s) {
+        const T u = Recipe::direction(p, g, s, k);
+        store(seen[0] + i, T(p * p));
+        store(seen[1] + i, T(u * u));
+      });
+    };
+    const int count = int(std::min<std::int64_t>(kStrip, chunk.count - first));
+    int i = 0;
+    if constexpr (!std::is_floating_point_v<V>) {
+      for (; i + V::size <= count; i += V::size) look(i, V{});
+    }
+    for (; i < count; ++i) look(i, R{});
+    for (int w = 0; w < 2; ++w) {
+      if (count < kStrip) std::fill(seen[w] + count, seen[w] + kStrip, R(0));
+      strips[w][done] = double(strip_sum<V, kBundle>(seen[w]));
+    }
+  }
+  for (int w = 0; w < 2; ++w) out[w] = done > 0 ? fold(strips[w], done) : 0;
+}
+
+template <class V, class Recipe, class E, class K>
+void write_chunk(const Chunk<Recipe, E> chunk, const K k) {
+  const auto write = [&]<class T>(std::int64_t i, T) {
+    const T written =
+        with_elements<T>(chunk, i, [&](const T& p, const T& g, const auto& s) {
+          return Recipe::second(p, g, s, k);
+        });
+    store(chunk.param + i, written);
+    if constexpr (Recipe::keeps_snapshots) {
+      if (chunk.kept_param != nullptr) store(chunk.kept_param + i, written);
+    }
+  };
+  std::int64_t i = 0;
+  if constexpr (!std::is_floating_point_v<V>) {
+    for (; i + V::size <= chunk.count; i += V::size) write(i, V{});
+  }
+  for (; i < chunk.count; ++i) write(i, Compute<E>{});
+}
+
+}  // namespace agmohd::cpu

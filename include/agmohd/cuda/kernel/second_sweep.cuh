@@ -1,0 +1,203 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <type_traits>
+
+#include "../../step/reduction.hpp"
+#include "../view.hpp"
+#include "chunk.cuh"
+#include "number.cuh"
+#include "pack.cuh"
+#include "sums.cuh"
+#include "swept.cuh"
+
+// Of a rule with two sweeps, three launches after the first one: the norms of each chunk, the
+// factor of each tensor, and what writes the parameters.
+namespace agmohd::cuda {
+
+inline constexpr int kSecondThreads = 128;
+
+/// A chunk, by a block.
+template <class Recipe, class E>
+struct SecondSweep : ChunkAccess<Recipe, E> {
+  using Access = ChunkAccess<Recipe, E>;
+  using Access::count, Access::param, Access::slots;
+  using Access::kAhead, Access::kBundle, Access::kSlots, Access::kWarp;
+  using typename Access::Elements, typename Access::R, typename Access::Share,
+      typename Access::States;
+  static constexpr Share kShare = Share::measured;  // a lane has neighbours
+  using K = typename Recipe::template Coefficients<R>;
+  using T = strict<R>;
+  using Four = pack<R, 4>;
+  using Slots = typename Recipe::template Slots<Four>;
+  struct Norms {
+    R of[2];  // of a strip: sums of squares of p and of u
+  };
+
+  using Access::Access;
+
+  /// f(j, p, g, slots) for the elements j to j + 3 of a lane's bundle `x` at `i`.
+  template <class F>
+  __device__ void each_four(const Elements& x, int i, const F& f) const {
+    States further{};
+#pragma unroll
+    for (int s = kAhead; s < kSlots; ++s) {
+      if (slots[s] != nullptr) {
+        Access::template load<kShare>(further[s - kAhead], slots[s], i);
+      }
+    }
+#pragma unroll
+    for (int j = 0; j < kBundle; j += 4) {
+      Slots state;
+      for_each_slot<kSlots>(state, [&](int s, Four& slot) {
+        const auto& from = s < kAhead ? x.slots[s] : further[s - kAhead];
+        slot = Four::make([&](int h) { return from.widened(j + h); });
+      });
+      f(j, Four::make([&](int h) { return x.param.widened(j + h); }),
+        Four::make([&](int h) { return x.grad.widened(j + h); }), state);
+    }
+  }
+
+  /// In the order of a measured sweep.
+  __device__ void norms(const K& k, Norms* of_strips) const {
+    const int end = Access::strips();
+#pragma unroll 1
+    for (int strip = int(threadIdx.x) / kWarp; strip < end; strip += int(blockDim.x) / kWarp) {
+      const int i = Access::template first_of<kShare>(strip);
+      const Elements x = Access::template load<kShare>(strip);
+      R quads[2][kBundle / 4];
+      each_four(x, i, [&](int j, const Four& p, const Four& g, const Slots& state) {
+        const Four u = Recipe::direction(p, g, state, k);
+        const auto add = [&](const Four& y) {
+          T of[4];
+#pragma unroll
+          for (int h = 0; h < 4; ++h) of[h] = i + j + h < count ? y[h] * y[h] : T{R(0)};
+          return ((of[0] + of[1]) + (of[2] + of[3])).v;
+        };
+        quads[0][j / 4] = add(p), quads[1][j / 4] = add(u);
+      });
+#pragma unroll
+      for (int w = 0; w < 2; ++w) {
+        T sum{quads[w][0]};
+        if constexpr (kBundle == 8) sum = sum + T{quads[w][1]};
+#pragma unroll
+        for (int d = kWarp / 2; d > 0; d /= 2) {
+          sum = sum + T{__shfl_xor_sync(0xffffffffU, sum.v, d)};
+        }
+        if (threadIdx.x % kWarp == 0) of_strips[strip].of[w] = sum.v;
+      }
+    }
+  }
+
+  /// `kept`: the parameter's part of a snapshot; null: none.
+  __device__ void write(const K& k, E* kept) const {
+    const int end = Access::strips();
+#pragma unroll 1
+    for (int strip = int(threadIdx.x) / kWarp; strip < end; strip += int(blockDim.x) / kWarp) {
+      const int i = Access::template first_of<kShare>(strip);
+      Elements x = Access::template load<kShare>(strip);
+      auto written = x.param;
+      each_four(x, i, [&](int j, const Four& p, const Four& g, const Slots& state) {
+        const Four to = Recipe::second(p, g, state, k);
+        written.narrow(j, to.v[0], to.v[1]);
+        written.narrow(j + 2, to.v[2], to.v[3]);
+      });
+      Access::template store<kShare>(written, param, i);
+      if constexpr (Recipe::keeps_snapshots) {
+        if (kept != nullptr) Access::template store<kShare>(written, kept, i);
+      }
+    }
+  }
+};
+
+/// The coefficients of a tensor, in shared memory, once all threads are here.
+template <class K, class Recipe>
+__device__ const K& shared_coefficients(const View<Recipe>& view, int tensor) {
+  __shared__ alignas(K) unsigned char storage[sizeof(K)];
+  K& k = *reinterpret_cast<K*>(storage);
+  if (threadIdx.x == 0) {
+    if constexpr (std::is_same_v<decltype(k.lr), double>) {
+      k = view.coefficients64[tensor];
+    } else {
+      k = view.coefficients[tensor];
+    }
+  }
+  __syncthreads();
+  return k;
+}
+
+template <class Recipe, class Tag, class E>
+__global__ void __launch_bounds__(kSecondThreads)
+    norms_kernel(const __grid_constant__ View<Recipe> view, int first_chunk) {
+  using Chunk = SecondSweep<Recipe, E>;
+  using Norms = typename Chunk::Norms;
+  if (view.core->apply == 0) return;
+  const int number = first_chunk + int(blockIdx.x);
+  const ChunkRef ref = view.chunks[number];
+  const Chunk chunk(view, ref, false);
+  const auto& k = shared_coefficients<typename Chunk::K>(view, ref.tensor);
+  __shared__ alignas(8) unsigned char storage[reduction::kStrips * sizeof(Norms)];
+  Norms* const of_strips = reinterpret_cast<Norms*>(storage);
+  chunk.norms(k, of_strips);
+  __syncthreads();
+  if (threadIdx.x >= reduction::kWarp) return;
+  const int end = chunk.strips();
+  double sums[2];
+  fold_strips([&](int i, int w) { return i < end ? double(of_strips[i].of[w]) : 0.0; }, sums);
+  if (threadIdx.x != 0) return;
+  view.norms[0][number] = sums[0];
+  view.norms[1][number] = sums[1];
+}
+
+/// A warp a tensor, of those whose chunks are `count` from `first_chunk` on.
+template <class Recipe, class Tag>
+__global__ void __launch_bounds__(kSecondThreads)
+    scale_kernel(const __grid_constant__ View<Recipe> view, int first_chunk, int count) {
+  using namespace reduction;
+  if (view.core->apply == 0) return;
+  const int lane = int(threadIdx.x) % kWarp;
+  const int t = view.chunks[first_chunk].tensor + int(blockIdx.x) * (kSecondThreads / kWarp) +
+                int(threadIdx.x) / kWarp;
+  if (t > view.chunks[first_chunk + count - 1].tensor) return;
+  const DeviceTensor<Recipe>& tensor = view.tensors[t];
+  const int own = int(chunks(tensor.numel));
+  double norms[2];
+#pragma unroll
+  for (int w = 0; w < 2; ++w) {
+    const double* const from = view.norms[w] + tensor.first_chunk;
+    if (own > int(kManyChunks)) {
+      std::uint64_t none = 0;
+      norms[w] = add_dealt(from, nullptr, own, none);
+    } else {
+      double sum = 0;
+      for (int i = lane; i < own; i += kWarp) sum = __dadd_rn(sum, __ldcg(from + i));
+      norms[w] = warp_sum(sum, kWarp / 2);
+    }
+  }
+  if (lane != 0) return;
+  if (tensor.dtype == Dtype::f64) {
+    Recipe::scale(*tensor.group, norms[0], norms[1], view.coefficients64[t]);
+  } else {
+    Recipe::scale(*tensor.group, norms[0], norms[1], view.coefficients[t]);
+  }
+}
+
+template <class Recipe, class Tag, class E>
+__global__ void __launch_bounds__(kSecondThreads)
+    write_kernel(const __grid_constant__ View<Recipe> view, int first_chunk) {
+  using Chunk = SecondSweep<Recipe, E>;
+  if (view.core->apply == 0) return;
+  const ChunkRef ref = view.chunks[first_chunk + int(blockIdx.x)];
+  const Chunk chunk(view, ref, false);
+  const auto& k = shared_coefficients<typename Chunk::K>(view, ref.tensor);
+  E* kept = nullptr;
+  if constexpr (Recipe::keeps_snapshots) {
+    const int snapshot = view.core->verdict.save;
+    void* const from = snapshot < 0 ? nullptr : view.tensors[ref.tensor].snapshots.at[snapshot][0];
+    if (from != nullptr) kept = static_cast<E*>(from) + chunk.first;
+  }
+  chunk.write(k, kept);
+}
+
+}  // namespace agmohd::cuda
