@@ -55,7 +55,8 @@ def read(paths):
 
 
 def where(context):
-    parts = [context["processor"], f"{context['threads']} threads"]
+    parts = [context["processor"]]
+    parts += [f"{context['threads']} threads"] if "threads" in context else []
     parts += [context[key] for key in ("gpu",) if key in context]
     parts += [f"LibTorch {context['libtorch']}"]
     parts += [f"CUDA {context['cuda']}"] if "cuda" in context else []

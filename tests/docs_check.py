@@ -6,14 +6,19 @@
     docs_check.py                   checks
     docs_check.py --unit FILE       writes a program that compiles and runs the pages' C++, see unit()
 
-A cpp block is a whole file: it begins with a comment that names it, #pragma once or an include. It is compiled
+A block below a comment that names a file, such as <!-- examples/hello.cpp -->, is that file byte for byte, without its
+licence.
+
+A cpp block is a whole file: it is below such a comment, or begins with a comment that names it, #pragma once or an
+include. It is compiled
 
 - by itself, where tests/package builds its page (PROJECTS),
-- as a file of examples/ or tests/, which it is word for word (its head comments aside), or
+- as the file that the comment above it names, or
 - in the program of --unit, each block in a namespace of its own, where it sees no other block.
 
-A block of that program sees the includes of the others, so its own are compared with the names that it uses. The block
-of a test, which cannot be in a namespace, stands in tests/ paragraph by paragraph.
+A block of that program sees the includes of the others, so its own are compared with the names that it uses. Examples
+are compiled beside a precompiled header, so theirs are, too. The block of a test, which cannot be in a namespace,
+stands in tests/ paragraph by paragraph.
 
 A cmake block is a whole CMakeLists.txt of PROJECTS. A python block stands in a file that the tests run.
 """
@@ -26,12 +31,8 @@ import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROJECTS = {"README.md", "docs/existing_project.md", "docs/cuda.md", "docs/policies.md"}
-SHOWN = {  # files that a page shows, word for word
-    "README.md": ["examples/hello/main.cpp"],
-    "docs/policies.md": ["examples/own_policies/own_policies.hpp", "examples/own_policies/main.cpp"],
-    "docs/resuming.md": ["examples/resuming/main.cpp"],
-}
-WHOLE_FILES = ("examples/**/*.[ch]pp", "tests/*.[ch]pp")
+EXAMPLES = "examples/*.[ch]pp"
+LONGEST = 50  # lines of an example
 TESTS = ("tests/*.cpp",)
 PYTHON = ("examples/**/*.py", "tests/*.py", "python/**/*.py")
 UNCHECKED = {"sh", "diff"}
@@ -43,6 +44,9 @@ HEADERS = [
     (r"std::(cout|cerr|clog|endl)\b", {"iostream"}),
     (r"std::(string|to_string)\b", {"string"}),
     (r"std::vector\b", {"vector"}),
+    (r"std::getline\b", {"string"}),
+    (r"std::[io]fstream\b", {"fstream"}),
+    (r"std::(min|max|sort)\b", {"algorithm"}),
     (r"std::array\b", {"array", RECIPES}),
     (r"std::(unique_ptr|make_unique|shared_ptr|make_shared)\b", {"memory"}),
     (r"std::(move|pair)\b", {"utility"}),
@@ -59,7 +63,7 @@ HEADERS = [
     (r"agmohd::monitor::TensorBoard\b", {"agmohd/monitor/tensorboard.hpp"}),
     (r"agmohd::cuda::Register\b", {"agmohd/cuda/register.cuh"}),
     (
-        r"agmohd::(Recipe\b|recipe::|rule::|hindrance::|momentum::|gradient::|schedule::(?!Scheduler\b)|storage::|heal::"
+        r"agmohd::(Recipe\b|recipe::|rule::|math::|hindrance::|momentum::|gradient::|schedule::(?!Scheduler\b)|storage::|heal::"
         r"|(Rule|Hindrance|Momentum|Link|Schedule|Signals|Verdict|Blend|Pair|Now|Flag|Tally|Record)\b"
         r"|(describe|field|in|between|at_least|above|any|choices)\b|k[A-Z])",
         {RECIPES, AGMOHD},
@@ -69,22 +73,25 @@ HEADERS = [
 
 
 def blocks(text):
-    """Yields language, line and code of each fenced block; the text without them comes last."""
-    rest, language, code, start = [], None, [], 0
+    """Yields language, line, code and file (that the comment above names, or None) of each fenced block; the text
+    without them comes last."""
+    rest, language, code, start, file = [], None, [], 0, None
     for number, line in enumerate(text.splitlines(), 1):
         fence = re.fullmatch(r"\s*```(\w*)\s*", line)
         if fence and language is None:
             language, code, start = fence[1], [], number
+            above = re.fullmatch(r"<!-- (\S+/\S+) -->", rest[-1]) if rest else None
+            file = rest.pop()[5:-4] if above else None
         elif fence:
-            yield language, start, "\n".join(code)
+            yield language, start, "\n".join(code), file
             language = None
         elif language is None:
             rest.append(line)
         else:
             code.append(line)
     if language is not None:
-        yield "unclosed", start, ""
-    yield None, 0, "\n".join(rest)
+        yield "unclosed", start, "", None
+    yield None, 0, "\n".join(rest), None
 
 
 def without_comments(code):
@@ -94,19 +101,16 @@ def without_comments(code):
 class Block:
     """A cpp block: its own file name, its includes and what follows them."""
 
-    def __init__(self, page, line, code):
-        self.page, self.line, self.code = page, line, code
+    def __init__(self, page, line, code, file=None):
+        self.page, self.line, self.code, self.file = page, line, code, file
         lines = code.splitlines()
         named = re.fullmatch(r"// ([\w.]+\.(?:hpp|cpp|cu))", lines[0]) if lines else None
         self.name = named[1] if named else None
         self.includes = re.findall(r"^#include ([<\"][^>\"]+[>\"])", code, flags=re.M)
         body = [line for line in lines if not re.match(r"#include |#pragma once", line)]
         self.body = "\n".join(body).strip("\n")
-        self.whole = bool(lines) and bool(re.match(r"// [\w.]+\.(hpp|cpp|cu)$|#include |#pragma once", lines[0]))
+        self.whole = file is not None or bool(lines) and bool(re.match(r"// [\w.]+\.(hpp|cpp|cu)$|#include |#pragma once", lines[0]))
         self.is_program = re.search(r"^int main\(", code, flags=re.M) is not None
-
-    def needs_cuda(self):
-        return any(re.match(r"<(ATen|c10)/cuda/", include) for include in self.includes)
 
     def missing_headers(self):
         have = {include[1:-1] for include in self.includes}
@@ -136,9 +140,8 @@ def stands_in(code, lines):
     return False
 
 
-def without_head(text):
-    """A file without the comments that it begins with, and its own name."""
-    return re.sub(r"\A(//[^\n]*\n|\s*\n)+", "", text).strip("\n")
+def without_licence(text):
+    return re.sub(r"\A((//|#) SPDX-[^\n]*\n)+\n*", "", text).removesuffix("\n")
 
 
 def read(patterns):
@@ -151,16 +154,15 @@ def pages():
 
 def sort_blocks():
     """All cpp blocks, and those of them that the program of --unit compiles."""
-    files = {without_head(text) for text in read(WHOLE_FILES)}
     everything, ours = [], []
     for page in pages():
         name = str(page.relative_to(ROOT))
-        for language, line, code in blocks(page.read_text()):
+        for language, line, code, file in blocks(page.read_text()):
             if language != "cpp":
                 continue
-            block = Block(name, line, code)
+            block = Block(name, line, code, file)
             everything.append(block)
-            elsewhere = without_head(code) in files or '"contract.hpp"' in block.includes or (block.name or "").endswith(".cu")
+            elsewhere = file is not None or '"contract.hpp"' in block.includes or (block.name or "").endswith(".cu")
             first = not any(other.page == name and other.is_program for other in everything[:-1])
             built = name in ("README.md", "docs/existing_project.md") and block.is_program and first
             if not elsewhere and not built:
@@ -172,9 +174,9 @@ def unit():
     """The program: every block in a namespace of its own, its main called by the program's."""
     _, ours = sort_blocks()
     headers = {block.name: block for block in ours if block.name and block.name.endswith(".hpp")}
-    includes, cuda_includes, parts, programs = set(), set(), [], []
+    includes, parts, programs = set(), [], []
     for block in ours:
-        (cuda_includes if block.needs_cuda() else includes).update(i for i in block.includes if i.startswith("<"))
+        includes.update(i for i in block.includes if i.startswith("<"))
         own = [i[1:-1] for i in block.includes if i.startswith('"')]
         space = re.sub(r"\W", "_", f"{pathlib.Path(block.page).stem}_{block.line}")
         body = block.body
@@ -186,16 +188,12 @@ def unit():
             body = re.sub(r"^int main\(", "int run(", body, flags=re.M)
             body = body[: -len("}")] + ("" if re.search(r"^  return [^\n]*\n}$", body, flags=re.M) else "  return 0;\n") + "}"
             arguments = "int argc, char**" in body
-            programs.append((f"{block.page}:{block.line}", space, block.needs_cuda(), arguments))
-        text = f"namespace {space} {{\n{body}\n}}  // namespace {space}\n"
-        parts.append(f"#ifdef DOCS_CUDA\n{text}#endif\n" if block.needs_cuda() else text)
-    lines = ["// Written by docs_check.py --unit from the blocks of the documentation.", "#include <cstdio>", "#include <string_view>"]
-    lines += [f"#include {i}" for i in sorted(includes)]
-    lines += ["#ifdef DOCS_CUDA", *(f"#include {i}" for i in sorted(cuda_includes - includes)), "#endif", "", *parts]
+            programs.append((f"{block.page}:{block.line}", space, arguments))
+        parts.append(f"namespace {space} {{\n{body}\n}}  // namespace {space}\n")
+    lines = ["// Written by docs_check.py --unit from the blocks of the documentation.", "#include <cstdio>"]
+    lines += [*(f"#include {i}" for i in sorted(includes)), "", *parts]
     lines += [
-        "int main(int argc, char** argv) {",
-        '  const bool gpu = argc > 1 && std::string_view(argv[1]) == "--need-gpu";',
-        "  if (gpu && !torch::cuda::is_available()) return 77;  // ctest: skipped",
+        "int main() {",
         "  int failed = 0;",
         "  const auto run = [&](const char* block, int (*program)()) {",
         "    torch::manual_seed(1);",
@@ -203,13 +201,9 @@ def unit():
         "    if (program() != 0) ++failed;",
         "  };",
     ]
-    for where, space, cuda, arguments in programs:
+    for where, space, arguments in programs:
         call = f"{space}::run" if not arguments else f"[] {{ return {space}::run(0, nullptr); }}"
-        run = f'run("{where}", {call});'
-        if cuda:
-            lines += ["#ifdef DOCS_CUDA", f"  if (torch::cuda::is_available()) {run}", "#endif"]
-        else:
-            lines += [f"  if (!gpu) {run}"]
+        lines += [f'  run("{where}", {call});']
     lines += ['  std::printf("%d failed\\n", failed);', "  return failed == 0 ? 0 : 1;", "}", ""]
     return "\n".join(lines)
 
@@ -253,8 +247,20 @@ def check_ready_made():
         yield f"docs/reference.md: ready-made optimizers: {said}, but optimizers.hpp has {there}"
 
 
+def check_examples():
+    """Each is short, includes what it uses, and is in the README's list."""
+    readme = (ROOT / "README.md").read_text()
+    for path in sorted(ROOT.glob(EXAMPLES)):
+        name = str(path.relative_to(ROOT))
+        yield from (f"{name}: {what}" for what in Block(name, 1, path.read_text()).missing_headers())
+        if len(path.read_text().splitlines()) > LONGEST:
+            yield f"{name}: more than {LONGEST} lines"
+        if path.suffix == ".cpp" and f"]({name})" not in readme:
+            yield f"README.md: no link to {name}"
+
+
 def check():
-    problems, checked, links = [*check_ready_made()], 0, 0
+    problems, checked, links = [*check_ready_made(), *check_examples()], 0, 0
     everything, ours = sort_blocks()
     python, tests = [text.splitlines() for text in read(PYTHON)], [text.splitlines() for text in read(TESTS)]
     for block in everything:
@@ -266,11 +272,6 @@ def check():
             body = re.sub(r"\A//[^\n]*\n", "", block.body)
             if not all(any(stands_in(part, lines) for lines in tests) for part in paragraphs(body)):
                 problems.append(f"{where}: a paragraph of this test stands in no file of tests/")
-    for page, files in SHOWN.items():
-        shown = {without_head(block.code) for block in everything if block.page == page}
-        for file in files:
-            if without_head((ROOT / file).read_text()) not in shown:
-                problems.append(f"{page}: no block is {file}")
     names = {block.name for block in everything if block.name}
     for block in ours:
         for include in block.includes:
@@ -278,11 +279,17 @@ def check():
                 problems.append(f"{block.page}:{block.line}: no block is {include}")
     for page in pages():
         name = str(page.relative_to(ROOT))
-        for language, line, code in blocks(page.read_text()):
+        for language, line, code, file in blocks(page.read_text()):
             where = f"{name}:{line}"
             checked += language is not None
+            if file is not None:
+                shown = ROOT / file
+                if not shown.is_file() or without_licence(shown.read_text()) != code:
+                    problems.append(f"{where}: this block is not {file}")
             if language is None:
                 problems += [f"{name}: {what}" for what in broken_tables(code)]
+                lonely = re.findall(r"^<!-- \S+ -->$", code, flags=re.M)
+                problems += [f"{name}: no block is below {comment}" for comment in lonely]
                 for target in re.findall(r"\]\(([^)\s]+)\)", code):
                     if re.match(r"[a-z]+:", target):
                         continue

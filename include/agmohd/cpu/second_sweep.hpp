@@ -57,10 +57,9 @@ void norms_of_chunk(const Chunk<Recipe, E> chunk, const K k, double (&out)[2]) {
 template <class V, class Recipe, class E, class K>
 void write_chunk(const Chunk<Recipe, E> chunk, const K k) {
   const auto write = [&]<class T>(std::int64_t i, T) {
-    const T written =
-        with_elements<T>(chunk, i, [&](const T& p, const T& g, const auto& s) {
-          return Recipe::second(p, g, s, k);
-        });
+    const T written = with_elements<T>(chunk, i, [&](const T& p, const T& g, const auto& s) {
+      return Recipe::second(p, g, s, k);
+    });
     store(chunk.param + i, written);
     if constexpr (Recipe::keeps_snapshots) {
       if (chunk.kept_param != nullptr) store(chunk.kept_param + i, written);

@@ -157,7 +157,7 @@ std::string fault_help() {
 std::vector<Entry> entries(Options& o, bool& help) {
   constexpr std::int64_t kMany = 1'000'000;
   return {
-      file("data", o.data, "text to learn [the repository's examples/data/web.txt]"),
+      file("data", o.data, "text to learn [the repository's apps/train_gpt/data/web.txt]"),
       integer("layers", o.layers, 1, 96, "transformer blocks"),
       integer("width", o.width, 8, 8192, "channels of a block; a multiple of --heads"),
       integer("heads", o.heads, 1, 256, "attention heads"),

@@ -21,7 +21,7 @@
 #include "trainer.hpp"
 
 #ifndef TRAIN_GPT_DATA
-#define TRAIN_GPT_DATA "examples/data/web.txt"
+#define TRAIN_GPT_DATA "apps/train_gpt/data/web.txt"
 #endif
 
 namespace demo {
