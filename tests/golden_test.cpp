@@ -263,16 +263,31 @@ TEST_P(GoldenCuda, FollowsTorchAndEqualsTheCpu) {
   if (std::get<Lane>(GetParam()) == Lane::sweep) expect_equal(cuda, follow(torch::kCPU));
 }
 
-TEST(GoldenFiles, EveryStoredScenarioIsTested) {
-  std::set<std::string> stored;
+/// Files of policies that are still to come.
+const std::set<std::string> kAwaited = {
+    "adafactor", "adagrad", "agc", "ema", "lamb", "lion", "lookahead", "novograd", "rmsprop",
+};
+
+TEST(GoldenFiles, EveryStoredScenarioIsTestedOrAwaited) {
+  const Inputs inputs;
+  std::set<std::string> stored, awaited;
   for (const auto& entry : std::filesystem::directory_iterator(golden::folder())) {
     const auto& file = entry.path();
     if (file.extension() != ".pt" || file.stem() == "inputs") continue;
+    const bool waits = kAwaited.contains(file.stem().string());
+    if (waits) awaited.insert(file.stem().string());
     for (const auto& scenario : golden::load(file.stem().string())) {
-      stored.insert(scenario.key().toStringRef());
+      const std::string& name = scenario.key().toStringRef();
+      if (!waits) stored.insert(name);
+      for (const torch::Dtype dtype : {torch::kFloat32, torch::kFloat64}) {
+        const Trajectory expected = Scenario(name).expected(inputs, dtype);
+        EXPECT_TRUE(expected.tensors.contains("params_100")) << name;
+        EXPECT_EQ(expected.steps.size(), expected.tensors.at("params_100").size()) << name;
+      }
     }
   }
   EXPECT_EQ(stored, std::set<std::string>(kScenarios.begin(), kScenarios.end()));
+  EXPECT_EQ(awaited, kAwaited);
 }
 
 }  // namespace

@@ -8,28 +8,25 @@ import torch
 from scenario import scenario
 
 
-def clip_by_norm(gradients, max_norm):
+def clip_by_norm(parameters, max_norm):
     """max_norm / norm where the norm is larger, else untouched; the norm in double."""
-    norm = math.sqrt(sum(float(g.double().square().sum()) for g in gradients))
+    norm = math.sqrt(sum(float(p.grad.double().square().sum()) for p in parameters))
     if norm > max_norm:
-        for g in gradients:
-            g.mul_(max_norm / norm)
+        for p in parameters:
+            p.grad.mul_(max_norm / norm)
     return float(norm > max_norm)
 
 
-def clip_by_norm_torch(gradients, max_norm):
+def clip_by_norm_torch(parameters, max_norm):
     """torch's own: max_norm / (norm + 1e-6), at most 1. Differs from clip_by_norm by up to 1e-6 / norm."""
-    parameters = [torch.nn.Parameter(g) for g in gradients]
-    for parameter, g in zip(parameters, gradients):
-        parameter.grad = g
     norm = torch.nn.utils.clip_grad_norm_(parameters, max_norm, foreach=False)
     return float(norm > max_norm)
 
 
-def clip_by_value(gradients, max_value):
-    clipped = torch.cat([g.flatten().abs() > max_value for g in gradients]).double().mean()
-    for g in gradients:
-        g.clamp_(-max_value, max_value)
+def clip_by_value(parameters, max_value):
+    clipped = torch.cat([p.grad.flatten().abs() > max_value for p in parameters]).double().mean()
+    for p in parameters:
+        p.grad.clamp_(-max_value, max_value)
     return float(clipped)
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 The agmohd authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the golden trajectories: what torch.optim makes of fixed gradient sequences.
+"""Writes the golden trajectories: what torch.optim and other packages make of fixed gradient sequences.
 
     pip install -r requirements.txt
     python3 make_golden.py               # writes *.pt beside this script
@@ -12,7 +12,8 @@ sgd.py      holds the scenarios of sgd.pt, whose names begin with `sgd_`; so doe
             or scenario.py, which has what they share. A new rule is a new file
 inputs.pt   shapes, layouts, initial values (double), gradients (double, one row a step) and which gradients exist
 the rest    by name, a scenario's recipe, options, groups and, for float32 and float64, the parameters after 1, 10 and
-            100 steps, the final state and each tensor's step count
+            100 steps, the final state and each tensor's step count; `shapes` holds those of states that are not shaped
+            like their tensors, [0] where a tensor has none
 
 Every stored array is the concatenation of all tensors in order, each flattened row-major whatever its layout. float32
 runs start from the doubles rounded once. Random numbers come from Python's generator and exact arithmetic, the kernels

@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The agmohd authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the files of scenarios share: the inputs, how a scenario is written down, and how a peer runs it."""
+"""What the files of scenarios share: the inputs, how a scenario is written down, and how a peer runs it.
+
+A peer is the published optimizer that a scenario is taken from: a function of (groups, foreach, options) whose result
+has step, add_param_group and state as torch.optim's; param_groups, too, if the scenario has rates.
+"""
 
 import os
 
@@ -65,23 +69,79 @@ def make_inputs():
     }
 
 
-def scenario(recipe, transforms=(), rates=None, extra=None, **options):
-    """One run of a recipe, whose last word is a rule of torch.optim, with `options`.
+def scenario(
+    recipe,
+    peer=None,
+    transforms=(),
+    rates=None,
+    averages=None,
+    extra=None,
+    stated=None,
+    leaves_out=(),
+    rounding=4e-6,
+    **options,
+):
+    """One run of a recipe with `options`, each of which must matter: without it the parameters would end elsewhere.
 
-    transforms  (function, bound) pairs that run between backward and step; function(gradients, bound) works in place
-                and returns how much it clipped, 0 to 1
+    peer        default: the rule of torch.optim that is the recipe's last word
+    transforms  (function, bound) pairs that run between backward and step; function(parameters, bound) works on the
+                gradients in place and returns how much it clipped, 0 to 1
     rates       from a group's learning rate to that of each step
-    extra       agmohd's names for what `transforms` and `rates` do here
+    averages    makes of the parameters an object whose update(steps) runs after every step, and whose tensors() are
+                stored beside the parameters
+    extra       agmohd's names for what `transforms`, `rates`, `averages` and `peer` do here
+    stated      further options, which may be the peer's defaults; stored because packages disagree on them
+    leaves_out  tensors whose gradients are kept from a peer that fails on them; they have no state
+    rounding    how far float32 may be from float64, relative to a tensor's norm: where it is further, the scenario
+                would test rounding. None: the dtype changes the formula
     """
     options.setdefault("lr", 0.02 if "momentum" in options else 0.01)
     return {
         "recipe": recipe,
-        "peer": getattr(torch.optim, recipe.split("+")[-1]),
+        "peer": peer or getattr(torch.optim, recipe.split("+")[-1]),
         "transforms": transforms,
         "rates": rates,
+        "averages": averages,
         "extra": extra or {},
+        "stated": stated or {},
+        "leaves_out": leaves_out,
+        "rounding": rounding,
         "options": options,
     }
+
+
+def per_tensor(make, names=None):
+    """A peer of one optimizer a tensor, stepped where the tensor has a gradient.
+
+    For rules that know nothing of other tensors, of packages that count steps by group or cannot add groups.
+    make(tensors, options) makes one; `names` renames entries of its state.
+    """
+
+    class PerTensor:
+        def __init__(self, groups, foreach, **options):
+            self.options, self.optimizers = {"foreach": foreach, **options}, {}
+            for group in groups:
+                self.add_param_group(group)
+
+        def add_param_group(self, group):
+            own = {name: value for name, value in group.items() if name != "params"}
+            for parameter in group["params"]:
+                self.optimizers[parameter] = make([parameter], **{**self.options, **own})
+
+        def step(self):
+            for parameter, optimizer in self.optimizers.items():
+                if parameter.grad is not None:
+                    optimizer.step()
+
+        @property
+        def state(self):
+            return {p: renamed(o.state.get(p, {}), names or {}) for p, o in self.optimizers.items()}
+
+    return PerTensor
+
+
+def renamed(state, names):
+    return {names.get(name, name): value for name, value in state.items()}
 
 
 def flat(tensors):
@@ -95,58 +155,88 @@ def run(spec, inputs, dtype):
         return [t.clone() for t in tensors]
 
     parameters = [torch.nn.Parameter(t) for t in split(inputs["initial"])]
-    options = spec["options"]
+    options = {**spec["options"], **spec["stated"]}
     groups = [{"params": [parameters[i] for i in g["tensors"]], **g["options"](options["lr"])} for g in GROUPS]
     if spec["rates"]:
         group_rates = [spec["rates"](g.get("lr", options["lr"])) for g in groups]
     optimizer = spec["peer"](groups[:-1], foreach=False, **options)
+    averages = spec["averages"](parameters) if spec["averages"] else None
     tensors, clipped = {}, [0.0] * len(spec["transforms"])
     for t in range(STEPS):
         if t == JOIN_AFTER:
             optimizer.add_param_group(groups[-1])
         gradients = split(inputs["gradients"][t])
         for i, parameter in enumerate(parameters):
-            parameter.grad = gradients[i] if inputs["present"][t, i] else None
-        here = [p.grad for p in parameters if p.grad is not None]
+            parameter.grad = gradients[i] if inputs["present"][t, i] and i not in spec["leaves_out"] else None
+        here = [p for p in parameters if p.grad is not None]
         for place, (transform, bound) in enumerate(spec["transforms"]):
             clipped[place] += transform(here, bound) / STEPS
         if spec["rates"]:
             for group, rates in zip(optimizer.param_groups, group_rates):
                 group["lr"] = rates[t]
         optimizer.step()
+        if averages:
+            averages.update(t + 1)
         if t + 1 in SNAPSHOTS:
             tensors[f"params_{t + 1}"] = flat(parameters)
+            if averages and averages.tensors():
+                tensors[f"average_{t + 1}"] = flat(averages.tensors())
 
-    state = [optimizer.state[p] for p in parameters]
-    for name, value in state[0].items():
-        if value is not None and name != "step":
-            tensors[name] = flat([s[name] for s in state])
+    state, shapes = [optimizer.state[p] for p in parameters], {}
+    for name in dict.fromkeys(name for s in state for name, value in s.items() if value is not None):
+        if name != "step":
+            parts = [s.get(name, torch.empty(0, dtype=dtype)) for s in state]
+            tensors[name] = flat(parts)
+            if any(part.shape != p.shape and p.numel() > 0 for part, p in zip(parts, parameters)):
+                shapes[name] = [list(part.shape) for part in parts]
     steps = inputs["present"].sum(0).tolist()
     assert all("step" not in s or int(s["step"]) == n for s, n in zip(state, steps))
+    return {"tensors": tensors, "steps": steps, **({"shapes": shapes} if shapes else {})}, clipped
 
-    # A scenario that does not exercise what it is there for proves nothing.
-    assert all(torch.isfinite(v).all() for v in tensors.values())
+
+def expect_meaning(spec, inputs, trajectory, clipped):
+    """A scenario that does not exercise what it is there for proves nothing."""
+    tensors, dtype = trajectory["tensors"], trajectory["tensors"]["params_1"].dtype
+    assert all(torch.isfinite(v).all() and v.dtype == dtype for v in tensors.values())
     assert all(0.1 < share < 0.8 for share in clipped), clipped
     for before, after in zip(inputs["initial"].split(SIZES), tensors["params_100"].split(SIZES)):
         if before.numel() > 0:
             assert (after - before).norm() > 0.01 * before.norm()
     if "max_exp_avg_sq" in tensors:
         assert (tensors["max_exp_avg_sq"] > tensors["exp_avg_sq"]).float().mean() > 0.5
-    return {"tensors": tensors, "steps": steps}
+    for name in spec["options"].keys() - {"lr"} if dtype == torch.float64 else ():
+        less = {key: value for key, value in spec["options"].items() if key != name}
+        try:
+            without = run({**spec, "options": less}, inputs, dtype)[0]["tensors"]["params_100"]
+        except ValueError:
+            continue  # torch's Nesterov demands a momentum
+        with_it = tensors["params_100"]
+        assert (with_it - without).norm() > 1e-4 * with_it.norm(), f"{spec['recipe']}: {name} changes nothing"
 
 
 def stored(spec, inputs):
     """A scenario as its file holds it."""
+
+    def trajectory(dtype):
+        result, clipped = run(spec, inputs, dtype)
+        expect_meaning(spec, inputs, result, clipped)
+        return result
+
+    single, double = trajectory(torch.float32), trajectory(torch.float64)
+    for name, tensor in double["tensors"].items() if spec["rounding"] else ():
+        sizes = [math.prod(shape) for shape in double.get("shapes", {}).get(name, SHAPES)]
+        for x, y in zip(single["tensors"][name].split(sizes), tensor.split(sizes)):
+            assert (x - y).norm() <= spec["rounding"] * y.norm(), f"{spec['recipe']}: {name} is ill-conditioned"
     lr = spec["options"]["lr"]
     return {
         "recipe": spec["recipe"],
-        "options": {**spec["options"], **spec["extra"]},
+        "options": {**spec["options"], **spec["stated"], **spec["extra"]},
         "groups": [
             {"tensors": g["tensors"], "options": g["options"](lr), "joins": JOIN_AFTER if g is GROUPS[-1] else 0}
             for g in GROUPS
         ],
-        "float32": run(spec, inputs, torch.float32),
-        "float64": run(spec, inputs, torch.float64),
+        "float32": single,
+        "float64": double,
     }
 
 
