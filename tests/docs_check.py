@@ -32,7 +32,7 @@ SHOWN = {  # files that a page shows, word for word
     "docs/resuming.md": ["examples/resuming/main.cpp"],
 }
 WHOLE_FILES = ("examples/**/*.[ch]pp", "tests/*.[ch]pp")
-TESTS = ("tests/*.cpp",)
+TESTS = ("tests/**/*.cpp",)
 PYTHON = ("examples/**/*.py", "tests/*.py", "python/**/*.py")
 UNCHECKED = {"sh", "diff"}
 
