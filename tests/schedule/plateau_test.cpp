@@ -24,9 +24,11 @@ TEST(Plateau, WaitsReducesAndCoolsDown) {
     return P::factor(o, 0, m);
   };
   // Windows of two: 1, then 0.5 is better, then 0.5 twice is not.
-  EXPECT_EQ(loss(1.5), 1), EXPECT_EQ(loss(0.5), 1);
+  EXPECT_EQ(loss(1.5), 1);
+  EXPECT_EQ(loss(0.5), 1);
   EXPECT_EQ(m.best, 1);
-  EXPECT_EQ(loss(0.6), 1), EXPECT_EQ(loss(0.4), 1);
+  EXPECT_EQ(loss(0.6), 1);
+  EXPECT_EQ(loss(0.4), 1);
   EXPECT_EQ(m.best, 0.5);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(loss(0.5), 1) << i;
   EXPECT_EQ(loss(0.5), 0.5);  // the second window without a new best
