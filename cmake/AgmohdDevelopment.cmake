@@ -46,22 +46,31 @@ if(AGMOHD_CCACHE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(agmohd_development INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
 endif()
 
-# agmohd_precompiled(<target> [FAST]): <target> finds torch/torch.h, which takes half a minute, precompiled. FAST: its
-# own units are compiled without optimisation, and the ready-made optimizers with it, once for all of them: most of a
-# test's time goes into the optimisation of templates.
+# agmohd_precompiled(<target> [FAST | NARROW]): <target> finds torch/torch.h, which takes half a minute, precompiled.
+# FAST: its own units are compiled without optimisation, and the ready-made optimizers with it, once for all of them:
+# most of a test's time goes into the optimisation of templates. NARROW: without optimisation, and agmohd/agmohd.hpp is
+# precompiled alone. What torch/torch.h brings beyond that costs every unit three to eleven seconds, precompiled or not:
+# GCC instantiates the templates that its inline functions use.
 file(CONFIGURE OUTPUT precompiled.cpp CONTENT "")
-foreach(name agmohd_torch agmohd_torch_fast)
+foreach(name agmohd_torch agmohd_torch_fast agmohd_narrow)
   add_library(${name} OBJECT ${CMAKE_CURRENT_BINARY_DIR}/precompiled.cpp)
   target_link_libraries(${name} PRIVATE agmohd_development)
-  target_precompile_headers(${name} PRIVATE <torch/torch.h>)
 endforeach()
+target_precompile_headers(agmohd_torch PRIVATE <torch/torch.h>)
+target_precompile_headers(agmohd_torch_fast PRIVATE <torch/torch.h>)
+target_precompile_headers(agmohd_narrow PRIVATE <agmohd/agmohd.hpp>)
+target_compile_options(agmohd_narrow PRIVATE -O0)
 target_precompile_headers(agmohd_torch_fast PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/development/ready_made.hpp)
 target_compile_options(agmohd_torch_fast PRIVATE -O0)
 add_library(agmohd_ready_made OBJECT ${CMAKE_CURRENT_SOURCE_DIR}/development/ready_made.cpp)
 target_link_libraries(agmohd_ready_made PRIVATE agmohd_development)
 target_precompile_headers(agmohd_ready_made REUSE_FROM agmohd_torch)
 function(agmohd_precompiled target)
-  if(NOT "FAST" IN_LIST ARGN)
+  if("NARROW" IN_LIST ARGN)
+    target_precompile_headers(${target} REUSE_FROM agmohd_narrow)
+    target_compile_options(${target} PRIVATE -O0)
+    return()
+  elseif(NOT "FAST" IN_LIST ARGN)
     target_precompile_headers(${target} REUSE_FROM agmohd_torch)
     return()
   endif()
