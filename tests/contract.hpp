@@ -14,7 +14,7 @@
 // that builds such a program outside of this repository.
 
 #include "contract/hindrance.hpp"
-#include "contract/transform.hpp"
 #include "contract/momentum.hpp"
 #include "contract/rule.hpp"
 #include "contract/schedule.hpp"
+#include "contract/transform.hpp"

@@ -1358,7 +1358,7 @@ TEST(HindranceAware, HoldsTheScheduleBackAndNeverRaisesIt) {
     std::mt19937 random(1);
     for (std::int64_t t = 0; t < 250; ++t) {
       const Verdict v{.hindered = t == 5 || random() % 3 == 0};
-      Policy::advance(o, v, m);
+      Policy::advance(o, {}, v, m);
       const double user = Policy::factor(o, t);
       EXPECT_LE(Policy::factor(o, t, m), user);
       if (!hold) {

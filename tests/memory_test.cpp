@@ -476,9 +476,9 @@ TEST(Records, OfStatesThatAreGoneAreUsedAgain) {
     ASSERT_TRUE(binder.bind(groups, states, settings));
     std::vector<bool> used(11);
     for (const auto& ref : binder.devices()[0].refs) {
-      ASSERT_LT(ref.record, 11) << load;
-      EXPECT_FALSE(used[std::size_t(ref.record)]);
-      used[std::size_t(ref.record)] = true;
+      ASSERT_LT(ref.per_tensor, 11) << load;
+      EXPECT_FALSE(used[std::size_t(ref.per_tensor)]);
+      used[std::size_t(ref.per_tensor)] = true;
     }
     if (load % 2 == 0) {
       states.clear();

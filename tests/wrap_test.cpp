@@ -80,8 +80,9 @@ void expect_lookahead(const std::string& name, const typename Optimizer::Options
     const double bound = dtype == at::kDouble ? 1e-12 : 3e-6;
     follow<Optimizer>(scenario, inputs, params, options, dtype, [&](Optimizer& optimizer) {
       auto look = std::make_shared<Lookahead<Optimizer>>(
-          optimizer, agmohd::wrap::LookaheadOptions{scenario.options().at("lookahead_steps").toInt(),
-                                                    scenario.options().at("lookahead_alpha").toDouble()});
+          optimizer,
+          agmohd::wrap::LookaheadOptions{scenario.options().at("lookahead_steps").toInt(),
+                                         scenario.options().at("lookahead_alpha").toDouble()});
       return [&, look](std::int64_t n) {
         look->step();
         if (!golden::is_snapshot(n)) return;

@@ -10,29 +10,62 @@
 
 namespace contract {
 
-/// What the reduce pass sums for a rule, of one row of a chunk at most.
+/// x[0 .. size) as the reduce pass adds them, at most one row of a chunk.
+template <class R>
+double added(std::vector<R> x) {
+  using namespace agmohd::reduction;
+  x.resize(kRow, R(0));
+  double lanes[kLanes];
+  for (std::size_t l = 0; l < kLanes; ++l) {
+    lanes[l] = double((x[4 * l] + x[4 * l + 1]) + (x[4 * l + 2] + x[4 * l + 3]));
+  }
+  return butterfly(lanes);
+}
+/// As a measured sweep adds them.
+template <class R>
+double swept(std::vector<R> x) {
+  using namespace agmohd::reduction;
+  double strips[kStrips];
+  int count = 0;
+  for (std::size_t first = 0; first < x.size(); first += 4 * kWarp) {
+    R bundles[kWarp] = {};
+    for (std::size_t i = first; i < x.size() && i < first + 4 * kWarp; i += 4) {
+      const auto at = [&](std::size_t j) { return j < x.size() ? x[j] : R(0); };
+      bundles[(i - first) / 4] = (at(i) + at(i + 1)) + (at(i + 2) + at(i + 3));
+    }
+    for (int d = kWarp / 2; d > 0; d /= 2) {
+      for (int b = 0; b < d; ++b) bundles[b] = bundles[b] + bundles[b + d];
+    }
+    strips[count++] = double(bundles[0]);
+  }
+  return count > 0 ? fold(strips, count) : 0;
+}
+
+/// What the reduce pass measures of a tensor for a rule.
 template <class Recipe, class T>
-agmohd::TensorSignals summed(const typename Recipe::Group& group,
-                             const typename Recipe::PerTensor& tensor, const std::vector<T>& g,
-                             const std::vector<typename Recipe::template Slots<T>>& slots,
-                             std::size_t size) {
+agmohd::TensorSignals measured(const typename Recipe::Group& group,
+                               const typename Recipe::PerTensor& tensor, const std::vector<T>& g,
+                               const std::vector<typename Recipe::template Slots<T>>& slots,
+                               std::size_t size) {
+  using R = agmohd::Real<T>;
   agmohd::TensorSignals out;
+  [[maybe_unused]] const auto add = [size](const std::vector<T>& blocks) {
+    std::vector<R> x(size);
+    std::memcpy(x.data(), blocks.data(), size * sizeof(R));
+    return added(x);
+  };
+  std::vector<T> of_blocks(g.size());
+  if constexpr ((Recipe::wants & agmohd::kTensors) != 0) {
+    for (std::size_t b = 0; b < g.size(); ++b) of_blocks[b] = g[b] * g[b];
+    out.norm2 = add(of_blocks);
+    out.numel = std::int64_t(size);
+  }
   if constexpr (Recipe::sums) {
-    using namespace agmohd::reduction;
-    using R = agmohd::Real<T>;
     const auto k = Recipe::Rule::template summing<R>(group.rule, tensor.rule);
-    std::vector<T> of_blocks(g.size());
     for (std::size_t b = 0; b < g.size(); ++b) {
       of_blocks[b] = Recipe::Rule::summed(g[b], slots[b], k);
     }
-    std::vector<R> x(kRow, R(0));
-    std::memcpy(x.data(), of_blocks.data(), size * sizeof(R));
-    double lanes[kLanes];
-    for (std::size_t l = 0; l < kLanes; ++l) {
-      lanes[l] = double((x[4 * l] + x[4 * l + 1]) + (x[4 * l + 2] + x[4 * l + 3]));
-    }
-    out.summed = butterfly(lanes);
-    out.numel = std::int64_t(size);
+    out.summed = add(of_blocks);
   }
   return out;
 }
@@ -55,16 +88,39 @@ std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
   typename Recipe::Memory memory{};
   typename Recipe::PerTensor tensor{};
   const unsigned used = Recipe::Rule::slots(group.rule);
+  for (auto& of_block : slots) {
+    agmohd::for_each_slot<Recipe::slot_count>(of_block, [&](int j, T& slot) {
+      slot = agmohd::math::like(slot,
+                                R(agmohd::detail::initial<typename Recipe::Rule>(group.rule, j)));
+    });
+  }
   for (const auto& gradient : gradients) {
     const std::vector<T> g = packed(gradient);
-    const auto k = Recipe::template decide<R>({}, group, {}, {}, memory, tensor, 0,
-                                              summed<Recipe, T>(group, tensor, g, slots, p.size()));
+    auto k = Recipe::template decide<R>({}, group, {}, {}, memory, tensor, 0,
+                                        measured<Recipe, T>(group, tensor, g, slots, p.size()));
     memory.updates += 1;
     for (std::size_t b = 0; b < blocks; ++b) {
       x[b] = Recipe::sweep(x[b], g[b], slots[b], k);
       agmohd::for_each_slot<Recipe::slot_count>(slots[b], [&](int j, T& slot) {
         if ((used >> j & 1U) == 0) slot = T{};
       });
+    }
+    if constexpr (Recipe::two_sweeps) {
+      const auto norm2 = [&](const auto& of) {
+        std::vector<T> squares(blocks);
+        for (std::size_t b = 0; b < blocks; ++b) {
+          const T y = of(b);
+          squares[b] = y * y;
+        }
+        std::vector<R> all(p.size());
+        std::memcpy(all.data(), squares.data(), p.size() * sizeof(R));
+        return swept(all);
+      };
+      const double p2 = norm2([&](std::size_t b) { return x[b]; });
+      const double u2 =
+          norm2([&](std::size_t b) { return Recipe::direction(x[b], g[b], slots[b], k); });
+      Recipe::scale(group, p2, u2, k);
+      for (std::size_t b = 0; b < blocks; ++b) x[b] = Recipe::second(x[b], g[b], slots[b], k);
     }
   }
   std::vector<R> out(p.size());

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // RuleContract: what every rule must do. A sample may have first(options, lr, p, g): the parameter
-// after the first update, by hand.
+// after the first update, by hand; and lr, with which 300 steps halve a quadratic.
 
 #include <gtest/gtest.h>
 
@@ -155,8 +155,12 @@ TYPED_TEST_P(RuleContract, DescendsAQuadratic) {
   this->each([](const auto& sample) {
     const at::Tensor curvature = contract::random({40}, 8).abs() + 0.5;
     at::Tensor p = contract::random({40}, 9).requires_grad_();
+    double rate = TestFixture::lr;
+    if constexpr (requires { contract::Sample<TypeParam>::lr; }) {
+      rate = contract::Sample<TypeParam>::lr;
+    }
     typename TestFixture::Optimizer optimizer(
-        {p}, typename TestFixture::Options(TestFixture::lr).template set<TypeParam>(sample));
+        {p}, typename TestFixture::Options(rate).template set<TypeParam>(sample));
     const auto loss = [&] {
       return (curvature * p.detach().square()).sum().template item<double>();
     };
@@ -184,7 +188,8 @@ TYPED_TEST_P(RuleContract, IsDeterministicForAnyNumberOfThreads) {
   this->each([](const auto& sample) {
     const auto run = [&](int threads) {
       const contract::Threads guard(threads);
-      Trained trained(typename Trained::Options(TestFixture::lr).template set<TypeParam>(sample), at::kFloat, false,
+      Trained trained(typename Trained::Options(TestFixture::lr).template set<TypeParam>(sample),
+                      at::kFloat, false,
                       {contract::random({70001}, 1).to(at::kFloat).requires_grad_(),
                        contract::random({3, 5}, 2).to(at::kFloat).requires_grad_()});
       trained.run(0, 4);
@@ -203,7 +208,8 @@ TYPED_TEST_P(RuleContract, SkippedStepLeavesEveryBit) {
   using Trained = contract::Trained<typename TestFixture::Recipe>;
   this->each([](const auto& sample) {
     for (const bool reference : {false, true}) {
-      const auto options = typename Trained::Options(TestFixture::lr).template set<TypeParam>(sample);
+      const auto options =
+          typename Trained::Options(TestFixture::lr).template set<TypeParam>(sample);
       Trained skipping(options, at::kFloat, reference), calm(options, at::kFloat, reference);
       skipping.run(0, 3);
       const contract::Snapshot before = skipping.now();
@@ -216,6 +222,7 @@ TYPED_TEST_P(RuleContract, SkippedStepLeavesEveryBit) {
 }
 
 TYPED_TEST_P(RuleContract, RestoreEqualsSoManyUpdates) {
+  if (agmohd::has::wants<TypeParam>) GTEST_SKIP() << "its memory depends on the gradients";
   this->each([](const auto& sample) {
     double beta1 = 0;
     if constexpr (agmohd::has::beta1<TypeParam>) beta1 = TypeParam::beta1(sample);
@@ -234,8 +241,7 @@ TYPED_TEST_P(RuleContract, RestoreEqualsSoManyUpdates) {
   });
 }
 
-REGISTER_TYPED_TEST_SUITE_P(RuleContract, Bounds, NamesAreUnique,
-                            ScalarsAndVectorsAgreeBitForBit,
+REGISTER_TYPED_TEST_SUITE_P(RuleContract, Bounds, NamesAreUnique, ScalarsAndVectorsAgreeBitForBit,
                             OptimizerFollowsScalarsBitForBit, TensorBackendAgrees,
                             ZeroGradientsLeaveAllFinite, FirstStepIsTheFormula, DescendsAQuadratic,
                             ResumesBitForBit, IsDeterministicForAnyNumberOfThreads,

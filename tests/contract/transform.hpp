@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// TransformContract: what every transform of a gradient chain must do. A sample has expected(options,
-// gradient): all gradients of a step as the rule must see them. It may have inactive(): options
-// that leave gradients of ordinary size alone.
+// TransformContract: what every transform of a gradient chain must do. A sample has
+// expected(options, gradient): all gradients of a step as the rule must see them. It may have
+// inactive(): options that leave gradients of ordinary size alone.
 
 #include <gtest/gtest.h>
 
@@ -59,7 +59,8 @@ class TransformContract : public testing::Test {
   using Options = typename Trained::Options;
 
   static Options options(const typename Transform::Options& sample) {
-    return Options(1.0).template set<Transform>(sample).template set<contract::SkipAbove>({.limit = 1e30});
+    return Options(1.0).template set<Transform>(sample).template set<contract::SkipAbove>(
+        {.limit = 1e30});
   }
   /// What the rule sees of gradients that are already set on parameters that are 0.
   static std::vector<double> seen(const std::vector<at::Tensor>& params, const Options& options,

@@ -16,6 +16,7 @@ struct contract::Sample<rule::Adagrad> {
             {.lr_decay = 0.1, .weight_decay = 0.1, .initial_accumulator_value = 0.5},
             {.eps = 1e-3, .maximize = true}};
   }
+  static constexpr double lr = 0.1;
   static double first(const rule::Adagrad::Options& o, double lr, double p, double g) {
     const double h = (o.maximize ? -g : g) + o.weight_decay * p;
     return p - lr * h / (std::sqrt(o.initial_accumulator_value + h * h) + o.eps);

@@ -175,7 +175,7 @@ void from_value(const c10::IValue& value, const char* part, M& memory, Each each
   std::istringstream layout(elements[0].toStringRef());
   std::size_t end = 0;
   for (std::string line; std::getline(layout, line);) {
-    if (line.rfind("recovery ", 0) == 0) line.replace(0, 7, "recovery");  // as once written
+    if (line.rfind("healing ", 0) == 0) line.replace(0, 7, "recovery");  // as once written
     found[line] = end;
     const std::size_t type = line.rfind(':') + 1;
     std::size_t count = 1;
