@@ -3,6 +3,12 @@
 #pragma once
 
 #include <agmohd/recipes.hpp>
+#include <agmohd/rule/adagrad.hpp>
+#include <agmohd/rule/lamb.hpp>
+#include <agmohd/rule/lion.hpp>
+#include <agmohd/rule/novograd.hpp>
+#include <agmohd/rule/rmsprop.hpp>
+#include <agmohd/schedule/plateau.hpp>
 #include <cstdint>
 #include <string>
 
@@ -61,6 +67,16 @@ using HalfState =
     agmohd::Recipe<agmohd::rule::AdamW, agmohd::gradient::ClipByNorm, agmohd::storage::BFloat16>;
 /// With sums of a rule, of state in bfloat16.
 using StableHalf = agmohd::Recipe<agmohd::rule::StableAdamW, SkipAbove, agmohd::storage::BFloat16>;
+/// Rules that use a joint each: their own write, slots that begin with a value or are not used, the
+/// norm of the tensor, a second sweep (with snapshots of what it writes); a schedule that looks at
+/// the loss.
+using PlateauLion = agmohd::Recipe<agmohd::rule::Lion, agmohd::gradient::ClipByNorm,
+                                   agmohd::schedule::Plateau<agmohd::schedule::Warmup<>>>;
+using PlainRMSprop = agmohd::Recipe<agmohd::rule::RMSprop>;
+using PlainAdagrad = agmohd::Recipe<agmohd::rule::Adagrad>;
+using ClippedNovoGrad = agmohd::Recipe<agmohd::rule::NovoGrad, agmohd::gradient::ClipByNorm>;
+using KeptLAMB = agmohd::Recipe<agmohd::rule::LAMB, agmohd::hindrance::Nonfinite,
+                                agmohd::gradient::ClipByNorm, agmohd::recovery::Snapshots>;
 /// What AGMOHD is while it detects nothing.
 using Calm = agmohd::Recipe<agmohd::rule::AdamW, agmohd::gradient::ClipByNorm>;
 /// No kernels are compiled for this one.

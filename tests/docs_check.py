@@ -33,7 +33,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROJECTS = {"README.md", "docs/existing_project.md", "docs/cuda.md", "docs/policies.md"}
 EXAMPLES = "examples/*.[ch]pp"
 LONGEST = 50  # lines of an example
-TESTS = ("tests/*.cpp",)
+TESTS = ("tests/**/*.cpp",)
 PYTHON = ("examples/**/*.py", "tests/*.py", "python/**/*.py")
 UNCHECKED = {"sh", "diff"}
 

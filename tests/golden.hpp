@@ -46,20 +46,25 @@ inline std::vector<std::int64_t> integers(const c10::IValue& list) {
   return result;
 }
 
+inline std::vector<std::vector<std::int64_t>> lists(const c10::IValue& list) {
+  std::vector<std::vector<std::int64_t>> result;
+  for (const c10::IValue& value : list.toListRef()) result.push_back(integers(value));
+  return result;
+}
+
 /// The parameters and gradients that every scenario shares.
 class Inputs {
  public:
-  Inputs() : file_(load("inputs")) {
-    for (const c10::IValue& shape : file_.at("shapes").toListRef())
-      shapes_.push_back(integers(shape));
-  }
+  Inputs() : file_(load("inputs")), shapes_(lists(file_.at("shapes"))) {}
 
   /// The tensors that `flat` concatenates.
-  Tensors split(const torch::Tensor& flat) const {
+  Tensors split(const torch::Tensor& flat) const { return split(flat, shapes_); }
+  static Tensors split(const torch::Tensor& flat,
+                       const std::vector<std::vector<std::int64_t>>& shapes) {
     std::vector<std::int64_t> sizes;
-    for (const auto& shape : shapes_) sizes.push_back(c10::multiply_integers(shape));
+    for (const auto& shape : shapes) sizes.push_back(c10::multiply_integers(shape));
     Tensors result = flat.split_with_sizes(sizes);
-    for (std::size_t i = 0; i < result.size(); ++i) result[i] = result[i].view(shapes_[i]).clone();
+    for (std::size_t i = 0; i < result.size(); ++i) result[i] = result[i].view(shapes[i]).clone();
     return result;
   }
 
@@ -118,10 +123,15 @@ class Scenario {
     const Dict content =
         content_.at(dtype == torch::kFloat64 ? "float64" : "float32").toGenericDict();
     Trajectory result{{}, integers(content.at("steps"))};
+    const Dict shapes = content.contains("shapes")
+                            ? content.at("shapes").toGenericDict()
+                            : Dict(c10::StringType::get(), c10::AnyType::get());
     for (const auto& entry : content.at("tensors").toGenericDict()) {
+      const std::string& name = entry.key().toStringRef();
       const torch::Tensor flat = entry.value().toTensor();
-      TORCH_CHECK(flat.dtype() == dtype, entry.key().toStringRef(), " has another dtype");
-      result.tensors[entry.key().toStringRef()] = inputs.split(flat);
+      TORCH_CHECK(flat.dtype() == dtype, name, " has another dtype");
+      result.tensors[name] =
+          shapes.contains(name) ? Inputs::split(flat, lists(shapes.at(name))) : inputs.split(flat);
     }
     return result;
   }
