@@ -47,13 +47,13 @@ struct Normalize {
   template <class R>
   AGMOHD_HD static R at(const Options&, Signals& s, const Verdict&) {
     const double factor = s.norm2 > 0 ? 1 / std::sqrt(s.norm2) : 1;
-    s.norm2 *= factor * factor;  // what a later link of a chain sees
+    s.norm2 *= factor * factor;  // what a later transform of a chain sees
     return R(factor);
   }
   AGMOHD_HD static auto apply(const auto& g, const auto& factor) { return factor * g; }
 };
 
-/// One over the square root of time, which `period` steps count as one unit of.
+/// factor = 1 / sqrt(1 + t / period).
 struct InverseSqrt {
   struct Options {
     std::int64_t period = 100;

@@ -8,9 +8,9 @@
 
 namespace agmohd::gradient {
 
-/// ClipByNorm, and where the hindrance policy bounds the norm of a single tensor, that too. While
-/// it does not, the factor has ClipByNorm's bits. What later transforms see of the global sums is
-/// without the clips of single tensors.
+/// ClipByNorm, and in addition each tensor's norm to the bound that the hindrance policy sets for
+/// that tensor, if it sets one. Without such bounds the factor has ClipByNorm's bits. The global
+/// signals that later transforms see do not count the clips of single tensors. agmohd's own.
 struct AdaptiveClip {
   using Options = ClipByNorm::Options;
   static constexpr auto fields = ClipByNorm::fields;

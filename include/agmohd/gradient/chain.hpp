@@ -16,8 +16,9 @@ namespace agmohd::gradient {
 template <class...>
 struct Chain;
 
-/// The coefficients of transform G, which may look at the tensor or not. A scale transform that
-/// does not scales the tensor's sums as it did the global ones.
+/// The coefficients of transform G for one tensor, by whichever form of `at` it has. A scale
+/// transform whose `at` does not get the tensor's signals has its global factor applied to them
+/// here.
 template <class R, class G>
 AGMOHD_HD typename G::template Coefficients<R> transform_at(
     const typename G::Options& o, Signals& s, const Verdict& v, TensorSignals& ts,
@@ -38,7 +39,7 @@ AGMOHD_HD typename G::template Coefficients<R> transform_at(
   }
 }
 
-/// The same for a tensor that nothing is remembered of.
+/// The same with a memory that is not kept.
 template <class R, class G>
 AGMOHD_HD typename G::template Coefficients<R> transform_at(const typename G::Options& o,
                                                             Signals& s, const Verdict& v,
@@ -48,7 +49,8 @@ AGMOHD_HD typename G::template Coefficients<R> transform_at(const typename G::Op
   return transform_at<R, G>(o, s, v, ts, tv, memory);
 }
 
-/// The coefficients of a transform that wants nothing, before anything is measured.
+/// The coefficients of a transform that wants nothing, for the reduce pass: nothing is measured
+/// yet.
 template <class R, class G>
 AGMOHD_HD typename G::template Coefficients<R> unmeasured_at(const typename G::Options& o) {
   Signals s;
@@ -63,9 +65,9 @@ template <class... L>
 inline constexpr bool is_chain<Chain<L...>> = true;
 }  // namespace detail
 
-/// Transforms applied in written order. The leading element transforms are applied again by the
-/// reduce pass, so that what is measured is what the first scale transform sees; a scale transform
-/// updates the signals that later transforms see by arithmetic.
+/// Transforms applied in written order. The element transforms before the first scale transform are
+/// also applied in the reduce pass, so that the signals are of the gradients that this one gets. A
+/// scale transform multiplies the signals with its factor, for the transforms after it.
 template <class... L>
 struct Chain {
   struct Options {};

@@ -12,14 +12,14 @@ namespace agmohd::gradient {
 
 enum class Clipping : std::int64_t { adaptive, global_norm, per_tensor, value, none };
 
-/// One way of clipping, by a run-time option: AdaptiveClip, ClipByNorm, each tensor's norm to
-/// `max_norm`, each element to `max_value` (after the measuring), or none. An element that is
-/// within its bound keeps its bits.
+/// A way of clipping that is chosen at run time: AdaptiveClip, ClipByNorm, each tensor's norm to
+/// `max_norm`, each element to [-max_value, max_value], or none. The signals are of the gradients
+/// before the clip, also with `value`. What is within its bound keeps its bits.
 struct Choice {
   struct Options {
-    Clipping gradient_clipping = Clipping::adaptive;
-    double max_norm = 1;
-    double max_value = 1;
+    Clipping gradient_clipping = Clipping::adaptive;  ///< what is clipped, and how
+    double max_norm = 1;                              ///< largest 2-norm, of all or of a tensor
+    double max_value = 1;                             ///< largest magnitude, with `value`
   };
   static constexpr auto fields =
       describe(field("gradient_clipping", &Options::gradient_clipping,
@@ -40,6 +40,7 @@ struct Choice {
 
   template <class R>
   struct Coefficients {
+    /// Of the gradient; the largest magnitude that it may have then.
     R factor = 1, max_value = std::numeric_limits<R>::infinity();
   };
 

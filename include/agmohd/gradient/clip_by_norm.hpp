@@ -11,12 +11,11 @@
 namespace agmohd::gradient {
 
 /// Scales all gradients by one factor so that their global 2-norm is at most `max_norm` (Pascanu et
-/// al. 2013, algorithm 1), or the lower bound that the hindrance policy set. The factor is max_norm
-/// / norm where torch's clip_grad_norm_ has max_norm / (norm + 1e-6), and the user's gradients are
-/// only read.
+/// al. 2013, algorithm 1), or at most the bound of the hindrance policy if that is lower. The
+/// factor is bound / norm, where torch's clip_grad_norm_ has bound / (norm + 1e-6).
 struct ClipByNorm {
   struct Options {
-    double max_norm = 1;
+    double max_norm = 1;  ///< largest 2-norm of all gradients together
   };
   static constexpr auto fields = describe(field("max_norm", &Options::max_norm, above(0)));
   static constexpr TransformKind kind = TransformKind::scale;
@@ -26,7 +25,7 @@ struct ClipByNorm {
 
   template <class R>
   struct Coefficients {
-    R factor;
+    R factor;  ///< of every gradient, at most 1
   };
 
   template <class R>

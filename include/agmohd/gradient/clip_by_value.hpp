@@ -8,11 +8,11 @@
 
 namespace agmohd::gradient {
 
-/// Clamps every gradient element to [-max_value, max_value], as torch's clip_grad_value_; NaN stays
-/// NaN.
+/// Clamps every element of the gradients to [-max_value, max_value], as torch's clip_grad_value_.
+/// NaN stays NaN.
 struct ClipByValue {
   struct Options {
-    double max_value = 1;
+    double max_value = 1;  ///< largest magnitude of an element
   };
   static constexpr auto fields = describe(field("max_value", &Options::max_value, above(0)));
   static constexpr TransformKind kind = TransformKind::element;
@@ -21,7 +21,7 @@ struct ClipByValue {
 
   template <class R>
   struct Coefficients {
-    R max_value;
+    R max_value;  ///< largest magnitude of an element
   };
 
   template <class R>

@@ -8,8 +8,9 @@
 
 namespace agmohd {
 
-/// How a transform of a gradient chain acts. element: on each element by itself, known before
-/// anything is measured. scale: one factor for all elements, decided from what was measured.
+/// How a transform acts. element: on each element by itself, by a function that does not depend on
+/// signals (such as a clamp). scale: a factor, the same for all elements of a tensor, that is
+/// decided from the signals.
 enum class TransformKind { element, scale };
 
 namespace has {
@@ -43,8 +44,10 @@ concept apply = requires(const float& g, const typename G::template Coefficients
 };
 }  // namespace has
 
-/// A transform of a gradient chain; a chain is a transform itself. `at` may also look at the
-/// tensor, and have a `TensorMemory`, which moves on in every applied step.
+/// A gradient transform; a chain of transforms is one, too. `apply(g, coefficients)` gives the
+/// gradient that the next transform, or the rule, gets. `at` makes the coefficients once a step and
+/// tensor. It has one of three forms: with the global signals and verdict; also with those of the
+/// tensor; also with a `TensorMemory`, which moves on in every applied step.
 template <class G>
 concept Transform = Policy<G> && has::kind<G> && has::wants<G> &&
     (has::transform_at<G> || has::transform_at_tensor<G> ||
@@ -57,8 +60,8 @@ struct TensorMemory<G> {
   using type = typename G::TensorMemory;
 };
 
-/// Optional members: `applies_norm_bound`, it lowers the norm to Verdict::norm_bound, and
-/// `applies_tensor_bounds`, each tensor's to that of TensorVerdict.
+/// Optional members of a transform: `applies_norm_bound`: it clips to Verdict::norm_bound;
+/// `applies_tensor_bounds`: it clips each tensor to TensorVerdict::norm_bound.
 template <class G>
 constexpr bool applies_norm_bound() {
   if constexpr (requires { G::applies_norm_bound; }) return G::applies_norm_bound;

@@ -11,27 +11,31 @@
 
 namespace agmohd::gradient {
 
-/// AdaClip and AdaGN of Stable-SPAM (Huang et al. 2025, algorithm 1), tensor by tensor. AdaClip:
-/// elements beyond T, an exponential mean (decay `stabilize_max`) of the largest magnitude, are
-/// scaled by T / largest. AdaGN: then the tensor's norm becomes m / (sqrt(v) + 1e-8), m and v being
-/// means of the norm and its square (decays `stabilize_norm`). Both means are bias-corrected.
+/// AdaClip and AdaGN of Stable-SPAM (Huang et al. 2025, algorithm 1), tensor by tensor:
+/// - AdaClip: T is an exponential mean of the tensor's largest magnitude; elements beyond T are
+///   multiplied with T / largest.
+/// - AdaGN: the norm of the result becomes m / (sqrt(v) + 1e-8), m and v being exponential means of
+///   the norm and of its square.
+/// All means are bias-corrected.
 ///
 /// AdaGN needs the norm after AdaClip, for which the authors read the gradients again. Here it is
-/// norm^2 - largest^2 + T^2, at most numel T^2: exact where one element is beyond T, else too
-/// large, so that in a burst, and for some steps after it, the norm that comes out is smaller.
+/// taken as sqrt(norm^2 - largest^2 + T^2), and at most sqrt(numel) T. That is exact if one element
+/// is beyond T, and too large if several are: in a burst, and for some steps after it, gradients
+/// come out smaller than the authors'.
 ///
-/// As published, a non-finite gradient makes all later ones NaN. `stabilize_repaired`: it is handed
-/// on as it is, and nothing is learned from it; to skip is the hindrance policy's business. A
-/// transform that looks at all gradients together, such as a clip by norm, stands in front.
+/// As published, one non-finite gradient makes all later ones NaN. With `stabilize_repaired` it
+/// passes unchanged and no mean learns it; to skip the step is the hindrance policy's business.
+/// A transform that looks at all gradients together, such as ClipByNorm, is to stand in front: the
+/// global signals do not count what this one does.
 struct Stabilize {
   struct Options {
-    Pair stabilize_norm{0.7, 0.9};
-    double stabilize_max = 0.999;
-    bool stabilize_repaired = true;
+    Pair stabilize_norm{0.7, 0.9};   ///< decays of the means of the norm and of its square
+    double stabilize_max = 0.999;    ///< decay of the mean of the largest magnitude
+    bool stabilize_repaired = true;  ///< a non-finite gradient passes and is not learnt
   };
-  /// Exponential mean from 0; `unseen` is the weight of that 0.
+  /// A bias-corrected exponential mean.
   struct Mean {
-    double sum = 0, unseen = 1;
+    double sum = 0, unseen = 1;  ///< the uncorrected mean, which began with 0; the weight of this 0
     constexpr void members(auto&& f) { f("sum", sum), f("unseen", unseen); }
     AGMOHD_HD double learn(double x, double decay) {
       sum = decay * sum + (1 - decay) * x;
@@ -53,6 +57,8 @@ struct Stabilize {
 
   template <class R>
   struct Coefficients {
+    /// T if an element is beyond it, else infinity; T / largest, for the elements beyond T; AdaGN's
+    /// factor of all elements.
     R limit = std::numeric_limits<R>::infinity(), shrink = 1, factor = 1;
   };
 
@@ -88,7 +94,8 @@ struct Stabilize {
   }
 
  private:
-  static constexpr double kEps = 1e-8, kTiny = 1e-30;  // the authors'; a factor that float can hold
+  // The authors'; the norm below which float could not hold the factor.
+  static constexpr double kEps = 1e-8, kTiny = 1e-30;
 };
 static_assert(Transform<Stabilize> && has::transform_remembers<Stabilize>);
 

@@ -11,32 +11,32 @@
 namespace agmohd::hindrance {
 
 /// AdaGC (Wang et al. 2025, algorithm 1): bounds each tensor's gradient norm by `adagc_relative`
-/// times an exponential mean of its bounded norms, with the decay `adagc_beta`. In the first
-/// `adagc_warmup` applied steps the global norm is bounded by `adagc_absolute` instead, and the
-/// mean becomes the smallest norm after that. gradient::AdaptiveClip applies the bounds; as
-/// published it has no other one, which is a max_norm of 1e30.
+/// times an exponential mean of its bounded norms. In the first `adagc_warmup` applied steps the
+/// global norm is bounded by `adagc_absolute` instead, and each tensor's mean begins as the
+/// smallest norm that it had after this clip. gradient::AdaptiveClip applies the bounds; for the
+/// paper's behaviour set its max_norm to 1e30, since the paper has no other clip.
 ///
 /// As published, a NaN that enters a mean disables it for ever, and a norm of 0 in the warm-up (a
-/// tensor that is not used yet) bounds the tensor by 0 for ever. `repaired`: non-finite steps are
-/// Nonfinite's, and neither they nor norms of 0 feed anything.
+/// tensor that is not used yet) bounds the tensor by 0 for ever. With `repaired` non-finite steps
+/// are treated as by Nonfinite, and neither they nor norms of 0 enter a mean.
 struct AdaGC {
   struct Options {
-    double adagc_beta = 0.98;
-    double adagc_relative = 1.05;
-    double adagc_absolute = 1;
-    std::int64_t adagc_warmup = 100;
-    bool repaired = true;
+    double adagc_beta = 0.98;         ///< decay of the mean
+    double adagc_relative = 1.05;     ///< bound of a tensor's norm, in means
+    double adagc_absolute = 1;        ///< bound of the global norm in the warm-up
+    std::int64_t adagc_warmup = 100;  ///< applied steps of the warm-up
+    bool repaired = true;             ///< non-finite steps are skipped, norms of 0 not learnt
   };
   struct Memory {
     Nonfinite::Memory nonfinite;
-    std::int64_t steps = 0;  ///< applied, this one included
-    double factor = 1;       ///< of the global clip in this step
+    std::int64_t steps = 0;  ///< applied steps, this one included
+    double factor = 1;       ///< what the warm-up's clip multiplies gradients with in this step
     constexpr void members(auto&& f) {
       f("nonfinite", nonfinite), f("steps", steps), f("factor", factor);
     }
   };
   struct TensorMemory {
-    double mean = kNone;  ///< of the bounded norms
+    double mean = kNone;  ///< of the tensor's bounded norms; kNone: no norm yet
     constexpr void members(auto&& f) { f("mean", mean); }
   };
   static constexpr auto fields =

@@ -13,7 +13,7 @@ namespace agmohd::hindrance {
 
 namespace detail {
 
-/// DetectorList in written order, as one kind.
+/// The detectors of a Detect, in written order, with the members of one.
 template <class...>
 struct DetectorList {
   struct Options {};
@@ -57,7 +57,7 @@ struct DetectorList<H, L...> {
     return agmohd::detail::name_of<Text, H, L...>("");
   }
 
-  /// Calls f(name, memory) for each kind that remembers something.
+  /// Calls f(name, memory) for each detector that remembers something.
   static void each_memory(Memory& m, auto&& f) {
     if constexpr (!std::is_empty_v<typename H::Memory>) f(H::name(), Memories::head(m));
     if constexpr (!std::is_empty_v<typename Rest::Memory>) Rest::each_memory(Memories::rest(m), f);
@@ -86,7 +86,7 @@ struct DetectorList<H, L...> {
     H::learn(o.head, s, v, head);
     Rest::learn(o.rest, s, v, rest);
   }
-  /// Kind number `kind` alone.
+  /// Only detector number `kind`.
   AGMOHD_HD static void learn_one(int kind, const Options& o, const Signals& s, const Verdict& v,
                                   Memory& m) {
     auto&& head = Memories::head(m);
@@ -114,13 +114,14 @@ struct DetectorList<H, L...> {
 
 }  // namespace detail
 
-/// Several detectors of hindrance under one threshold. They are examined in written order, and each
-/// sees what those before it found: LossSpike stands before Explosion.
+/// A hindrance policy made of detectors. They examine the signals in written order, each seeing the
+/// verdict of those before it (so LossSpike is to stand before Explosion), and then all learn. The
+/// level is the largest evidence that one reported.
 template <class... K>
 struct Detect {
   using DetectorList = detail::DetectorList<K...>;
   struct Options {
-    double hindrance_threshold = kThreshold;
+    double hindrance_threshold = kThreshold;  ///< level from which norms are bounded
     typename DetectorList::Options detectors{};
   };
   using Memory = typename DetectorList::Memory;
@@ -146,7 +147,7 @@ struct Detect {
   AGMOHD_HD static Verdict inspect(const Options& o, const Signals& s, const Memory& m) {
     return examined<DetectorList>(o.detectors, s, m, o.hindrance_threshold);
   }
-  /// The detectors learn independently of each other.
+  /// A part of learning is one detector: they learn independently of each other.
   static constexpr int learn_parts = DetectorList::count;
   AGMOHD_HD static void learn_part(int part, const Options& o, const Signals& s, const Verdict& v,
                                    Memory& m) {

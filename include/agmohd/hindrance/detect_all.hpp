@@ -14,7 +14,7 @@
 
 namespace agmohd::hindrance {
 
-/// Everything that agmohd can detect.
+/// All detectors of agmohd, which the ready-made AGMOHD has.
 using Detector = Detect<Nonfinite, LossSpike, Explosion, Plateau, StepTooLarge, ImpossibleMoment,
                         Oscillation, Vanishing>;
 static_assert(Hindrance<Detector> && has::judge_tensor<Detector>);

@@ -34,11 +34,15 @@ concept learn_parts = requires(typename H::Options o, const Signals& s, const Ve
 };
 }  // namespace has
 
-/// A hindrance policy: signals -> verdict, once a step. Optional: `judge_tensor` with a
-/// `TensorMemory`, once a tensor after that, not in a skipped step; and `judge` in two parts,
-/// `inspect`, for which the step waits, and `learn`, which may run while parameters are updated and
-/// after `judge_tensor`. A `learn` that consists of `learn_parts` independent ones has `learn_part`
-/// beside it, and they may run at the same time.
+/// A hindrance policy: `judge` makes a verdict of the signals, once a step. Optional:
+/// - `judge_tensor`, with a `TensorMemory`, makes a TensorVerdict of a tensor's signals; once a
+/// tensor
+///   after `judge`, but not in a skipped step;
+/// - `inspect` and `learn`, which together do what `judge` does. The step waits for `inspect` only;
+///   `learn` runs after all `judge_tensor`, maybe while parameters are updated;
+/// - `learn_parts` and `learn_part(i, ...)`, if `learn` consists of so many parts that do not
+/// depend
+///   on each other; they may run at the same time.
 template <class H>
 concept Hindrance = Policy<H> && has::Memory<H> && has::wants<H> && has::judge<H>;
 
@@ -49,14 +53,15 @@ struct TensorMemory<H> {
   using type = typename H::TensorMemory;
 };
 
-/// In how many parts a hindrance policy learns, after the step.
+/// In how many parts a hindrance policy learns after `inspect`; 0: it learns in `judge`.
 template <class H>
 inline constexpr int learn_parts = has::inspect<H> ? 1 : 0;
 template <has::learn_parts H>
 inline constexpr int learn_parts<H> = H::learn_parts;
 
-/// Optional members: `bounds_norm`, it sets Verdict::norm_bound, and `bounds_tensors`, it lives by
-/// that of TensorVerdict.
+/// Optional members of a hindrance policy: `bounds_norm`: it sets Verdict::norm_bound;
+/// `bounds_tensors`: it sets TensorVerdict::norm_bound and is of no use where nothing clips to
+/// that. A recipe in which no transform applies such a bound does not compile.
 template <class H>
 constexpr bool bounds_norm() {
   if constexpr (requires { H::bounds_norm; }) return H::bounds_norm;

@@ -8,7 +8,8 @@
 
 namespace agmohd::hindrance {
 
-/// Does not look. Non-finite gradients reach the parameters, as in torch.optim.
+/// Looks at nothing: every step is applied, and non-finite gradients reach the parameters, as in
+/// torch.optim.
 struct None {
   struct Options {};
   struct Memory {};

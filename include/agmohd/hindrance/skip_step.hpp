@@ -9,25 +9,25 @@
 
 namespace agmohd::hindrance {
 
-/// OLMo's skipped steps (OLMo 2: Walsh et al. 2025; SkipStepOptimizer of OLMo-core): a step whose
-/// loss or gradient norm is more than `sigma_factor` standard deviations off the mean of the
-/// `rolling_interval` steps before, to either side, is not applied. It begins at half an interval,
-/// but not before 20 steps. Skipped steps enter the windows too.
+/// OLMo's skipped steps (OLMo 2: Walsh et al. 2025; SkipStepOptimizer of OLMo-core): a step is
+/// skipped if its loss or its gradient norm is more than `sigma_factor` standard deviations above
+/// or below the mean of the `rolling_interval` steps before. It begins after half an interval, but
+/// not before 20 steps. The values of skipped steps enter the windows too.
 ///
-/// As published, a value that is not finite makes a window's mean NaN, so that it skips every step
-/// for a whole interval, and so do equal values, whose deviation is 0 / 0. `repaired`: non-finite
-/// steps are Nonfinite's and enter no window, and a value that is the mean of equal ones passes.
+/// As published, every step is skipped for a whole interval after a non-finite value, which makes
+/// the mean NaN, and as long as all values of a window are equal (0 / 0). With `repaired`
+/// non-finite steps are treated as by Nonfinite and enter no window, and a value equal to such a
+/// mean passes.
 struct SkipStep {
-  static constexpr int kMost = 128;
+  static constexpr int kMost = 128;  ///< the longest window
   struct Options {
-    double sigma_factor = 6;
-    std::int64_t rolling_interval = kMost;
-    bool repaired = true;
+    double sigma_factor = 6;                ///< standard deviations that are still ordinary
+    std::int64_t rolling_interval = kMost;  ///< steps of the window
+    bool repaired = true;                   ///< non-finite steps enter no window
   };
-  /// The last values, at `count` modulo kMost.
   struct Window {
-    double values[kMost] = {};
-    std::int64_t count = 0;
+    double values[kMost] = {};  ///< value number i is at i modulo kMost
+    std::int64_t count = 0;     ///< values so far
     constexpr void members(auto&& f) { f("values", values), f("count", count); }
   };
   struct Memory {
@@ -55,13 +55,13 @@ struct SkipStep {
   }
 
  private:
-  /// Whether x does; then it enters the window.
+  /// Whether x is out of the ordinary; after that x enters the window.
   AGMOHD_HD static bool stands_out(const Options& o, double x, Window& w) {
     const std::int64_t n = w.count < o.rolling_interval ? w.count : o.rolling_interval;
     const std::int64_t half = o.rolling_interval / 2, first = half > 20 ? half : 20;
     bool out = false;
     if (w.count + 1 >= first) {
-      // Relative to a value of the window, so that one pass is exact enough.
+      // Relative to a value of the window: one pass for both sums loses no digits then.
       const double origin = w.values[(w.count - 1) % kMost];
       double sum = 0, sum2 = 0;
       for (std::int64_t i = 1; i <= n; ++i) {

@@ -9,27 +9,27 @@
 
 namespace agmohd::hindrance {
 
-/// ZClip (Kumar et al. 2025, algorithm 1, "adaptive scaling"): a gradient norm whose z-score is
-/// above `zclip_threshold` is bounded by mean + threshold^2 / z * sigma, less the further it is
-/// out. Mean and variance are exponential, with the decay `zclip_alpha`, begin as those of the
-/// first `zclip_warmup` norms, and are fed with the bounded norm. It bounds the global norm and is
-/// a hindrance policy, because those remember: gradient::ClipByNorm or AdaptiveClip applies it, and
-/// their max_norm of 1 is the authors' max_grad_norm.
+/// ZClip (Kumar et al. 2025, algorithm 1, "adaptive scaling"): a global gradient norm whose z-score
+/// is above `zclip_threshold` is bounded by mean + zclip_threshold^2 / z sigma, so a norm that is
+/// further out is bounded lower. Mean and variance are exponential, begin as those of the first
+/// `zclip_warmup` norms, and learn the bounded norm. gradient::ClipByNorm or AdaptiveClip applies
+/// the bound; their max_norm of 1 is the authors' max_grad_norm. (It is a hindrance policy and not
+/// a transform since only those remember something of the optimizer as a whole.)
 ///
-/// As published, a NaN that enters the mean disables it for ever, and norms of 0 throughout the
-/// warm-up bound every later one by 0. `repaired`: non-finite steps are Nonfinite's, and neither
-/// they nor norms of 0 feed anything.
+/// As published, a NaN that enters the mean disables it for ever, and if all norms of the warm-up
+/// are 0, every later one is bounded by 0. With `repaired` non-finite steps are treated as by
+/// Nonfinite, and neither they nor norms of 0 are learnt.
 struct ZClip {
   struct Options {
-    double zclip_alpha = 0.97;
-    double zclip_threshold = 2.5;
-    std::int64_t zclip_warmup = 25;
-    bool repaired = true;
+    double zclip_alpha = 0.97;       ///< decay of mean and variance
+    double zclip_threshold = 2.5;    ///< z-score above which the norm is bounded
+    std::int64_t zclip_warmup = 25;  ///< norms that are only learnt, before any is bounded
+    bool repaired = true;            ///< non-finite steps are skipped, norms of 0 not learnt
   };
   struct Memory {
     Nonfinite::Memory nonfinite;
-    std::int64_t count = 0;         ///< norms
-    double mean = 0, variance = 0;  ///< during the warm-up the sum of squared deviations
+    std::int64_t count = 0;         ///< norms of the warm-up so far
+    double mean = 0, variance = 0;  ///< variance: in the warm-up the sum of squared deviations
     constexpr void members(auto&& f) {
       f("nonfinite", nonfinite), f("count", count), f("mean", mean), f("variance", variance);
     }
@@ -68,7 +68,7 @@ struct ZClip {
  private:
   static constexpr double kEps = 1e-6;  // the authors'
 
-  /// Welford 1962.
+  /// Mean and variance of a growing sample, by the method of Welford 1962.
   AGMOHD_HD static void warm_up(const Options& o, double norm, Memory& m) {
     m.count += 1;
     const double difference = norm - m.mean;

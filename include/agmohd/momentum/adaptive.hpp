@@ -10,23 +10,24 @@
 
 namespace agmohd::momentum {
 
-/// Momentum between `min_momentum` and the rule's beta1, lower where a learning rate that jumped
-/// makes the loss rise: from the third unstable step on, where 10 others make up for one, each
-/// halves the distance to the lower one. Each other step takes 5 % off the distance to the upper
-/// one, which is reached exactly after at most 135. Single events leave it alone; in the design
-/// each hindered step counted, and lowered momentum in a third of all steps of healthy runs. A
-/// beta1 below `min_momentum` stays.
+/// Momentum between `min_momentum` and the rule's beta1, lower while steps are unstable
+/// (Verdict::unstable: a learning rate that jumped makes the loss rise). agmohd's own.
+/// - From the third unstable step on each one halves the distance to `min_momentum`. Ten other
+/// steps
+///   cancel one unstable step in this count, so single events change nothing.
+/// - Every other step takes 5 % off the distance to beta1, which is reached exactly after at most
+/// 135. A beta1 below `min_momentum` stays.
 ///
-/// Lower momentum alone would make an oscillation worse, since a rule with less momentum is stable
-/// up to a smaller step only: Recipe lowers the learning rate with it, by the rule's `stable_step`.
-/// Of a rule that has none the momentum stays.
+/// A rule with less momentum is stable only up to a smaller learning rate, so lower momentum by
+/// itself could make an oscillation worse. The step therefore lowers the learning rate too, by the
+/// rule's `stable_step`; the momentum of a rule that has none is left alone.
 struct Adaptive {
   struct Options {
-    double min_momentum = 0.5;
+    double min_momentum = 0.5;  ///< beta1 is not lowered below it
   };
   struct Memory {
-    double calm = 1;          ///< 0: min_momentum, 1: beta1
-    std::int64_t strain = 0;  ///< 10 for an unstable step, less 1 for another
+    double calm = 1;          ///< where momentum is: 0 at min_momentum, 1 at beta1
+    std::int64_t strain = 0;  ///< plus 10 in an unstable step, minus 1 in another; 0 to 30
     constexpr void members(auto&& f) { f("calm", calm), f("strain", strain); }
   };
   static constexpr auto fields = describe(field("min_momentum", &Options::min_momentum, in(0, 1)));

@@ -12,11 +12,11 @@ namespace agmohd::momentum {
 
 enum class Mode : std::int64_t { adaptive, fixed, nesterov };
 
-/// One of Adaptive, Fixed and Nesterov, by a run-time option. The memory of Adaptive moves on in
-/// every mode, so that the mode may change in mid-training.
+/// A momentum policy that is chosen at run time: Adaptive, Fixed or Nesterov. Adaptive's memory
+/// moves on in every mode, so that the mode may change in mid-training.
 struct Choice {
   struct Options {
-    Mode momentum_schedule = Mode::adaptive;
+    Mode momentum_schedule = Mode::adaptive;  ///< which policy
     Adaptive::Options adaptive{};
   };
   using Memory = Adaptive::Memory;

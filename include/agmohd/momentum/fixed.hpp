@@ -8,7 +8,7 @@
 
 namespace agmohd::momentum {
 
-/// Leaves the rule's momentum as its options say.
+/// Uses the momentum of the rule's options in every step.
 struct Fixed {
   struct Options {};
   struct Memory {};

@@ -23,7 +23,9 @@ concept blend = requires(typename M::Options o, const typename M::Memory& memory
 };
 }  // namespace has
 
-/// A momentum policy: what becomes of the rule's beta1 in this step.
+/// A momentum policy. `blend(options, memory, beta1)` says which momentum a rule whose options say
+/// beta1 is to use in this step; `advance(options, verdict, memory)` comes before it, once a step
+/// that is not skipped. `needs_first_moment`: a rule without beta1 does not compile with it.
 template <class M>
 concept Momentum =
     Policy<M> && has::Memory<M> && has::needs_first_moment<M> && has::advance<M> && has::blend<M>;

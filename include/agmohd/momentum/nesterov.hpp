@@ -8,8 +8,9 @@
 
 namespace agmohd::momentum {
 
-/// Looks one step ahead (Nesterov 1983, in the form of Sutskever et al. 2013; with Adam it is NAdam
-/// of Dozat 2016 with a constant momentum).
+/// Looks one step ahead (Nesterov 1983, in the form of Sutskever et al. 2013): SGD's update is
+/// g + momentum b rather than the buffer b. With Adam it is NAdam (Dozat 2016) with a constant
+/// momentum.
 struct Nesterov {
   struct Options {};
   struct Memory {};

@@ -13,7 +13,7 @@
 
 #include "field.hpp"
 
-// Whether options are valid, for programs; kernels have checked ones.
+// Checks of options, on the host. Kernel units do without: what reaches them has been checked.
 namespace agmohd {
 
 template <class... Part>
@@ -27,6 +27,7 @@ void refuse(const Part&... parts) {
 
 namespace detail {
 
+/// As in a message: "in [0, 1)", "finite and at least 0".
 inline std::string text(const Bounds& bounds) {
   std::ostringstream out;
   out.imbue(std::locale::classic());
@@ -42,6 +43,7 @@ inline std::string text(const Bounds& bounds) {
   return out.str();
 }
 
+/// A number that is not finite is refused whatever the bounds.
 template <class Number>
 void check_number(const std::string& name, Number value, const Bounds& bounds) {
   const auto x = static_cast<double>(value);
@@ -61,6 +63,7 @@ inline void check_value(const std::string& name, const Pair& value, const Bounds
   check_number(name + "[1]", value.second, bounds);
 }
 
+/// As in a message: "cyclical (0), cosine (1) or none (2)".
 inline std::string text(const Choices& choices) {
   std::string out;
   for (std::size_t i = 0; i < choices.count; ++i) {

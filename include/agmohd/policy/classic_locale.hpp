@@ -9,7 +9,8 @@
 
 namespace agmohd::detail {
 
-/// First in a message: the numbers after it read the same in every country, 1234.5.
+/// Streamed first into a message, so that its numbers do not depend on the program's locale:
+/// 1234.5, never 1.234,5.
 struct Classic {
   friend std::ostream& operator<<(std::ostream& out, Classic) {
     out.imbue(std::locale::classic());

@@ -2,15 +2,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// What agmohd needs of the flags it is compiled with. A compiler goes on after #error, but stops
-// where a file is missing.
+// Refuses compiler flags that agmohd cannot work with. After an #error alone a compiler goes on,
+// and buries it under errors that follow from it; at an include of a file that does not exist it
+// stops.
 
 #if __cplusplus < 202002L
 #error agmohd needs C++20: compile with -std=c++20 or later
 #include "agmohd needs C++20"
 #endif
 
-// Infinities and NaN steer what a step does, and all devices compute the same bits.
+// With these flags a compiler assumes that there are no infinities and NaN, which hindrance
+// policies look for, and reorders additions, which would give other bits on every device.
 #if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || \
     __FINITE_MATH_ONLY__ + 0 > 0
 #error agmohd sees no NaN under -ffast-math, -Ofast, -ffinite-math-only: compile it without them

@@ -9,13 +9,13 @@
 
 namespace agmohd {
 
-/// Element types of parameters and gradients. Arithmetic and state are float, for f64 double.
+/// Element types of parameters and gradients. A step computes in float, for f64 in double.
 enum class Dtype : std::uint8_t { f32, f64, bf16, f16 };
 
 constexpr int size_of(Dtype dtype) { return dtype == Dtype::f64 ? 8 : dtype == Dtype::f32 ? 4 : 2; }
 
-/// A bfloat16 in memory (std::bit_cast is host-only under nvcc, its builtin is not). Rounding is to
-/// nearest even; every NaN becomes a quiet one.
+/// A bfloat16 in memory: the upper half of a float's bits. narrow() rounds to nearest even, and
+/// every NaN becomes a quiet one. (std::bit_cast is host-only under nvcc, its builtin is not.)
 struct Bf16 {
   std::uint16_t bits;
 
@@ -32,12 +32,12 @@ struct F16 {
   std::uint16_t bits;
 };
 
-/// What a slot of a parameter of element type E is in memory.
+/// The type that a slot has in memory, for a parameter with elements of type E.
 template <class Storage, class E>
 using Stored = std::conditional_t<std::is_same_v<E, double>, double, typename Storage::Float>;
 
-/// How many neighbours a thread or vector works on together, in what is added; see
-/// step/reduction.hpp.
+/// How many neighbouring elements are added to each other first where a sweep measures: 8 if
+/// parameter and state have 2 bytes an element, else 4. See step/reduction.hpp.
 template <class Recipe, class E>
 inline constexpr int bundle_size = sizeof(E) == 2 &&
                                            (Recipe::slot_count == 0 ||
@@ -45,7 +45,7 @@ inline constexpr int bundle_size = sizeof(E) == 2 &&
                                        ? 8
                                        : 4;
 
-/// The fields of a rule's slots by position: calls f(i, slot).
+/// Calls f(i, slot) for each of the N members of a rule's Slots, in order.
 template <int N, class Slots, class F>
 AGMOHD_HD void for_each_slot(Slots& s, F f) {
   static_assert(N <= 5, "agmohd: a rule may have at most five slots");

@@ -23,8 +23,8 @@ struct Pair {
 struct Bounds {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
-  bool low_allowed = true;
-  bool high_allowed = false;
+  bool low_allowed = true;    ///< whether `low` itself is allowed
+  bool high_allowed = false;  ///< whether `high` itself is allowed
 
   constexpr bool contain(double x) const {
     return (low_allowed ? x >= low : x > low) && (high_allowed ? x <= high : x < high);
@@ -41,7 +41,7 @@ constexpr Bounds any() { return {}; }  ///< every finite number
 
 /// The names of an enumeration's values, 0 first.
 struct Choices {
-  static constexpr std::size_t most = 8;
+  static constexpr std::size_t most = 8;  ///< values that an enumeration may have
   const char* names[most];
   std::size_t count;
 };
@@ -68,12 +68,13 @@ struct Field {
   }
 };
 
-/// The fields of a policy, in order. Much cheaper to compile than a std::tuple.
+/// The fields of a policy, in order. Takes much less time to compile than a std::tuple.
 template <class... F>
 struct FieldList;
 
 namespace detail {
 
+/// Selects a member of the options.
 template <class Owner, class Value>
 struct Member {
   using Pointer = Value Owner::*;
@@ -81,6 +82,7 @@ struct Member {
   constexpr Value& operator()(Owner& owner) const { return owner.*member; }
 };
 
+/// Selects a member of the options, and in it what `path` selects.
 template <class Owner, class Inner, class Path>
 struct Nested {
   using Pointer = Inner Owner::*;
@@ -142,7 +144,7 @@ constexpr auto nested(Inner Owner::*member, const FieldList<F...>& fields) {
   });
 }
 
-/// Lists of fields as one.
+/// Joins lists of fields: describe(field(...), nested(...), ...).
 constexpr FieldList<> describe() { return {}; }
 template <class... F>
 constexpr FieldList<F...> describe(const FieldList<F...>& fields) {
@@ -157,8 +159,8 @@ constexpr auto describe(const FieldList<A...>& a, const FieldList<B...>& b,
                   others...);
 }
 
-/// Throws a std::invalid_argument that reads as its arguments, one after another. For what a policy
-/// demands of several fields together; policy/check.hpp has it, so that kernel units need not.
+/// Throws a std::invalid_argument whose text is the arguments, one after another. For what a policy
+/// demands of several fields together. Defined in policy/check.hpp, which kernel units do without.
 template <class... Part>
 [[noreturn]] void refuse(const Part&... parts);
 

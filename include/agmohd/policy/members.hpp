@@ -9,8 +9,8 @@
 
 namespace agmohd::detail {
 
-/// What a memory's list of members is handed to: the name and the member; for an array whose
-/// elements have names of their own, these too.
+/// Stands for the callable that a memory's members() gets. It is called with the name of a member
+/// and the member, and for an array whose elements have names of their own with these as well.
 struct AnyMember {
   template <class T>
   constexpr void operator()(const char*, T&) const {}
@@ -18,13 +18,14 @@ struct AnyMember {
   constexpr void operator()(const char*, T&, const Names&) const {}
 };
 
-/// Whether a memory lists its members: constexpr void members(auto&& f) { f("count", count), ...; }
+/// Whether a memory lists its members, by whose names checkpoints then hold it:
+/// constexpr void members(auto&& f) { f("count", count), ...; }
 template <class M>
 concept Listed = requires(M& memory, AnyMember f) {
   memory.members(f);
 };
 
-/// The bytes of the members that a memory lists.
+/// The sum of the sizes of the members that a memory lists, in bytes.
 template <class M>
 constexpr std::size_t listed_bytes() {
   M memory{};

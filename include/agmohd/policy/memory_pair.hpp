@@ -8,7 +8,8 @@
 
 namespace agmohd::detail {
 
-/// Two memories as one that holds no bytes for an empty one.
+/// Two memories in one type, in which an empty one takes no bytes: a member of an empty type would
+/// take 8, for which one would use [[no_unique_address]], if nvcc laid it out as the host does.
 template <class A, class B>
 struct MemoryPair {
   struct Both {
@@ -18,7 +19,7 @@ struct MemoryPair {
   using type =
       std::conditional_t<std::is_empty_v<A>, B, std::conditional_t<std::is_empty_v<B>, A, Both>>;
 
-  /// A reference, or an empty value.
+  /// The first memory of a pair: a reference, or a value if it is empty. rest(): the second.
   template <class M>
   AGMOHD_HD static decltype(auto) head(M& memory) {
     if constexpr (std::is_empty_v<A>) {

@@ -8,8 +8,9 @@
 
 namespace agmohd::detail {
 
-/// The name of a policy that is made of others: `before` and their names, with a comma between.
-/// `Text` is std::string, by the time that somebody asks.
+/// The name of a policy that is made of others, such as Warmup<Cosine>: `before`, then the names of
+/// `Inner` with commas between; without `before` these names only. `Text` is std::string. It is a
+/// template argument so that kernel units, which ask for no names, need not include <string>.
 template <class Text, class... Inner>
 Text name_of(const char* before) {
   Text out;

@@ -69,8 +69,9 @@ AGMOHD_HD T select(const Mask& mask, const T& a, const T& b) {
   return number_traits<T>::select(mask, a, b);
 }
 
-/// Whether a mask is known to be true everywhere: a branch for what is rare. A type that would have
-/// to wait for the answer says no.
+/// Whether a mask is true for all elements, for a branch around work that is seldom needed. A type
+/// that would have to wait for the answer (at::Tensor) says false, so the branch must be a shortcut
+/// only.
 template <Number T>
 AGMOHD_HD bool all(const Mask<T>& mask) {
   if constexpr (std::floating_point<T>) {
@@ -82,6 +83,7 @@ AGMOHD_HD bool all(const Mask<T>& mask) {
   }
 }
 
+/// The number that is r in every element, with as many elements as x.
 template <Number T>
 AGMOHD_HD T like(const T& x, Real<T> r) {
   return number_traits<T>::like(x, r);
@@ -119,7 +121,8 @@ AGMOHD_HD T clamp(const T& x, const T& bound) {
 }
 template <Number T>
 AGMOHD_HD T clamp(const T& x, Real<T> bound) requires(!std::same_as<T, Real<T>>) {
-  if constexpr (!requires { number_traits<T>::clamp(x, x); }) {  // the others do it in no time
+  // Where there is an instruction for it, the branch would cost more than it saves.
+  if constexpr (!requires { number_traits<T>::clamp(x, x); }) {
     if (bound == std::numeric_limits<Real<T>>::infinity()) return x;
   }
   return clamp(x, like(x, bound));
@@ -137,12 +140,11 @@ AGMOHD_HD T abs(const T& x) {
   return select(x < like(x, Real<T>(0)), Real<T>(-1) * x, x);
 }
 
-/// cos(pi * x) for x in [0, 1] within 5e-16, from multiplications and additions alone: the
-/// libraries of host and device differ in the last bit, which would make a schedule differ too.
-/// Taylor series about 1/4 turns.
+/// cos(pi x) for x in [0, 1], within 5e-16. As sin(pi (1/2 - x)) by its Taylor series, from
+/// multiplications and additions only: the std::cos of host and device may differ in the last bit,
+/// and so would schedules.
 AGMOHD_HD inline double cos_pi(double x) {
-  const double half_pi_offset =
-      3.14159265358979323846 * (0.5 - x);  // cos(pi x) = sin(pi (1/2 - x))
+  const double half_pi_offset = 3.14159265358979323846 * (0.5 - x);
   const double y = half_pi_offset * half_pi_offset;
   double sum = 0;
   for (int n = 21; n >= 1; n -= 2) sum = 1 - y / ((n + 1) * (n + 2)) * sum;

@@ -13,8 +13,8 @@
 
 namespace agmohd {
 
-/// What every policy has: `Options` (an aggregate with the defaults), `fields` (its list),
-/// `name()`, a text.
+/// What every policy has: `Options` (an aggregate with the defaults), `fields` (the list of these
+/// options, see field.hpp) and `name()`.
 template <class P>
 concept Policy = requires(typename P::Options options) {
   typename P::Options;
@@ -23,8 +23,9 @@ concept Policy = requires(typename P::Options options) {
 }
 &&std::is_trivially_copyable_v<typename P::Options>;
 
-/// Device memory of a policy: copied as bytes; into checkpoints by the names of its members, where
-/// it lists them (policy/members.hpp).
+/// What a policy remembers from step to step, in the memory of the device that runs it. It is
+/// copied in words of 8 bytes. Checkpoints hold it by the names of its members, if it lists them
+/// (policy/members.hpp), else as bytes.
 template <class M>
 concept PolicyMemory = std::is_trivially_copyable_v<M> && std::is_default_constructible_v<M> &&
     (std::is_empty_v<M> || sizeof(M) % 8 == 0);
@@ -59,18 +60,19 @@ namespace detail {
 template <class...>
 inline constexpr bool never = false;
 
-/// What an option of a policy needs to have an effect, by the policy's optional `needs`; null if it
-/// has one.
+/// What else would have to be set for the option `name` to have an effect, such as "momentum above
+/// 0"; null if it has one. By the policy's optional function of that name; programs are warned.
 template <class P>
 const char* needs(const typename P::Options& o, std::string_view name) {
   if constexpr (requires { P::needs(o, name); }) return P::needs(o, name);
   return nullptr;
 }
 
-/// Stands for a memory that a policy does not have.
+/// Stands for the memory of a policy that has none.
 struct NoMemory {};
 
-/// What a policy remembers of each tensor: its member type TensorMemory; its family says when.
+/// What a policy remembers of each tensor: its member type TensorMemory, if it has the functions
+/// that use one; gradient/gradient.hpp and hindrance/hindrance.hpp specialise this.
 template <class P>
 struct TensorMemory {
   using type = NoMemory;

@@ -9,24 +9,26 @@
 
 namespace agmohd {
 
-/// What a policy asks to be measured. A recipe whose policies want nothing has no reduce pass.
+/// What a policy asks to be measured, as a sum of bits. A recipe whose policies want nothing has no
+/// reduce pass.
 enum Want : unsigned {
   kNothing = 0,
-  kNorm = 1,
-  kNonfinite = 2,
-  kMaxAbs = 4,
-  kLoss = 8,
-  kTensors = 16,    ///< the same sums for each tensor
-  kUpdate = 32,     ///< the sweep measures what it subtracts
-  kAlignment = 64,  ///< the sweep measures gradients against updates
-  kGuard = 128,     ///< the sweep guards the rule's slots and counts what it changed
-  kSums = 256,      ///< the rule's sums; a rule that has some asks itself
+  kNorm = 1,        ///< Signals::norm2
+  kNonfinite = 2,   ///< Signals::nonfinite
+  kMaxAbs = 4,      ///< Signals::max_abs
+  kLoss = 8,        ///< Signals::loss
+  kTensors = 16,    ///< TensorSignals: the same of each tensor
+  kUpdate = 32,     ///< Signals::update2 and updated, by the sweep
+  kAlignment = 64,  ///< Signals::along and along_previous, by the sweep
+  kGuard = 128,     ///< the sweep calls the rule's guard; Signals::guarded
+  kSums = 256,      ///< TensorSignals::summed; set by itself for a rule that has `summed`
 };
-/// Those of a Want that the sweep measures; they are used one step later.
+/// The wants that the sweep measures rather than the reduce pass: policies see them one step later.
 inline constexpr unsigned kSweepWants = kUpdate | kAlignment | kGuard;
 
-/// What one pass over the gradients (after unscaling and the leading element transforms) measured,
-/// over all parameters, and what the sweep of the last applied step did.
+/// What the reduce pass measured of all gradients, after the leading element transforms of the
+/// chain, and what the sweep of the last applied step measured. A policy finds here what it wants;
+/// the rest may be zero.
 struct Signals {
   double norm2 = 0;            ///< sum of squares
   double max_abs = 0;          ///< largest magnitude; inf or NaN where there is one
@@ -34,22 +36,23 @@ struct Signals {
   double loss =
       std::numeric_limits<double>::quiet_NaN();  ///< as handed to step(loss); NaN if none was
   bool has_loss = false;                         ///< whether a loss was handed over
-  double lr = 0;  ///< of the first parameter group in this step, after the schedule alone
+  double lr = 0;  ///< of the first parameter group, times the schedule's factor, before the verdict
   bool can_roll_back = false;  ///< there is a snapshot to swap in, or one to swap back
   bool can_try_other = false;  ///< after a rollback that failed: there is another snapshot
 
-  // Of the last applied step, u being what the rule's `direction` gave; sums over some of the
-  // chunks, see reduction::sample_every()
-  double update2 = 0;          ///< of squares of u
+  // Of the last applied step, u_t being its update (the rule's `direction`) and g_t its gradient.
+  // Sums are over a sample of the chunks, see reduction::sample_every().
+  double update2 = 0;          ///< sum of squares of u_t
   double updated = 0;          ///< number of elements in the sums; 0: no step yet
-  double along_previous = 0;   ///< <g_t, u_{t-1}>
-  double along = 0;            ///< <g_t, u_t>
-  std::int64_t guarded = 0;    ///< of all elements, those that the rule's guard changed
-  std::int64_t throttled = 0;  ///< tensors whose learning rate was lowered more than the first's
-  std::int64_t spoiled = 0;    ///< elements that are not finite in the snapshot that it wrote
+  double along_previous = 0;   ///< inner product of g_t and u_{t-1}
+  double along = 0;            ///< inner product of g_t and u_t
+  std::int64_t guarded = 0;    ///< how many of all elements the rule's guard changed
+  std::int64_t throttled = 0;  ///< tensors whose rate was lowered more than the first group's
+  std::int64_t spoiled = 0;    ///< non-finite elements of the snapshot that it wrote, if it did
 };
 
-/// What a measured sweep measured, over all parameters; see Signals.
+/// The part of Signals that a sweep measures, as the optimizer's memory holds it until the next
+/// step.
 struct Swept {
   double update2 = 0, updated = 0, along_previous = 0, along = 0;
   std::int64_t guarded = 0, throttled = 0, spoiled = 0;
@@ -59,7 +62,7 @@ struct Swept {
   }
 };
 
-/// Adds what was swept elsewhere, or earlier; each a Swept or Signals.
+/// Adds what the sweep of another device measured. Both arguments are a Swept or Signals.
 template <class To, class From>
 AGMOHD_HD void add_swept(To& to, const From& from) {
   to.update2 += from.update2;
@@ -71,60 +74,60 @@ AGMOHD_HD void add_swept(To& to, const From& from) {
   to.spoiled += from.spoiled;
 }
 
-/// The same of one tensor's gradient.
+/// What the reduce pass measured of one tensor's gradient.
 struct TensorSignals {
-  double norm2 = 0;
-  double max_abs = 0;
-  std::int64_t nonfinite = 0;
-  std::int64_t numel = 0;  ///< 0: not measured
-  double summed = 0;       ///< of what the rule's `summed` gave
-  double lr = 0;           ///< of its parameter group in this step, after the schedule alone
+  double norm2 = 0;            ///< sum of squares
+  double max_abs = 0;          ///< largest magnitude
+  std::int64_t nonfinite = 0;  ///< number of elements that are inf or NaN
+  std::int64_t numel = 0;      ///< elements; 0: the tensor was not measured
+  double summed = 0;           ///< sum over the elements of what the rule's `summed` gives
+  double lr = 0;               ///< of its group, times the schedule's factor, before the verdict
 };
 
-/// What a verdict may report, a bit for each kind of hindrance.
+/// What a verdict may report: a bit for each hindrance that the library's detectors know, and two
+/// conclusions.
 struct Flag {
   enum Bit : unsigned {
-    nonfinite = 1,
-    explosion = 2,
-    step_too_large = 4,
-    impossible_moment = 8,
-    loss_spike = 16,
-    oscillation = 32,
-    vanishing = 64,
-    plateau = 128,
-    accepted = 256,  ///< what looked like a hindrance is the new regime
-    give_up = 512,   ///< no rule here can repair this: the host is to raise an error
+    nonfinite = 1,          ///< a gradient or the loss is inf or NaN
+    explosion = 2,          ///< a gradient norm far above those before
+    step_too_large = 4,     ///< a learning rate that jumped
+    impossible_moment = 8,  ///< state that no gradients lead to
+    loss_spike = 16,        ///< a loss far above those before
+    oscillation = 32,       ///< steps that undo each other
+    vanishing = 64,         ///< a gradient below what eps lets the rule see
+    plateau = 128,          ///< a mean loss that no longer falls
+    accepted = 256,         ///< what looked like a hindrance is taken for the new normal
+    give_up = 512,          ///< nothing here can repair this: a later step() throws
   };
 };
 
-/// What the hindrance policy concludes.
+/// What the hindrance policy concludes from the signals of a step.
 struct Verdict {
-  double level = 0;                                             ///< 0 (calm) to 1 (severe)
-  double lr_factor = 1;                                         ///< of all tensors, at most 1
+  double level = 0;      ///< 0 (calm) to 1 (severe)
+  double lr_factor = 1;  ///< of every learning rate, at most 1
   double norm_bound = std::numeric_limits<double>::infinity();  ///< for the global gradient norm
-  bool skip =
-      false;  ///< leave every bit of parameters and state, every step and the schedule as they are
-  bool rollback = false;  ///< exchange parameters and state with a snapshot; comes with `skip`
-  bool undo = false;      ///< with `rollback`: swap back what the last one swapped out
-  bool hindered = false;  ///< the level has reached the threshold: policies act
+  bool skip = false;      ///< leaves all parameters, states, steps and the schedule as they are
+  bool rollback = false;  ///< exchanges parameters and state with a snapshot; comes with `skip`
+  bool undo = false;      ///< with `rollback`: swaps back what the last rollback swapped out
+  bool hindered = false;  ///< the level has reached the threshold: norms are bounded
   bool unstable = false;  ///< steps are too large for the loss: momentum is to be lowered
-  unsigned flags = 0;     ///< of Flag
+  unsigned flags = 0;     ///< a sum of Flag bits
 
-  double growth = 0;        ///< RMS(u) of the last applied step, in means of it; 0: not known yet
+  double growth = 0;        ///< RMS(u) of the last applied step over its mean; 0: not known yet
   double first_factor = 1;  ///< of the first parameter group's learning rate, beside lr_factor
 
-  double schedule = 1;  ///< the factor of the schedule in this step
+  double schedule = 1;  ///< the schedule's factor in this step; not set by the hindrance policy
 
-  // What the recovery policy makes of it; -1: nothing
-  int save = -1;  ///< the snapshot that this step's results are written to
-  int swap = -1;  ///< the snapshot that is exchanged with parameters and state
+  // Set by the recovery policy: the number of a snapshot, or -1 for none.
+  int save = -1;  ///< this step's results are written to it
+  int swap = -1;  ///< it is exchanged with parameters and state
 };
 
 /// What the hindrance policy concludes about one tensor.
 struct TensorVerdict {
   double norm_bound = std::numeric_limits<double>::infinity();  ///< for the tensor's gradient norm
-  double lr_factor = 1;                                         ///< beside Verdict's, at most 1
-  unsigned flags = 0;                                           ///< of Flag
+  double lr_factor = 1;  ///< of the tensor's learning rate, beside Verdict's; at most 1
+  unsigned flags = 0;    ///< a sum of Flag bits
 };
 
 /// What a momentum policy makes of a rule's beta1 in this step.
@@ -133,17 +136,16 @@ struct Blend {
   double look;   ///< 0: use the moment as it is; 1: look one step ahead, as Nesterov does
 };
 
-/// How far state in single precision may exceed a bound that holds in exact arithmetic.
+/// The factor by which float state may exceed a bound that holds in exact arithmetic.
 inline constexpr double kSlack = 1.01;
 
 /// The step as a rule sees it, for one tensor.
 struct Now {
-  std::int64_t
-      step;   ///< updates of this tensor, this one included: 1 at first (PyTorch's state['step'])
-  double lr;  ///< after schedule and verdict
-  Blend blend;
-  double mean = 0;         ///< over the tensor's elements, of what the rule's `summed` gave
-  double norm2 = 0;        ///< sum of squares of the tensor's gradient as the rule sees it
+  std::int64_t step;       ///< updates of this tensor, from 1, as PyTorch's state['step']
+  double lr;               ///< after schedule and verdict
+  Blend blend;             ///< the momentum to use
+  double mean = 0;         ///< over the tensor's elements, of what the rule's `summed` gives
+  double norm2 = 0;        ///< sum of squares of the tensor's gradient, after the transforms
   std::int64_t numel = 0;  ///< 0: the tensor was not measured
 };
 

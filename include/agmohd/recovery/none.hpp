@@ -8,7 +8,7 @@
 
 namespace agmohd::recovery {
 
-/// Keeps nothing to go back to: a rollback becomes a give-up.
+/// Keeps no snapshots: where the hindrance policy asks for a rollback, the optimizer gives up.
 struct None {
   struct Options {};
   struct Memory {};

@@ -23,8 +23,10 @@ concept plan = requires(typename H::Options o, const Signals& s, Verdict& v, con
 };
 }  // namespace has
 
-/// A recovery policy: what is saved and swapped in a step (`plan`, which sets Verdict::save and
-/// swap), and what it remembers of the step (`advance`). `keeps`: whether there are snapshots.
+/// A recovery policy, which decides when snapshots of parameters and state are written and which
+/// one a rollback goes back to. `plan` sets Verdict::save and swap, after the hindrance policy
+/// judged; `advance` moves the memory on, after the step. `can_roll_back` and `can_try_other` are
+/// what Signals tells the hindrance policy. `keeps`: whether there can be snapshots at all.
 template <class H>
 concept Recovery = Policy<H> && has::Memory<H> && has::keeps<H> && has::plan<H>;
 

@@ -10,34 +10,38 @@
 
 namespace agmohd::recovery {
 
-/// Two snapshots of parameters and state, where these lie, each written in turn by the sweep of
-/// every `snapshot_every`-th healthy step, if the ten steps before were healthy, too, or it is ten
-/// times overdue. One that turns out to hold an element that is not finite is given up. A rollback
-/// exchanges one with what is there: the newer one where gradients or loss are not finite, which
-/// they would have been at once, else the older one, since the newer one may have what is wrong
-/// already. It can be undone: what was swapped out stays until its place is needed. A snapshot that
-/// was undone is not tried again before another is written. Ages and what rule and gradient
-/// policies remember of a tensor go along; the schedule, the statistics of hindrances and the data
-/// do not go back. A tensor that a snapshot does not have stays as it is.
+/// Two snapshots of parameters and state. agmohd's own.
 ///
-/// By option, for the memory: twice that of parameters and state (24 bytes a parameter with Adam in
-/// float32), allocated when `snapshots` is first set, in checkpoints too. With `snapshots_on_host`
-/// those of CUDA parameters are in pinned memory of the host, which the device writes and reads
-/// over the bus.
+/// Writing: the sweep of every `snapshot_every`-th healthy step also stores its results to one of
+/// the two, in turn, if the last ten steps were all healthy, or if it is ten intervals overdue. A
+/// snapshot that turns out to hold a non-finite element is given up.
+///
+/// A rollback exchanges a snapshot with parameters and state. Where gradients or loss are not
+/// finite it takes the newer one: such damage shows at once, so both are older than it. Else it
+/// takes the older one, since the newer one may have the damage already. A rollback can be undone:
+/// what was swapped out stays until its place is needed. A snapshot whose rollback was undone is
+/// not tried again until another one is written.
+///
+/// What goes back: each tensor's elements, step, and what rule and gradient policy remember of it.
+/// A tensor that the snapshot does not have stays as it is, and so do the schedule, the statistics
+/// of the hindrance policy and the data.
+///
+/// Memory: twice that of parameters and state (24 bytes a parameter with Adam in float32),
+/// allocated when `snapshots` is first set. Checkpoints hold the snapshots too.
 struct Snapshots {
   struct Options {
-    bool snapshots = false;
-    std::int64_t snapshot_every = 50;
-    bool snapshots_on_host = false;
+    bool snapshots = false;            ///< keep two snapshots
+    std::int64_t snapshot_every = 50;  ///< healthy steps from one snapshot to the next
+    bool snapshots_on_host = false;    ///< those of CUDA parameters in pinned memory of the host
   };
   struct Memory {
-    std::int64_t healthy = 0;     ///< steps since a snapshot was written
-    std::int64_t calm = 0;        ///< steps in a row, up to kCalm
+    std::int64_t healthy = 0;     ///< healthy steps since a snapshot was written
+    std::int64_t calm = 0;        ///< healthy steps in a row, up to kCalm
     std::int64_t made = 0;        ///< snapshots so far
     std::int64_t stamps[2] = {};  ///< `made` when each was written; 0: never; negative: swapped out
-    std::int64_t since_swap = kWatch;  ///< steps, up to kWatch
-    std::int64_t tried = 0;            ///< a bit for each that was swapped in
-    std::int64_t last = 0;             ///< the one that was swapped in last
+    std::int64_t since_swap = kWatch;  ///< steps since a rollback, up to kWatch
+    std::int64_t tried = 0;            ///< a bit for each snapshot that was swapped in
+    std::int64_t last = 0;             ///< the snapshot that was swapped in last
     constexpr void members(auto&& f) {
       f("healthy", healthy), f("calm", calm), f("made", made), f("stamps", stamps),
           f("since_swap", since_swap), f("tried", tried), f("last", last);
@@ -61,7 +65,8 @@ struct Snapshots {
     return o.snapshots && m.tried != 0 && (can_try(m, 0) || can_try(m, 1));
   }
 
-  /// What tells a tensor of this snapshot, or swapped out by it (negative), from others; 0: none.
+  /// The number by which a tensor knows whether this snapshot has it; negative: the snapshot's
+  /// place holds what was swapped out; 0: there is none.
   AGMOHD_HD static std::int64_t stamp(const Memory& m, int snapshot) { return m.stamps[snapshot]; }
   AGMOHD_HD static std::int64_t next_stamp(const Memory& m) { return m.made + 1; }
 
@@ -76,13 +81,13 @@ struct Snapshots {
   }
 
   AGMOHD_HD static void advance(const Options& o, const Signals& s, const Verdict& v, Memory& m) {
-    if (!o.snapshots) {  // turned on again, it does not go back to before
+    if (!o.snapshots) {  // set again later, it does not go back to snapshots of before
       const std::int64_t made = m.made;
       m = {};
       m.made = made;
       return;
     }
-    if (s.spoiled > 0) {  // the one that the last applied step wrote
+    if (s.spoiled > 0) {  // in the one that the last applied step wrote
       for (std::int64_t& stamp : m.stamps) stamp = stamp == m.made ? 0 : stamp;
     }
     if (v.swap >= 0) {
@@ -107,7 +112,7 @@ struct Snapshots {
 
  private:
   static constexpr std::int64_t kWatch = 3;  ///< steps in which LossSpike may undo a rollback
-  static constexpr std::int64_t kCalm = 10;
+  static constexpr std::int64_t kCalm = 10;  ///< healthy steps in a row before a snapshot
   static constexpr unsigned kUnhealthy = Flag::nonfinite | Flag::explosion | Flag::step_too_large |
                                          Flag::impossible_moment | Flag::loss_spike |
                                          Flag::accepted;
@@ -124,7 +129,7 @@ struct Snapshots {
     if (!can_try(m, 0)) return can_try(m, 1) ? 1 : -1;
     return can_try(m, 1) && m.stamps[1] > m.stamps[0] ? 1 : 0;
   }
-  /// Where the last rollback put what was there before.
+  /// The place that holds what the last rollback swapped out.
   AGMOHD_HD static int swapped_out(const Memory& m) {
     return m.since_swap < kWatch && m.stamps[m.last] < 0 ? int(m.last) : -1;
   }

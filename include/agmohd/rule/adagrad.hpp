@@ -16,9 +16,9 @@ namespace agmohd::rule {
 /// Weight decay is L2: g <- g + weight_decay p.
 struct Adagrad {
   struct Options {
-    double lr_decay = 0;
-    double weight_decay = 0;               ///< L2: added to the gradient, times p
-    double initial_accumulator_value = 0;  ///< what v begins with
+    double lr_decay = 0;                   ///< the rate is divided by 1 + (t - 1) lr_decay
+    double weight_decay = 0;               ///< L2: weight_decay p is added to the gradient
+    double initial_accumulator_value = 0;  ///< the value that v begins with
     double eps = 1e-10;                    ///< added to the root
     bool maximize = false;                 ///< ascend: the gradient is negated
   };
@@ -43,9 +43,9 @@ struct Adagrad {
 
   template <class R>
   struct Coefficients {
-    R sign;  ///< -1 with maximize
-    R weight_decay;
-    R eps;
+    R sign;          ///< -1 with maximize
+    R weight_decay;  ///< of p, where it joins the gradient
+    R eps;           ///< added to the root
   };
 
   AGMOHD_HD static double lr(const Options& o, const Now& now) {

@@ -14,9 +14,9 @@ namespace agmohd::rule {
 ///   g <- g + weight_decay p,  p <- p - lr m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps)
 struct Adam : Moments {
   struct Options {
-    Pair betas{0.9, 0.999};   ///< decay of the two moments, each in [0, 1)
-    double eps = 1e-8;        ///< added to the root; keeps the step finite where gradients vanish
-    double weight_decay = 0;  ///< L2: added to the gradient, times p
+    Pair betas{0.9, 0.999};   ///< decays of the two moments
+    double eps = 1e-8;        ///< added to the root; bounds the step where gradients vanish
+    double weight_decay = 0;  ///< L2: weight_decay p is added to the gradient
     bool amsgrad = false;     ///< divide by the largest second moment so far
     bool maximize = false;    ///< ascend: the gradient is negated
   };
@@ -33,8 +33,8 @@ struct Adam : Moments {
 
   template <class R>
   struct Coefficients {
-    R sign;  ///< -1 with maximize
-    R weight_decay;
+    R sign;          ///< -1 with maximize
+    R weight_decay;  ///< of p, where it joins the gradient
     Moments::Coefficients<R> moments;
   };
 
@@ -45,7 +45,7 @@ struct Adam : Moments {
     return {R(o.maximize ? -1 : 1), R(o.weight_decay), Moments::at<R>(o.betas, o.eps, now, m)};
   }
 
-  /// Mostly the gradient is neither negated nor looked ahead with.
+  /// Neither `maximize` nor Nesterov momentum.
   template <class R>
   static bool usual(Coefficients<R>& k) {
     if (k.sign != 1 || k.moments.mix_gradient != 0) return false;

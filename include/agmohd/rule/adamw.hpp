@@ -15,9 +15,9 @@ namespace agmohd::rule {
 ///   p <- (1 - lr weight_decay) p - lr m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps)
 struct AdamW : Moments {
   struct Options {
-    Pair betas{0.9, 0.999};  ///< decay of the two moments, each in [0, 1)
-    double eps = 1e-8;       ///< added to the root; keeps the step finite where gradients vanish
-    double weight_decay = 1e-2;  ///< decoupled: p loses lr weight_decay of itself
+    Pair betas{0.9, 0.999};      ///< decays of the two moments
+    double eps = 1e-8;           ///< added to the root; bounds the step where gradients vanish
+    double weight_decay = 1e-2;  ///< decoupled: p is multiplied with 1 - lr weight_decay
     bool amsgrad = false;        ///< divide by the largest second moment so far
     bool maximize = false;       ///< ascend: the gradient is negated
   };
@@ -47,7 +47,7 @@ struct AdamW : Moments {
     return {R(o.maximize ? -1 : 1), Moments::at<R>(o.betas, o.eps, now, m)};
   }
 
-  /// Mostly the gradient is neither negated nor looked ahead with.
+  /// Neither `maximize` nor Nesterov momentum.
   template <class R>
   static bool usual(Coefficients<R>& k) {
     if (k.sign != 1 || k.moments.mix_gradient != 0) return false;

@@ -14,16 +14,16 @@ namespace agmohd::rule {
 
 /// LAMB (You et al. 2020, algorithm 2, with phi the identity), with the moments m and v of Adam:
 ///   u = m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps) + weight_decay p,  p <- p - lr |p| / |u| u
-/// The norms are of the tensor, and the ratio is 1 where one of them is 0. Without bias correction
-/// (the paper's third version) and with the ratio at most 1 (LAMBC) by option. Gradients are as the
-/// transforms leave them: NVIDIA's NVLAMB is this behind gradient::ClipByNorm.
+/// The norms are of the tensor; the ratio |p| / |u| is 1 where one of them is 0. Options leave the
+/// bias correction out (the paper's third version) and bound the ratio by 1 (LAMBC). With
+/// gradient::ClipByNorm in front it is NVIDIA's NVLAMB.
 struct LAMB {
   struct Options {
-    Pair betas{0.9, 0.999};       ///< decay of the two moments, each in [0, 1)
+    Pair betas{0.9, 0.999};       ///< decays of the two moments
     double eps = 1e-6;            ///< added to the root
-    double weight_decay = 0;      ///< within u, times p
-    bool bias_correction = true;  ///< divide the moments by 1 - b^t
-    bool trust_clip = false;      ///< the ratio is at most 1
+    double weight_decay = 0;      ///< weight_decay p is part of u
+    bool bias_correction = true;  ///< divide the moments by 1 - b1^t and 1 - b2^t
+    bool trust_clip = false;      ///< the ratio counts as 1 where it is more
     bool maximize = false;        ///< ascend: the gradient is negated
   };
   static constexpr double default_lr = 1e-3;
@@ -48,8 +48,8 @@ struct LAMB {
 
   template <class R>
   struct Coefficients {
-    R sign;  ///< -1 with maximize
-    R weight_decay;
+    R sign;          ///< -1 with maximize
+    R weight_decay;  ///< of p, where it joins u
     Moments::Coefficients<R> moments;
   };
 

@@ -12,12 +12,12 @@ namespace agmohd::rule {
 
 /// Lion (Chen et al. 2023, "Symbolic discovery of optimization algorithms", algorithm 2):
 ///   p <- (1 - lr weight_decay) p - lr sign(b1 m + (1 - b1) g),  m <- b2 m + (1 - b2) g
-/// The direction looks at m before g joins it, so the moment moves on when p is written. A third to
-/// a tenth of AdamW's learning rate, with as much more weight decay, is what the paper found.
+/// The direction uses m before g joins it, so m moves on in `write`. The paper finds good learning
+/// rates at a third to a tenth of AdamW's, with a weight decay larger by the same factor.
 struct Lion {
   struct Options {
-    Pair betas{0.9, 0.99};    ///< of the direction's mean and of the stored one, each in [0, 1)
-    double weight_decay = 0;  ///< decoupled: p loses lr weight_decay of itself
+    Pair betas{0.9, 0.99};    ///< weights of m in the direction, and in m's own update
+    double weight_decay = 0;  ///< decoupled: p is multiplied with 1 - lr weight_decay
     bool maximize = false;    ///< ascend: the gradient is negated
   };
   static constexpr double default_lr = 1e-4;

@@ -11,8 +11,8 @@
 namespace agmohd::rule {
 
 /// The two moments of Adam (Kingma & Ba 2015, algorithm 1), for rules that are made of them:
-///   m <- b1 m + (1 - b1) g,  v <- b2 v + (1 - b2) g^2,  u = m / (1 - b1^t) / (sqrt(v / (1 - b2^t))
-///   + eps)
+///   m <- b1 m + (1 - b1) g,  v <- b2 v + (1 - b2) g^2,
+///   u = m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps)
 /// With AMSGrad (Reddi et al. 2018) the root is of the largest v so far. As in PyTorch, eps is
 /// outside the corrected root.
 struct Moments {
@@ -23,7 +23,8 @@ struct Moments {
   static constexpr std::array<const char*, 3> slot_names{"exp_avg", "exp_avg_sq", "max_exp_avg_sq"};
   static constexpr unsigned used(bool amsgrad) { return amsgrad ? 7 : 3; }
 
-  /// The products of the betas of all steps so far, as a beta may change from step to step.
+  /// The products of the betas of all steps so far, in the place of b^t: a beta may change from
+  /// step to step.
   struct Memory {
     double beta1_product = 1, beta2_product = 1;
     constexpr void members(auto&& f) {
@@ -39,12 +40,12 @@ struct Moments {
     R gain1, gain2;              ///< 1 - b1, 1 - b2: weights of the new gradient in the moments
     R mix_moment, mix_gradient;  ///< of m and g in the numerator; 1 and 0 but for Nesterov momentum
     R scale1, scale2;            ///< bias corrections: 1 / (1 - b1^t), 1 / sqrt(1 - b2^t)
-    R eps;
+    R eps;                       ///< added to the corrected root
   };
 
-  /// On a quadratic with a settled second moment the step is stable up to 2 (1 + b1) / (1 - b1)
-  /// over the preconditioned curvature (Cohen et al. 2022, "Adaptive gradient methods at the edge
-  /// of stability", section 3).
+  /// On a quadratic with a settled second moment the step is stable up to a learning rate of
+  /// 2 (1 + b1) / (1 - b1) over the preconditioned curvature (Cohen et al. 2022, "Adaptive gradient
+  /// methods at the edge of stability", section 3).
   template <class O>
   AGMOHD_HD static double stable_step(const O&, double b1) {
     return (1 + b1) / (1 - b1);
@@ -69,8 +70,8 @@ struct Moments {
   AGMOHD_HD static void average(const T& g, Slots<T>& s, const Coefficients<Real<T>>& k) {
     s.exp_avg = s.exp_avg + k.gain1 * (g - s.exp_avg);
     s.exp_avg_sq = s.exp_avg_sq + k.gain2 * (g * g - s.exp_avg_sq);
-    s.max_exp_avg_sq =
-        math::max(s.max_exp_avg_sq, s.exp_avg_sq);  // without AMSGrad it starts from 0
+    // Without AMSGrad the slot is unused: it is 0 before every step, and becomes exp_avg_sq.
+    s.max_exp_avg_sq = math::max(s.max_exp_avg_sq, s.exp_avg_sq);
   }
   template <Number T>
   AGMOHD_HD static T ratio(const T& g, const Slots<T>& s, const Coefficients<Real<T>>& k) {
@@ -79,8 +80,8 @@ struct Moments {
     return k.scale1 * moment / (k.scale2 * math::sqrt(s.max_exp_avg_sq) + k.eps);
   }
 
-  /// The last update in the metric of this step: <g_t, u_{t-1}> is compared with <g_t, u_t>, and
-  /// the two share the root and the denominator.
+  /// The old first moment over the new root, so that <g_t, u_{t-1}> and <g_t, u_t> have the same
+  /// denominators and can be compared.
   template <class T>
   AGMOHD_HD static Slots<T> before(const Slots<T>& old, const Slots<T>& now) {
     return {old.exp_avg, now.exp_avg_sq, now.max_exp_avg_sq};

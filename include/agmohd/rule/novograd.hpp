@@ -12,16 +12,16 @@
 namespace agmohd::rule {
 
 /// NovoGrad (Ginsburg et al. 2019, algorithm 1): Adam with one second moment for each tensor,
-///   v <- b2 v + (1 - b2) |g|^2  (v = |g|^2 at first),  m <- b1 m + g / (sqrt(v) + eps) +
-///   weight_decay p, p <- p - lr m
-/// |g| is the norm of the tensor's gradient as the rule sees it, after the gradient transforms. Of
-/// a state without this memory, such as one that a program made, v begins anew.
+///   v <- b2 v + (1 - b2) |g|^2,  and v = |g|^2 in the first step,
+///   m <- b1 m + g / (sqrt(v) + eps) + weight_decay p,  p <- p - lr m
+/// |g| is the norm of the tensor's gradient after the transforms. v is a memory of the tensor, not
+/// a slot: where a state comes without it, as one that a program made, v begins anew.
 struct NovoGrad {
   struct Options {
-    Pair betas{0.95, 0.98};       ///< decay of the two moments, each in [0, 1)
+    Pair betas{0.95, 0.98};       ///< decays of the two moments
     double eps = 1e-8;            ///< added to the root
-    double weight_decay = 0;      ///< added to the normalised gradient, times p
-    bool grad_averaging = false;  ///< weigh what joins m with 1 - b1, but for the first step
+    double weight_decay = 0;      ///< weight_decay p is added to the normalised gradient
+    bool grad_averaging = false;  ///< weigh what joins m with 1 - b1, after the first step
     bool maximize = false;        ///< ascend: the gradient is negated
   };
   static constexpr double default_lr = 1e-2;
@@ -40,22 +40,23 @@ struct NovoGrad {
   static unsigned slots(const Options&) { return 1; }
 
   struct Memory {
-    double exp_avg_sq = 0;
-    double begun = 0;  ///< 1: exp_avg_sq is of an earlier step
+    double exp_avg_sq = 0;  ///< v
+    double begun = 0;       ///< 1: v is of an earlier step
     constexpr void members(auto&& f) { f("exp_avg_sq", exp_avg_sq), f("begun", begun); }
   };
   static Memory restore(const Options&, std::int64_t) { return {}; }
 
   template <class R>
   struct Coefficients {
-    R beta1;
+    R beta1;         ///< decay of m
     R scale;         ///< of g where it joins m: 1 / (sqrt(v) + eps), negative with maximize
     R weight_decay;  ///< of p where it joins m
-    R mix_moment, mix_gradient;  ///< of m and what joins it; 1 and 0 but for Nesterov momentum
+    R mix_moment, mix_gradient;  ///< of m and of what joins it; 1 and 0 but for Nesterov momentum
   };
 
   AGMOHD_HD static double beta1(const Options& o) { return o.betas.first; }
-  /// Heavy ball on a quadratic, with a settled v: up to 2 (1 + b1) over the curvature.
+  /// With a settled v it is the heavy ball: on a quadratic stable up to a learning rate of 2 (1 +
+  /// b1) over the preconditioned curvature; with `grad_averaging` that over 1 - b1.
   AGMOHD_HD static double stable_step(const Options& o, double b1) {
     return o.grad_averaging ? (1 + b1) / (1 - b1) : 1 + b1;
   }

@@ -17,12 +17,12 @@ namespace agmohd::rule {
 /// n is 0 unless `centered`, b is u without momentum. Weight decay is L2: g <- g + weight_decay p.
 struct RMSprop {
   struct Options {
-    double alpha = 0.99;      ///< decay of the running means, in [0, 1)
+    double alpha = 0.99;      ///< decay of the running means
     double eps = 1e-8;        ///< added to the root
-    double weight_decay = 0;  ///< L2: added to the gradient, times p
-    double momentum = 0;      ///< of the update, at least 0
-    bool centered = false;    ///< divide by the deviation, not by the root mean square
-    bool maximize = false;    ///< ascend: the gradient is negated
+    double weight_decay = 0;  ///< L2: weight_decay p is added to the gradient
+    double momentum = 0;      ///< decay of the buffer of updates; 0: no buffer
+    bool centered = false;  ///< divide by the standard deviation of g, not by its root mean square
+    bool maximize = false;  ///< ascend: the gradient is negated
   };
   static constexpr double default_lr = 1e-2;
   static constexpr auto fields = describe(
@@ -47,17 +47,18 @@ struct RMSprop {
 
   template <class R>
   struct Coefficients {
-    R sign;  ///< -1 with maximize
-    R weight_decay;
-    R alpha, gain;        ///< gain: 1 - alpha
-    R mean_gain;          ///< of the running mean of gradients: 1 - alpha if centred, else 0
-    R momentum;           ///< 0: u itself
+    R sign;               ///< -1 with maximize
+    R weight_decay;       ///< of p, where it joins the gradient
+    R alpha, gain;        ///< decay of v; weight of the new g^2: 1 - alpha
+    R mean_gain;          ///< weight of the new g in n: 1 - alpha if centred, else 0
+    R momentum;           ///< decay of b; 0: b is u
     R mix_buffer, mix_u;  ///< of b and u in the direction; 1 and 0 but for Nesterov momentum
-    R eps;
+    R eps;                ///< added to the root
   };
 
   AGMOHD_HD static double beta1(const Options& o) { return o.momentum; }
-  /// Heavy ball on a quadratic, with a settled v: up to 2 (1 + momentum) over the curvature.
+  /// With a settled v it is the heavy ball: on a quadratic stable up to a learning rate of
+  /// 2 (1 + momentum) over the preconditioned curvature.
   AGMOHD_HD static double stable_step(const Options&, double momentum) { return 1 + momentum; }
 
   template <class R>

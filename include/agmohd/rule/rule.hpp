@@ -114,32 +114,38 @@ template <class R>
 concept guard = Guard<R> && guard_memory<R> && guard_restore<R> && guard_at<R> && guard_apply<R>;
 }  // namespace has
 
-/// An update rule. `update` changes the slots, `direction` gives the update u and changes nothing;
-/// the parameter becomes decay p - lr u. Coefficients are made from options once a step and tensor,
-/// by `at`. Optional members:
+/// An update rule. For every element of a step `update` moves the slots on, then `direction` gives
+/// the update u and changes nothing; the parameter becomes decay p - lr u. `at` makes the constants
+/// of both, the coefficients, from the options: once a step and tensor, in double.
+/// Optional members:
+///   beta1(options)            the rule has a first moment, with this decay
+///   stable_step(options, b1)  the largest learning rate at which the rule is stable with the decay
+///                             b1, up to a factor; without it no policy lowers beta1
 ///   decay(options, lr)        the factor of p; else 1
-///   lr(options, now)          what the rule makes of the learning rate; decay gets it too
+///   lr(options, now)          the tensor's learning rate, from now.lr; `decay` gets it too
 ///   write(p, g, u, slots, k, lr, decay)
-///                             the new parameter, where it is not decay p - lr u; may change slots
-///   second(options, p2, u2)   there are two sweeps: the first changes slots only; then this gives
-///                             a factor of the learning rate, from the sums of squares of p and u
-///                             over the tensor; the second sweep writes p, with u from the slots
-///                             as they are stored
-///   initial(options, slot)    the value that a slot begins with; else 0
-///   wants                     kTensors: Now::norm2 and Now::numel are known
-///   summing, summed           a value of each element, whose mean over the tensor is Now::mean
-///   beta1(options)            it has a first moment
-///   stable_step(options, b1)  the largest learning rate at which it is stable, up to a factor;
-///                             without it no policy lowers beta1
+///                             the new parameter, where it is not decay p - lr u, or where slots
+///                             change after u was taken
+///   initial(options, slot)    the value that slot number `slot` begins with; else 0
+///   wants                     kTensors: `at` finds the tensor's squared gradient norm in now.norm2
+///   summing, summed           `summed` gives a value of each element, from the gradient and the
+///                             slots before the step, with constants by `summing`; `at` and `lr`
+///                             find its mean over the tensor in now.mean
+///   second(options, p2, u2)   makes the step two sweeps. The first changes slots only. Then, from
+///                             the tensor's sums of squares of p and u, this gives a factor of its
+///                             learning rate. The second sweep takes u anew from the stored slots,
+///                             and writes p
 ///   before(old, now)          the slots that give the last update in the metric of this step, from
 ///                             those before and after `update`; else the old ones
-///   usual(k)                  whether coefficients that branch in the equations have their most
-///                             frequent values, which it then sets: loops are compiled for those
-///   default_lr, check, needs  as their names say
-///   Guard                     brings slots that no history of gradients can lead to back to where
-///                             one can: `apply` returns the Mask of what it changed; where `sure`
-///                             is true it would change nothing and is not called. A recipe whose
-///                             hindrance policy does not want kGuard has nothing of it.
+///   usual(k)                  whether the coefficients on which the equations branch have their
+///                             most frequent values. It sets them to these values once more, which
+///                             makes them constants of loops that are compiled for that case
+///   default_lr                the learning rate of default options; else 1e-3
+///   check, needs              see check.hpp and policy.hpp
+///   Guard                     clamps slots that no gradient history can produce. `apply` returns
+///                             the Mask of the elements that it changed; it is not called where
+///                             `sure` tells that it would change none. A recipe whose hindrance
+///                             policy does not want kGuard has no guard.
 template <class R>
 concept Rule = Policy<R> && has::Memory<R> && has::Slots<R> && has::slot_names<R> &&
     has::slots<R> && has::restore<R> && has::rule_at<R> && has::update<R> && has::direction<R>;
@@ -150,7 +156,7 @@ namespace detail {
 template <class R>
 constexpr unsigned rule_wants() {
   unsigned wants = has::summed<R> ? kSums | kTensors : kNothing;
-  if (has::second<R>) wants |= kNorm;  // steps without a reduce pass have one sweep
+  if (has::second<R>) wants |= kNorm;  // without a reduce pass there can be one sweep only
   if constexpr (has::wants<R>) wants |= R::wants;
   return wants;
 }

@@ -13,15 +13,16 @@
 namespace agmohd::rule {
 
 /// Stochastic gradient descent with momentum (Sutskever et al. 2013), in PyTorch's form: the
-/// learning rate multiplies the buffer, the first gradient enters it undampened, and weight decay
-/// is added to the gradient.
+/// learning rate multiplies the buffer, and the first gradient enters it undampened.
+///   g <- g + weight_decay p,  b <- momentum b + (1 - dampening) g,  p <- p - lr b
+/// With `nesterov` p <- p - lr (g + momentum b). Without momentum there is no buffer, and b is g.
 struct SGD {
   struct Options {
-    double momentum = 0;
-    double dampening = 0;
-    double weight_decay = 0;
-    bool nesterov = false;
-    bool maximize = false;
+    double momentum = 0;      ///< decay of the buffer; 0: no buffer
+    double dampening = 0;     ///< part of the gradient that does not enter the buffer
+    double weight_decay = 0;  ///< L2: weight_decay p is added to the gradient
+    bool nesterov = false;    ///< look one step ahead; needs momentum above 0, dampening 0
+    bool maximize = false;    ///< ascend: the gradient is negated
   };
   static constexpr double default_lr = 1e-3;
   static constexpr auto fields = describe(
@@ -47,24 +48,27 @@ struct SGD {
   static constexpr std::array<const char*, 1> slot_names{"momentum_buffer"};
   static unsigned slots(const Options& o) { return o.momentum != 0 ? 1 : 0; }
 
-  /// Whether the buffer has been begun: its first gradient enters undampened.
   struct Memory {
-    double begun = 0;
+    double begun = 0;  ///< 1: the buffer holds a gradient; the first one enters undampened
   };
   static Memory restore(const Options& o, std::int64_t step) {
     return {step > 0 && o.momentum != 0 ? 1.0 : 0.0};
   }
-  /// torch.optim keeps no step for SGD: in its states a buffer is the sign of an earlier update.
+  /// torch.optim keeps no step for SGD. A state that holds a buffer is taken for one of step 1.
   static constexpr bool without_step = true;
 
   template <class R>
   struct Coefficients {
+    /// -1 with maximize; of p, where it joins the gradient; decay of the buffer; weight of the
+    /// gradient in the buffer, 1 - dampening or 1; of buffer and gradient in the update, 1 and 0
+    /// but for Nesterov momentum.
     R sign, weight_decay, momentum, gain, mix_buffer, mix_gradient;
   };
 
   AGMOHD_HD static double beta1(const Options& o) { return o.momentum; }
-  /// On a quadratic heavy ball is stable up to 2 (1 + momentum) over the curvature, Nesterov's form
-  /// up to 2 (1 + momentum) / (1 + 2 momentum) (both from the roots of the recursion).
+  /// On a quadratic the heavy ball is stable up to a learning rate of 2 (1 + momentum) over the
+  /// curvature, Nesterov's form up to 2 (1 + momentum) / (1 + 2 momentum), both from the roots of
+  /// the recursion.
   AGMOHD_HD static double stable_step(const Options& o, double momentum) {
     return (1 + momentum) / (o.nesterov ? 1 + 2 * momentum : 1);
   }

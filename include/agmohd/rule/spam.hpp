@@ -13,25 +13,27 @@
 namespace agmohd::rule {
 
 /// SPAM (Huang et al. 2025, algorithm 1, without its sparse momentum): Adam with decoupled weight
-/// decay, whose moments are set to zero every `reset_interval` updates, after which the step grows
-/// along a cosine for `reset_warmup` updates; and an element with g^2 > `spike_threshold` v becomes
-/// +-sqrt(spike_threshold v), but for the first 20 updates and those after a reset. The bias
-/// correction does not begin anew at a reset, and eps is added to the uncorrected root, as in the
-/// authors' code. With gradient::Stabilize, no spike_threshold, no reset_warmup, `reset_correction`
-/// and an interval of 1000 it is Stable-SPAM. Here weight decay acts before the step.
+/// decay, and
+/// - every `reset_interval` updates both moments are set to zero, after which the step grows along
+///   half a cosine for `reset_warmup` updates;
+/// - an element with g^2 > spike_threshold v becomes +-sqrt(spike_threshold v), except in the first
+///   20 updates and in the 20 after a reset.
+/// As in the authors' code the bias correction does not begin anew at a reset, and eps is added to
+/// the uncorrected root. Here weight decay acts before the step. With gradient::Stabilize,
+/// spike_threshold 0, reset_warmup 0, reset_interval 1000 and `reset_correction` it is Stable-SPAM.
 ///
-/// As published, an element whose v is 0, as of an embedding that no batch had since the last
-/// reset, is clipped to 0 and so stays. `spike_repaired`: it passes.
+/// As published, an element with v = 0 is clipped to 0, and so its v stays 0 for ever: an
+/// embedding, say, that no batch used since the reset. With `spike_repaired` it is not clipped.
 struct SPAM : Moments {
   struct Options {
-    Pair betas{0.9, 0.999};
-    double eps = 1e-6;
-    double weight_decay = 0;
-    double spike_threshold = 5000;      ///< 0: nothing is clipped
-    std::int64_t reset_interval = 500;  ///< 0: never
-    std::int64_t reset_warmup = 150;
-    bool reset_correction = false;  ///< the bias correction begins anew too
-    bool spike_repaired = true;
+    Pair betas{0.9, 0.999};             ///< decays of the two moments
+    double eps = 1e-6;                  ///< added to the uncorrected root
+    double weight_decay = 0;            ///< decoupled: p is multiplied with 1 - lr weight_decay
+    double spike_threshold = 5000;      ///< largest g^2 / v that is not clipped; 0: no clip
+    std::int64_t reset_interval = 500;  ///< updates between resets of the moments; 0: none
+    std::int64_t reset_warmup = 150;    ///< updates in which the step grows again after a reset
+    bool reset_correction = false;      ///< the bias correction begins anew at a reset
+    bool spike_repaired = true;         ///< an element with v = 0 is not clipped
   };
   static constexpr auto fields =
       describe(field("betas", &Options::betas, in(0, 1)), field("eps", &Options::eps, at_least(0)),
@@ -56,7 +58,7 @@ struct SPAM : Moments {
   template <class R>
   struct Coefficients {
     Moments::Coefficients<R> moments;
-    R threshold, least;  ///< spikes are above threshold * v, where v is at least `least`
+    R threshold, least;  ///< elements with g^2 > threshold v are clipped where v >= least; 0: none
     R reset;             ///< 1: the moments begin anew
   };
 
@@ -111,7 +113,7 @@ struct SPAM : Moments {
   };
 
  private:
-  static constexpr std::int64_t kDelay = 20;
+  static constexpr std::int64_t kDelay = 20;  ///< updates in which nothing is clipped
   template <class R>
   static constexpr R kLeast = std::numeric_limits<R>::min();
 
@@ -122,7 +124,7 @@ struct SPAM : Moments {
   AGMOHD_HD static bool begins_anew(const Options& o, std::int64_t step) {
     return o.reset_correction && has_reset(o, step) && step % o.reset_interval == 0;
   }
-  /// The updates that the bias correction knows of.
+  /// The number of updates that the bias correction counts.
   static std::int64_t corrected(const Options& o, std::int64_t step) {
     return o.reset_correction && has_reset(o, step) ? step % o.reset_interval + 1 : step;
   }

@@ -12,21 +12,23 @@
 namespace agmohd::rule {
 
 /// StableAdamW (Wortsman et al. 2023, algorithm 2): AdamW whose learning rate is divided, tensor by
-/// tensor, by the root mean square of g^2 / max(v, eps^2), where that is above 1; v is the
-/// corrected second moment that includes g. So a second moment that lags behind the gradients does
-/// not make the step too large. The reduce pass reads exp_avg_sq for it: 4 bytes a parameter more.
+/// tensor, by max(1, RMS), RMS being the root of the tensor's mean of g^2 / max(v, eps^2), and v
+/// the corrected second moment that includes g. So the step does not become too large where the
+/// second moment lags behind the gradients. For this the reduce pass reads exp_avg_sq as well: 4
+/// bytes a parameter more.
 ///
-/// g is the gradient as the reduce pass measures it: clips by norm are not in it, so that with one
-/// in front the division is by too much where both act. As published there is none. As published,
-/// one gradient that is NaN, or infinite, makes the whole tensor NaN. `rms_repaired`: the learning
-/// rate is then not divided; to skip is the hindrance policy's business.
+/// Two things differ from the paper. g is the gradient as the reduce pass measures it, before any
+/// clip by norm; a recipe that has one divides by too much where both act (the paper has none). And
+/// as published one gradient that is NaN or infinite makes the whole tensor NaN; with
+/// `rms_repaired` the learning rate of such a tensor is not divided, so that only that element is
+/// spoiled. To skip the step is the hindrance policy's business.
 struct StableAdamW : Moments {
   struct Options {
-    Pair betas{0.9, 0.99};
-    double eps = 1e-6;
-    double weight_decay = 1e-2;
-    bool maximize = false;
-    bool rms_repaired = true;
+    Pair betas{0.9, 0.99};       ///< decays of the two moments
+    double eps = 1e-6;           ///< added to the root
+    double weight_decay = 1e-2;  ///< decoupled: p is multiplied with 1 - lr weight_decay
+    bool maximize = false;       ///< ascend: the gradient is negated
+    bool rms_repaired = true;    ///< a non-finite gradient does not divide the tensor's rate
   };
   static constexpr auto fields = describe(
       field("betas", &Options::betas, in(0, 1)), field("eps", &Options::eps, at_least(0)),
@@ -48,7 +50,7 @@ struct StableAdamW : Moments {
   AGMOHD_HD static double beta1(const Options& o) { return o.betas.first; }
   /// What the parameter is multiplied with in a step.
   AGMOHD_HD static double decay(const Options& o, double lr) { return 1 - lr * o.weight_decay; }
-  /// Divided where the second moment lags behind.
+  /// now.mean is RMS^2.
   AGMOHD_HD static double lr(const Options& o, const Now& now) {
     if (now.mean <= 1 || (o.rms_repaired && !(now.mean - now.mean == 0))) return now.lr;
     return now.lr / std::sqrt(now.mean);
@@ -59,7 +61,7 @@ struct StableAdamW : Moments {
     return {R(o.maximize ? -1 : 1), Moments::at<R>(o.betas, o.eps, now, m)};
   }
 
-  /// Mostly the gradient is neither negated nor looked ahead with.
+  /// Neither `maximize` nor Nesterov momentum.
   template <class R>
   static bool usual(Coefficients<R>& k) {
     if (k.sign != 1 || k.moments.mix_gradient != 0) return false;
@@ -78,9 +80,10 @@ struct StableAdamW : Moments {
     return ratio(T(k.sign * g), s, k.moments);
   }
 
+  /// Constants of `summed`.
   template <class R>
   struct Summing {
-    R gain2, correction, least;
+    R gain2, correction, least;  ///< 1 - b2; 1 / (1 - b2^t); eps^2
   };
   template <class R>
   AGMOHD_HD static Summing<R> summing(const Options& o, const Memory& m) {
@@ -97,7 +100,7 @@ struct StableAdamW : Moments {
   using Guard = MomentsGuard;
 
  private:
-  static constexpr double kLeast = 1e-37;  ///< that float can divide by
+  static constexpr double kLeast = 1e-37;  ///< the smallest number that float can divide by
 };
 static_assert(Rule<StableAdamW> && has::guard<StableAdamW> && has::summed<StableAdamW>);
 

@@ -12,18 +12,17 @@ namespace agmohd::schedule {
 
 enum class Shape : std::int64_t { cyclical, cosine, step, none };
 
-/// One of Cyclical, Cosine, Step and a constant, by a run-time option, after a linear warm-up of
-/// `warmup_steps` as Warmup has it. `min_factor` is Cyclical's and Cosine's, `total_steps` Cosine's
-/// and includes the warm-up, `cycle_steps` is Cyclical's, `step_size` and `gamma` are Step's.
+/// A schedule that is chosen at run time, Cyclical, Cosine, Step or a constant, after a linear
+/// warm-up as Warmup has it.
 struct Choice {
   struct Options {
-    Shape lr_schedule = Shape::none;
-    std::int64_t total_steps = 0;
-    double min_factor = 0.1;
-    std::int64_t cycle_steps = 2000;
-    std::int64_t step_size = 1000;
-    double gamma = 0.1;
-    std::int64_t warmup_steps = 0;
+    Shape lr_schedule = Shape::none;  ///< which schedule
+    std::int64_t total_steps = 0;  ///< steps of `cosine`, the warm-up included; it needs 1 or more
+    double min_factor = 0.1;       ///< least factor of `cosine` and `cyclical`
+    std::int64_t cycle_steps = 2000;  ///< steps of a cycle of `cyclical`
+    std::int64_t step_size = 1000;    ///< steps from one drop of `step` to the next
+    double gamma = 0.1;               ///< the factor changes by this at each drop of `step`
+    std::int64_t warmup_steps = 0;    ///< steps of the warm-up; with `cosine` below total_steps
   };
   static constexpr auto fields = describe(
       field("lr_schedule", &Options::lr_schedule, choices("cyclical", "cosine", "step", "none")),

@@ -9,8 +9,8 @@
 
 namespace agmohd::schedule {
 
-/// The learning rate as the options say; what an LRScheduler of torch or the program itself changes
-/// stays in force.
+/// The factor 1: the learning rate is what the options say, also where the program or one of
+/// torch's LRSchedulers changes them.
 struct Constant {
   struct Options {};
   static constexpr auto fields = describe();

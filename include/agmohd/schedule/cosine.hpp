@@ -15,8 +15,8 @@ namespace agmohd::schedule {
 /// total_steps, eta_min = min_factor * lr.
 struct Cosine {
   struct Options {
-    std::int64_t total_steps = 0;
-    double min_factor = 0;
+    std::int64_t total_steps = 0;  ///< steps from 1 to `min_factor`, where it stays
+    double min_factor = 0;         ///< the factor from then on
   };
   static constexpr auto fields = describe(field("total_steps", &Options::total_steps, at_least(1)),
                                           field("min_factor", &Options::min_factor, between(0, 1)));

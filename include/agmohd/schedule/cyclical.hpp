@@ -15,8 +15,8 @@ namespace agmohd::schedule {
 /// max_lr = lr.
 struct Cyclical {
   struct Options {
-    std::int64_t cycle_steps = 2000;
-    double min_factor = 0.1;
+    std::int64_t cycle_steps = 2000;  ///< steps from `min_factor` to 1 and back
+    double min_factor = 0.1;          ///< the factor at the ends of a cycle
   };
   static constexpr auto fields = describe(field("cycle_steps", &Options::cycle_steps, at_least(2)),
                                           field("min_factor", &Options::min_factor, between(0, 1)));

@@ -13,16 +13,17 @@
 
 namespace agmohd::schedule {
 
-/// Schedule S, whose clock stands still in hindered steps if `hold` is set: a warm-up waits until
-/// training is calm. The factor is never above that of S by the steps alone.
+/// Schedule S with a clock that, if `hold` is set, stands still in hindered steps, so that a
+/// warm-up waits until training is calm. The factor is never above S's own at that step; so nothing
+/// changes where S falls. agmohd's own.
 template <class S = Constant>
 struct HindranceAware {
   struct Options {
-    bool hold = false;
+    bool hold = false;  ///< S's clock stands still in hindered steps
     typename S::Options schedule{};
   };
   struct Memory {
-    std::int64_t held = 0;  ///< steps
+    std::int64_t held = 0;  ///< steps in which the clock stood still
     constexpr void members(auto&& f) { f("held", held); }
   };
   static constexpr auto fields =

@@ -13,9 +13,9 @@ namespace agmohd::schedule {
 /// LinearLR, whose total_iters is total_steps. The defaults decay to zero.
 struct Linear {
   struct Options {
-    std::int64_t total_steps = 0;
-    double start_factor = 1;
-    double end_factor = 0;
+    std::int64_t total_steps = 0;  ///< steps from start to end, where it stays
+    double start_factor = 1;       ///< the factor of the first step
+    double end_factor = 0;         ///< the factor from `total_steps` on
   };
   static constexpr auto fields =
       describe(field("total_steps", &Options::total_steps, at_least(1)),

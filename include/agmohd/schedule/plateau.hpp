@@ -12,31 +12,30 @@
 
 namespace agmohd::schedule {
 
-/// Lowers the learning rate of schedule S where the loss stops to fall (torch.optim's
-/// ReduceLROnPlateau, on the means of `plateau_window` losses as optax's reduce_on_plateau has it):
-/// a mean that is below (1 - rtol) best - atol is the new best; after `patience` others in a row
-/// the factor is multiplied with `reduce_factor`, down to `min_scale`, and the next `cooldown`
-/// means count nothing. Steps without a loss, skipped ones and losses that are not finite count
-/// nothing.
+/// Lowers the learning rate of schedule S where the loss stops falling: torch.optim's
+/// ReduceLROnPlateau, on means of `plateau_window` losses, as in optax's reduce_on_plateau. A mean
+/// below (1 - rtol) best - atol is the new best. After `patience` other means in a row S's factor
+/// is multiplied with `reduce_factor` once more, and the next `cooldown` means do not count as
+/// worse. Skipped steps, and steps without a finite loss, are not looked at.
 template <class S = Constant>
 struct Plateau {
   struct Options {
-    double reduce_factor = 0.1;         ///< in (0, 1)
-    std::int64_t patience = 10;         ///< means without a new best, at least 1
-    double rtol = 1e-4;                 ///< how much better a best must be, relative to the last
-    double atol = 0;                    ///< the same in units of the loss
-    std::int64_t cooldown = 0;          ///< means after a reduction
+    double reduce_factor = 0.1;  ///< what each reduction multiplies the learning rate with
+    std::int64_t patience = 10;  ///< means in a row without a new best
+    double rtol = 1e-4;          ///< how much better a new best must be, relative to the last
+    double atol = 0;             ///< the same in units of the loss
+    std::int64_t cooldown = 0;   ///< means after a reduction that do not count as worse
     std::int64_t plateau_window = 100;  ///< losses in a mean
-    double min_scale = 0;               ///< of the factor
+    double min_scale = 0;               ///< least factor that reductions lower the rate to
     typename S::Options schedule{};
   };
   struct Memory {
-    double scale = 1;
-    double best = std::numeric_limits<double>::infinity();
+    double scale = 1;                                       ///< product of all reductions
+    double best = std::numeric_limits<double>::infinity();  ///< mean
     double mean = 0;           ///< of the losses since the last full window
-    std::int64_t count = 0;    ///< of them
+    std::int64_t count = 0;    ///< losses in `mean`
     std::int64_t waiting = 0;  ///< means since the best one
-    std::int64_t cooling = 0;  ///< means that still count nothing
+    std::int64_t cooling = 0;  ///< means to come that do not count as worse
     constexpr void members(auto&& f) {
       f("scale", scale), f("best", best), f("mean", mean), f("count", count), f("waiting", waiting),
           f("cooling", cooling);

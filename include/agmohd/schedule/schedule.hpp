@@ -22,9 +22,10 @@ concept schedule_memory = Memory<S> && requires(typename S::Options o, const Sig
 };
 }  // namespace has
 
-/// A schedule: the factor of the learning rate at step t, counted from 0 in applied steps.
-/// Optional: a `Memory` that `advance(options, signals, verdict, memory)` moves on in every applied
-/// step, and that a second `factor` reads; `wants`, what it needs of the signals.
+/// A schedule: `factor(options, t)` multiplies every learning rate in the step after t applied
+/// ones. Optional: a `Memory`, which `advance(options, signals, verdict, memory)` moves on in every
+/// applied step, after that step's factor was taken, and which factor(options, t, memory) reads;
+/// `wants`, what it needs of the signals.
 template <class S>
 concept Schedule = Policy<S> && has::factor<S>;
 

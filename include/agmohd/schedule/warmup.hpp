@@ -11,15 +11,15 @@
 
 namespace agmohd::schedule {
 
-/// A linear warm-up of `warmup_steps` steps, (t + 1) / warmup_steps of what schedule S begins with,
-/// and then S over the steps that remain: where S has a `total_steps`, that total includes the
-/// warm-up.
+/// A linear warm-up in front of schedule S: for t < warmup_steps the factor is (t + 1) /
+/// warmup_steps times S's first one, then S's at t - warmup_steps. If S has a `total_steps`, the
+/// warm-up is part of it: S gets total_steps - warmup_steps.
 template <class S = Constant>
 struct Warmup {
   static_assert(!has::schedule_memory<S>,
                 "agmohd: the schedule inside Warmup has a memory; write the Warmup inside it");
   struct Options {
-    std::int64_t warmup_steps = 0;
+    std::int64_t warmup_steps = 0;  ///< steps of the warm-up, below S's `total_steps` if it has one
     typename S::Options after{};
   };
   static constexpr auto fields =

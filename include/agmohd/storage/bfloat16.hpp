@@ -10,17 +10,21 @@
 
 namespace agmohd::storage {
 
-/// State as bfloat16, half the memory; for float64 parameters double. Rounding is to nearest even,
-/// or stochastic: up with the probability that keeps the mean, so that increments below half a
-/// unit, as a moving average of beta2 = 0.999 adds them, are not lost. The random bits are a hash
-/// of (seed, updates, parameter, element, slot), the same on every device and after a resume.
+/// State as bfloat16: half the memory of float. For float64 parameters state is double. A slot is
+/// rounded to nearest even, or stochastically: away from zero with the probability that makes the
+/// result right in the mean (Gupta et al. 2015). To nearest, a moving average with beta2 = 0.999
+/// stands still, since most of its steps are below half a unit in the last place. The random bits
+/// are a hash of (seed, updates, parameter, element, slot): the same on every device and after a
+/// resume.
 struct BFloat16 {
   struct Options {
-    bool stochastic_rounding = false;
-    std::int64_t seed = 0;
+    bool stochastic_rounding = false;  ///< round so that the mean is right, not to nearest even
+    std::int64_t seed = 0;             ///< of the random bits
   };
-  /// Of one tensor in one step.
+  /// What the random bits of one tensor in one step are made of.
   struct Key {
+    /// Joins an element's number; joins the number of a pair of slots, from the second pair on; 0
+    /// for rounding to nearest even.
     std::uint32_t element, slot, stochastic;
   };
   using Float = Bf16;
@@ -52,12 +56,13 @@ struct BFloat16 {
     return k;
   }
 
-  /// A float whose 16 low bits are zero, from the bits of x. `low`, `high`: the element's number.
-  /// What is beyond the largest bfloat16, infinite or NaN is left to rounding to nearest.
+  /// The bits x of a float, rounded to a float that bfloat16 holds exactly: its 16 low bits are
+  /// zero. `low`, `high`: the two words of the element's number. What is beyond the largest
+  /// bfloat16, infinite or NaN stays, for the rounding to nearest that follows.
   template <class U>
   AGMOHD_HD static U rounded_bits(U x, const Key& k, U low, std::uint32_t high, int slot) {
     U noise = mix(low + (k.element + high * kGolden));
-    // 16 bits for each of two slots.
+    // 16 of the 32 bits for each slot of a pair.
     if (slot >= 2) noise = mix(noise ^ (k.slot + std::uint32_t(slot / 2) * kGolden));
     noise = slot % 2 == 0 ? noise >> 16 : noise & 0xffffU;
     return (x & 0x7fffffffU) < 0x7f7f0000U ? (x + noise) & 0xffff0000U : x;

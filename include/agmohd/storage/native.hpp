@@ -9,7 +9,7 @@
 
 namespace agmohd::storage {
 
-/// State as it is computed: float, for float64 parameters double.
+/// State in the type that it is computed in: float, for float64 parameters double.
 struct Native {
   struct Options {};
   struct Key {};

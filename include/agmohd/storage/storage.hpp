@@ -32,9 +32,10 @@ concept rounded = requires(const typename S::Key& k) {
 };
 }  // namespace has
 
-/// How state lies in memory: as `Float` (float or Bf16), for float64 parameters always as double.
-/// Where `rounds(key)`, `rounded` comes before the conversion to Float, with the key of the tensor
-/// and step. One of Bf16 also has `rounded_bits`, the same for vectors.
+/// How slots lie in memory: as `Float` (float or Bf16), for float64 parameters always as double.
+/// `key(options, updates, index)` makes a Key once a step and tensor, `index` being the parameter's
+/// number over all groups. If rounds(key), then rounded(x, key, element, slot) is stored in the
+/// place of x. A storage with Bf16 also has `rounded_bits`, the same for vectors of floats.
 template <class S>
 concept Storage = Policy<S> && has::Float<S> && has::Key<S> && has::key<S> && has::rounded<S>;
 

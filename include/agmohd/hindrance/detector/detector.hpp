@@ -12,12 +12,13 @@
 
 namespace agmohd::hindrance {
 
-/// A detector: one kind of hindrance. `examine` adds to the verdict what it sees, and changes
-/// nothing; `learn` comes after all detectors have examined, with the verdict as it stands. In a
-/// step that is skipped `learn` may change what counts skips, but no statistic.
+/// A detector looks for one kind of hindrance. `examine` adds what it sees to the verdict, and
+/// changes nothing else. `learn` moves its memory on, once all detectors have examined, with the
+/// verdict of all. In a skipped step it may count the skip, but no statistic may change: the step
+/// did not happen.
 ///
-/// A bound of the norm is a proposal, which stands if the level reaches the threshold; the other
-/// members of a verdict act at once.
+/// A norm bound that `examine` sets holds only if the level reaches the threshold; the verdict's
+/// other members hold at once.
 template <class K>
 concept IsDetector = Policy<K> && has::Memory<K> && has::wants<K> &&
     requires(typename K::Options o, const Signals& s, typename K::Memory& memory,
@@ -26,10 +27,11 @@ concept IsDetector = Policy<K> && has::Memory<K> && has::wants<K> &&
   K::learn(o, s, merged, memory);
 };
 
-/// The threshold of a detector that is a recipe's hindrance policy by itself; Detect has an option.
+/// The threshold of a detector that is a recipe's hindrance policy by itself, and the default of
+/// Detect's option.
 inline constexpr double kThreshold = 0.1;
 
-/// The verdict of one detector, or of several together, before anything is learnt.
+/// The verdict of a detector, or of a list of them; nothing is learnt.
 template <class K>
 AGMOHD_HD Verdict examined(const typename K::Options& o, const Signals& s,
                            const typename K::Memory& memory, double threshold = kThreshold) {
@@ -40,7 +42,7 @@ AGMOHD_HD Verdict examined(const typename K::Options& o, const Signals& s,
   return v;
 }
 
-/// `judge` of a detector that is a hindrance policy by itself.
+/// The `judge` of a detector, which makes it a hindrance policy by itself.
 template <class K>
 AGMOHD_HD Verdict conclude(const typename K::Options& o, const Signals& s,
                            typename K::Memory& memory) {
@@ -49,7 +51,8 @@ AGMOHD_HD Verdict conclude(const typename K::Options& o, const Signals& s,
   return v;
 }
 
-/// Reports a hindrance with its evidence, which rises from 0 at `notice` to 1 at `severe`.
+/// Sets the flag if x > notice, and raises the level to the evidence: 0 at `notice`, 1 from
+/// `severe` on, linear in between.
 AGMOHD_HD inline void report(Verdict& v, unsigned flag, double x, double notice, double severe) {
   if (!(x > notice)) return;
   v.flags |= flag;

@@ -10,30 +10,35 @@
 
 namespace agmohd::hindrance {
 
-/// Exploding gradients, by the z-score of ln(norm), in which the norm is clipped to mean + 3 sigma
-/// (ZClip: Kumar et al. 2025). A norm that lies within the allowance is no explosion, and nothing
-/// is clipped below it: a large gradient that comes back within some 500 steps is the data's, and
-/// is accepted, one of ten times the mean after three times, one of a million times after ten. Each
-/// step of a burst counts for that, once the burst is over.
+/// Exploding gradients, by the z-score of ln(norm): above 3.5 sigma one is reported, with full
+/// evidence from 6 sigma on, and the norm is bounded by mean + 3 sigma (after ZClip, Kumar et al.
+/// 2025; the rest is agmohd's own).
 ///
-/// Above 9 sigma an explosion is severe. Severe steps in a row are skipped (OLMo), from the second
-/// on, while LossSpike, which must stand before it in a Detect, finds the loss high: at most 25
-/// in a row, and 10 other steps pay for one more. A single one, or one with an ordinary loss, is
-/// clipped: that is as safe, and loses nothing. After those 25, after 5 severe ones with an
-/// ordinary loss, or when LossSpike accepts a level of the loss, it is a change of regime: the
-/// statistics move there, and for 20 steps nothing is skipped.
+/// Allowance: a norm within it is no explosion, and no norm is bounded below it. So a large
+/// gradient that comes back within some 500 steps is taken for part of the data: ten times the mean
+/// after three occurrences, a million times after ten. The steps of a burst count as occurrences
+/// when the burst is over.
 ///
-/// A single tensor is clipped in the same way, with an allowance of its own, but only from 12 sigma
-/// on: with 6, what only rare steps teach a tensor was learnt late.
+/// Severe: above 9 sigma. Consecutive severe steps are skipped from the second on (as OLMo skips)
+/// while the loss is high; LossSpike, which is to stand before it in a Detect, says so. At most 25
+/// are skipped in a row, and 10 other steps pay for one more. A single severe step, or one with an
+/// ordinary loss, is clipped, which protects as well and loses nothing.
+///
+/// Acceptance: after those 25 skips, after 5 severe steps with an ordinary loss, or when LossSpike
+/// accepts a new level of the loss, large norms are the new normal. The statistics move there, and
+/// for 20 steps nothing is skipped.
+///
+/// Single tensors are bounded in the same way, with statistics and an allowance of their own, from
+/// 12 sigma on: with a smaller bound a tensor learnt late what only rare steps teach it.
 struct Explosion {
   struct Options {};
   struct Memory {
     Spread norm;             ///< of ln(norm)
-    Allowance allowance;     ///< of ln(norm) above its mean
-    SkipBudget budget;       ///< of severe ones
+    Allowance allowance;     ///< how far ln(norm) may be above its mean
+    SkipBudget budget;       ///< spent by severe steps
     std::int64_t burst = 0;  ///< severe steps with a high loss, in a row
-    double reach = 1;        ///< what a burst may raise the allowance by, but for its first step
-    std::int64_t clips_only = 0;  ///< steps that may not be skipped, after an acceptance
+    double reach = 1;        ///< what the steps of a burst after its first may add to the allowance
+    std::int64_t clips_only = 0;  ///< steps to come that may not be skipped, after an acceptance
     constexpr void members(auto&& f) {
       f("norm", norm), f("allowance", allowance), f("budget", budget), f("burst", burst),
           f("reach", reach), f("clips_only", clips_only);
@@ -69,7 +74,9 @@ struct Explosion {
   AGMOHD_HD static void learn(const Options&, const Signals& s, const Verdict& v, Memory& m) {
     const bool exploded = (v.flags & Flag::explosion) != 0;
     const bool accepted = (v.flags & Flag::accepted) != 0;
-    if (v.rollback) {  // swapped in: a new beginning; swapped back: the regime is to be accepted
+    // After a rollback the budget begins anew; after one that was undone it is spent, so that the
+    // next severe step is accepted.
+    if (v.rollback) {
       m.budget = {};
       while (accepted && exploded && m.budget.allows(25)) m.budget.spend();
     }
@@ -125,13 +132,14 @@ struct Explosion {
 
  private:
   static constexpr double kNotice = 3.5, kCertain = 6, kSevere = 9, kTensor = 12;
-  static constexpr double kAcceptedSigma = 0.5;
-  static constexpr double kRaise = 1;     ///< an explosion raises the allowance by this at least
-  static constexpr double kLower = 0.35;  ///< and 500 other steps lower it by this
+  static constexpr double kAcceptedSigma = 0.5;  ///< of ln(norm) after an acceptance, at least
+  static constexpr double kRaise = 1;     ///< an explosion raises the allowance by at least this
+  static constexpr double kLower = 0.35;  ///< 500 other steps lower it by this
 
-  /// The first step of a burst raised the allowance; the others do now. A single burst, as a fault
-  /// is, makes the detector blinder by no more than another factor of e; with each that comes back
-  /// within some 10000 steps more of it counts.
+  /// The first step of a burst raised the allowance when it came; the others do now, by 1 each but
+  /// by no more than `reach` in all. A single burst, such as a fault, thus hides norms of at most e
+  /// times more. Each burst doubles `reach`, which halves again in some 14000 other steps: of
+  /// bursts that come back more and more counts.
   AGMOHD_HD static void end_burst(Memory& m) {
     if (m.burst > 1) {
       m.allowance.raise(std::fmin(kRaise * double(m.burst - 1), m.reach));
@@ -139,13 +147,13 @@ struct Explosion {
     }
     m.burst = 0;
   }
-  /// What ln(norm) is clipped to. M: a memory, of all gradients or of a tensor's.
+  /// What ln(norm) is bounded by. M: Memory or TensorMemory.
   template <class M>
   AGMOHD_HD static double bound(const M& m) {
     return std::fmax(m.norm.upper(kNormSigma), m.norm.mean + m.allowance.value);
   }
-  /// Half of what is beyond the bound, but at most 2: a single one makes the detector blinder by no
-  /// more than a factor of e^2.
+  /// Half of what is beyond the bound, at most 2: one explosion hides norms of at most e^2 times
+  /// more.
   template <class M>
   AGMOHD_HD static double raised_by(double x, const M& m) {
     return std::fmin(std::fmax(kRaise, 0.5 * (x - bound(m))), 2.0);

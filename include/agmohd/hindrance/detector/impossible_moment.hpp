@@ -6,9 +6,9 @@
 
 namespace agmohd::hindrance {
 
-/// Elements of the rule's state that no history of gradients leads to: a flipped bit, a bad
-/// checkpoint. The rule's `Guard` has brought them back before the update was taken; here they are
-/// reported, one step later. A rule without one has none.
+/// Reports state that no gradient history can produce, such as a flipped bit or a bad checkpoint
+/// leaves. The rule's Guard has clamped it before the update was taken; the report comes one step
+/// later. For a rule without a Guard there is never one. agmohd's own.
 struct ImpossibleMoment {
   struct Options {};
   struct Memory {};

@@ -12,46 +12,51 @@
 
 namespace agmohd::hindrance {
 
-/// A loss is high above mean + 6 sigma and 1.1 means, or where the mean of the last 15, none
-/// counted as more than mean + 4 sigma, is above mean + 2 sigma and 1.1 means: one is reported, and
-/// nothing else. The statistics learn a loss 15 steps later, and nothing while it is high, or a
-/// lasting rise would move mean and sigma until it is no longer seen.
+/// Losses far above those before, and what to do where they stay there. agmohd's own.
 ///
-/// It lasts when it was high in 30 applied steps in a row and what it is above the mean is not
-/// halved in ten steps, or when 20 steps with a high loss were skipped (an explosion, say) and are
-/// not paid back: a skip leaves the weights as they are, so the cause is in them, or in the data.
-/// Eight steps in a row with a non-finite loss or gradient say the same; waiting costs these steps,
-/// going back several times as many. Then it asks for a rollback, where there is a snapshot. If 2
-/// of the next 3 losses are non-finite, or nearer to where they were than to the mean, it swaps
-/// back. Where they were non-finite the snapshot may be broken itself: the other one is tried.
-/// Else, and after both, the cause is not in the weights: the level of the loss is accepted; what
-/// is non-finite stays Nonfinite's.
+/// A loss is high if it exceeds both mean + 6 sigma and 1.1 mean, or if the mean of the last 15,
+/// each capped at mean + 4 sigma, exceeds both mean + 2 sigma and 1.1 mean. A high loss is
+/// reported, no more. Mean and sigma learn a loss 15 steps later, and nothing while losses are
+/// high: else a lasting rise would move them until it is no longer seen.
 ///
-/// Without a snapshot, and after 3 rollbacks in 1000 applied steps, a lasting spike is accepted as
-/// the new level, where the design gave up: a finite loss may be high by right. So is, after 4
-/// losses in a row above 6 sigma, another scale of the loss: it stands 3 to 1000 times above its
-/// mean, and the norm of the gradients by the same factor. Random data and damaged weights raised
-/// the one more than the other, by a factor of 1.7 to 5 in a small GPT.
+/// A spike lasts if losses were high in 30 consecutive applied steps and their excess over the mean
+/// has not halved within ten, or if 20 steps with a high loss were skipped, for an explosion say,
+/// and not paid back: skips leave the weights as they are, so the cause is in these or in the data.
+/// Eight consecutive steps with a non-finite loss or gradient count as lasting too; to wait longer
+/// would cost little, but a rollback costs several times as many steps.
+///
+/// A lasting spike asks for a rollback, if there is a snapshot and there were fewer than 3
+/// rollbacks in the last 1000 applied steps. If then 2 of the next 3 losses are non-finite, or
+/// nearer to the spike than to the mean, the rollback is undone. If they were non-finite the
+/// snapshot itself may be broken, and the other one is tried. Otherwise, and after both, the cause
+/// is not in the weights, and the level of the loss is accepted: mean and sigma move there.
+/// Non-finite steps remain Nonfinite's.
+///
+/// Without a rollback a lasting spike is accepted at once: a finite loss may be high by right. So
+/// is another scale of the loss, after 4 consecutive losses above 6 sigma: they are 3 to 1000 times
+/// the mean, and gradient norms are above their own mean by the same factor (within 1.4). Random
+/// data and damaged weights do not look like that: in a small GPT the two factors differed by 1.7
+/// to 5.
 struct LossSpike {
   static constexpr int kRecent = 15;
   struct Options {};
   struct Memory {
     Spread loss;
-    Spread norm;                  ///< of ln(norm)
-    std::int64_t applied = 0;     ///< steps
-    std::int64_t losses = 0;      ///< that went into `recent` since it was emptied
-    std::int64_t high = 0;        ///< of these, high in a row
-    std::int64_t nonfinite = 0;   ///< steps in a row
-    std::int64_t watched = 0;     ///< steps after a rollback that are still to come
-    std::int64_t failed = 0;      ///< of the watched ones, no better than before it
-    std::int64_t retry = 0;       ///< 1: swapped back, and the other snapshot is to be tried
-    double no_better = 0;         ///< a loss above this is not
-    SkipBudget refused;           ///< skipped steps with a high loss
-    std::int64_t row = 0;         ///< steps above 6 sigma in a row, skipped or not
-    double apart = 0;             ///< sum over these, see apart()
+    Spread norm;                 ///< of ln(norm)
+    std::int64_t applied = 0;    ///< applied steps
+    std::int64_t losses = 0;     ///< losses that went into `recent` since it was emptied
+    std::int64_t high = 0;       ///< high losses in a row, of applied steps
+    std::int64_t nonfinite = 0;  ///< non-finite steps in a row
+    std::int64_t watched = 0;    ///< steps to come in which a rollback may be undone
+    std::int64_t failed = 0;  ///< watched steps whose loss was no better than before the rollback
+    std::int64_t retry = 0;   ///< 1: a rollback was undone, and the other snapshot is to be tried
+    double no_better = 0;     ///< a loss above this counts as no better
+    SkipBudget refused;       ///< spent by skipped steps with a high loss
+    std::int64_t row = 0;     ///< losses above 6 sigma in a row, of skipped steps too
+    double apart = 0;         ///< sum of apart() over these
     double recent[kRecent] = {};  ///< the last losses, at `losses` modulo kRecent
-    double recent_sum = 0;        ///< of the last kRecent - 1
-    std::int64_t rollbacks[3] = {-1000, -1000, -1000};  ///< when the last ones were, in `applied`
+    double recent_sum = 0;        ///< of the last kRecent - 1, capped
+    std::int64_t rollbacks[3] = {-1000, -1000, -1000};  ///< `applied` at the last three rollbacks
     constexpr void members(auto&& f) {
       f("loss", loss), f("norm", norm), f("applied", applied), f("losses", losses), f("high", high),
           f("nonfinite", nonfinite), f("watched", watched), f("failed", failed), f("retry", retry),
@@ -154,29 +159,29 @@ struct LossSpike {
   AGMOHD_HD static double cap(const Memory& m) {
     return m.loss.mean + 4 * m.loss.sigma(loss_sigma(m.loss));
   }
-  /// Of a loss that is high.
+  /// Whether a high loss makes the spike a lasting one.
   AGMOHD_HD static bool is_lasting(double loss, const Memory& m) {
     return (m.high + 1 >= kLasting && !is_falling(loss, m)) || !m.refused.allows(kRefused);
   }
-  /// Whether the mean of the last 5 losses, with this one, is above the mean by less than half of
-  /// what that of the steps 15 to 10 before was.
+  /// Whether the excess over the mean has halved: that of the last 5 losses, this one included, is
+  /// less than half of that of the 5 losses ten steps earlier.
   AGMOHD_HD static bool is_falling(double loss, const Memory& m) {
     double now = loss, before = 0;
     for (int i = 1; i < 5; ++i) now += m.recent[(m.losses - i) % kRecent];
     for (int i = 10; i < 15; ++i) before += m.recent[(m.losses - i) % kRecent];
     return now - 5 * m.loss.mean < 0.5 * (before - 5 * m.loss.mean);
   }
-  /// Of a step after a rollback.
+  /// Whether a watched step is no better than those before the rollback.
   AGMOHD_HD static bool failed(const Signals& s, const Memory& m) {
     return Nonfinite::is_broken(s) || (s.has_loss && s.loss > m.no_better);
   }
-  /// By how much a high loss stands out more than the norm, as a logarithm.
+  /// ln of (loss / its mean) / (norm / its mean), or 1e9 if the loss is not 3 to 1000 means.
   AGMOHD_HD static double apart(const Signals& s, const Memory& m) {
     const double factor = s.loss / m.loss.mean;
     if (!has_log(s.norm2) || !(m.loss.mean > 0 && factor > 3 && factor < 1000)) return 1e9;
     return std::log(factor) - (log_norm(s.norm2) - m.norm.mean);
   }
-  /// Whether the mean of that says that it does not, within a factor of 1.4.
+  /// Whether loss and norm rose by the same factor: the mean of apart() is within ln 1.4.
   AGMOHD_HD static bool is_scale(const Memory& m) {
     return m.row >= 4 && std::fabs(m.apart) < 0.35 * double(m.row);
   }
@@ -201,7 +206,7 @@ struct LossSpike {
     m.apart = 0;
     m.refused = {};
   }
-  /// Takes the loss for an ordinary one of a new level, with a tenth of it for a sigma at least.
+  /// The loss becomes the mean, with a sigma of at least a tenth of it.
   AGMOHD_HD static void accept(const Signals& s, Memory& m) {
     m.loss.settle(s.loss, std::fmax(loss_sigma(m.loss), 0.1 * std::fabs(s.loss)));
     if (has_log(s.norm2)) m.norm.mean = log_norm(s.norm2);

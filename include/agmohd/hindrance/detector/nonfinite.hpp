@@ -9,15 +9,15 @@
 
 namespace agmohd::hindrance {
 
-/// Skips a step with a non-finite gradient or loss, by not writing anything (0 * NaN is NaN), and
-/// gives up at the 25th such step in a row, or when they are more than about a quarter of all for
-/// long: every second one for 70 steps. An applied step pays back 3 of the 10 that a skip costs, so
-/// rare ones never add up. A give-up is reported in one step, and the count begins anew 100 applied
-/// steps later. An overflow of AMP's loss scale is the scaler's business and does not come here.
+/// Skips every step with a non-finite gradient or loss: nothing is written, since a factor of 0
+/// would not help (0 * NaN is NaN). Gives up at the 25th such step in a row, or if they are more
+/// than about a quarter of all steps for long: every second one for 70 steps, say. A skip costs 10,
+/// and an applied step pays back 3, so rare skips never add up. The give-up is reported in one
+/// step; then the count begins anew 100 applied steps later.
 struct Nonfinite {
   struct Options {};
   struct Memory {
-    SkipBudget skips;
+    SkipBudget skips;  ///< spent by non-finite steps; after a give-up see gave_up()
     constexpr void members(auto&& f) { f("skips", skips); }
   };
   static constexpr auto fields = describe();
@@ -49,10 +49,11 @@ struct Nonfinite {
   }
 
  private:
-  static constexpr std::int64_t kMostSkips = 25;
-  static constexpr std::int64_t kSilent = 100;  ///< applied steps after a give-up
+  static constexpr std::int64_t kMostSkips = 25;  ///< in a row
+  static constexpr std::int64_t kSilent = 100;    ///< applied steps after a give-up without another
 
-  /// Then `spent` is minus the applied steps until the count begins anew.
+  /// Whether it gave up lately: `spent` is then minus the applied steps until the count begins
+  /// anew.
   AGMOHD_HD static bool gave_up(const Memory& m) { return m.skips.spent < 0; }
 };
 static_assert(IsDetector<Nonfinite> && Hindrance<Nonfinite>);

@@ -10,22 +10,25 @@
 
 namespace agmohd::hindrance {
 
-/// Reports steps that undo each other: the mean of <g_t, u_{t-1}> below -1/4 of that of <g_t, u_t>
-/// for 50 applied steps in which the mean loss, if there is one, does not fall. A negative <g, m>
-/// alone would not do: at the best learning rate it is negative most of the time. u_{t-1} comes
-/// from the rule's state, of Adam the first moment of before over the root of this step's second
-/// moment, so that both products stand in one metric: a rule without a first moment, as SGD without
-/// momentum, has none, and nothing is seen. Nothing acts on it: momentum that was lowered for it,
-/// and the learning rate with it, cost up to 2 % of the loss where gradients were accumulated or
-/// the rate restarted, and healed nothing.
+/// Reports steps that undo each other: for 50 applied steps the mean of <g_t, u_{t-1}> is below
+/// -1/4 of the mean of <g_t, u_t>, and the mean loss, if there are losses, does not fall. agmohd's
+/// own. That <g_t, u_{t-1}> is negative would not be enough: at the best learning rate it mostly
+/// is.
+///
+/// u_{t-1} is made from the rule's state; for Adam it is the old first moment over this step's
+/// root, so that both products have one metric. A rule without a first moment, such as SGD without
+/// momentum, has no u_{t-1}, and nothing is seen.
+///
+/// It only reports. Lowering momentum and learning rate in answer repaired nothing in tests, and
+/// cost up to 2 % of the loss where gradients were accumulated or the rate restarted.
 struct Oscillation {
   struct Options {};
   struct Memory {
-    Size scale;                            ///< of the two products
-    double along_previous = 0, along = 0;  ///< exponential means of them
+    Size scale;                            ///< of the sum of the products' magnitudes
+    double along_previous = 0, along = 0;  ///< exponential means of the two products
     Spread loss;
     double loss_before = 0;  ///< mean loss when the run began
-    std::int64_t run = 0;    ///< steps in a row
+    std::int64_t run = 0;    ///< oscillating steps in a row
     constexpr void members(auto&& f) {
       f("scale", scale), f("along_previous", along_previous), f("along", along), f("loss", loss),
           f("loss_before", loss_before), f("run", run);
@@ -42,7 +45,8 @@ struct Oscillation {
 
   AGMOHD_HD static void learn(const Options&, const Signals& s, const Verdict& v, Memory& m) {
     if (v.skip) return;
-    if ((v.flags & Flag::accepted) != 0) m.run = 0;  // losses before say nothing about those after
+    // Of a new level of the loss nothing is known from the losses before.
+    if ((v.flags & Flag::accepted) != 0) m.run = 0;
     if (s.has_loss && finite(s.loss)) m.loss.learn(s.loss, loss_sigma(m.loss));
     const double size = std::fabs(s.along_previous) + std::fabs(s.along);
     if (!finite(size) || size == 0) return;
@@ -63,7 +67,7 @@ struct Oscillation {
   }
 
  private:
-  static constexpr double kNotice = 0.25;
+  static constexpr double kNotice = 0.25;  ///< part of <g_t, u_t> that is undone
 };
 static_assert(IsDetector<Oscillation> && Hindrance<Oscillation>);
 

@@ -9,21 +9,22 @@
 
 namespace agmohd::hindrance {
 
-/// Reports that the mean loss of 1000 applied steps is less than 0.1 sigma below that of the 1000
-/// before. The report stands until the next 1000 are over. Each time, with `plateau_factor` below
-/// 1, it also lowers the learning rate by it for good, to `plateau_floor` of the schedule's.
-/// A level of the loss that LossSpike accepts begins all anew.
+/// Reports that the mean loss of 1000 applied steps is not at least 0.1 sigma below that of the
+/// 1000 before; the report stands until the next 1000 are over. With `plateau_factor` below 1 each
+/// such comparison also lowers the learning rate by it, for good, but not below `plateau_floor` of
+/// the schedule's. If LossSpike accepts a new level of the loss, the comparison begins anew.
+/// agmohd's own.
 struct Plateau {
   struct Options {
-    double plateau_factor = 1;
-    double plateau_floor = 0.01;
+    double plateau_factor = 1;    ///< what each plateau multiplies the learning rate with
+    double plateau_floor = 0.01;  ///< least factor that plateaus lower the learning rate to
   };
   struct Memory {
     Spread loss;
-    double sum = 0, previous = 0;  ///< of this block; the mean of the last one
-    std::int64_t count = 0;        ///< losses
-    std::int64_t flat = 0;         ///< whether the last comparison found a plateau
-    double lowered = 1;            ///< what it lowers the learning rate to
+    double sum = 0, previous = 0;  ///< losses of this block of 1000, capped; mean of the one before
+    std::int64_t count = 0;        ///< losses so far
+    std::int64_t flat = 0;         ///< 1: the last comparison found a plateau
+    double lowered = 1;            ///< factor of the learning rate, of all plateaus together
     constexpr void members(auto&& f) {
       f("loss", loss), f("sum", sum), f("previous", previous), f("count", count), f("flat", flat),
           f("lowered", lowered);
@@ -70,7 +71,7 @@ struct Plateau {
   }
 
  private:
-  static constexpr std::int64_t kBlock = 1000;
+  static constexpr std::int64_t kBlock = 1000;  ///< losses that are compared at a time
 };
 static_assert(IsDetector<Plateau> && Hindrance<Plateau>);
 

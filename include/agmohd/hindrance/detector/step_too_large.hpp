@@ -10,32 +10,35 @@
 
 namespace agmohd::hindrance {
 
-/// A learning rate that jumps, to 1.5 times its mean or more, and makes a step of more than 3 times
-/// the mean: it goes down so that the step is twice the mean, to 1e-4 of itself at the least. The
-/// size of a tensor's step is the learning rate of its parameter group, in its mean, times RMS(u)
-/// of all tensors, in its mean; so where the rate of one group jumps, that group alone is
-/// throttled. A linear warm-up passes. An update that grows while the rate stays is left to the
-/// rule's guard and to the clip: to throttle it raised the largest loss in four of seven tasks
-/// without noise (2 to 6 times, one seed each), where updates swing by decades, and no fault of a
-/// learning rate that was tried needed it.
+/// Throttles a learning rate that jumps. agmohd's own.
 ///
-/// A rise that lasts is accepted, as a short warm-up: while the loss is not high, each throttled
-/// step raises the allowance by a tenth, and what was accepted stays so. That is on credit until
-/// the mean has come up: while LossSpike, which must stand before it in a Detect, finds the loss
-/// high, a step above 3 means takes a tenth back, and momentum is to be lowered; after 100 such
-/// steps one in 500 does, the others raise it. A kind that lowers the learning rate for good, as
-/// Plateau may, must stand before it, too.
+/// The size of a step is (lr / mean of lr) times (RMS(u) / mean of RMS(u)), with the learning rate
+/// of the parameter group and u over all tensors. If lr is above 1.5 times its mean and the size
+/// above 3, the group's learning rate goes down so that the size is 2, but not below 1e-4 of
+/// itself. Other groups keep theirs. A linear warm-up passes.
+///
+/// An update that grows at a constant learning rate is left to the rule's guard and to the clip: to
+/// throttle it raised the largest loss in four of seven tasks without noise, where updates vary by
+/// decades, 2 to 6 times (one seed each), and none of the faults that were tried needed it.
+///
+/// Allowance: a rise that lasts is turned into a short warm-up. While the loss is not high each
+/// throttled step raises the allowance by a tenth, and so the size that passes. While LossSpike,
+/// which is to stand before it in a Detect, finds the loss high, a step of a size above 3 takes a
+/// tenth back and is `unstable`: momentum is to be lowered. After 100 such steps only one in 500
+/// does that; the others raise the allowance, so that in the end any rate is accepted.
+///
+/// A detector that lowers the learning rate itself, as Plateau may, is to stand before it, too.
 struct StepTooLarge {
   struct Options {};
   struct Rate {
-    Size lr;              ///< in the applied steps, as far as it was above 0
-    Allowance allowance;  ///< of the logarithm of the step's size
+    Size lr;              ///< the group's learning rate in applied steps, where it was above 0
+    Allowance allowance;  ///< ln of the factor by which larger steps pass
     constexpr void members(auto&& f) { f("lr", lr), f("allowance", allowance); }
   };
   struct Memory {
     Size update;             ///< RMS(u)
-    Rate first;              ///< of the first parameter group: what is reported
-    std::int64_t taken = 0;  ///< steps in which allowance was taken back, that are not paid for yet
+    Rate first;              ///< of the first parameter group, which the verdict reports
+    std::int64_t taken = 0;  ///< kCost for each step that took allowance back, minus 1 for others
     constexpr void members(auto&& f) { f("update", update), f("first", first), f("taken", taken); }
   };
   using TensorMemory = Rate;
@@ -50,7 +53,7 @@ struct StepTooLarge {
     const bool high = (v.flags & Flag::loss_spike) != 0;
     if (v.first_factor < 1 || (ratio > kMost && high)) report(v, Flag::step_too_large, ratio, 2, 4);
     if (ratio > kMost && takes_back(v, m)) v.unstable = true;
-    if (s.throttled > 0) v.flags |= Flag::step_too_large;  // of another group, in the step before
+    if (s.throttled > 0) v.flags |= Flag::step_too_large;  // another group, in the step before
   }
   AGMOHD_HD static void learn(const Options&, const Signals& s, const Verdict& v, Memory& m) {
     if (v.skip) return;
@@ -74,25 +77,26 @@ struct StepTooLarge {
   }
 
  private:
-  static constexpr double kJump = 1.5, kMost = 3, kRaise = 0.095;  // ln 1.1
+  static constexpr double kJump = 1.5, kMost = 3, kRaise = 0.095;  // kRaise: ln 1.1
   static constexpr std::int64_t kCost = 500, kMostTaken = 100;
 
-  /// An update of zeros says nothing about sizes.
+  /// Whether the last update has a size that can be learnt; one of zeros has none.
   AGMOHD_HD static bool measured(const Signals& s) {
     return s.updated > 0 && s.update2 > 0 && finite(s.update2);
   }
   AGMOHD_HD static double rms(const Signals& s) { return std::sqrt(s.update2 / s.updated); }
 
-  /// Of the step, in means; 0: not known, or the learning rate has not jumped.
+  /// The size of the step; 0 if it is not known, or the learning rate has not jumped.
   AGMOHD_HD static double size(double lr, const Verdict& v, const Rate& r) {
     return r.lr.acts() && lr > kJump * r.lr.mean ? lr / r.lr.mean * v.growth : 0;
   }
+  /// What a step of this size multiplies the learning rate with.
   AGMOHD_HD static double factor(double size, const Rate& r) {
     if (!(size > kMost)) return 1;
     const double allowed = std::exp(r.allowance.value);
     return size > kMost * allowed ? std::fmax(2 * allowed / size, 1e-4) : 1;
   }
-  /// Whether a large step takes allowance back: in the long run one in kCost steps may.
+  /// Whether a large step takes allowance back. In the long run one in kCost steps may.
   AGMOHD_HD static bool takes_back(const Verdict& v, const Memory& m) {
     return (v.flags & Flag::loss_spike) != 0 && m.taken < kMostTaken * kCost;
   }

@@ -6,11 +6,12 @@
 
 namespace agmohd::hindrance {
 
-/// Reports a tensor whose gradient has an RMS under 10 eps, where Adam's eps stops the update from
-/// adapting.
+/// Reports a tensor whose gradient has an RMS below 10 `vanishing_eps`: there Adam's eps is no
+/// longer small beside the root, and the update shrinks with the gradient. Nothing acts on it.
+/// agmohd's own.
 struct Vanishing {
   struct Options {
-    double vanishing_eps = 1e-8;
+    double vanishing_eps = 1e-8;  ///< the rule's eps; an RMS below 10 times it is reported
   };
   struct Memory {};
   struct TensorMemory {};

@@ -20,15 +20,16 @@ concept betas = requires(const O& o) {
 
 namespace rule {
 
-/// A moment beyond what any gradients lead to (a flipped bit, a bad checkpoint) goes back to
-/// |exp_avg| <= slack sqrt(C_t) (sqrt(exp_avg_sq) + room for where it underflows): by
-/// Cauchy-Schwarz exp_avg^2 <= C_t exp_avg_sq. An isolated gradient attains the bound. AMSGrad's
-/// maximum only widens it. Where a moment is NaN, or the second one negative, all begin anew with
-/// 0.
+/// Clamps moments that no gradient history can produce, as a flipped bit or a bad checkpoint leaves
+/// them. agmohd's own. Whatever the gradients, by Cauchy-Schwarz exp_avg^2 <= C_t exp_avg_sq, which
+/// a single gradient among zeros attains. So exp_avg is clamped to
+///   |exp_avg| <= slack sqrt(C_t) (sqrt(exp_avg_sq) + least),
+/// with `slack` for rounding and `least` for an exp_avg_sq that underflowed to 0. AMSGrad's maximum
+/// in the place of exp_avg_sq only widens the bound. Where a moment is NaN, or exp_avg_sq negative,
+/// all moments of the element become 0.
 struct MomentsGuard {
-  /// C_t = b1^2/b2 C_{t-1} + (1-b1)^2/(1-b2)
   struct Memory {
-    double bound2 = 0;
+    double bound2 = 0;  ///< C_t = b1^2 / b2 C_{t-1} + (1 - b1)^2 / (1 - b2)
     constexpr void members(auto&& f) { f("bound2", bound2); }
   };
   template <class O>
@@ -43,8 +44,8 @@ struct MomentsGuard {
 
   template <class R>
   struct Coefficients {
-    R bound, least;
-    R sure;  ///< where exp_avg^2 times this is no more than exp_avg_sq, no rounding matters
+    R bound, least;  ///< slack sqrt(C_t), for the corrected root; added to that root
+    R sure;  ///< if sure exp_avg^2 <= exp_avg_sq, the bound holds whatever the rounding; may be NaN
   };
   template <class R, class O>
   requires has::betas<O> AGMOHD_HD static Coefficients<R> at(const O& o, const Now& now,
@@ -54,7 +55,8 @@ struct MomentsGuard {
     const double b1 = now.blend.beta1, b2 = o.betas.second;
     const double carried = b1 == 0 ? 0 : b1 * b1 / b2 * m.bound2;
     m.bound2 = b2 == 0 ? kUnbounded : carried + (1 - b1) * (1 - b1) / (1 - b2);
-    // Stored in few bits, exp_avg decays more slowly than b1 says; where C_t grows, that adds up.
+    // In bfloat16 exp_avg decays more slowly than b1 says. Where C_t grows, these errors add up,
+    // and there is no bound.
     const bool drifts = slack > kSlack && b1 * b1 > b2;
     const double correction2 = 1 - rule.beta2_product;
     const double bound2 = drifts ? kUnbounded : m.bound2;

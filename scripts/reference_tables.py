@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 The agmohd authors
+# SPDX-License-Identifier: Apache-2.0
+"""The option tables of docs/reference.md, made from the code: names, defaults and bounds by a program that prints what
+the policies' `fields` say, meanings from the ///< comments beside the options.
+
+    reference_tables.py [--compiler g++]            fails where the page differs, and prints how
+    reference_tables.py [--compiler g++] --write    updates the page
+
+A table stands below a comment that names its policies, <!-- fields: rule::Lion -->; with several, their names are its
+first column. That of the optimizers, from optimizers.hpp, is below <!-- optimizers.hpp: optimizers -->. A policy with
+options and without a table is an error.
+"""
+
+import argparse
+import difflib
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+INCLUDE, PAGE = ROOT / "include", ROOT / "docs" / "reference.md"
+FAMILIES = ("rule", "gradient", "schedule", "hindrance", "momentum", "storage", "recovery")
+WITHOUT_FIELDS = ("wrap",)  # options that need LibTorch, and have no `fields`: defaults as they are written
+
+PROGRAM = r"""
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <type_traits>
+
+using namespace agmohd;
+
+std::string text(double x) {
+  char buffer[32];
+  return std::isinf(x) ? "inf" : std::string(buffer, std::to_chars(buffer, buffer + 32, x).ptr);
+}
+std::string value(double x, const Bounds& b) { return b.contain(x) ? text(x) : "must be given"; }
+std::string value(std::int64_t x, const Bounds& b) { return value(double(x), b); }
+std::string value(bool x, const Bounds&) { return x ? "true" : "false"; }
+std::string value(const Pair& x, const Bounds&) { return "(" + text(x.first) + ", " + text(x.second) + ")"; }
+template <class Enum>
+std::string value(Enum x, const Choices& c) { return std::string("`") + c.names[std::int64_t(x)] + "`"; }
+
+std::string bounds(const Bounds& b) {
+  if (std::isinf(b.low)) return "finite";
+  return (b.low_allowed ? "[" : "(") + text(b.low) + ", " + text(b.high) + (b.high_allowed ? "]" : ")");
+}
+std::string bounds(const Choices& c) {
+  std::string out;
+  for (std::size_t i = 0; i < c.count; ++i) out += (i == 0 ? "`" : ", `") + std::string(c.names[i]) + "`";
+  return out;
+}
+
+template <class Policy>
+void print(const char* policy) {
+  const auto row = [policy](const char* name, const std::string& is, const std::string& within) {
+    std::printf("%s\t%s\t%s\t%s\n", policy, name, is.c_str(), within.c_str());
+  };
+  if constexpr (requires { Policy::slot_names; }) {
+    double lr = 1e-3;
+    if constexpr (requires { Policy::default_lr; }) lr = Policy::default_lr;
+    row("lr", text(lr), "[0, inf)");
+  }
+  const typename Policy::Options o{};
+  Policy::fields.each([&](const auto& f, auto) {
+    using Value = typename std::remove_cvref_t<decltype(f)>::value_type;
+    const std::string within = std::is_same_v<Value, bool> ? "" : bounds(f.bounds);
+    row(f.name, value(f(o), f.bounds), std::is_same_v<Value, Pair> ? "each " + within : within);
+  });
+}
+"""
+
+
+class Policy:
+    """What a header says of a policy: its options by name, as (default, meaning), and which of them are fields."""
+
+    def __init__(self):
+        self.options, self.same_as, self.has_fields = {}, None, False
+
+
+def policies():
+    """The policies by name, rule::Lion, with those of wrap/."""
+    found = {}
+    for folder in (*FAMILIES, *WITHOUT_FIELDS):
+        for path in sorted((INCLUDE / "agmohd" / folder).rglob("*.hpp")):
+            outer, inside, statement = None, None, ""
+            for line in path.read_text().splitlines():
+                if begun := re.match(r"(?:struct|class) (\w+)[^;]*$", line):
+                    outer = found.setdefault(f"{folder}::{begun[1]}", Policy())
+                    inside = outer if begun[1].endswith("Options") else None
+                elif outer is None:
+                    continue
+                elif re.match(r"  struct Options \{$", line):
+                    inside = outer
+                elif re.match(r"(  )?\};$", line):
+                    inside = None
+                elif same := re.match(r"  using Options = (?:typename )?(\w+)(?:::Options)?;", line):
+                    outer.same_as = f"{folder}::{same[1]}"
+                outer.has_fields = outer.has_fields or bool(re.search(r'\bfield\("', line))
+                if inside is None or line.rstrip().endswith("{"):
+                    continue
+                if more := re.match(r"\s*///< (.*)", line):  # a comment that goes on
+                    last = next(reversed(inside.options))
+                    inside.options[last] = (inside.options[last][0], f"{inside.options[last][1]} {more[1]}")
+                    continue
+                code, _, comment = line.partition("///<")
+                statement += " " + code.strip()
+                if ";" not in code:
+                    continue
+                member = re.match(r"[\w:<> ]+ (\w+)(?: = ([^;]+)|\{([^}]*)\})?;", statement.strip())
+                statement = ""
+                if member:
+                    inside.options[member[1]] = (member[2] or member[3] or "", comment.strip())
+    return found
+
+
+def meaning(found, policy, option):
+    """Of an option of a policy, its own or that of another one of its family inside it."""
+    if option == "lr":
+        return "learning rate"
+    own = found.get(policy)
+    while own is not None and option not in own.options and own.same_as:
+        own = found[own.same_as]
+    if own is not None and option in own.options:
+        texts = {own.options[option][1]}
+    else:
+        family = policy.partition("::")[0] + "::"
+        texts = {p.options[option][1] for name, p in found.items() if name.startswith(family) and option in p.options}
+    if len(texts) != 1 or not min(texts):
+        sys.exit(f"{policy}: the option {option} has no ///< comment beside it, or several: {sorted(texts)}")
+    return min(texts)
+
+
+def plain(policy):
+    return re.sub(r"<.*>", "", policy)
+
+
+def printed(compiler, names):
+    """Rows (option, default, bounds) by policy, as the compiled policies say."""
+    headers = [f"agmohd/{family}" for family in FAMILIES]
+    includes = [path.relative_to(INCLUDE) for header in headers for path in sorted((INCLUDE / header).rglob("*.hpp"))]
+    calls = [f'  print<{re.sub("<.*>", "<>", name)}>("{name}");' for name in names]
+    source = "".join(f"#include <{i}>\n" for i in includes) + PROGRAM + "int main() {\n" + "\n".join(calls) + "\n}\n"
+    with tempfile.TemporaryDirectory() as folder:
+        program = pathlib.Path(folder) / "tables"
+        command = [*compiler.split(), "-std=c++20", "-x", "c++", "-", "-I", str(INCLUDE), "-o", str(program)]
+        subprocess.run(command, input=source, text=True, check=True)
+        lines = subprocess.run([program], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    rows = {name: [] for name in names}
+    for line in lines:
+        policy, *row = line.split("\t")
+        rows[policy].append([re.sub(r"e([+-])0", r"e\1", cell).replace("e+", "e") for cell in row])
+    return rows
+
+
+def table(head, rows):
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    lines = [("| " + " | ".join(row) + " |").replace("|  |", "| |") for row in (head, *cells)]
+    return [lines[0], "|" + "---|" * len(head), *lines[1:]]
+
+
+def table_of_options(names, found, rows):
+    if plain(names[0]).partition("::")[0] in WITHOUT_FIELDS:
+        head = ["option", "default", "meaning"]
+        options = {}
+        for name in names:
+            own = found[name]
+            options[name] = (found[own.same_as] if own.same_as else own).options
+        out = {name: [[f"`{o}`", default, text] for o, (default, text) in options[name].items()] for name in names}
+    else:
+        head = ["option", "default", "bounds", "meaning"]
+        out = {name: [[f"`{o}`", *row, meaning(found, plain(name), o)] for o, *row in rows[name]] for name in names}
+    if len(names) == 1:
+        return table(head, out[names[0]])
+    first = [[f"`{name}`" if i == 0 else "", *row] for name in names for i, row in enumerate(out[name])]
+    return table(["policy", *head], first)
+
+
+def table_of_optimizers():
+    code = (INCLUDE / "agmohd" / "optimizers.hpp").read_text()
+    rows = []
+    for name, recipe in re.findall(r"^using (\w+) = Optimizer<(.*)>;", code, flags=re.M):
+        own = [f"{name}{kind}" if f"using {name}{kind} =" in code else f"{name}::{kind}" for kind in ("Options", "ParamState")]
+        rule = re.fullmatch(r"Recipe<rule::(\w+)>", recipe)
+        kernels = f"`RULES {rule[1]}`" if rule else "in the default"
+        rows.append([f"`agmohd::{name}`", f"`{recipe}`", *(f"`{o}`" for o in own), kernels])
+    return table(["type", "recipe", "options", "state", "kernels"], rows)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--compiler", default="g++")
+    parser.add_argument("--write", action="store_true")
+    given = parser.parse_args()
+
+    before = PAGE.read_text().splitlines()
+    marked = [m[1].split() for m in (re.fullmatch(r"<!-- fields: (.+) -->", line) for line in before) if m]
+    named = [name for names in marked for name in names]
+    found = policies()
+    lost = {name for name, p in found.items() if p.has_fields} - {plain(name) for name in named}
+    if lost:
+        sys.exit(f"docs/reference.md has no table of {', '.join(sorted(lost))}")
+    rows = printed(given.compiler, [n for n in named if n.partition("::")[0] in FAMILIES])
+
+    after, skipping = [], False
+    for line in before:
+        skipping = skipping and line.startswith("|")
+        if skipping:
+            continue
+        after.append(line)
+        if fields := re.fullmatch(r"<!-- fields: (.+) -->", line):
+            after += table_of_options(fields[1].split(), found, rows)
+            skipping = True
+        elif line == "<!-- optimizers.hpp: optimizers -->":
+            after += table_of_optimizers()
+            skipping = True
+    if given.write:
+        PAGE.write_text("\n".join(after) + "\n")
+    differences = list(difflib.unified_diff(before, after, "docs/reference.md", "as the code says", lineterm="", n=0))
+    print("\n".join(differences) if differences else f"{len(marked)} tables of options: all right")
+    if differences and not given.write:
+        print("scripts/reference_tables.py --write updates the page")
+    return 1 if differences and not given.write else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
