@@ -247,7 +247,7 @@ void gives_up_with_a_reason(at::Device device) {
     if (device.is_cuda()) torch::cuda::synchronize();
   }
   EXPECT_EQ(steps, 10 + 25 + 1);
-  EXPECT_NE(message.find("training cannot be healed"), std::string::npos) << message;
+  EXPECT_NE(message.find("training cannot be repaired"), std::string::npos) << message;
   EXPECT_NE(message.find("non-finite"), std::string::npos) << message;
   EXPECT_NE(message.find("Not finite now: the gradient of parameter 0 of group 0. What helps: go"),
             std::string::npos)

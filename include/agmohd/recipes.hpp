@@ -28,6 +28,7 @@
 #include "schedule/cyclical.hpp"
 #include "schedule/hindrance_aware.hpp"
 #include "schedule/linear.hpp"
+#include "schedule/plateau.hpp"
 #include "schedule/step.hpp"
 #include "schedule/warmup.hpp"
 #include "step/recipe.hpp"

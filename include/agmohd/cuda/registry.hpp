@@ -86,7 +86,7 @@ struct Kernels {
   const Runtime* runtime;
 };
 
-/// What was compiled, one for a program and the libraries it transforms: visible whatever the
+/// What was compiled, one for a program and the libraries it links: visible whatever the
 /// flags, and of plain data. A recipe is known by its name, since the visibility of a template is
 /// that of its arguments, and by sizes and the version, as libraries may have been built with
 /// several.

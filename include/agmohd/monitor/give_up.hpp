@@ -39,7 +39,7 @@ class GiveUp {
     if (!capturing) where = names.nonfinite(groups);
     if (!where.empty()) where = ". Not finite now: " + where;
     TORCH_CHECK(false, agmohd::detail::classic,
-                "agmohd: training cannot be healed: ", describe(found), where,
+                "agmohd: training cannot be repaired: ", describe(found), where,
                 ". What helps: ", advice_for[Tally::give_up]);
   }
 

@@ -48,7 +48,7 @@ struct RecipeTypes {
   /// Whether steps are recorded.
   static constexpr bool recorded = Hindrance::wants != 0;
   static_assert(recorded || !measures_sweep,
-                "agmohd: only a hindrance policy may want a measures_sweep sweep");
+                "agmohd: only a hindrance policy may want sweeps that measure");
   /// Whether there may be snapshots to go back to.
   static constexpr bool keeps_snapshots = recorded && Recovery::keeps;
   /// Whether there is a second sweep, which writes what the first one has found the size of.

@@ -12,7 +12,7 @@
 
 namespace agmohd::cuda {
 
-/// The device's lane: a float or double whose operators round each by itself and are never
+/// The device's number type: a float or double whose operators round each by itself and are never
 /// contracted to an FMA, whatever the flags. So the bits are the CPU's, and adding a policy to a
 /// kernel cannot change those of another.
 template <class R>
