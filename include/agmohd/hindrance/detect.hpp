@@ -34,7 +34,9 @@ struct DetectorList {
 
 template <class H, class... L>
 struct DetectorList<H, L...> {
-  static_assert(IsDetector<H>, "agmohd: a member of Detect is no detector; see agmohd/hindrance/detector/detector.hpp");
+  static_assert(
+      IsDetector<H>,
+      "agmohd: a member of Detect is no detector; see agmohd/hindrance/detector/detector.hpp");
   using Rest = DetectorList<L...>;
   using Memories = agmohd::detail::MemoryPair<typename H::Memory, typename Rest::Memory>;
   using TensorMemories = agmohd::detail::MemoryPair<typename agmohd::detail::TensorMemory<H>::type,

@@ -8,9 +8,9 @@
 
 namespace agmohd::cuda {
 
-/// The sweep's number type: N elements, each with the bits of strict<R>. Divisions and square roots of
-/// float take the ordinary way for all N without a branch, and then ask once whether that was right
-/// for all of them, else each takes the way that is always right.
+/// The sweep's number type: N elements, each with the bits of strict<R>. Divisions and square roots
+/// of float take the ordinary way for all N without a branch, and then ask once whether that was
+/// right for all of them, else each takes the way that is always right.
 template <class R, int N>
 struct pack {
   struct mask {
