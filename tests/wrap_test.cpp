@@ -151,13 +151,22 @@ TEST(Wrap, SwapIsItsOwnInverse) {
   const Tensors before{params[0].clone(), params[1].clone(), params[2].clone()};
   SWA average(params);
   average.swap();  // nothing to swap with
+  EXPECT_FALSE(average.swapped());
+  EXPECT_TRUE(at::equal(params[0], before[0]));
   average.update();
   for (const at::Tensor& p : params) p.add_(1);
   average.update();
   average.swap();
   EXPECT_TRUE(at::allclose(params[0], before[0] + 0.5));
+  EXPECT_TRUE(at::allclose(average.averages()[0], before[0] + 1));
+  EXPECT_THROW(average.update(), c10::Error);
+  torch::serialize::OutputArchive archive;
+  EXPECT_THROW(average.save(archive), c10::Error);
   average.swap();
-  EXPECT_TRUE(at::allclose(params[1], before[1] + 1));
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_TRUE(at::allclose(params[i], before[i] + 1));
+    EXPECT_TRUE(at::allclose(average.averages()[i], before[i] + 0.5));
+  }
 }
 
 TEST(Wrap, AveragesAreSavedAndLoaded) {
@@ -182,8 +191,66 @@ TEST(Wrap, AveragesAreSavedAndLoaded) {
   torch::serialize::InputArchive bad;
   bad.load_from(again);
   EMA three({at::randn({3, 5}), at::randn({8})});
+  three.update();
+  const at::Tensor kept = three.averages()[0].clone();
   EXPECT_THROW(three.load(bad), c10::Error);
-  EXPECT_EQ(three.averaged(), 0);
+  EXPECT_EQ(three.averaged(), 1);
+  EXPECT_TRUE(at::equal(three.averages()[0], kept));
+  EMA fewer({at::randn({3, 5})});
+  EXPECT_THROW(fewer.load(bad), c10::Error);
+}
+
+TEST(Wrap, FollowModelsThatAreMovedAndGroupsThatChange) {
+  torch::nn::Linear model(torch::nn::LinearOptions(1, 1).bias(false));
+  const at::Tensor p = model->weight;
+  const torch::NoGradGuard no_grad;
+  p.fill_(1);
+  EMA ema({p}, {.decay = 0.5});
+  ema.update();
+  model->to(at::kDouble);
+  model->weight.fill_(3);
+  ema.update();
+  EXPECT_EQ(ema.averages()[0].item<double>(), 2);
+  EXPECT_EQ(ema.averages()[0].scalar_type(), at::kDouble);
+
+  at::Tensor a = at::ones({1}).requires_grad_(), b = at::ones({1}).requires_grad_(),
+             c = at::ones({1}).requires_grad_();
+  torch::optim::SGD sgd(
+      {torch::optim::OptimizerParamGroup({a}), torch::optim::OptimizerParamGroup({b})},
+      torch::optim::SGDOptions(1.0));
+  Lookahead look(sgd, {.steps = 1, .alpha = 0.5});
+  sgd.param_groups()[0].params().push_back(c);
+  for (at::Tensor* const x : {&a, &b, &c}) x->mutable_grad() = at::ones({1});
+  look.step();
+  for (const at::Tensor& x : {a, b, c}) EXPECT_EQ(x.item<double>(), 0.5);
+}
+
+TEST(Wrap, LookaheadResumes) {
+  const auto make = [] { return at::ones({2}).requires_grad_(); };
+  const at::Tensor p = make(), q = make();
+  torch::optim::SGD one({p}, torch::optim::SGDOptions(0.1)),
+      other({q}, torch::optim::SGDOptions(0.1));
+  Lookahead a(one, {.steps = 3}), b(other, {.steps = 3});
+  const auto run = [](auto& look, const at::Tensor& x, int steps) {
+    for (int i = 0; i < steps; ++i) {
+      x.mutable_grad() = x.detach().clone();
+      look.step();
+    }
+  };
+  run(a, p, 4);
+  torch::serialize::OutputArchive written;
+  a.save(written);
+  std::stringstream file;
+  written.save_to(file);
+  torch::serialize::InputArchive read;
+  read.load_from(file);
+  {
+    const torch::NoGradGuard no_grad;
+    q.copy_(p);
+  }
+  b.load(read);
+  run(a, p, 5), run(b, q, 5);
+  EXPECT_TRUE(at::equal(p, q));
 }
 
 TEST(Wrap, BadOptionsAndParametersAreRefused) {

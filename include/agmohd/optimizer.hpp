@@ -185,6 +185,9 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     typename Recipe::Memory memory{};
     memory.updates = before.updates;
     memory.schedule = before.schedule;
+    if constexpr (requires { Recipe::Schedule::begin_anew(memory.schedule); }) {
+      Recipe::Schedule::begin_anew(memory.schedule);
+    }
     for (const auto& [key, state] : state_) {
       if (auto* const ours = dynamic_cast<ParamState*>(state.get())) ours->forget();
     }

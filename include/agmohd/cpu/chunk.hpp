@@ -70,19 +70,23 @@ void swap_chunk(const Chunk<Recipe, E>& chunk) {
   }
 }
 
-/// How many elements of a chunk's part of a snapshot are not finite.
+template <class E>
+std::int64_t not_finite(const E* x, std::int64_t count) {
+  std::int64_t sum = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto value = load<Compute<E>>(x + i);
+    if (!(value - value == 0)) ++sum;
+  }
+  return sum;
+}
+
+/// How many elements of a chunk's part of a snapshot are not finite; but for the parameter, if a
+/// second sweep is still to write it.
 template <class Recipe, class E>
 std::int64_t spoiled(const Chunk<Recipe, E>& chunk) {
-  std::int64_t count = 0;
-  const auto add = [&](const auto* kept) {
-    for (std::int64_t i = 0; i < chunk.count; ++i) {
-      const auto x = load<Compute<E>>(kept + i);
-      if (!(x - x == 0)) ++count;
-    }
-  };
-  add(chunk.kept_param);
+  std::int64_t count = Recipe::two_sweeps ? 0 : not_finite(chunk.kept_param, chunk.count);
   for (int j = 0; j < Recipe::slot_count; ++j) {
-    if (chunk.slots[j] != nullptr) add(chunk.kept_slots[j]);
+    if (chunk.slots[j] != nullptr) count += not_finite(chunk.kept_slots[j], chunk.count);
   }
   return count;
 }

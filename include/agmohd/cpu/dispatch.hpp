@@ -80,12 +80,12 @@ __attribute__((flatten)) void norms_of_chunk_base(const Chunk<Recipe, E>& chunk,
   norms_of_chunk<vec_base<E>>(chunk, k, out);
 }
 template <class Recipe, class E, class K>
-AGMOHD_FLAT_AVX2 void write_chunk_avx2(const Chunk<Recipe, E>& chunk, const K& k) {
-  write_chunk<vec_most<Compute<E>>>(chunk, k);
+AGMOHD_FLAT_AVX2 std::int64_t write_chunk_avx2(const Chunk<Recipe, E>& chunk, const K& k) {
+  return write_chunk<vec_most<Compute<E>>>(chunk, k);
 }
 template <class Recipe, class E, class K>
-__attribute__((flatten)) void write_chunk_base(const Chunk<Recipe, E>& chunk, const K& k) {
-  write_chunk<vec_base<E>>(chunk, k);
+__attribute__((flatten)) std::int64_t write_chunk_base(const Chunk<Recipe, E>& chunk, const K& k) {
+  return write_chunk<vec_base<E>>(chunk, k);
 }
 #undef AGMOHD_FLAT_AVX2
 

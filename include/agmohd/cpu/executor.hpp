@@ -145,7 +145,8 @@ class CpuExecutor final : public HostExecutor<Recipe> {
       if (waves_[wave] == working_chunks_) break;
       for_each_chunk(waves_[wave], waves_[wave + 1], verdict.save, sweep);
       if constexpr (Recipe::two_sweeps) {
-        second_sweep(waves_[wave], std::min(waves_[wave + 1], working_chunks_), verdict.save);
+        broken +=
+            second_sweep(waves_[wave], std::min(waves_[wave + 1], working_chunks_), verdict.save);
       }
     }
     if constexpr (Recipe::measures_sweep) {
@@ -157,7 +158,8 @@ class CpuExecutor final : public HostExecutor<Recipe> {
 
  private:
   /// Of the chunks of one wave: norms, the factor of each tensor, and what writes the parameters.
-  void second_sweep(std::int64_t first, std::int64_t last, int snapshot) {
+  /// Returns how many elements of a snapshot that it wrote are not finite.
+  std::int64_t second_sweep(std::int64_t first, std::int64_t last, int snapshot) {
     norms_.resize(chunks_.size());
     const auto k_of = [this]<class E>(std::size_t i, E) -> auto& {
       return coefficients<Compute<E>>()[std::size_t(chunks_[i].tensor)];
@@ -184,11 +186,13 @@ class CpuExecutor final : public HostExecutor<Recipe> {
       }
       begin += count;
     }
+    std::atomic<std::int64_t> broken = 0;
     for_each_chunk(first, last, snapshot,
                    [&]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
                      const auto& k = k_of(i, E{});
-                     has_avx2() ? write_chunk_avx2(chunk, k) : write_chunk_base(chunk, k);
+                     broken += has_avx2() ? write_chunk_avx2(chunk, k) : write_chunk_base(chunk, k);
                    });
+    return broken;
   }
 
   struct ChunkRef {

@@ -54,8 +54,9 @@ void norms_of_chunk(const Chunk<Recipe, E> chunk, const K k, double (&out)[2]) {
   for (int w = 0; w < 2; ++w) out[w] = done > 0 ? fold(strips[w], done) : 0;
 }
 
+/// Returns how many elements that it wrote to a snapshot are not finite.
 template <class V, class Recipe, class E, class K>
-void write_chunk(const Chunk<Recipe, E> chunk, const K k) {
+std::int64_t write_chunk(const Chunk<Recipe, E> chunk, const K k) {
   const auto write = [&]<class T>(std::int64_t i, T) {
     const T written = with_elements<T>(chunk, i, [&](const T& p, const T& g, const auto& s) {
       return Recipe::second(p, g, s, k);
@@ -70,6 +71,7 @@ void write_chunk(const Chunk<Recipe, E> chunk, const K k) {
     for (; i + V::size <= chunk.count; i += V::size) write(i, V{});
   }
   for (; i < chunk.count; ++i) write(i, Compute<E>{});
+  return chunk.kept_param == nullptr ? 0 : not_finite(chunk.kept_param, chunk.count);
 }
 
 }  // namespace agmohd::cpu

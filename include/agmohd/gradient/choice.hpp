@@ -65,6 +65,7 @@ struct Choice {
       }
       case Clipping::value:
         k.max_value = R(o.max_value);
+        bound(ts, o.max_value);
         break;
       case Clipping::none:
         break;
@@ -75,6 +76,14 @@ struct Choice {
   template <Number T>
   AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k) {
     return math::clamp(T(k.factor * g), k.max_value);
+  }
+
+ private:
+  /// What is known of the tensor after the clamp: an upper bound of its norm.
+  AGMOHD_HD static void bound(TensorSignals& ts, double max_value) {
+    const double most = double(ts.numel) * max_value * max_value;
+    if (ts.numel > 0 && ts.norm2 > most) ts.norm2 = most;
+    if (ts.max_abs > max_value) ts.max_abs = max_value;
   }
 };
 static_assert(Transform<Choice>);

@@ -88,15 +88,15 @@ struct DetectorList<H, L...> {
     H::learn(o.head, s, v, head);
     Rest::learn(o.rest, s, v, rest);
   }
-  /// Only detector number `kind`.
-  AGMOHD_HD static void learn_one(int kind, const Options& o, const Signals& s, const Verdict& v,
+  /// Only detector number `index`.
+  AGMOHD_HD static void learn_one(int index, const Options& o, const Signals& s, const Verdict& v,
                                   Memory& m) {
     auto&& head = Memories::head(m);
     auto&& rest = Memories::rest(m);
-    if (kind == 0) {
+    if (index == 0) {
       H::learn(o.head, s, v, head);
     } else {
-      Rest::learn_one(kind - 1, o.rest, s, v, rest);
+      Rest::learn_one(index - 1, o.rest, s, v, rest);
     }
   }
   AGMOHD_HD static TensorVerdict judge_tensor(const Options& o, const TensorSignals& s,

@@ -12,6 +12,7 @@
 
 #include "../hindrance/detect.hpp"
 #include "../hindrance/detector/nonfinite.hpp"
+#include "../schedule/schedule.hpp"
 #include "../step/executor.hpp"
 #include "../torch/options.hpp"
 
@@ -49,8 +50,7 @@ class Warnings {
 
  public:
   static std::string no_loss() {
-    return "no loss was handed over, so that " +
-           detail::LossKinds<typename Recipe::Hindrance>::names() +
+    return "no loss was handed over, so that " + of_loss() +
            " had none to look at: call step(loss), step(closure) or observe_loss(loss)";
   }
 
@@ -75,7 +75,7 @@ class Warnings {
   void stepped(const Settings<Recipe>& settings, bool loss) {
     steps_ += 1;
     losses_ += loss ? 1 : 0;
-    if constexpr (detail::LossKinds<typename Recipe::Hindrance>::off) {
+    if constexpr (detail::LossKinds<typename Recipe::Hindrance>::off || kScheduled) {
       if (losses_ == 0 && ++without_loss_ == 100) {
         TORCH_WARN("agmohd: in 100 steps ", no_loss());
       }
@@ -113,11 +113,22 @@ class Warnings {
   }
 
  private:
+  /// Whether the schedule looks at the loss.
+  static constexpr bool kScheduled = (agmohd::detail::schedule_wants<Schedule>() & kLoss) != 0;
+  static std::string of_loss() {
+    std::string out;
+    if constexpr ((Recipe::Hindrance::wants & kLoss) != 0) {
+      out = detail::LossKinds<typename Recipe::Hindrance>::names();
+    }
+    if (kScheduled) out += (out.empty() ? "" : ", ") + std::string(Schedule::name());
+    return out;
+  }
   static double factor(const typename Schedule::Options& o, std::int64_t t) {
     return Schedule::factor(o, t);
   }
   /// Whether the schedule does anything.
   static bool moves(const typename Schedule::Options& o) {
+    if (has::schedule_memory<Schedule> && kScheduled) return true;
     for (std::int64_t t = 0; t < 1'000'000; t = 2 * t + 1) {
       if (factor(o, t) != 1) return true;
     }

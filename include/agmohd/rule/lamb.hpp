@@ -68,6 +68,12 @@ struct LAMB {
     return o.trust_clip && ratio > 1 ? 1 : ratio;
   }
 
+  /// As Adam's: the last update in the metric of this step.
+  template <class T>
+  AGMOHD_HD static Slots<T> before(const Slots<T>& old, const Slots<T>& now) {
+    return {old.exp_avg, now.exp_avg_sq};
+  }
+
   template <Number T>
   AGMOHD_HD static void update(const T& /*p*/, const T& g, Slots<T>& s,
                                const Coefficients<Real<T>>& k) {

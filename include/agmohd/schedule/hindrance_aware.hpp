@@ -18,6 +18,8 @@ namespace agmohd::schedule {
 /// changes where S falls. agmohd's own.
 template <class S = Constant>
 struct HindranceAware {
+  static_assert(!has::schedule_memory<S>,
+                "agmohd: the schedule inside HindranceAware has a memory, which it would lose");
   struct Options {
     bool hold = false;  ///< S's clock stands still in hindered steps
     typename S::Options schedule{};

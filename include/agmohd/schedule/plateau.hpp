@@ -19,6 +19,8 @@ namespace agmohd::schedule {
 /// worse. Skipped steps, and steps without a finite loss, are not looked at.
 template <class S = Constant>
 struct Plateau {
+  static_assert(!has::schedule_memory<S>,
+                "agmohd: the schedule inside Plateau has a memory, which it would lose");
   struct Options {
     double reduce_factor = 0.1;  ///< what each reduction multiplies the learning rate with
     std::int64_t patience = 10;  ///< means in a row without a new best
@@ -79,6 +81,8 @@ struct Plateau {
     m.count = 0;
     m.mean = 0;
   }
+  /// A new phase of training keeps the factor and looks for a best loss of its own.
+  static void begin_anew(Memory& m) { m = {.scale = m.scale}; }
   AGMOHD_HD static double factor(const Options& o, std::int64_t t, const Memory& m) {
     return m.scale * S::factor(o.schedule, t);
   }

@@ -272,7 +272,8 @@ struct Composition
     if (result.doubted) result.guarded = Rule::Guard::apply(s, k.rule, k.guard);
   }
   /// u_{t-1} is the direction from the slots as the last step left them, or the rule's `before`,
-  /// with a gradient of zero and this step's corrections: nothing is stored for it.
+  /// with a gradient and a parameter of zero, so without its weight decay, and this step's
+  /// corrections: nothing is stored for it.
   template <Number T, class Result>
   AGMOHD_HD static void measure(const T& p, const T& h, const T& u, const Slots<T>& old,
                                 const Slots<T>& s, const Coefficients<Real<T>>& k, Result& result) {
@@ -283,9 +284,9 @@ struct Composition
       if constexpr ((wants & kAlignment) != 0) {
         result.along = h * u;
         if constexpr (has::before<Rule>) {
-          result.along_previous = h * Rule::direction(p, zero, Rule::before(old, s), k.rule);
+          result.along_previous = h * Rule::direction(zero, zero, Rule::before(old, s), k.rule);
         } else {
-          result.along_previous = h * Rule::direction(p, zero, old, k.rule);
+          result.along_previous = h * Rule::direction(zero, zero, old, k.rule);
         }
       }
     }

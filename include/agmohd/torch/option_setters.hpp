@@ -37,11 +37,11 @@ class OptionSetters : public OptionValues<Recipe> {
   Derived& name(const Given&...) requires(Table::find(#name) == count) = delete;
   // clang-format off
   AGMOHD_OPTION(lr, "agmohd: needs a recipe with any rule")
-  AGMOHD_OPTION(betas, "agmohd: needs a recipe whose rule has two moments, such as rule::AdamW")
+  AGMOHD_OPTION(betas, "agmohd: needs a recipe whose rule has betas, such as rule::AdamW")
   AGMOHD_OPTION(eps, "agmohd: needs a recipe whose rule divides by a root, such as rule::AdamW")
   AGMOHD_OPTION(weight_decay, "agmohd: needs a recipe with a rule of the library")
   AGMOHD_OPTION(amsgrad, "agmohd: needs a recipe with rule::Adam or AdamW")
-  AGMOHD_OPTION(maximize, "agmohd: needs a recipe with rule::SGD, Adam, AdamW or StableAdamW")
+  AGMOHD_OPTION(maximize, "agmohd: needs a recipe whose rule can ascend, such as rule::AdamW")
   AGMOHD_OPTION(momentum, "agmohd: needs a recipe with rule::SGD or RMSprop; Adam's is betas")
   AGMOHD_OPTION(dampening, "agmohd: needs a recipe with rule::SGD")
   AGMOHD_OPTION(nesterov, "agmohd: needs a recipe with rule::SGD, or momentum::Nesterov")

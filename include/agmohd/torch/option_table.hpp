@@ -113,23 +113,54 @@ inline constexpr bool has_policy =
     is_or_has<typename Recipe::Schedule, P> || is_or_has<typename Recipe::Recovery, P> ||
     is_or_has<typename Recipe::Storage, P>;
 
-/// The position of P's first option in the table: that of its family if the family's policy is P,
-/// else that of its name. The options of a policy stand together.
+/// How often P is in a policy.
+template <class Policy, class P>
+inline constexpr int times_in = std::is_same_v<Policy, P> ? 1 : 0;
+template <template <class...> class Made, class... Inner, class P>
+inline constexpr int times_in<Made<Inner...>, P> = std::is_same_v<Made<Inner...>, P>
+                                                       ? 1
+                                                       : (0 + ... + times_in<Inner, P>);
+
+/// Where the options of P begin among those of a policy that is P or is made of others, whose
+/// options stand behind its own, in their order.
+template <class P, class Policy>
+struct OffsetIn {
+  static constexpr std::size_t value = 0;
+};
+template <class P, template <class...> class Made, class... Inner>
+requires(!std::is_same_v<Made<Inner...>, P>) struct OffsetIn<P, Made<Inner...>> {
+  static constexpr std::size_t find() {
+    std::size_t at = Made<Inner...>::fields.size - (0 + ... + Inner::fields.size), found = 0;
+    const auto look = [&]<class One>() {
+      if (times_in < One, P >> 0) found = at + OffsetIn<P, One>::value;
+      at += One::fields.size;
+    };
+    (look.template operator()<Inner>(), ...);
+    return found;
+  }
+  static constexpr std::size_t value = find();
+};
+
+/// The position of P's first option in the table.
 template <class Recipe, class P>
 constexpr std::size_t first_option() {
   using Table = OptionTable<Recipe>;
-  if (std::is_same_v<typename Recipe::Rule, P>) return Table::rule;
-  if (std::is_same_v<typename Recipe::Hindrance, P>) return Table::hindrance;
-  if (std::is_same_v<typename Recipe::Momentum, P>) return Table::momentum;
-  if (std::is_same_v<typename Recipe::Gradient, P>) return Table::gradient;
-  if (std::is_same_v<typename Recipe::Schedule, P>) return Table::schedule;
-  if (std::is_same_v<typename Recipe::Recovery, P>) return Table::recovery;
-  if (std::is_same_v<typename Recipe::Storage, P>) return Table::storage;
-  std::size_t at = Table::count;
-  P::fields.each([&](const auto& f, auto i) {
-    if (i == 0) at = Table::find(f.name);
-  });
-  return at;
+  const auto in = []<class Family>() { return is_or_has<Family, P>; };
+  static_assert(times_in<typename Recipe::Gradient, P> < 2,
+                "agmohd: set<Policy>: the recipe has that policy twice; set its options by name");
+  if (in.template operator()<typename Recipe::Rule>()) return Table::rule;
+  if (in.template operator()<typename Recipe::Hindrance>()) {
+    return Table::hindrance + OffsetIn<P, typename Recipe::Hindrance>::value;
+  }
+  if (in.template operator()<typename Recipe::Momentum>()) return Table::momentum;
+  if (in.template operator()<typename Recipe::Gradient>()) {
+    return Table::gradient + OffsetIn<P, typename Recipe::Gradient>::value;
+  }
+  if (in.template operator()<typename Recipe::Schedule>()) {
+    return Table::schedule + OffsetIn<P, typename Recipe::Schedule>::value;
+  }
+  if (in.template operator()<typename Recipe::Recovery>()) return Table::recovery;
+  return Table::storage;
 }
 
 }  // namespace detail

@@ -87,8 +87,9 @@ class Options : public detail::OptionSetters<Options<Recipe>, Recipe> {
   Options& set(const Given&) requires(Table::find(Name.view()) == count) = delete;  // agmohd: no policy of this recipe has an option of that Name
   // clang-format on
 
-  /// What differs from the policy's defaults: set<gradient::ClipByNorm>({.max_norm = 1}). Options
-  /// that are at their default there keep the value that they have.
+  /// Sets what differs from the policy's defaults: set<gradient::ClipByNorm>({.max_norm = 0.5}).
+  /// Options at their default there count as not named and keep the value that they have; to set
+  /// one to its default, name it: set<"weight_decay">(0.0).
   template <class Policy>
   Options& set(const typename Policy::Options& o) {
     static_assert(detail::has_policy<Recipe, Policy>,

@@ -19,10 +19,15 @@ namespace agmohd::wrap {
 
 /// An average of parameters beside them, in float32 (float64 for float64). Works with any
 /// optimizer: call update() after its step. Parameters and averages are exchanged by swap(), for an
-/// evaluation. A few launches for any number of parameters; never waits.
+/// evaluation. A few launches for any number of parameters; never waits. A model may be moved to
+/// another device or dtype in between. Errors are c10::Error.
+///
+/// The average takes parameters as they are: one that is not finite makes its element of an
+/// exponential average not finite for good. Let the optimizer skip such steps (hindrance policies
+/// do), and do not average steps that a rollback is to undo.
 class Average {
  public:
-  /// @param params  of floating dtype, on any devices; their memory is read in every update()
+  /// @param params  of floating dtype, on any devices
   explicit Average(std::vector<at::Tensor> params) : params_(std::move(params)) {
     for (std::size_t i = 0; i < params_.size(); ++i) {
       TORCH_CHECK(
@@ -32,78 +37,88 @@ class Average {
           ", but averages are of floating-point tensors");
     }
   }
+  Average(const Average&) = delete;  // two would write the same averages
+  Average& operator=(const Average&) = delete;
   virtual ~Average() = default;
 
   /// One more step was taken: averages if it is its turn.
   void update() {
+    refuse_swapped("update");
     const at::NoGradGuard no_grad;
-    steps_ += 1;
-    if (!is_due(steps_)) return;
-    if (averaged_ == 0) {
-      begin();
-    } else {
-      const double weight = weight_of_next(averaged_);
-      for (detail::SameKind& some : kinds_) {
-        if (!some.wide.empty()) at::_foreach_copy_(some.wide, some.params);
-        at::_foreach_lerp_(some.others, some.wide.empty() ? some.params : some.wide, weight);
+    if (is_due(steps_ + 1)) {
+      if (averages_.empty()) {
+        averages_ = first_averages();
+      } else {
+        follow_devices();
+        const double weight = weight_of_next(averaged_);
+        for (detail::SameKind& some : detail::by_kind(params_, averages_)) {
+          at::_foreach_lerp_(some.others, in_dtype_of(some.others, some.params), weight);
+        }
       }
+      averaged_ += 1;
     }
-    averaged_ += 1;
+    steps_ += 1;
   }
 
   /// Parameters become their averages, and the averages hold the parameters until the next swap().
-  /// Nothing before the first average. update() between the two would average the averages.
+  /// Nothing before the first average.
   void swap() {
     const at::NoGradGuard no_grad;
-    for (detail::SameKind& some : kinds_) {
+    if (averages_.empty()) return;
+    follow_devices();
+    for (detail::SameKind& some : detail::by_kind(params_, averages_)) {
       std::vector<at::Tensor> kept;
       for (const at::Tensor& param : some.params) kept.push_back(param.clone());
       at::_foreach_copy_(some.params, some.others);
       at::_foreach_copy_(some.others, kept);
     }
+    swapped_ = !swapped_;
   }
+  /// Whether the parameters are the averages now.
+  bool swapped() const { return swapped_; }
 
   /// In the order of the parameters; empty before the first average.
-  std::vector<at::Tensor> averages() const {
-    std::vector<at::Tensor> out(averaged_ > 0 ? params_.size() : 0);
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      out[i] = kinds_[places_[i].first].others[places_[i].second];
-    }
-    return out;
-  }
+  const std::vector<at::Tensor>& averages() const { return averages_; }
   /// Calls of update(), and those that averaged.
   std::int64_t steps() const { return steps_; }
   std::int64_t averaged() const { return averaged_; }
 
   void save(torch::serialize::OutputArchive& archive) const {
+    refuse_swapped("save");
     archive.write("steps", c10::IValue(steps_));
     archive.write("averaged", c10::IValue(averaged_));
-    const std::vector<at::Tensor> all = averages();
-    for (std::size_t i = 0; i < all.size(); ++i) archive.write(std::to_string(i), all[i]);
+    archive.write("count", c10::IValue(std::int64_t(averages_.size())));
+    for (std::size_t i = 0; i < averages_.size(); ++i) {
+      archive.write(std::to_string(i), averages_[i]);
+    }
   }
   /// Checks everything first: after an error nothing has changed.
   void load(torch::serialize::InputArchive& archive) {
+    refuse_swapped("load");
     const at::NoGradGuard no_grad;
-    c10::IValue steps, averaged;
+    c10::IValue steps, averaged, count;
     archive.read("steps", steps);
     archive.read("averaged", averaged);
-    std::vector<at::Tensor> all;
-    for (std::size_t i = 0; averaged.toInt() > 0 && i < params_.size(); ++i) {
-      at::Tensor& average = all.emplace_back();
+    archive.read("count", count);
+    const std::int64_t wanted = averaged.toInt() > 0 ? std::int64_t(params_.size()) : 0;
+    TORCH_CHECK(
+        steps.toInt() >= averaged.toInt() && averaged.toInt() >= 0 && count.toInt() == wanted,
+        agmohd::detail::classic, "agmohd: the archive has ", count.toInt(), " averages, ",
+        averaged.toInt(), " of ", steps.toInt(), " steps, but here are ", params_.size(),
+        " parameters");
+    std::vector<at::Tensor> read(static_cast<std::size_t>(wanted));
+    for (std::size_t i = 0; i < read.size(); ++i) {
+      at::Tensor average;
       archive.read(std::to_string(i), average);
       TORCH_CHECK(average.sizes() == params_[i].sizes(), agmohd::detail::classic,
                   "agmohd: the average of parameter ", i, " is of shape ", average.sizes(),
                   ", the parameter of ", params_[i].sizes());
+      read[i] = at::empty_like(params_[i], params_[i].options().dtype(wide(params_[i])));
+      read[i].copy_(average);
     }
+    averages_ = std::move(read);
     steps_ = steps.toInt();
     averaged_ = averaged.toInt();
-    if (averaged_ == 0) {
-      kinds_.clear();
-      return;
-    }
-    begin();
-    const std::vector<at::Tensor> ours = averages();
-    for (std::size_t i = 0; i < all.size(); ++i) ours[i].copy_(all[i]);
   }
 
  protected:
@@ -113,25 +128,39 @@ class Average {
   virtual double weight_of_next(std::int64_t n) const = 0;
 
  private:
-  /// The first average: the parameters.
-  void begin() {
-    kinds_.clear();
-    places_.clear();
+  static at::ScalarType wide(const at::Tensor& param) {
+    return param.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  }
+  std::vector<at::Tensor> first_averages() const {
+    std::vector<at::Tensor> out;
     for (const at::Tensor& param : params_) {
-      const std::size_t k = detail::kind_of(param, kinds_);
-      detail::SameKind& some = kinds_[k];
-      places_.emplace_back(k, some.params.size());
-      some.params.push_back(param.detach());
-      const at::ScalarType type = param.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-      some.others.push_back(param.detach().to(type, /*non_blocking=*/false, /*copy=*/true));
-      if (type != param.scalar_type()) some.wide.push_back(at::empty_like(some.others.back()));
+      out.push_back(param.detach().to(wide(param), /*non_blocking=*/false, /*copy=*/true));
+    }
+    return out;
+  }
+  /// Averages lie on the devices of their parameters, and are as wide, after a model was moved.
+  void follow_devices() {
+    for (std::size_t i = 0; i < params_.size(); ++i) {
+      averages_[i] = averages_[i].to(params_[i].device(), wide(params_[i]));
     }
   }
+  /// Those tensors, or copies of the dtype of `like`.
+  static std::vector<at::Tensor> in_dtype_of(const std::vector<at::Tensor>& like,
+                                             const std::vector<at::Tensor>& tensors) {
+    if (like[0].scalar_type() == tensors[0].scalar_type()) return tensors;
+    std::vector<at::Tensor> out;
+    for (const at::Tensor& x : like) out.push_back(at::empty_like(x));
+    at::_foreach_copy_(out, tensors);
+    return out;
+  }
+  void refuse_swapped(const char* what) const {
+    TORCH_CHECK(!swapped_, "agmohd: ", what,
+                "() of an average while the parameters are swapped with it; call swap() before");
+  }
 
-  std::vector<at::Tensor> params_;
-  std::vector<detail::SameKind> kinds_;                      // once the first average is made
-  std::vector<std::pair<std::size_t, std::size_t>> places_;  // of the parameters: kind, position
+  std::vector<at::Tensor> params_, averages_;
   std::int64_t steps_ = 0, averaged_ = 0;
+  bool swapped_ = false;
 };
 
 }  // namespace agmohd::wrap

@@ -6,9 +6,13 @@
 #include <c10/util/Exception.h>
 #include <torch/csrc/autograd/grad_mode.h>
 #include <torch/optim/optimizer.h>
+#include <torch/serialize/archive.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -25,19 +29,25 @@ struct LookaheadOptions {
 /// Lookahead (Zhang et al. 2019, algorithm 1) around any optimizer, which stays the owner of
 /// parameters and options. After every `steps` steps:
 ///   slow <- slow + alpha (p - slow),  p <- slow
-/// slow begins as the parameters before their first step. The optimizer's own state is left alone.
-/// A few launches in those steps, none in the others; never waits.
+/// slow begins as a parameter before its first step. The optimizer's own state is left alone. A few
+/// launches in those steps, none in the others; never waits. Errors are c10::Error.
+///
+/// Slow weights know nothing of a rollback: what recovery::Snapshots undoes in the parameters is
+/// still in them. Do not use the two together.
 template <class Inner>
 class Lookahead {
  public:
   using Options = LookaheadOptions;
   explicit Lookahead(Inner& inner) : Lookahead(inner, Options{}) {}
+  /// @param inner  is to live as long as this
   Lookahead(Inner& inner, const LookaheadOptions& options) : inner_(inner), options_(options) {
     TORCH_CHECK(options.steps >= 1 && options.alpha >= 0 && options.alpha <= 1,
                 agmohd::detail::classic, "agmohd: steps = ", options.steps,
                 " and alpha = ", options.alpha, ", but they must be at least 1 and in [0, 1]");
     follow();
   }
+  Lookahead(const Lookahead&) = delete;  // two would write the same slow weights
+  Lookahead& operator=(const Lookahead&) = delete;
 
   Inner& inner() { return inner_; }
   /// What the optimizer's step() takes, and returns.
@@ -47,7 +57,10 @@ class Lookahead {
     at::Tensor loss = inner_.step(std::forward<Given>(given)...);
     if (++count_ % options_.steps == 0) {
       const at::NoGradGuard no_grad;
-      for (detail::SameKind& some : kinds_) {
+      for (std::size_t i = 0; i < params_.size(); ++i) {  // a model may have been moved
+        slow_[i] = slow_[i].to(params_[i].device(), params_[i].scalar_type());
+      }
+      for (detail::SameKind& some : detail::by_kind(params_, slow_)) {
         at::_foreach_lerp_(some.others, some.params, options_.alpha);
         at::_foreach_copy_(some.params, some.others);
       }
@@ -56,30 +69,62 @@ class Lookahead {
   }
   void zero_grad() { inner_.zero_grad(); }
 
- private:
-  /// Parameters that joined since the last step get their slow weights.
-  void follow() {
+  /// The slow weights and the count of steps; the optimizer is saved by itself.
+  void save(torch::serialize::OutputArchive& archive) const {
+    archive.write("steps", c10::IValue(count_));
+    archive.write("count", c10::IValue(std::int64_t(slow_.size())));
+    for (std::size_t i = 0; i < slow_.size(); ++i) archive.write(std::to_string(i), slow_[i]);
+  }
+  /// Checks everything first: after an error nothing has changed.
+  void load(torch::serialize::InputArchive& archive) {
     const at::NoGradGuard no_grad;
-    std::size_t count = 0;
-    for (auto& group : inner_.param_groups()) count += group.params().size();
-    if (count == followed_) return;
-    std::size_t i = 0;
-    for (auto& group : inner_.param_groups()) {
-      for (const at::Tensor& param : group.params()) {
-        if (i++ < followed_) continue;
-        const std::size_t k = detail::kind_of(param, kinds_);
-        kinds_[k].params.push_back(param.detach());
-        kinds_[k].others.push_back(param.detach().clone());
-      }
+    follow();
+    c10::IValue steps, count;
+    archive.read("steps", steps);
+    archive.read("count", count);
+    TORCH_CHECK(steps.toInt() >= 0 && count.toInt() == std::int64_t(params_.size()),
+                agmohd::detail::classic, "agmohd: the archive has ", count.toInt(),
+                " slow weights, but here are ", params_.size(), " parameters");
+    std::vector<at::Tensor> read;
+    for (std::size_t i = 0; i < params_.size(); ++i) {
+      at::Tensor slow;
+      archive.read(std::to_string(i), slow);
+      TORCH_CHECK(slow.sizes() == params_[i].sizes(), agmohd::detail::classic,
+                  "agmohd: the slow weights of parameter ", i, " are of shape ", slow.sizes(),
+                  ", the parameter of ", params_[i].sizes());
+      read.push_back(at::empty_like(params_[i].detach()));
+      read.back().copy_(slow);
     }
-    followed_ = count;
+    slow_ = std::move(read);
+    count_ = steps.toInt();
+  }
+
+ private:
+  /// The parameters of the optimizer now; those that are new get slow weights.
+  void follow() {
+    std::vector<at::Tensor> now;
+    for (auto& group : inner_.param_groups()) {
+      for (const at::Tensor& param : group.params()) now.push_back(param);
+    }
+    const auto same = [](const at::Tensor& a, const at::Tensor& b) { return a.is_same(b); };
+    if (std::equal(now.begin(), now.end(), params_.begin(), params_.end(), same)) return;
+    std::unordered_map<const void*, at::Tensor> known;
+    for (std::size_t i = 0; i < params_.size(); ++i) {
+      known[params_[i].unsafeGetTensorImpl()] = slow_[i];
+    }
+    std::vector<at::Tensor> slow;
+    for (const at::Tensor& param : now) {
+      const auto found = known.find(param.unsafeGetTensorImpl());
+      slow.push_back(found != known.end() ? found->second : param.detach().clone());
+    }
+    params_ = std::move(now);
+    slow_ = std::move(slow);
   }
 
   Inner& inner_;
   Options options_;
-  std::vector<detail::SameKind> kinds_;
-  std::size_t followed_ = 0;  // parameters
-  std::int64_t count_ = 0;    // steps
+  std::vector<at::Tensor> params_, slow_;
+  std::int64_t count_ = 0;  // steps
 };
 
 }  // namespace agmohd::wrap

@@ -10,22 +10,26 @@
 namespace agmohd::wrap::detail {
 
 /// Parameters of one dtype and device, which LibTorch's _foreach functions do in a few launches,
-/// and what belongs to them.
+/// and what belongs to them: averages, or slow weights.
 struct SameKind {
-  std::vector<at::Tensor> params;
-  std::vector<at::Tensor> others;  ///< averages, or slow weights
-  std::vector<at::Tensor> wide;    ///< room for the parameters in the dtype of `others`, if another
+  std::vector<at::Tensor> params, others;
 };
 
-/// The position of the kind that a parameter is of, in a list that gets it if it has none.
-inline std::size_t kind_of(const at::Tensor& param, std::vector<SameKind>& kinds) {
-  std::size_t k = 0;
-  while (k < kinds.size() && (kinds[k].params[0].device() != param.device() ||
-                              kinds[k].params[0].scalar_type() != param.scalar_type())) {
-    ++k;
+/// Pairs of tensors by the dtype and device of the first.
+inline std::vector<SameKind> by_kind(const std::vector<at::Tensor>& params,
+                                     const std::vector<at::Tensor>& others) {
+  std::vector<SameKind> kinds;
+  for (std::size_t i = 0; i < params.size(); ++i) {
+    std::size_t k = 0;
+    while (k < kinds.size() && (kinds[k].params[0].device() != params[i].device() ||
+                                kinds[k].params[0].scalar_type() != params[i].scalar_type())) {
+      ++k;
+    }
+    if (k == kinds.size()) kinds.emplace_back();
+    kinds[k].params.push_back(params[i]);
+    kinds[k].others.push_back(others[i]);
   }
-  if (k == kinds.size()) kinds.emplace_back();
-  return k;
+  return kinds;
 }
 
 }  // namespace agmohd::wrap::detail

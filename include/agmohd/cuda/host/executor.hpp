@@ -145,14 +145,15 @@ class CudaExecutor final : public DeviceState<Recipe> {
   void find_table(Stream stream) {
     if (capturing_) {
       const RelaxedCapture relaxed(gpu_);
-      if (tables_.capture(*capturing_, groups_, memories_, order_)) {
-        launches_.load(tables_.active().runs());
-      }
+      const auto* const table = tables_.write_captured(*capturing_, groups_, memories_, order_);
+      if (table == nullptr) return;
+      launches_.load(table->runs());
+      tables_.use_captured(*capturing_, memories_);
     } else if (tables_.eager_is_stale()) {
       settle();
-      tables_.write_eager(groups_, memories_, uploader_, stream);
-      launches_.load(tables_.active().runs());
+      launches_.load(tables_.write_eager(groups_, memories_, uploader_, stream).runs());
       forget_ahead(stream);
+      tables_.use_eager();
     } else {
       tables_.write_grads(uploader_, stream);
     }

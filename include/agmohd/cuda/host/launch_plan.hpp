@@ -24,6 +24,7 @@ struct Run {
   int reduce_warps;   // of a chunk
   bool tiny;          // in the sweep a warp does a chunk
   std::int64_t elements;
+  int tensors;  // from the first one with a chunk to the last, with those between that have none
 
   int reduce_blocks() const { return (chunks + reduce_chunks - 1) / reduce_chunks; }
   int sweep_blocks() const {
@@ -68,6 +69,7 @@ class LaunchPlan {
     working_ = int(
         std::count_if(refs.begin(), refs.end(), [](const auto& ref) { return !ref.resting(); }));
     std::int64_t largest = 0;
+    std::size_t first_tensor = 0;  // of the last run
     for (std::size_t t = 0; t < refs.size(); ++t) {
       if (refs[t].numel == 0) continue;
       if (refs[t].resting()) {
@@ -77,11 +79,13 @@ class LaunchPlan {
       if (runs_.empty() || runs_.back().dtype != refs[t].dtype ||
           runs_.back().wave != refs[t].wave) {
         runs_.push_back(
-            {refs[t].wave, refs[t].dtype, int(chunks_.size()), 0, 0, 0, 1, 1, false, 0});
+            {refs[t].wave, refs[t].dtype, int(chunks_.size()), 0, 0, 0, 1, 1, false, 0, 0});
+        first_tensor = t;
       }
       runs_.back().chunks += add_chunks(t, refs[t].numel);
       working_chunks_ = int(chunks_.size());
       runs_.back().elements += refs[t].numel;
+      runs_.back().tensors = int(t - first_tensor) + 1;
       largest = std::max(largest, std::min(refs[t].numel, std::int64_t(reduction::kChunk)));
     }
     const auto count = std::int64_t{working_chunks_};

@@ -122,7 +122,7 @@ class Launches {
     constexpr int kThreads = 128, kTensors = kThreads / reduction::kWarp;  // of a block
     const auto dtype = std::size_t(run.dtype);
     launch(kernels_.norms[dtype], run.chunks, kThreads, 0, 1, stream, false, view, run.first_chunk);
-    launch(kernels_.scale, (run.chunks + kTensors - 1) / kTensors, kThreads, 0, 1, stream, false,
+    launch(kernels_.scale, (run.tensors + kTensors - 1) / kTensors, kThreads, 0, 1, stream, false,
            view, run.first_chunk, run.chunks);
     launch(kernels_.write[dtype], run.chunks, kThreads, 0, 1, stream, false, view, run.first_chunk);
   }

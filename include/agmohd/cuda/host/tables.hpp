@@ -63,35 +63,41 @@ class Tables {
   /// Whether an eager step needs write_eager(): the table is of other tensors, or the last step was
   /// captured.
   bool eager_is_stale() const { return dirty_ || active_ != &eager_; }
-  void write_eager(const Groups& groups, const Memories& memories, Uploader& uploader,
-                   Stream stream) {
+  /// Returns it; it counts from use_eager() on, when nothing can fail any more.
+  const StepTable<Recipe>& write_eager(const Groups& groups, const Memories& memories,
+                                       Uploader& uploader, Stream stream) {
     eager_.write(refs_, groups, memories.array(), uploader, stream);
     active_ = &eager_;
-    dirty_ = moved_ = false;
+    return eager_;
   }
+  void use_eager() { dirty_ = moved_ = false; }
   /// Else: new addresses of gradients, if there are any.
   void write_grads(Uploader& uploader, Stream stream) {
     if (moved_) eager_.write_grads(refs_, uploader, stream);
     moved_ = false;
   }
 
-  /// The table of a step in the capture `id`. True: it is a new one.
-  bool capture(unsigned long long id, const Groups& groups, Memories& memories,
-               StreamOrder& order) {
+  /// The table of a step in the capture `id`, written now; null: it is active(). It counts from
+  /// use_captured() on, when nothing can fail any more.
+  const StepTable<Recipe>* write_captured(unsigned long long id, const Groups& groups,
+                                          const Memories& memories, StreamOrder& order) {
     const bool same_capture = active_ != &eager_ && capture_ == id;
-    if (same_capture && !dirty_ && !moved_) return false;
+    if (same_capture && !dirty_ && !moved_) return nullptr;
     TORCH_CHECK(spare_ != nullptr && spare_->holds(refs_),
                 "agmohd: this optimizer step is captured in a CUDA graph, but no table was "
                 "prepared for it; call prepare() before each capture, after the last change of "
                 "parameters");
+    captured_.reserve(captured_.size() + 1);
     order.block(*side_);  // after what prepare() wrote
     spare_->write_captured(refs_, groups, memories.array(), *side_);
+    return spare_.get();
+  }
+  void use_captured(unsigned long long id, Memories& memories) {
     for (const auto& ref : refs_) memories.keep(ref.per_tensor);
     captured_.push_back(std::move(spare_));
     active_ = captured_.back().get();
     capture_ = id;
     dirty_ = moved_ = false;
-    return true;
   }
 
   /// What may be replaced; the rest lives as long as this.

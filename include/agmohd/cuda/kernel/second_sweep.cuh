@@ -90,8 +90,10 @@ struct SecondSweep : ChunkAccess<Recipe, E> {
     }
   }
 
-  /// `kept`: the parameter's part of a snapshot; null: none.
-  __device__ void write(const K& k, E* kept) const {
+  /// `kept`: the parameter's part of a snapshot; null: none. Returns how many elements that this
+  /// thread wrote there are not finite.
+  __device__ unsigned long long write(const K& k, E* kept) const {
+    unsigned long long spoiled = 0;
     const int end = Access::strips();
 #pragma unroll 1
     for (int strip = int(threadIdx.x) / kWarp; strip < end; strip += int(blockDim.x) / kWarp) {
@@ -105,9 +107,15 @@ struct SecondSweep : ChunkAccess<Recipe, E> {
       });
       Access::template store<kShare>(written, param, i);
       if constexpr (Recipe::keeps_snapshots) {
-        if (kept != nullptr) Access::template store<kShare>(written, kept, i);
+        if (kept == nullptr) continue;
+        Access::template store<kShare>(written, kept, i);
+        for (int h = 0; h < kBundle && i + h < count; ++h) {
+          const R x = written.widened(h);
+          spoiled += x - x == 0 ? 0 : 1;
+        }
       }
     }
+    return spoiled;
   }
 };
 
@@ -197,7 +205,8 @@ __global__ void __launch_bounds__(kSecondThreads)
     void* const from = snapshot < 0 ? nullptr : view.tensors[ref.tensor].snapshots.at[snapshot][0];
     if (from != nullptr) kept = static_cast<E*>(from) + chunk.first;
   }
-  chunk.write(k, kept);
+  const unsigned long long spoiled = chunk.write(k, kept);
+  if (spoiled != 0) atomicAdd(&view.core->spoiled, spoiled);
 }
 
 }  // namespace agmohd::cuda

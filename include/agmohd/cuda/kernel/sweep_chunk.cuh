@@ -168,8 +168,10 @@ struct SweepChunk : ChunkAccess<Recipe, E> {
     unsigned long long count = 0;
     for (int j = 0; j < kBundle && j < left; ++j) {
       const int at = i + j * stride;
-      const R p = R(widen(static_cast<const E*>(kept->at[0])[at]));
-      count += p - p == 0 ? 0 : 1;
+      if constexpr (!Recipe::two_sweeps) {  // else the parameter is still to be written
+        const R p = R(widen(static_cast<const E*>(kept->at[0])[at]));
+        count += p - p == 0 ? 0 : 1;
+      }
       for (int s = 0; s < kSlots; ++s) {
         if (kept->at[1 + s] == nullptr) continue;
         const R x = R(widen(static_cast<const S*>(kept->at[1 + s])[at]));
