@@ -20,6 +20,11 @@
 
 namespace agmohd {
 
+// The rules by themselves: no clip, no schedule. Formula, paper and options are in rule/<name>.hpp
+// and docs/reference.md; which to take is in docs/choosing.md. Those of torch::optim also have
+// ...Options and ...ParamState; of the others write Lion::Options. agmohd_add_kernels compiles the
+// CUDA kernels of recipe::X by default, those of other rules with RULES.
+
 using SGD = Optimizer<recipe::SGD>;
 using SGDOptions = SGD::Options;
 using SGDParamState = SGD::ParamState;

@@ -65,9 +65,10 @@ template <class... L>
 inline constexpr bool is_chain<Chain<L...>> = true;
 }  // namespace detail
 
-/// Transforms applied in written order. The element transforms before the first scale transform are
-/// also applied in the reduce pass, so that the signals are of the gradients that this one gets. A
-/// scale transform multiplies the signals with its factor, for the transforms after it.
+/// Transforms applied in written order. The element transforms that want nothing, up to the first
+/// other transform, are also applied in the reduce pass, so that the signals are of the gradients
+/// that this one gets. A scale transform multiplies the signals with its factor, for the transforms
+/// after it.
 template <class... L>
 struct Chain {
   struct Options {};
@@ -168,8 +169,8 @@ struct Chain<H, L...> {
   AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k) {
     return Rest::apply(H::apply(g, k.head), k.rest);
   }
-  /// What the reduce pass sees: the element transforms before the first transform that measures or
-  /// scales.
+  /// What the reduce pass sees: after the element transforms that want nothing, up to the first
+  /// other transform.
   template <Number T>
   AGMOHD_HD static T prefix(const T& g, const Options& o) {
     if constexpr (element && H::wants == kNothing) {

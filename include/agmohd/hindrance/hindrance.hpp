@@ -35,14 +35,15 @@ concept learn_parts = requires(typename H::Options o, const Signals& s, const Ve
 }  // namespace has
 
 /// A hindrance policy: `judge` makes a verdict of the signals, once a step. Optional:
-/// - `judge_tensor`, with a `TensorMemory`, makes a TensorVerdict of a tensor's signals; once a
-/// tensor
-///   after `judge`, but not in a skipped step;
-/// - `inspect` and `learn`, which together do what `judge` does. The step waits for `inspect` only;
-///   `learn` runs after all `judge_tensor`, maybe while parameters are updated;
-/// - `learn_parts` and `learn_part(i, ...)`, if `learn` consists of so many parts that do not
-/// depend
-///   on each other; they may run at the same time.
+///
+///     judge_tensor        with a TensorMemory: a TensorVerdict of a tensor's signals, once a
+///     tensor
+///                         after `judge`, but not in a skipped step
+///     inspect, learn      together do what `judge` does; the step waits for `inspect` only, and
+///                         `learn` runs after all judge_tensor, maybe beside the sweep
+///     learn_parts, learn_part(i, ...)
+///                         if `learn` consists of so many independent parts, which may then run at
+///                         the same time
 template <class H>
 concept Hindrance = Policy<H> && has::Memory<H> && has::wants<H> && has::judge<H>;
 

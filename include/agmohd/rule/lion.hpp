@@ -13,8 +13,8 @@ namespace agmohd::rule {
 /// Lion (Chen et al. 2023, "Symbolic discovery of optimization algorithms", algorithm 2):
 ///   p <- (1 - lr weight_decay) p - lr sign(b1 m + (1 - b1) g),  m <- b2 m + (1 - b2) g
 /// The direction uses m before g joins it, so m moves on in `write`. The paper finds good learning
-/// rates at a third to a tenth of AdamW's, with a weight decay larger by the same factor. Lion looks
-/// ahead by itself: momentum::Nesterov changes nothing, and no policy lowers its momentum.
+/// rates at a third to a tenth of AdamW's, with a weight decay larger by the same factor. Lion
+/// looks ahead by itself: momentum::Nesterov changes nothing, and no policy lowers its momentum.
 struct Lion {
   struct Options {
     Pair betas{0.9, 0.99};    ///< weights of m in the direction, and in m's own update

@@ -57,6 +57,8 @@ struct Moments {
     m.beta1_product *= b1;
     m.beta2_product *= b2;
     const double correction1 = 1 - m.beta1_product, correction2 = 1 - m.beta2_product;
+    // With look = 1 the numerator is b1 m / (1 - b1^(t+1)) + (1 - b1) g / (1 - b1^t): NAdam's
+    // without its momentum schedule, for momentum::Nesterov.
     return {R(1 - b1),
             R(1 - b2),
             R(1 - look + look * b1 * correction1 / (1 - m.beta1_product * b1)),

@@ -117,7 +117,11 @@ concept guard = Guard<R> && guard_memory<R> && guard_restore<R> && guard_at<R> &
 /// An update rule. For every element of a step `update` moves the slots on, then `direction` gives
 /// the update u and changes nothing; the parameter becomes decay p - lr u. `at` makes the constants
 /// of both, the coefficients, from the options: once a step and tensor, in double.
-/// Optional members:
+/// A rule reads p, g and Now, changes its slots (`update`) and its memory (`at`), and sees nothing
+/// else: no shape, no other tensor. Backends may call `at` on copies of the memory.
+/// Required, beside a Policy's: Slots<T>, slot_names (five at most), slots(options), a bit for each
+/// slot in use; Memory, of one tensor, and restore(options, step); Coefficients<R>, at<R>(options,
+/// now, memory); update, direction. Optional members:
 ///   beta1(options)            the rule has a first moment, with this decay
 ///   stable_step(options, b1)  the largest learning rate at which the rule is stable with the decay
 ///                             b1, up to a factor; without it no policy lowers beta1

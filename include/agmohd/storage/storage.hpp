@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "../policy/element.hpp"
 #include "../policy/policy.hpp"
 
 namespace agmohd {
@@ -36,6 +37,8 @@ concept rounded = requires(const typename S::Key& k) {
 /// `key(options, updates, index)` makes a Key once a step and tensor, `index` being the parameter's
 /// number over all groups. If rounds(key), then rounded(x, key, element, slot) is stored in the
 /// place of x. A storage with Bf16 also has `rounded_bits`, the same for vectors of floats.
+/// There is no third Float: allocation (state_type in tensor/validate.hpp) and the backends' loads
+/// and stores know these two.
 template <class S>
 concept Storage = Policy<S> && has::Float<S> && has::Key<S> && has::key<S> && has::rounded<S>;
 
@@ -54,6 +57,9 @@ struct CheckStorage {
   static_assert(
       has::rounded<StoragePolicy>,
       "agmohd: the storage has no static functions rounds(key) and rounded(x, key, element, slot)");
+  static_assert(std::is_same_v<typename StoragePolicy::Float, float> ||
+                    std::is_same_v<typename StoragePolicy::Float, Bf16>,
+                "agmohd: the storage's Float is neither float nor agmohd::Bf16");
   static_assert(agmohd::Storage<StoragePolicy>,
                 "agmohd: an argument of Recipe is not a storage; see agmohd/storage/storage.hpp");
   static constexpr bool passed = true;

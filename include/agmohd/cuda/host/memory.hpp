@@ -119,7 +119,8 @@ class DeviceBuffer {
   std::size_t bytes_ = 0;
 };
 
-/// Chunk-locked host memory.
+/// Page-locked host memory: the device copies from it, and kernels may write to it, while the host
+/// goes on.
 class PinnedBuffer {
  public:
   PinnedBuffer(const Gpu& gpu, std::size_t bytes) : gpu_(gpu), bytes_(bytes) {
@@ -182,7 +183,9 @@ class Event {
 
 /// Copies host values to the device in stream order without waiting: each copy has a pinned buffer
 /// of its own until the device has read it. The number of buffers grows with how far the device is
-/// behind, never with the number of steps.
+/// behind, never with the number of steps. A search for a free buffer goes once around, from the
+/// one after the last; else one is made, of a power of two of bytes from 4096 on. begin() and end()
+/// come in pairs.
 class Uploader {
  public:
   explicit Uploader(const Gpu& gpu) : gpu_(gpu) {}

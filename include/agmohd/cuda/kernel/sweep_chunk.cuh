@@ -199,7 +199,7 @@ struct SweepChunk : ChunkAccess<Recipe, E> {
     return guarded;
   }
 
-  /// Chunks up to `end`, of which there are some. The next bundle is under way while one is worked
+  /// Strips up to `end`, of which there are some. The next bundle is under way while one is worked
   /// on.
   template <Share kShare>
   __device__ void sweep(Elements& x, int& strip, int end, int stride, const K& k, const Kept& kept,
@@ -216,7 +216,7 @@ struct SweepChunk : ChunkAccess<Recipe, E> {
     } while (strip < end);
   }
 
-  /// The same of a sampled chunk: the sums of a strip, go to `of_strips`. Nothing is
+  /// The same of a sampled chunk: the sums of each strip go to `of_strips`. Nothing is
   /// loaded ahead, since registers are short.
   __device__ int measure(Elements x, int thread, int threads, const K& k, const Kept& kept,
                          Sums* of_strips) const {

@@ -27,6 +27,8 @@ namespace rule {
 /// with `slack` for rounding and `least` for an exp_avg_sq that underflowed to 0. AMSGrad's maximum
 /// in the place of exp_avg_sq only widens the bound. Where a moment is NaN, or exp_avg_sq negative,
 /// all moments of the element become 0.
+/// For rules that derive from Moments, whose Options have betas and eps, whose Coefficients have a
+/// member `moments`, and whose Memory is Moments::Memory.
 struct MomentsGuard {
   struct Memory {
     double bound2 = 0;  ///< C_t = b1^2 / b2 C_{t-1} + (1 - b1)^2 / (1 - b2)
