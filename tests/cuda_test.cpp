@@ -205,6 +205,21 @@ TYPED_TEST(CudaBackend, HasTheBitsOfTheCpu) {
   }
 }
 
+TEST(CudaSecondSweep, FindsTensorsBehindEmptyOnes) {
+  Tensors host;
+  for (const std::int64_t size : {4, 0, 0, 0, 0, 0, 0, 5, 0, 40000}) {
+    host.push_back(torch::randn({size}).requires_grad_());
+  }
+  const Tensors device = copies(host, torch::kCUDA);
+  Optimizer<KeptLAMB> a(host, options<KeptLAMB>()), b(device, options<KeptLAMB>());
+  for (int t = 0; t < 5; ++t) {
+    set_gradients(host, t, 1);
+    set_gradients(device, t, 1);
+    a.step(), b.step();
+  }
+  expect_same_bits(host, device, "parameters");
+}
+
 TYPED_TEST(CudaBackend, RepeatsItsBits) {
   Tensors runs[2];
   for (Tensors& params : runs) {

@@ -662,6 +662,26 @@ TEST(Options, AllPoliciesByNameOrWhole) {
   EXPECT_TRUE(changed.eps(1e-8).total_steps(50) == named);
 }
 
+TEST(Options, OfAPolicyAreFoundWhereItStands) {
+  using R = Recipe<rule::SGD, gradient::AdaptiveClip, gradient::ClipByNorm,
+                   schedule::Plateau<schedule::Warmup<schedule::Cosine>>>;
+  const auto options = Options<R>(0.1)
+                           .set<gradient::ClipByNorm>({.max_norm = 5})
+                           .set<schedule::Cosine>({.total_steps = 60})
+                           .set<schedule::Warmup<schedule::Cosine>>({.warmup_steps = 7})
+                           .set<rule::SGD>({.momentum = 0.5});
+  const auto shared = options.shared();
+  EXPECT_EQ(shared.gradient.head.max_norm, gradient::AdaptiveClip::Options{}.max_norm);
+  EXPECT_EQ(shared.gradient.rest.head.max_norm, 5);
+  EXPECT_EQ(shared.schedule.patience, 10);
+  EXPECT_EQ(shared.schedule.schedule.warmup_steps, 7);
+  EXPECT_EQ(shared.schedule.schedule.after.total_steps, 60);
+  EXPECT_EQ(options.momentum(), 0.5);
+  // What is at the policy's default counts as not named.
+  const auto decayed = Options<R>(0.1).weight_decay(0.2).set<rule::SGD>({.weight_decay = 0});
+  EXPECT_EQ(decayed.weight_decay(), 0.2);
+}
+
 TEST(Options, WholePoliciesKeepTheLearningRateAndOneAnother) {
   const auto options = RichOptions(0.1).max_norm(3).betas({0.5, 0.6});
   EXPECT_EQ(options.lr(), 0.1);

@@ -25,3 +25,18 @@ struct contract::Sample<gradient::Choice> {
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Choice, TransformContract, gradient::Choice);
+
+namespace {
+
+TEST(Choice, ValueBoundsTheNormThatRulesSee) {
+  const gradient::Choice::Options o{.gradient_clipping = gradient::Clipping::value,
+                                    .max_value = 0.5};
+  Signals s{.norm2 = 100};
+  TensorSignals ts{.norm2 = 100, .max_abs = 9, .numel = 8};
+  const auto k = gradient::Choice::at<float>(o, s, {}, ts, {});
+  EXPECT_EQ(k.max_value, 0.5F);
+  EXPECT_EQ(ts.norm2, 8 * 0.25);
+  EXPECT_EQ(ts.max_abs, 0.5);
+}
+
+}  // namespace

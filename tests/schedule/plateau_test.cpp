@@ -41,6 +41,10 @@ TEST(Plateau, WaitsReducesAndCoolsDown) {
   loss(std::numeric_limits<double>::infinity());
   EXPECT_EQ(m.count, before.count);
   EXPECT_EQ(m.best, 0.5);
+  P::begin_anew(m);  // a new phase, whose losses may be larger
+  EXPECT_EQ(loss(9), 0.2);
+  loss(9);
+  EXPECT_EQ(m.best, 9);
 }
 
 TEST(Plateau, LowersTheRateOfATraining) {
