@@ -1545,7 +1545,7 @@ TEST(ImpossibleMoment, IsCountedInMeasuringSweepsAlone) {
   EXPECT_EQ(run.step({}).flags, 0U);
 }
 
-TEST(WatchedSweep, MeasuresTheUpdate) {
+TEST(MeasuringSweep, MeasuresTheUpdate) {
   using R = Recipe<rule::SGD, Detector, gradient::Choice>;
   Driven<R> run(0.1);
   run.group.rule.momentum = 0.5;

@@ -436,13 +436,13 @@ TYPED_TEST(Reduction, IsTheSameForAnyNumberOfThreads) {
 
 // ---- The sweep
 
-using SweepValues = recipe::AGMOHD;
+using Measuring = recipe::AGMOHD;
 
 /// A chunk of elements E swept by vectors V, or by scalars, and what its sums are.
 template <class E>
 struct SweptPage {
   using R = cpu::Compute<E>;
-  using Slot = Stored<SweepValues::Storage, E>;
+  using Slot = Stored<Measuring::Storage, E>;
   std::vector<E> param, grad;
   std::vector<Slot> exp_avg, exp_avg_sq;
   std::int64_t guarded = 0;
@@ -456,8 +456,8 @@ struct SweptPage {
   }
 
   template <class V>
-  void sweep(const SweepValues::Coefficients<R>& k, bool measured) {
-    cpu::Chunk<SweepValues, E> chunk{param.data(),
+  void sweep(const Measuring::Coefficients<R>& k, bool measured) {
+    cpu::Chunk<Measuring, E> chunk{param.data(),
                                      grad.data(),
                                      {exp_avg.data(), exp_avg_sq.data()},
                                      std::int64_t(param.size()),
@@ -482,7 +482,7 @@ struct SweptPage {
 #ifdef AGMOHD_HAS_AVX2
 template <class E>
 AGMOHD_AVX2 void sweep_avx2(SweptPage<E>& chunk,
-                            const SweepValues::Coefficients<cpu::Compute<E>>& k, bool measured) {
+                            const Measuring::Coefficients<cpu::Compute<E>>& k, bool measured) {
   chunk.template sweep<vec_avx2<cpu::Compute<E>>>(k, measured);
 }
 #endif
@@ -494,8 +494,8 @@ TEST(Sample, RotatesOverAllPages) {
   std::vector<std::int64_t> sizes{3 * reduction::kChunk + 77, reduction::kChunk};
   for (int i = 0; i < 250; ++i) sizes.push_back(1 + i * 37 % 2000);
   std::vector<std::vector<float>> params, grads, states;
-  std::vector<TensorRef<SweepValues>> refs;
-  cpu::CpuExecutor<SweepValues> executor;
+  std::vector<TensorRef<Measuring>> refs;
+  cpu::CpuExecutor<Measuring> executor;
   executor.configure({{}, {{1e-3, {}}}});
   double elements = 0;
   std::int64_t chunks = 0;
@@ -503,7 +503,7 @@ TEST(Sample, RotatesOverAllPages) {
     const auto n = std::size_t(size);
     params.emplace_back(n, 1.F), grads.emplace_back(n, 1e-3F);
     states.emplace_back(n), states.emplace_back(n);
-    TensorRef<SweepValues> ref;
+    TensorRef<Measuring> ref;
     ref.param = params.back().data(), ref.grad = grads.back().data();
     ref.slots[0] = states.rbegin()[1].data(), ref.slots[1] = states.back().data();
     ref.numel = size;
@@ -516,7 +516,7 @@ TEST(Sample, RotatesOverAllPages) {
   const std::int64_t every = reduction::sample_every(chunks);
   ASSERT_EQ(every, 3);
   std::vector<double> updated;
-  const std::shared_ptr<Executor<SweepValues>> all[] = {{&executor, [](auto*) {}}};
+  const std::shared_ptr<Executor<Measuring>> all[] = {{&executor, [](auto*) {}}};
   for (int t = 0; t < 12; ++t) {
     executor.measure({}, true);
     executor.judge(all);
@@ -546,13 +546,13 @@ TYPED_TEST(Reduction, EveryVectorHasTheBitsOfScalars) {
   using E = TypeParam;
   using R = cpu::Compute<E>;
   for (const bool clipped : {false, true}) {
-    SweepValues::Shared shared;
+    Measuring::Shared shared;
     shared.gradient.gradient_clipping =
         clipped ? gradient::Clipping::value : gradient::Clipping::adaptive;
     shared.gradient.max_value = 0.5;
-    SweepValues::Memory memory;
-    SweepValues::PerTensor tensor;
-    const auto k = SweepValues::decide<R>(shared, {1e-2, {}}, Signals{}, Verdict{}, memory, tensor,
+    Measuring::Memory memory;
+    Measuring::PerTensor tensor;
+    const auto k = Measuring::decide<R>(shared, {1e-2, {}}, Signals{}, Verdict{}, memory, tensor,
                                           0, {1, 1, 0, 100});
     for (const std::size_t size : {1U, 7U, 8U, 16U, 31U, 100U, 4097U, 16384U}) {
       for (const bool measured : {false, true}) {
