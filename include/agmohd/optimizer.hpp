@@ -31,6 +31,7 @@
 #include "policy/check.hpp"
 #include "policy/classic_locale.hpp"
 #include "step/recipe.hpp"
+#include "torch/adoption.hpp"
 #include "torch/binder.hpp"
 #include "torch/loss.hpp"
 #include "torch/no_recipe.hpp"
@@ -102,6 +103,7 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
       validate_param(group.params()[i], place);
       places.add(group.params()[i], place);
     }
+    make_states_at_once<Recipe>(state_, group.params(), merged);
     param_groups_.emplace_back(group.params(), std::make_unique<Options>(merged));
   }
 
