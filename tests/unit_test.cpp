@@ -458,13 +458,13 @@ struct SweptPage {
   template <class V>
   void sweep(const Measuring::Coefficients<R>& k, bool measured) {
     cpu::Chunk<Measuring, E> chunk{param.data(),
-                                     grad.data(),
-                                     {exp_avg.data(), exp_avg_sq.data()},
-                                     std::int64_t(param.size()),
-                                     0,
-                                     nullptr,
-                                     {},
-                                     nullptr};
+                                   grad.data(),
+                                   {exp_avg.data(), exp_avg_sq.data()},
+                                   std::int64_t(param.size()),
+                                   0,
+                                   nullptr,
+                                   {},
+                                   nullptr};
     guarded +=
         measured ? cpu::measured_sweep_chunk<V>(chunk, k, sums) : cpu::sweep_chunk<V>(chunk, k);
   }
@@ -481,8 +481,8 @@ struct SweptPage {
 
 #ifdef AGMOHD_HAS_AVX2
 template <class E>
-AGMOHD_AVX2 void sweep_avx2(SweptPage<E>& chunk,
-                            const Measuring::Coefficients<cpu::Compute<E>>& k, bool measured) {
+AGMOHD_AVX2 void sweep_avx2(SweptPage<E>& chunk, const Measuring::Coefficients<cpu::Compute<E>>& k,
+                            bool measured) {
   chunk.template sweep<vec_avx2<cpu::Compute<E>>>(k, measured);
 }
 #endif
@@ -552,8 +552,8 @@ TYPED_TEST(Reduction, EveryVectorHasTheBitsOfScalars) {
     shared.gradient.max_value = 0.5;
     Measuring::Memory memory;
     Measuring::PerTensor tensor;
-    const auto k = Measuring::decide<R>(shared, {1e-2, {}}, Signals{}, Verdict{}, memory, tensor,
-                                          0, {1, 1, 0, 100});
+    const auto k = Measuring::decide<R>(shared, {1e-2, {}}, Signals{}, Verdict{}, memory, tensor, 0,
+                                        {1, 1, 0, 100});
     for (const std::size_t size : {1U, 7U, 8U, 16U, 31U, 100U, 4097U, 16384U}) {
       for (const bool measured : {false, true}) {
         SweptPage<E> scalar(size), narrow(size), wide(size);
