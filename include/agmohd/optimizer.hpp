@@ -31,6 +31,7 @@
 #include "policy/check.hpp"
 #include "policy/classic_locale.hpp"
 #include "step/recipe.hpp"
+#include "torch/adoption.hpp"
 #include "torch/binder.hpp"
 #include "torch/loss.hpp"
 #include "torch/no_recipe.hpp"
@@ -48,7 +49,7 @@ namespace agmohd {
 /// leave optimizer and parameters as they were.
 ///
 /// Through a torch::optim::Optimizer& everything works but add_param_group with options on
-/// LibTorch 2.15: for SGD, Adam and AdamW it keeps what torch.optim has too and differs from its
+/// LibTorch 2.15: for torch.optim's rules it keeps what torch.optim has too and differs from its
 /// default there, for other rules nothing.
 template <detail::ARecipe RecipeType>
 class Optimizer<RecipeType> : public torch::optim::Optimizer {
@@ -102,6 +103,7 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
       validate_param(group.params()[i], place);
       places.add(group.params()[i], place);
     }
+    make_states_at_once<Recipe>(state_, group.params(), merged);
     param_groups_.emplace_back(group.params(), std::make_unique<Options>(merged));
   }
 

@@ -16,10 +16,35 @@
 
 #include "../policy/classic_locale.hpp"
 #include "../step/executor.hpp"
+#include "../tensor/flags.hpp"
 #include "../tensor/validate.hpp"
+#include "options.hpp"
 #include "state_access.hpp"
+#include "stock_options.hpp"
 
 namespace agmohd {
+
+/// The states that torch.optim's optimizer of the rule makes when it gets the parameters.
+template <class Recipe>
+void make_states_at_once(StateMap& states, const std::vector<at::Tensor>& params,
+                         const Options<Recipe>& options) {
+  if constexpr (detail::states_at_once<typename Recipe::Rule>) {
+    const auto rule = options.group().rule;
+    std::vector<std::pair<void*, std::unique_ptr<ParamState<Recipe>>>> made;
+    for (const at::Tensor& param : params) {
+      // What is never updated may be any tensor.
+      if (!is_plain(param) || param.is_meta() || !dtype_of(param.scalar_type())) continue;
+      if (states.find(param.unsafeGetTensorImpl()) != states.end()) continue;
+      made.emplace_back(param.unsafeGetTensorImpl(), std::make_unique<ParamState<Recipe>>());
+      made.back().second->for_each_slot([&](std::size_t j, at::Tensor& slot) {
+        if ((Recipe::Rule::slots(rule) >> j & 1U) == 0) return;
+        slot = layout_of(param, state_type<typename Recipe::Storage>(param));
+        slot.fill_(detail::initial<typename Recipe::Rule>(rule, int(j)));
+      });
+    }
+    for (auto& [key, state] : made) states[key] = std::move(state);
+  }
+}
 
 /// What gives a parameter a state that fits it, and a per_tensor in its executor. Made in full for
 /// all parameters, then committed, so that an error between leaves every state as it was.

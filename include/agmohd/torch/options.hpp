@@ -31,7 +31,7 @@ namespace agmohd {
 /// per group; a group's unset ones are those of the optimizer. The others belong to the optimizer
 /// as a whole. A field counts as set if it was given, or if it differs from its default.
 ///
-/// Those around SGD, Adam and AdamW are torch.optim's options too: a program may cast them to
+/// Those around a rule that torch.optim has are its options too: a program may cast them to
 /// torch::optim::AdamWOptions&, and read and set there what torch.optim has.
 template <class Recipe>
 class Options : public detail::OptionSetters<Options<Recipe>, Recipe> {

@@ -51,7 +51,14 @@ struct Stock<rule::RMSprop> {
 template <>
 struct Stock<rule::Adagrad> {
   using Options = torch::optim::AdagradOptions;
+  /// The state of a parameter is there from the construction on, not from its first gradient.
+  static constexpr bool states_at_once = true;
   static Options options() { return {}; }
+};
+
+template <class Rule>
+concept states_at_once = requires {
+  Stock<Rule>::states_at_once;
 };
 
 template <class Rule>
