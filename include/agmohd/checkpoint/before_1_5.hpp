@@ -31,6 +31,9 @@ bool read_before_1_5(torch::serialize::InputArchive& archive,
                      Loaded<Recipe>& out) {
   const std::map<std::string_view, const char*> lists{
       {"momentum_buffer", "momentum_buffers"},
+      {"square_avg", "square_average_buffers"},
+      {"grad_avg", "grad_average_buffers"},
+      {"sum", "sum_buffers"},
       {"exp_avg", "exp_average_buffers"},
       {"exp_avg_sq", "exp_average_sq_buffers"},
       {"max_exp_avg_sq", "max_exp_average_sq_buffers"}};
