@@ -231,14 +231,20 @@ TEST_F(Python, DamagedFilesAreErrors) {
 
 template <class Optimizer>
 class Rules : public Python {};
-using All = testing::Types<agmohd::SGD, agmohd::Adam, agmohd::AdamW>;
+using All =
+    testing::Types<agmohd::SGD, agmohd::Adam, agmohd::AdamW, agmohd::RMSprop, agmohd::Adagrad>;
 TYPED_TEST_SUITE(Rules, All);
 
 template <class Optimizer>
 typename Optimizer::Options rich() {
   typename Optimizer::Options options(0.05);
   options.weight_decay(0.01).maximize(false);
-  if constexpr (Optimizer::Options::has("momentum")) options.momentum(0.9).dampening(0.3);
+  if constexpr (Optimizer::Options::has("dampening")) options.momentum(0.9).dampening(0.3);
+  // Near 0 its root would turn roundings into steps.
+  if constexpr (Optimizer::Options::has("centered"))
+    options.alpha(0.8).eps(1e-2).momentum(0.9).centered(true);
+  if constexpr (Optimizer::Options::has("lr_decay"))
+    options.lr_decay(0.05).initial_accumulator_value(0.3);
   if constexpr (Optimizer::Options::has("amsgrad")) options.amsgrad(true).betas({0.8, 0.95});
   return options;
 }
@@ -256,11 +262,13 @@ TYPED_TEST(Rules, GoOnAlike) {
       agmohd::load_python(*other.optimizer, this->path_);
       EXPECT_TRUE(warnings.texts.empty());
     }
-    EXPECT_EQ(std::as_const(*other.optimizer).state().size(), 2U);
+    // Python's Adagrad, and so ours, has states before there are gradients.
+    const std::size_t states = std::is_same_v<TypeParam, agmohd::Adagrad> ? 3 : 2;
+    EXPECT_EQ(std::as_const(*other.optimizer).state().size(), states);
     EXPECT_EQ(other.optimizer->updates(), (std::is_same_v<TypeParam, agmohd::SGD> ? 0 : 5));
     // Before a step, too, all of it comes back.
     const c10::IValue loaded = python::state_dict(*other.optimizer);
-    EXPECT_EQ(states_of(loaded).size(), 2U);
+    EXPECT_EQ(states_of(loaded).size(), states);
     python::load_state_dict(*other.optimizer, loaded);
     whole.run(20);
     other.run(20);
@@ -294,7 +302,7 @@ TYPED_TEST(Rules, ErrorsChangeNothing) {
     python::write(value, this->path_);
     expect(texts);
   };
-  const char* const slot = std::is_same_v<TypeParam, agmohd::SGD> ? "momentum_buffer" : "exp_avg";
+  const char* const slot = TypeParam::Recipe::Rule::slot_names[0];
 
   fs::remove(this->path_);
   expect({"no such file"});
@@ -332,9 +340,9 @@ TYPED_TEST(Rules, ErrorsChangeNothing) {
   of_last("x", {slot, "parameter 1 of group 1", "type str"});
   changed(
       [](python::Dict d) {
-        states_of(d).at(std::int64_t{2}).toGenericDict().insert("square_avg", at::zeros({2, 2}));
+        states_of(d).at(std::int64_t{2}).toGenericDict().insert("mu_product", at::zeros({2, 2}));
       },
-      {"square_avg", "parameter 1 of group 1"});
+      {"mu_product", "parameter 1 of group 1"});
   changed([](python::Dict d) { states_of(d).insert(std::int64_t{9}, python::dict()); },
           {"4 states", "only 3"});
   write_bytes(this->path_, whole);
@@ -393,6 +401,20 @@ TEST_F(Python, BuffersWithoutAStepAreNone) {
   EXPECT_TRUE(states_of(python::state_dict(*training.optimizer)).empty());
   training.run(1, 2);
   EXPECT_EQ(states_of(python::state_dict(*training.optimizer)).size(), 2U);
+}
+
+/// Python's Adagrad cannot step where a state is missing.
+TEST_F(Python, AllParametersOfAdagradHaveAState) {
+  Training<agmohd::Adagrad> training(at::kFloat, rich<agmohd::Adagrad>());
+  training.run(2);
+  at::Tensor late = at::ones({2}).requires_grad_();
+  static_cast<torch::optim::Optimizer&>(*training.optimizer)
+      .add_param_group(torch::optim::OptimizerParamGroup(Tensors{late}));
+  const python::Dict states = states_of(python::state_dict(*training.optimizer));
+  ASSERT_EQ(states.size(), 4U);
+  const python::Dict state = states.at(std::int64_t{3}).toGenericDict();
+  EXPECT_EQ(state.at("step").toTensor().item<double>(), 0);
+  EXPECT_TRUE(at::equal(state.at("sum").toTensor(), at::full({2}, 0.3)));
 }
 
 class PythonCuda : public Python {

@@ -50,7 +50,9 @@ int main(int argc, char** argv) try {
   if (rule == "SGD") return go_on<agmohd::SGD>(folder);
   if (rule == "Adam") return go_on<agmohd::Adam>(folder);
   if (rule == "AdamW") return go_on<agmohd::AdamW>(folder);
-  std::fputs("usage: python_files SGD|Adam|AdamW FOLDER\n", stderr);
+  if (rule == "RMSprop") return go_on<agmohd::RMSprop>(folder);
+  if (rule == "Adagrad") return go_on<agmohd::Adagrad>(folder);
+  std::fputs("usage: python_files SGD|Adam|AdamW|RMSprop|Adagrad FOLDER\n", stderr);
   return 2;
 } catch (const c10::Error& error) {
   std::fprintf(stderr, "%s\n", error.what_without_backtrace());

@@ -25,13 +25,14 @@
 #include "python/pickle.hpp"
 #include "python/state_dict.hpp"
 #include "tensor/validate.hpp"
+#include "torch/adoption.hpp"
 #include "torch/load_report.hpp"
 #include "torch/options.hpp"
 #include "torch/state_access.hpp"
 
-// The state_dict() of Python's torch.optim.SGD, Adam and AdamW, and of its modules, into and out of
-// agmohd's optimizers and LibTorch's modules. For those who need it: agmohd.hpp does not include
-// it.
+// The state_dict() of Python's torch.optim.SGD, Adam, AdamW, RMSprop and Adagrad, and of its
+// modules, into and out of agmohd's optimizers and LibTorch's modules. For those who need it:
+// agmohd.hpp does not include it.
 namespace agmohd {
 
 namespace python {
@@ -61,18 +62,21 @@ Dict state_dict(const Optimizer<Recipe>& optimizer) {
     });
     group.insert("foreach", c10::IValue());
     group.insert("differentiable", false);
-    group.insert("fused", c10::IValue());
-    if constexpr (!Python::sgd) {
-      group.insert("capturable", false);
-      group.insert("decoupled_weight_decay", Python::adamw);
-    }
+    if constexpr (!Python::rmsprop) group.insert("fused", c10::IValue());
+    if constexpr (Python::rmsprop || Python::adams) group.insert("capturable", false);
+    if constexpr (Python::adams) group.insert("decoupled_weight_decay", Python::adamw);
 
     List params = list();
     const auto& tensors = optimizer.param_groups()[g].params();
     for (std::size_t i = 0; i < tensors.size(); ++i, ++index) {
       params.push_back(index);
-      const ParamState<Recipe>* const state =
-          find_state<Recipe>(optimizer.state(), tensors[i], Place{g, i});
+      const Place place{g, i};
+      const auto* state = find_state<Recipe>(optimizer.state(), tensors[i], place);
+      StateMap begun;  // where Python's optimizer cannot do without
+      if (state == nullptr) {
+        make_states_at_once<Recipe>(begun, {tensors[i]}, own);
+        state = find_state<Recipe>(begun, tensors[i], place);
+      }
       if (state == nullptr) continue;
       Dict entry = dict();
       const auto add = [&](const char* name, const at::Tensor& slot) {
@@ -87,9 +91,10 @@ Dict state_dict(const Optimizer<Recipe>& optimizer) {
         add("momentum_buffer", buffer);
       } else {
         entry.insert("step", at::scalar_tensor(double(state->step()), at::kFloat));
-        add("exp_avg", state->exp_avg());
-        add("exp_avg_sq", state->exp_avg_sq());
-        if (options.rule.amsgrad) add("max_exp_avg_sq", state->max_exp_avg_sq());
+        const auto& slots = agmohd::detail::StateAccess<Recipe>::slots(*state);
+        for (std::size_t j = 0; j < slots.size(); ++j) {
+          if ((Rule::slots(options.rule) >> j & 1U) != 0) add(Rule::slot_names[j], slots[j]);
+        }
       }
       states.insert(index, entry);
     }

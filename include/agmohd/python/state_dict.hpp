@@ -25,8 +25,10 @@
 #include "../checkpoint/loaded.hpp"
 #include "../policy/check.hpp"
 #include "../policy/classic_locale.hpp"
+#include "../rule/adagrad.hpp"
 #include "../rule/adam.hpp"
 #include "../rule/adamw.hpp"
+#include "../rule/rmsprop.hpp"
 #include "../rule/sgd.hpp"
 #include "../tensor/validate.hpp"
 #include "../torch/load_report.hpp"
@@ -45,9 +47,11 @@ template <class Rule>
 struct OfPython {
   static constexpr bool sgd = std::same_as<Rule, rule::SGD>;
   static constexpr bool adamw = std::same_as<Rule, rule::AdamW>;
-  static_assert(sgd || adamw || std::same_as<Rule, rule::Adam>,
-                "agmohd: Python's torch.optim has SGD, Adam and AdamW; the rule of this optimizer "
-                "is another");
+  static constexpr bool adams = adamw || std::same_as<Rule, rule::Adam>;
+  static constexpr bool rmsprop = std::same_as<Rule, rule::RMSprop>;
+  static_assert(sgd || adams || rmsprop || std::same_as<Rule, rule::Adagrad>,
+                "agmohd: load_python and save_python know SGD, Adam, AdamW, RMSprop and Adagrad of "
+                "torch.optim; the rule of this optimizer is another");
 
   static std::string name() { return std::string("torch.optim.") + Rule::name(); }
   /// What a group of torch.optim has that does not change what a step computes.
@@ -151,7 +155,7 @@ void write_options(torch::serialize::OutputArchive& archive, const python::Dict&
     if (name == "weight_decay") weight_decay = value.toDouble();
     archive.write(name, value);
   });
-  if constexpr (!Python::sgd) {
+  if constexpr (Python::adams) {
     // Without weight decay Adam and AdamW are the same.
     constexpr const char* kDecoupled = "decoupled_weight_decay";
     if (weight_decay != 0 && group.contains(kDecoupled) && group.at(kDecoupled).isBool()) {
