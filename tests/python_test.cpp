@@ -242,7 +242,7 @@ typename Optimizer::Options rich() {
   if constexpr (Optimizer::Options::has("dampening")) options.momentum(0.9).dampening(0.3);
   // Near 0 its root would turn roundings into steps.
   if constexpr (Optimizer::Options::has("centered"))
-    options.lr(0.01).alpha(0.8).eps(1e-2).momentum(0.9).centered(true);
+    options.alpha(0.8).eps(1e-2).momentum(0.9).centered(true);
   if constexpr (Optimizer::Options::has("lr_decay"))
     options.lr_decay(0.05).initial_accumulator_value(0.3);
   if constexpr (Optimizer::Options::has("amsgrad")) options.amsgrad(true).betas({0.8, 0.95});

@@ -49,7 +49,7 @@ namespace agmohd {
 /// leave optimizer and parameters as they were.
 ///
 /// Through a torch::optim::Optimizer& everything works but add_param_group with options on
-/// LibTorch 2.15: for SGD, Adam and AdamW it keeps what torch.optim has too and differs from its
+/// LibTorch 2.15: for torch.optim's rules it keeps what torch.optim has too and differs from its
 /// default there, for other rules nothing.
 template <detail::ARecipe RecipeType>
 class Optimizer<RecipeType> : public torch::optim::Optimizer {
