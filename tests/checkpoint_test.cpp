@@ -82,10 +82,15 @@ void expect_loads(const fs::path& folder) {
       EXPECT_EQ(optimizer.options().max_norm(), 2);
       EXPECT_TRUE(optimizer.options().snapshots());
       if (folder.filename() == "v0.1") {
-        ASSERT_EQ(warnings.texts.size(), 1U);
+        ASSERT_EQ(warnings.texts.size(), 1U) << testing::PrintToString(warnings.texts);
         expect_in(warnings.texts[0], {"version 0.1", "begins anew", "memory of the optimizer",
                                       "hindrance of parameters", "snapshots of parameters"});
       }
+    } else if (folder.filename() == "v0.1" && !name.starts_with("torch")) {
+      ASSERT_EQ(warnings.texts.size(), 1U) << testing::PrintToString(warnings.texts);
+      expect_in(warnings.texts[0], {"version 0.1"});
+    } else {
+      EXPECT_TRUE(warnings.texts.empty()) << testing::PrintToString(warnings.texts);
     }
     checkpoints::run(optimizer, params, checkpoints::kSaved,
                      checkpoints::kSaved + checkpoints::kFurther);

@@ -6,6 +6,7 @@
 #include <torch/optim/optimizer.h>
 #include <torch/serialize/archive.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -113,12 +114,26 @@ inline void check_contents(torch::serialize::InputArchive& archive,
               "agmohd: the checkpoint is damaged: its contents do not match its digest");
 }
 
+/// A recipe of version 0.1, whose policies had other names, by the present ones.
+inline std::string renamed(std::string recipe) {
+  constexpr std::array<std::array<const char*, 2>, 3> kNames{
+      {{"Detectors<", "Detect<"}, {"Scheduled", "Choice"}, {"Selected", "Choice"}}};
+  for (const auto& [was, is] : kNames) {
+    for (std::size_t at = 0; (at = recipe.find(was, at)) != std::string::npos;) {
+      recipe.replace(at, std::string_view(was).size(), is);
+    }
+  }
+  return recipe;
+}
+
 /// Reads "agmohd", the part that torch.optim does not have.
 template <class Recipe>
 void read_own(torch::serialize::InputArchive& own, Loaded<Recipe>& out) {
   c10::IValue value;
   own.read("recipe", value);
-  const std::string recipe = value.toStringRef(), rule = recipe.substr(0, recipe.find('/'));
+  const std::string recipe =
+      out.report.unchecked ? renamed(value.toStringRef()) : value.toStringRef();
+  const std::string rule = recipe.substr(0, recipe.find('/'));
   TORCH_CHECK(rule == Recipe::Rule::name(), detail::classic, "agmohd: the checkpoint is of recipe ",
               recipe, ", but this optimizer's is ", Recipe::name(), ", and their rules differ");
   // State that was stored in another way is converted.
