@@ -77,6 +77,9 @@ using PlainAdagrad = agmohd::Recipe<agmohd::rule::Adagrad>;
 using ClippedNovoGrad = agmohd::Recipe<agmohd::rule::NovoGrad, agmohd::gradient::ClipByNorm>;
 using KeptLAMB = agmohd::Recipe<agmohd::rule::LAMB, agmohd::hindrance::Nonfinite,
                                 agmohd::gradient::ClipByNorm, agmohd::recovery::Snapshots>;
+/// Random numbers, measured and with state in bfloat16.
+using NoisyAdamW = agmohd::Recipe<agmohd::rule::AdamW, agmohd::gradient::Noise,
+                                  agmohd::gradient::ClipByNorm, agmohd::storage::BFloat16>;
 /// What AGMOHD is while it detects nothing.
 using Calm = agmohd::Recipe<agmohd::rule::AdamW, agmohd::gradient::ClipByNorm>;
 /// No kernels are compiled for this one.

@@ -35,6 +35,7 @@ using testing_recipes::ClippedSGD;
 using testing_recipes::Everything;
 using testing_recipes::HalfState;
 using testing_recipes::KeptLAMB;
+using testing_recipes::NoisyAdamW;
 using testing_recipes::PlainAdagrad;
 using testing_recipes::PlainRMSprop;
 using testing_recipes::PlateauLion;
@@ -123,6 +124,14 @@ Optimizer<PlateauLion>::Options options<PlateauLion>() {
       .set<"plateau_window">(4);
 }
 template <>
+Optimizer<NoisyAdamW>::Options options<NoisyAdamW>() {
+  return Optimizer<NoisyAdamW>::Options(1e-2)
+      .max_norm(3)
+      .weight_decay(0.1)
+      .stochastic_rounding(true)
+      .set<agmohd::gradient::Noise>({.noise_eta = 0.1, .noise_seed = 5});
+}
+template <>
 Optimizer<PlainRMSprop>::Options options<PlainRMSprop>() {
   return Optimizer<PlainRMSprop>::Options(1e-2).momentum(0.9).centered(true).weight_decay(0.1);
 }
@@ -178,7 +187,7 @@ template <class Recipe>
 class CudaBackend : public ::testing::Test {};
 using Recipes = ::testing::Types<agmohd::recipe::SGD, agmohd::recipe::Adam, agmohd::recipe::AdamW,
                                  ClippedSGD, Everything, HalfState, StableHalf, PlateauLion,
-                                 PlainRMSprop, PlainAdagrad, ClippedNovoGrad, KeptLAMB>;
+                                 PlainRMSprop, PlainAdagrad, ClippedNovoGrad, KeptLAMB, NoisyAdamW>;
 TYPED_TEST_SUITE(CudaBackend, Recipes);
 
 TYPED_TEST(CudaBackend, HasTheBitsOfTheCpu) {

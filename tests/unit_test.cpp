@@ -8,6 +8,7 @@
 
 #include <agmohd/cpu/executor.hpp>
 #include <agmohd/policy/check.hpp>
+#include <agmohd/policy/power.hpp>
 #include <agmohd/recipes.hpp>
 #include <agmohd/torch/options.hpp>
 #include <algorithm>
@@ -123,6 +124,28 @@ TEST(CosPi, IsAccurate) {
     EXPECT_NEAR(math::cos_pi(x), double(std::cos(pi * (long double)x)), 5e-16) << x;
   }
   EXPECT_EQ(math::cos_pi(0.5), 0);
+}
+
+TEST(Power, IsWithinItsBounds) {
+  for (double x = 1e-300; x < 1e300; x *= 1.37) {
+    const long double ln = std::log((long double)x);
+    EXPECT_NEAR(math::log(x), double(ln), 1e-15 * double(std::abs(ln)) + 2e-16) << x;
+    for (const double a : {-2.0, -0.8, -0.55, 0.0, 0.5, 0.8, 3.0}) {
+      const auto want = double(std::pow((long double)x, (long double)a));
+      if (want < 1e-300 || !(want < 1e300)) continue;
+      EXPECT_NEAR(math::pow(x, a) / want, 1, 1e-15 * (2 + double(std::abs(a * ln))))
+          << x << ' ' << a;
+    }
+  }
+  for (double x = -707; x < 709; x += 0.0371) {
+    EXPECT_NEAR(math::exp(x) / double(std::exp((long double)x)), 1, 1e-15) << x;
+  }
+  EXPECT_EQ(math::log(1), 0);
+  EXPECT_EQ(math::exp(0), 1);
+  EXPECT_EQ(math::exp(710), std::numeric_limits<double>::infinity());
+  EXPECT_EQ(math::exp(-710), 0);
+  EXPECT_TRUE(std::isnan(math::exp(std::numeric_limits<double>::quiet_NaN())));
+  EXPECT_EQ(math::pow(1, -0.55), 1);
 }
 
 template <class T>

@@ -9,6 +9,7 @@
 #include "gradient/choice.hpp"
 #include "gradient/clip_by_norm.hpp"
 #include "gradient/clip_by_value.hpp"
+#include "gradient/noise.hpp"
 #include "gradient/stabilize.hpp"
 #include "hindrance/adagc.hpp"
 #include "hindrance/detect_all.hpp"

@@ -83,6 +83,7 @@ std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
     std::memcpy(to.data(), from.data(), from.size() * sizeof(R));
     return to;
   };
+  const auto at = [](std::size_t block) { return agmohd::Position{std::int64_t(block * width)}; };
   std::vector<T> x = packed(p);
   std::vector<typename Recipe::template Slots<T>> slots(blocks);
   typename Recipe::Memory memory{};
@@ -100,7 +101,7 @@ std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
                                         measured<Recipe, T>(group, tensor, g, slots, p.size()));
     memory.updates += 1;
     for (std::size_t b = 0; b < blocks; ++b) {
-      x[b] = Recipe::sweep(x[b], g[b], slots[b], k);
+      x[b] = Recipe::sweep(x[b], g[b], slots[b], k, at(b));
       agmohd::for_each_slot<Recipe::slot_count>(slots[b], [&](int j, T& slot) {
         if ((used >> j & 1U) == 0) slot = T{};
       });
@@ -118,9 +119,10 @@ std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
       };
       const double p2 = norm2([&](std::size_t b) { return x[b]; });
       const double u2 =
-          norm2([&](std::size_t b) { return Recipe::direction(x[b], g[b], slots[b], k); });
+          norm2([&](std::size_t b) { return Recipe::direction(x[b], g[b], slots[b], k, at(b)); });
       Recipe::scale(group, p2, u2, k);
-      for (std::size_t b = 0; b < blocks; ++b) x[b] = Recipe::second(x[b], g[b], slots[b], k);
+      for (std::size_t b = 0; b < blocks; ++b)
+        x[b] = Recipe::second(x[b], g[b], slots[b], k, at(b));
     }
   }
   std::vector<R> out(p.size());

@@ -35,7 +35,7 @@ std::vector<R> linked(const typename Transform::Options& options, const std::vec
   }
   agmohd::Signals signals;
   for (const R g : gradient) {
-    const double x = Recipe::measured(g, shared);
+    const double x = Recipe::measured(g, shared, {}, {});
     signals.norm2 += x * x;
     signals.max_abs = agmohd::reduction::larger(signals.max_abs, std::abs(x));
     signals.nonfinite += std::isfinite(x) ? 0 : 1;
@@ -44,7 +44,7 @@ std::vector<R> linked(const typename Transform::Options& options, const std::vec
   agmohd::TensorSignals one;
   const auto k = agmohd::gradient::transform_at<R, Transform>(options, signals, {}, one, {});
   std::vector<R> out;
-  for (const R g : gradient) out.push_back(Transform::apply(g, k));
+  for (const R g : gradient) out.push_back(agmohd::gradient::transformed<Transform>(g, k, {}));
   return out;
 }
 

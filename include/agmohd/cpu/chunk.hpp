@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "../policy/element.hpp"
+#include "../policy/random.hpp"
 #include "load_store.hpp"
 
 // What the CPU's loops work on: a chunk of a tensor.
@@ -21,6 +22,7 @@ struct Chunk {
   Slot* slots[kRoom];  // null: not used
   std::int64_t count;
   std::int64_t first;  // element of the tensor
+  Draw draw;           // of the tensor
   E* kept_param;       // of a snapshot that is to be written, or swapped; null: none
   Slot* kept_slots[kRoom];
   /// Whether it has the slots that most rules use by default, the first two, and no snapshot.

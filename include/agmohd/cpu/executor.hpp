@@ -208,6 +208,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
                            {},
                            std::min<std::int64_t>(reduction::kChunk, t.numel - ref.first),
                            ref.first,
+                           {memory_.updates, t.index},
                            nullptr,
                            {},
                            nullptr};

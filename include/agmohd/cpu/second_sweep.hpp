@@ -35,7 +35,7 @@ void norms_of_chunk(const Chunk<Recipe, E> chunk, const K k, double (&out)[2]) {
   for (std::int64_t first = 0; first < chunk.count; first += kStrip, ++done) {
     const auto look = [&]<class T>(int i, T) {
       with_elements<T>(chunk, first + i, [&](const T& p, const T& g, const auto& s) {
-        const T u = Recipe::direction(p, g, s, k);
+        const T u = Recipe::direction(p, g, s, k, Position{chunk.first + first + i});
         store(seen[0] + i, T(p * p));
         store(seen[1] + i, T(u * u));
       });
@@ -59,7 +59,7 @@ template <class V, class Recipe, class E, class K>
 std::int64_t write_chunk(const Chunk<Recipe, E> chunk, const K k) {
   const auto write = [&]<class T>(std::int64_t i, T) {
     const T written = with_elements<T>(chunk, i, [&](const T& p, const T& g, const auto& s) {
-      return Recipe::second(p, g, s, k);
+      return Recipe::second(p, g, s, k, Position{chunk.first + i});
     });
     store(chunk.param + i, written);
     if constexpr (Recipe::keeps_snapshots) {

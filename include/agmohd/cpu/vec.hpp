@@ -15,7 +15,7 @@
 #include <arm_neon.h>
 #endif
 
-#include "../policy/number.hpp"
+#include "../policy/random.hpp"
 
 namespace agmohd {
 
@@ -118,6 +118,20 @@ struct vec {
   friend mask operator!=(const vec& a, const vec& b) { return {a.lo != b.lo, a.hi != b.hi}; }
 };
 
+namespace detail {
+
+typedef std::uint32_t four_words __attribute__((vector_size(16)));
+typedef std::int32_t four_integers __attribute__((vector_size(16)));
+
+/// random::centred() of four elements from `element` on, a multiple of four: no carry within them.
+inline four_integers centred_four(const random::Key& k, std::int64_t element) {
+  const four_words low = std::uint32_t(element) + four_words{0, 1, 2, 3};
+  const four_words a = random::bits(k, low, std::uint32_t(std::uint64_t(element) >> 32));
+  return four_integers(random::sum_of_halves(a, random::more_bits(k, a))) - random::kMean;
+}
+
+}  // namespace detail
+
 template <std::floating_point R>
 struct number_traits<vec<R>> {
   using real = R;
@@ -161,6 +175,17 @@ struct number_traits<vec<R>> {
 #endif
   }
   static vec<R> like(const vec<R>&, R r) { return r - vec<R>{half{}, half{}}; }  // keeps -0
+
+  static vec<R> centred(const vec<R>&, const random::Key& k, const Position& at) {
+    const auto first = detail::centred_four(k, at.first);
+    if constexpr (sizeof(R) == 4) {
+      const auto second = detail::centred_four(k, at.first + 4);
+      return {__builtin_convertvector(first, half), __builtin_convertvector(second, half)};
+    } else {
+      return {__builtin_convertvector(__builtin_shufflevector(first, first, 0, 1), half),
+              __builtin_convertvector(__builtin_shufflevector(first, first, 2, 3), half)};
+    }
+  }
 };
 static_assert(Number<vec<float>> && Number<vec<double>>);
 

@@ -7,7 +7,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "../policy/number.hpp"
+#include "../policy/random.hpp"
 
 // Units of one program may be compiled with different options: nothing here depends on them.
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -164,6 +164,31 @@ struct vec_avx2 {
 #undef AGMOHD_COMPARISON
 };
 
+namespace detail {
+
+typedef std::uint32_t eight_words __attribute__((vector_size(32)));
+typedef std::int32_t eight_integers __attribute__((vector_size(32)));
+
+/// random::mix() once more, which is not compiled for AVX2.
+AGMOHD_AVX2 inline void mix_eight(eight_words& x) {
+  x = (x ^ (x >> 16)) * 0x7feb352dU;
+  x = (x ^ (x >> 15)) * 0x846ca68bU;
+  x = x ^ (x >> 16);
+}
+/// random::centred() of eight elements from `element` on, a multiple of eight.
+AGMOHD_AVX2 inline void centred_eight(const random::Key& k, std::int64_t element,
+                                      eight_integers& out) {
+  const auto high = std::uint32_t(std::uint64_t(element) >> 32);
+  const std::uint32_t offset = k.element + high * random::kGolden;
+  eight_words a = (std::uint32_t(element) + offset) + eight_words{0, 1, 2, 3, 4, 5, 6, 7};
+  mix_eight(a);
+  eight_words b = a ^ k.word;
+  mix_eight(b);
+  out = eight_integers((a >> 16) + (a & 0xffffU) + (b >> 16) + (b & 0xffffU)) - random::kMean;
+}
+
+}  // namespace detail
+
 template <std::floating_point R>
 struct number_traits<vec_avx2<R>> {
   using real = R;
@@ -186,6 +211,21 @@ struct number_traits<vec_avx2<R>> {
   AGMOHD_AVX2 static T like(const T&, R r) {
     const half none{};
     return {r - none, r - none};  // keeps -0
+  }
+
+  AGMOHD_AVX2 static T centred(const T&, const random::Key& k, const Position& at) {
+    T x;
+    detail::eight_integers c;
+    detail::centred_eight(k, at.first, c);
+    if constexpr (sizeof(R) == 4) {
+      x.lo = __builtin_convertvector(c, half);
+      detail::centred_eight(k, at.first + 8, c);
+      x.hi = __builtin_convertvector(c, half);
+    } else {
+      x.lo = __builtin_convertvector(__builtin_shufflevector(c, c, 0, 1, 2, 3), half);
+      x.hi = __builtin_convertvector(__builtin_shufflevector(c, c, 4, 5, 6, 7), half);
+    }
+    return x;
   }
 };
 

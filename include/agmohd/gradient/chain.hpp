@@ -52,10 +52,23 @@ AGMOHD_HD typename G::template Coefficients<R> transform_at(const typename G::Op
 /// The coefficients of a transform that wants nothing, for the reduce pass: nothing is measured
 /// yet.
 template <class R, class G>
-AGMOHD_HD typename G::template Coefficients<R> unmeasured_at(const typename G::Options& o) {
+AGMOHD_HD typename G::template Coefficients<R> unmeasured_at(const typename G::Options& o,
+                                                             const Draw& draw) {
   Signals s;
   TensorSignals ts;
+  ts.draw = draw;
   return transform_at<R, G>(o, s, Verdict{}, ts, TensorVerdict{});
+}
+
+/// What transform G makes of the gradients of some elements.
+template <class G, Number T>
+AGMOHD_HD T transformed(const T& g, const typename G::template Coefficients<Real<T>>& k,
+                        const Position& at) {
+  if constexpr (has::apply_at<G>) {
+    return G::apply(g, k, at);
+  } else {
+    return G::apply(g, k);
+  }
 }
 
 namespace detail {
@@ -88,11 +101,11 @@ struct Chain {
     return {};
   }
   template <Number T>
-  AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>&) {
+  AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>&, const Position&) {
     return g;
   }
   template <Number T>
-  AGMOHD_HD static T prefix(const T& g, const Options&) {
+  AGMOHD_HD static T prefix(const T& g, const Options&, const Draw&, const Position&) {
     return g;
   }
 };
@@ -166,15 +179,16 @@ struct Chain<H, L...> {
     return {head, Rest::template at<R>(o.rest, s, v, ts, tv, others)};
   }
   template <Number T>
-  AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k) {
-    return Rest::apply(H::apply(g, k.head), k.rest);
+  AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k, const Position& at) {
+    return Rest::apply(transformed<H>(g, k.head, at), k.rest, at);
   }
   /// What the reduce pass sees: after the element transforms that want nothing, up to the first
   /// other transform.
   template <Number T>
-  AGMOHD_HD static T prefix(const T& g, const Options& o) {
+  AGMOHD_HD static T prefix(const T& g, const Options& o, const Draw& draw, const Position& at) {
     if constexpr (element && H::wants == kNothing) {
-      return Rest::prefix(H::apply(g, unmeasured_at<Real<T>, H>(o.head)), o.rest);
+      const T h = transformed<H>(g, unmeasured_at<Real<T>, H>(o.head, draw), at);
+      return Rest::prefix(h, o.rest, draw, at);
     } else {
       return g;
     }

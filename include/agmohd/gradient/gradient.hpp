@@ -39,15 +39,24 @@ concept transform_remembers = requires(typename G::Options o, Signals& s, const 
 }
 &&PolicyMemory<typename G::TensorMemory>;
 template <class G>
-concept apply = requires(const float& g, const typename G::template Coefficients<float>& k) {
+concept apply_alone = requires(const float& g, const typename G::template Coefficients<float>& k) {
   { G::apply(g, k) } -> std::convertible_to<float>;
 };
+template <class G>
+concept apply_at = requires(const float& g, const typename G::template Coefficients<float>& k,
+                            const Position& at) {
+  { G::apply(g, k, at) } -> std::convertible_to<float>;
+};
+template <class G>
+concept apply = apply_alone<G> || apply_at<G>;
 }  // namespace has
 
 /// A gradient transform; a chain of transforms is one, too. `apply(g, coefficients)` gives the
 /// gradient that the next transform, or the rule, gets. `at` makes the coefficients once a step and
 /// tensor. It has one of three forms: with the global signals and verdict; also with those of the
-/// tensor; also with a `TensorMemory`, which moves on in every applied step.
+/// tensor; also with a `TensorMemory`, which moves on in every applied step. A transform of random
+/// numbers has apply(g, coefficients, position) instead, and its `at` makes a random::key of
+/// TensorSignals::draw.
 template <class G>
 concept Transform = Policy<G> && has::kind<G> && has::wants<G> &&
     (has::transform_at<G> || has::transform_at_tensor<G> ||
@@ -88,8 +97,10 @@ struct CheckGradient {
       has::transform_at<GradientPolicy> || has::transform_at_tensor<GradientPolicy> ||
           has::transform_remembers<GradientPolicy>,
       "agmohd: the gradient policy has no static function at<R>(options, signals, verdict)");
-  static_assert(has::apply<GradientPolicy>,
-                "agmohd: the gradient policy has no static function apply(g, coefficients)");
+  static_assert(
+      has::apply<GradientPolicy>,
+      "agmohd: the gradient policy has no static function apply(g, coefficients), or apply(g, "
+      "coefficients, position)");
   static_assert(
       agmohd::Transform<GradientPolicy>,
       "agmohd: an argument of Recipe is not a gradient policy; see agmohd/gradient/gradient.hpp");

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "number.hpp"
+#include "random.hpp"
 
 namespace agmohd {
 
@@ -82,6 +83,7 @@ struct TensorSignals {
   std::int64_t numel = 0;      ///< elements; 0: the tensor was not measured
   double summed = 0;           ///< sum over the elements of what the rule's `summed` gives
   double lr = 0;               ///< of its group, times the schedule's factor, before the verdict
+  Draw draw{};                 ///< of the tensor's random numbers
 };
 
 /// What a verdict may report: a bit for each hindrance that the library's detectors know, and two

@@ -157,6 +157,7 @@ struct Composition
                                           std::int32_t index = 0, TensorSignals ts = {},
                                           bool room = false, std::int64_t* throttled = nullptr) {
     tensor.step += 1;
+    ts.draw = {m.updates, index};
     const double lr = group.lr * v.schedule;
     TensorVerdict tv;
     if constexpr (has::judge_tensor<Hindrance>) {
@@ -217,11 +218,12 @@ struct Composition
   /// The gradient as the reduce pass measures it: after the element transforms in front of the
   /// first other transform.
   template <Number T>
-  AGMOHD_HD static T measured(const T& g, const Shared& o) {
-    if constexpr (requires { Gradient::prefix(g, o.gradient); }) {
-      return Gradient::prefix(g, o.gradient);
+  AGMOHD_HD static T measured(const T& g, const Shared& o, const Draw& draw, const Position& at) {
+    if constexpr (requires { Gradient::prefix(g, o.gradient, draw, at); }) {
+      return Gradient::prefix(g, o.gradient, draw, at);
     } else if constexpr (Gradient::kind == TransformKind::element && Gradient::wants == kNothing) {
-      return Gradient::apply(g, gradient::unmeasured_at<Real<T>, Gradient>(o.gradient));
+      const auto k = gradient::unmeasured_at<Real<T>, Gradient>(o.gradient, draw);
+      return gradient::transformed<Gradient>(g, k, at);
     } else {
       return g;
     }
@@ -231,8 +233,8 @@ struct Composition
   /// or where the hindrance policy wants something of sweeps, a Guarded or a SweepValues.
   template <Number T, class... Result>
   AGMOHD_HD static T sweep(const T& p, const T& g, Slots<T>& s, const Coefficients<Real<T>>& k,
-                           Result&... result) {
-    const T h = Gradient::apply(g, k.gradient);
+                           const Position& at, Result&... result) {
+    const T h = gradient::transformed<Gradient>(g, k.gradient, at);
     [[maybe_unused]] const Slots<T> old = s;
     Rule::update(p, h, s, k.rule);
     if constexpr (guards) (guard<T>(s, k, result), ...);
@@ -250,8 +252,8 @@ struct Composition
   /// Of a rule with two sweeps, after the first: the update of one element, from what is stored.
   template <Number T>
   AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,
-                               const Coefficients<Real<T>>& k) {
-    return Rule::direction(p, Gradient::apply(g, k.gradient), s, k.rule);
+                               const Coefficients<Real<T>>& k, const Position& at) {
+    return Rule::direction(p, gradient::transformed<Gradient>(g, k.gradient, at), s, k.rule);
   }
   /// The coefficients of the second sweep, from those of the first and what that measured.
   template <class R>
@@ -261,8 +263,8 @@ struct Composition
   /// The second sweep of one element: the new parameter.
   template <Number T>
   AGMOHD_HD static T second(const T& p, const T& g, const Slots<T>& s,
-                            const Coefficients<Real<T>>& k) {
-    return k.decay * p - k.lr * direction(p, g, s, k);
+                            const Coefficients<Real<T>>& k, const Position& at) {
+    return k.decay * p - k.lr * direction(p, g, s, k, at);
   }
 
  private:

@@ -6,6 +6,7 @@
 
 #include "../policy/element.hpp"
 #include "../policy/field.hpp"
+#include "../policy/random.hpp"
 #include "storage.hpp"
 
 namespace agmohd::storage {
@@ -23,9 +24,8 @@ struct BFloat16 {
   };
   /// What the random bits of one tensor in one step are made of.
   struct Key {
-    /// Joins an element's number; joins the number of a pair of slots, from the second pair on; 0
-    /// for rounding to nearest even.
-    std::uint32_t element, slot, stochastic;
+    random::Key random;
+    std::uint32_t stochastic;  ///< 0 for rounding to nearest even
   };
   using Float = Bf16;
   static constexpr auto fields = describe(
@@ -35,25 +35,9 @@ struct BFloat16 {
     return name == "seed" && !o.stochastic_rounding ? "stochastic_rounding = true" : nullptr;
   }
 
-  /// lowbias32, a bijection with little bias: C. Wellons, "Prospecting for Hash Functions", 2018,
-  /// https://nullprogram.com/blog/2018/07/31/. U: 32 bits or a vector of them.
-  template <class U>
-  AGMOHD_HD static U mix(U x) {
-    x = (x ^ (x >> 16)) * 0x7feb352dU;
-    x = (x ^ (x >> 15)) * 0x846ca68bU;
-    return x ^ (x >> 16);
-  }
-
   AGMOHD_HD static Key key(const Options& o, std::int64_t updates, std::int32_t index) {
-    const std::uint32_t words[] = {
-        std::uint32_t(o.seed), std::uint32_t(std::uint64_t(o.seed) >> 32), std::uint32_t(updates),
-        std::uint32_t(std::uint64_t(updates) >> 32), std::uint32_t(index)};
-    Key k{kGolden, kGolden << 1U, o.stochastic_rounding ? 1U : 0U};
-    for (const std::uint32_t word : words) {
-      k.element = mix(k.element ^ word) + kGolden;
-      k.slot = mix(k.slot + word) ^ kGolden;
-    }
-    return k;
+    const random::Key k = random::key(o.seed, {updates, index});
+    return {k, o.stochastic_rounding ? 1U : 0U};
   }
 
   /// The bits x of a float, rounded to a float that bfloat16 holds exactly: its 16 low bits are
@@ -61,9 +45,11 @@ struct BFloat16 {
   /// bfloat16, infinite or NaN stays, for the rounding to nearest that follows.
   template <class U>
   AGMOHD_HD static U rounded_bits(U x, const Key& k, U low, std::uint32_t high, int slot) {
-    U noise = mix(low + (k.element + high * kGolden));
+    U noise = random::bits(k.random, low, high);
     // 16 of the 32 bits for each slot of a pair.
-    if (slot >= 2) noise = mix(noise ^ (k.slot + std::uint32_t(slot / 2) * kGolden));
+    if (slot >= 2) {
+      noise = random::mix(noise ^ (k.random.word + std::uint32_t(slot / 2) * random::kGolden));
+    }
     noise = slot % 2 == 0 ? noise >> 16 : noise & 0xffffU;
     return (x & 0x7fffffffU) < 0x7f7f0000U ? (x + noise) & 0xffff0000U : x;
   }
@@ -74,9 +60,6 @@ struct BFloat16 {
                             std::uint32_t(std::uint64_t(element) >> 32), slot));
   }
   AGMOHD_HD static double rounded(double x, const Key&, std::int64_t, int) { return x; }
-
- private:
-  static constexpr std::uint32_t kGolden = 0x9e3779b9U;  // 2^32 / golden ratio
 };
 static_assert(Storage<BFloat16>);
 

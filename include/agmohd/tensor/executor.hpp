@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "../policy/number.hpp"
+#include "../policy/random.hpp"
 #include "../step/host_executor.hpp"
 #include "validate.hpp"
 
@@ -26,6 +27,19 @@ struct number_traits<at::Tensor> {
     return at::where(mask, a, b);
   }
   static at::Tensor like(const at::Tensor& x, double r) { return at::full_like(x, r); }
+  /// Made on the host, element by element in memory order.
+  static at::Tensor centred(const at::Tensor& like, const random::Key& k, const Position& at) {
+    at::Tensor host = at::empty_like(like, like.options().device(at::kCPU));
+    const auto fill = [&]<class R>(R* to) {
+      for (std::int64_t i = 0; i < host.numel(); ++i) to[i] = R(random::centred(k, at.first + i));
+    };
+    if (host.scalar_type() == at::kDouble) {
+      fill(host.mutable_data_ptr<double>());
+    } else {
+      fill(host.mutable_data_ptr<float>());
+    }
+    return host.to(like.device());
+  }
 };
 static_assert(Number<at::Tensor>);
 
@@ -64,7 +78,9 @@ class TensorExecutor final : public HostExecutor<Recipe> {
       for (std::size_t t = 0; t < tensors_.size(); ++t) {
         const at::Tensor& grad = handles_.grads[t];
         if (grad.numel() == 0) continue;
-        const at::Tensor g = Recipe::measured(widened(grad), settings_.shared).to(at::kDouble);
+        const at::Tensor measured = Recipe::measured(widened(grad), settings_.shared,
+                                                     {memory_.updates, tensors_[t].index}, {});
+        const at::Tensor g = measured.to(at::kDouble);
         Signals one;
         one.norm2 = g.square().sum().template item<double>();
         one.max_abs = g.abs().max().template item<double>();
@@ -72,9 +88,8 @@ class TensorExecutor final : public HostExecutor<Recipe> {
         reduction::accumulate(sums, one);
         tensor_signals_[t] = {one.norm2, one.max_abs, one.nonfinite, grad.numel()};
         if constexpr (Recipe::sums) {
-          const at::Tensor x =
-              Recipe::Rule::summed(Recipe::measured(widened(grad), settings_.shared),
-                                   widened_slots(t), this->template summing<double>(tensors_[t]));
+          const at::Tensor x = Recipe::Rule::summed(measured, widened_slots(t),
+                                                    this->template summing<double>(tensors_[t]));
           tensor_signals_[t].summed = x.sum(at::kDouble).template item<double>();
         }
       }
@@ -129,14 +144,14 @@ class TensorExecutor final : public HostExecutor<Recipe> {
     at::Tensor result;
     if constexpr (Recipe::measures_sweep) {
       typename Recipe::template SweepValues<at::Tensor> w;
-      result = Recipe::sweep(p, g, s, k, w);
+      result = Recipe::sweep(p, g, s, k, Position{}, w);
       const at::Tensor values[] = {w.update.square(), w.along_previous, w.along};
       for (int i = 0; i < reduction::kSweepSums; ++i) {
         sums[i] += sampled(t, values[i]).sum(at::kDouble).template item<double>();
       }
       if (w.doubted) guarded += w.guarded.sum().template item<std::int64_t>();
     } else {
-      result = Recipe::sweep(p, g, s, k);
+      result = Recipe::sweep(p, g, s, k, Position{});
     }
     for_each_slot<Recipe::slot_count>(s, [&](int j, at::Tensor& slot) {
       const at::Tensor& to = handles_.slots[t][std::size_t(j)];
@@ -144,13 +159,13 @@ class TensorExecutor final : public HostExecutor<Recipe> {
     });
     if constexpr (Recipe::two_sweeps) {
       const auto stored = widened_slots(t);
-      const at::Tensor u = Recipe::direction(p, g, stored, k);
+      const at::Tensor u = Recipe::direction(p, g, stored, k, {});
       const auto norm2 = [](const at::Tensor& x) {
         return x.square().sum(at::kDouble).template item<double>();
       };
       auto second = k;
       Recipe::scale(settings_.groups[std::size_t(tensors_[t].group)], norm2(p), norm2(u), second);
-      result = Recipe::second(p, g, stored, second);
+      result = Recipe::second(p, g, stored, second, {});
     }
     handles_.params[t].copy_(result);
   }

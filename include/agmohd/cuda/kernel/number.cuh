@@ -9,6 +9,7 @@
 
 #include "../../policy/element.hpp"
 #include "../../policy/number.hpp"
+#include "../../policy/random.hpp"
 
 namespace agmohd::cuda {
 
@@ -120,6 +121,9 @@ struct number_traits<cuda::strict<R>> {
   AGMOHD_HD static T clamp(T x, T bound) { return min(max(x, T{-bound.v}), bound); }
   AGMOHD_HD static bool all(bool mask) { return mask; }
   AGMOHD_HD static T like(T, R r) { return {r}; }
+  AGMOHD_HD static T centred(T, const random::Key& k, const Position& at) {
+    return {R(random::centred(k, at.first))};
+  }
 };
 static_assert(Number<cuda::strict<float>> && Number<cuda::strict<double>>);
 

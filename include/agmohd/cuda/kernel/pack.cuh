@@ -159,6 +159,9 @@ struct number_traits<cuda::pack<R, N>> {
     return out;
   }
   AGMOHD_HD static T like(const T&, R r) { return T::all(r); }
+  AGMOHD_HD static T centred(const T&, const random::Key& k, const Position& at) {
+    return T::make([&](int j) { return R(random::centred(k, at.first + j * at.step)); });
+  }
 };
 static_assert(Number<cuda::pack<float, 4>> && Number<cuda::pack<double, 4>>);
 

@@ -16,17 +16,18 @@
 // kernel.
 namespace agmohd::cuda {
 
-/// What one lane owns of a chunk.
+/// What one lane owns of a chunk, whose first element is number `first` of the tensor.
 template <class Recipe, class E>
 __device__ auto measure_lane(const E* grad, int count, bool vector, int lane,
-                             const typename Recipe::Shared& shared) {
+                             const typename Recipe::Shared& shared, const Draw& draw,
+                             std::int64_t first) {
   using namespace reduction;
   using R = Compute<E>;
   using T = strict<R>;
   Measured<decltype(magnitude(R()))> out{};
   T a[4] = {};
-  const auto add = [&](int j, T g) {
-    g = Recipe::measured(g, shared);
+  const auto add = [&](int i, int j, T g) {  // element i + j of the chunk
+    g = Recipe::measured(g, shared, draw, Position{first + i + j});
     a[j] = a[j] + g * g;
     const auto m = magnitude(g.v);
     out.most = m > out.most ? m : out.most;
@@ -44,7 +45,8 @@ __device__ auto measure_lane(const E* grad, int count, bool vector, int lane,
 #pragma unroll
         for (int row = 0; row < kAtOnce; ++row) {
 #pragma unroll
-          for (int j = 0; j < 4; ++j) add(j, T{packs[row].widened(j)});
+          for (int j = 0; j < 4; ++j)
+            add(4 * lane + (begin + row) * kRow, j, T{packs[row].widened(j)});
         }
       }
     } else {
@@ -59,7 +61,7 @@ __device__ auto measure_lane(const E* grad, int count, bool vector, int lane,
 #pragma unroll
         for (int row = 0; row < 4; ++row) {
 #pragma unroll
-          for (int j = 0; j < 4; ++j) add(j, T{widen(x[row][j])});
+          for (int j = 0; j < 4; ++j) add(4 * lane + half + row * kRow, j, T{widen(x[row][j])});
         }
       }
     }
@@ -67,7 +69,7 @@ __device__ auto measure_lane(const E* grad, int count, bool vector, int lane,
     for (int i = 4 * lane; i < count; i += kRow) {
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
-        if (i + j < count) add(j, T{widen(grad[i + j])});
+        if (i + j < count) add(i, j, T{widen(grad[i + j])});
       }
     }
   }
@@ -76,7 +78,8 @@ __device__ auto measure_lane(const E* grad, int count, bool vector, int lane,
   strict<double> rescued{0};
   for (int row = 4 * lane; row < count; row += kRow) {
     for (int i = row; i < row + 4 && i < count; ++i) {
-      const strict<double> g{double(Recipe::measured(T{widen(grad[i])}, shared).v)};
+      const Position position{first + i};
+      const strict<double> g{double(Recipe::measured(T{widen(grad[i])}, shared, draw, position).v)};
       rescued = rescued + g * g;
       if (!((g - g).v == 0)) ++out.nonfinite;
     }
@@ -90,6 +93,7 @@ template <class E>
 struct GradChunk {
   const E* grad;
   std::int64_t first;  // element of the tensor
+  Draw draw;           // of the tensor
   int tensor, count;
   bool vector;
 
@@ -101,6 +105,7 @@ struct GradChunk {
     const std::int64_t left = view.tensors[ref.tensor].numel - first;
     grad = static_cast<const E*>(view.grads[ref.tensor]) + first;
     count = int(left < reduction::kChunk ? left : reduction::kChunk);
+    draw = {view.core->memory.updates, view.tensors[ref.tensor].index};
     vector = Bundle<E, 4>::aligned(grad);
   }
   /// How many of the 16 logical warps have elements.
@@ -150,7 +155,8 @@ __device__ double sum_lane(const View<Recipe>& view, const GradChunk<E>& chunk, 
       if (j >= left) continue;
       typename Recipe::template Slots<T> of;
       for_each_slot<kSlots>(of, [&](int s, T& slot) { slot = T{state[s].widened(j)}; });
-      const T g = Recipe::measured(T{grad.widened(j)}, view.core->shared);
+      const T g = Recipe::measured(T{grad.widened(j)}, view.core->shared, chunk.draw,
+                                   Position{chunk.first + i + j});
       a[j] = a[j] + Recipe::Rule::summed(g, of, k);
     }
   }
@@ -178,9 +184,10 @@ __device__ void measure_chunks(const View<Recipe>& view, int first, int chunks, 
     const GradChunk<E> chunk(view, first + p);
     const int active = chunk.warps();
     for (int w = mate; w < active; w += warps) {
-      const auto x = warp_sum(measure_lane<Recipe>(chunk.grad, chunk.count, chunk.vector,
-                                                   w * kWarp + lane, view.core->shared),
-                              kWarp / 2);
+      const auto x =
+          warp_sum(measure_lane<Recipe>(chunk.grad, chunk.count, chunk.vector, w * kWarp + lane,
+                                        view.core->shared, chunk.draw, chunk.first),
+                   kWarp / 2);
       if (lane == 0) sums.of[p][w] = x;
       if constexpr (Recipe::sums) {
         const double y = warp_sum(sum_lane(view, chunk, w * kWarp + lane), kWarp / 2);

@@ -22,7 +22,7 @@ inline constexpr int kSecondThreads = 128;
 template <class Recipe, class E>
 struct SecondSweep : ChunkAccess<Recipe, E> {
   using Access = ChunkAccess<Recipe, E>;
-  using Access::count, Access::param, Access::slots;
+  using Access::count, Access::first, Access::param, Access::slots;
   using Access::kAhead, Access::kBundle, Access::kSlots, Access::kWarp;
   using typename Access::Elements, typename Access::R, typename Access::Share,
       typename Access::States;
@@ -68,7 +68,7 @@ struct SecondSweep : ChunkAccess<Recipe, E> {
       const Elements x = Access::template load<kShare>(strip);
       R quads[2][kBundle / 4];
       each_four(x, i, [&](int j, const Four& p, const Four& g, const Slots& state) {
-        const Four u = Recipe::direction(p, g, state, k);
+        const Four u = Recipe::direction(p, g, state, k, Position{first | (i + j)});
         const auto add = [&](const Four& y) {
           T of[4];
 #pragma unroll
@@ -101,7 +101,7 @@ struct SecondSweep : ChunkAccess<Recipe, E> {
       Elements x = Access::template load<kShare>(strip);
       auto written = x.param;
       each_four(x, i, [&](int j, const Four& p, const Four& g, const Slots& state) {
-        const Four to = Recipe::second(p, g, state, k);
+        const Four to = Recipe::second(p, g, state, k, Position{first | (i + j)});
         written.narrow(j, to.v[0], to.v[1]);
         written.narrow(j + 2, to.v[2], to.v[3]);
       });

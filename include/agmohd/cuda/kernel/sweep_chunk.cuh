@@ -51,17 +51,17 @@ struct SweepChunk : ChunkAccess<Recipe, E> {
 
   /// Elements j to j + 3 of the bundle, as Recipe::sweep.
   template <bool kMeasure>
-  __device__ Four sweep_four(const Elements& x, int j, Slots& state, const K& k, Seen (&seen)[4],
-                             int& guarded) const {
+  __device__ Four sweep_four(const Elements& x, int j, const Position& at, Slots& state, const K& k,
+                             Seen (&seen)[4], int& guarded) const {
     const Four p = Four::make([&](int h) { return x.param.widened(j + h); });
     const Four g = Four::make([&](int h) { return x.grad.widened(j + h); });
     if constexpr (!Recipe::measures_sweep) {
-      return Recipe::sweep(p, g, state, k);
+      return Recipe::sweep(p, g, state, k, at);
     } else {
       using W = std::conditional_t<kMeasure, typename Recipe::template SweepValues<Four>,
                                    typename Recipe::template Guarded<Four>>;
       W w;
-      const Four out = Recipe::sweep(p, g, state, k, w);
+      const Four out = Recipe::sweep(p, g, state, k, at, w);
 #pragma unroll
       for (int h = 0; h < 4; ++h) {
         if (w.doubted && w.guarded.v[h]) guarded += 1;
@@ -92,7 +92,8 @@ struct SweepChunk : ChunkAccess<Recipe, E> {
           slot = Four::make([&](int h) { return at(s).widened(j + h); });
         }
       });
-      const Four p = sweep_four<kMeasure>(x, j, state, k, seen, guarded);
+      const Position position{first | (i + j * kStep<kShare>), kStep<kShare>};
+      const Four p = sweep_four<kMeasure>(x, j, position, state, k, seen, guarded);
       if constexpr (kMeasure) {
 #pragma unroll
         for (int w = 0; w < reduction::kSweepSums; ++w) {
