@@ -80,6 +80,10 @@ using KeptLAMB = agmohd::Recipe<agmohd::rule::LAMB, agmohd::hindrance::Nonfinite
 /// Random numbers, measured and with state in bfloat16.
 using NoisyAdamW = agmohd::Recipe<agmohd::rule::AdamW, agmohd::gradient::Noise,
                                   agmohd::gradient::ClipByNorm, agmohd::storage::BFloat16>;
+/// With factors of rows: alone, and measured, with two sweeps.
+using RowsSGD = agmohd::Recipe<agmohd::rule::SGD, agmohd::gradient::AGC>;
+using RowsLAMB =
+    agmohd::Recipe<agmohd::rule::LAMB, agmohd::gradient::AGC, agmohd::gradient::ClipByNorm>;
 /// What AGMOHD is while it detects nothing.
 using Calm = agmohd::Recipe<agmohd::rule::AdamW, agmohd::gradient::ClipByNorm>;
 /// No kernels are compiled for this one.

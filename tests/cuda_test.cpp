@@ -39,6 +39,8 @@ using testing_recipes::NoisyAdamW;
 using testing_recipes::PlainAdagrad;
 using testing_recipes::PlainRMSprop;
 using testing_recipes::PlateauLion;
+using testing_recipes::RowsLAMB;
+using testing_recipes::RowsSGD;
 using testing_recipes::StableHalf;
 using torch::Tensor;
 using Tensors = std::vector<Tensor>;
@@ -132,6 +134,16 @@ Optimizer<NoisyAdamW>::Options options<NoisyAdamW>() {
       .set<agmohd::gradient::Noise>({.noise_eta = 0.1, .noise_seed = 5});
 }
 template <>
+Optimizer<RowsSGD>::Options options<RowsSGD>() {
+  return Optimizer<RowsSGD>::Options(1e-2).momentum(0.9).set<agmohd::gradient::AGC>(
+      {.clip_factor = 0.1});
+}
+template <>
+Optimizer<RowsLAMB>::Options options<RowsLAMB>() {
+  return Optimizer<RowsLAMB>::Options(1e-2).max_norm(3).set<agmohd::gradient::AGC>(
+      {.clip_factor = 0.1});
+}
+template <>
 Optimizer<PlainRMSprop>::Options options<PlainRMSprop>() {
   return Optimizer<PlainRMSprop>::Options(1e-2).momentum(0.9).centered(true).weight_decay(0.1);
 }
@@ -185,9 +197,10 @@ Tensors states(Optimizer<Recipe>& optimizer, const Tensors& params) {
 
 template <class Recipe>
 class CudaBackend : public ::testing::Test {};
-using Recipes = ::testing::Types<agmohd::recipe::SGD, agmohd::recipe::Adam, agmohd::recipe::AdamW,
-                                 ClippedSGD, Everything, HalfState, StableHalf, PlateauLion,
-                                 PlainRMSprop, PlainAdagrad, ClippedNovoGrad, KeptLAMB, NoisyAdamW>;
+using Recipes =
+    ::testing::Types<agmohd::recipe::SGD, agmohd::recipe::Adam, agmohd::recipe::AdamW, ClippedSGD,
+                     Everything, HalfState, StableHalf, PlateauLion, PlainRMSprop, PlainAdagrad,
+                     ClippedNovoGrad, KeptLAMB, NoisyAdamW, RowsSGD, RowsLAMB>;
 TYPED_TEST_SUITE(CudaBackend, Recipes);
 
 TYPED_TEST(CudaBackend, HasTheBitsOfTheCpu) {

@@ -68,8 +68,9 @@ Options with(Options options, const Dict& given) {
     };
     set_each<"lr", "momentum", "dampening", "nesterov", "betas", "eps", "weight_decay", "amsgrad",
              "maximize", "max_norm", "max_value", "warmup_steps", "total_steps", "min_factor",
-             "start_factor", "end_factor", "alpha", "centered", "lr_decay",
-             "initial_accumulator_value", "grad_averaging", "bias_correction", "trust_clip">(set);
+             "start_factor", "end_factor", "alpha", "centered", "lr_decay", "clip_factor",
+             "clip_eps", "initial_accumulator_value", "grad_averaging", "bias_correction",
+             "trust_clip">(set);
     TORCH_CHECK(known, "the options have no ", name);
   }
   return options;
@@ -161,6 +162,8 @@ const Replayed& recipe_of(const Scenario& scenario) {
       {"ClipByNorm+AdamW", of<golden::ClipByNormAdamW>()},
       {"ClipByValue+SGD", of<golden::ClipByValueSGD>()},
       {"ClipByValue+ClipByNorm+Adam", of<golden::ClipByValueClipByNormAdam>()},
+      {"AGC+SGD", of<golden::RowsSGD>()},
+      {"AGC+AdamW", of<golden::RowsAdamW>()},
       {"Linear+SGD", of<golden::LinearSGD>()},
       {"Cosine+Adam", of<golden::CosineAdam>()},
       {"Warmup+Cosine+AdamW", of<golden::WarmupCosineAdamW>()},
@@ -197,7 +200,7 @@ void expect_equal(const Trajectory& actual, const Trajectory& expected) {
 }
 
 /// Files of policies that are still to come, or whose scenarios are tested in wrap_test.cpp.
-const std::set<std::string> kElsewhere = {"adafactor", "agc", "ema", "lookahead"};
+const std::set<std::string> kElsewhere = {"adafactor", "ema", "lookahead"};
 
 /// The scenarios of all other files.
 std::vector<std::string> scenarios() {

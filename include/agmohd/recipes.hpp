@@ -6,6 +6,7 @@
 // include this.
 
 #include "gradient/adaptive_clip.hpp"
+#include "gradient/agc.hpp"
 #include "gradient/choice.hpp"
 #include "gradient/clip_by_norm.hpp"
 #include "gradient/clip_by_value.hpp"

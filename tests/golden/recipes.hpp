@@ -17,6 +17,8 @@ using ClipByValueSGD = With<agmohd::rule::SGD, agmohd::gradient::ClipByValue>;
 using ClipByValueClipByNormAdam =
     With<agmohd::rule::Adam,
          agmohd::gradient::Chain<agmohd::gradient::ClipByValue, agmohd::gradient::ClipByNorm>>;
+using RowsSGD = With<agmohd::rule::SGD, agmohd::gradient::AGC>;
+using RowsAdamW = With<agmohd::rule::AdamW, agmohd::gradient::AGC>;
 using LinearSGD = With<agmohd::rule::SGD, agmohd::gradient::None, agmohd::schedule::Linear>;
 using CosineAdam = With<agmohd::rule::Adam, agmohd::gradient::None, agmohd::schedule::Cosine>;
 using WarmupCosineAdamW = With<agmohd::rule::AdamW, agmohd::gradient::None,

@@ -8,6 +8,7 @@
 #include "../policy/element.hpp"
 #include "../policy/random.hpp"
 #include "load_store.hpp"
+#include "rows.hpp"
 
 // What the CPU's loops work on: a chunk of a tensor.
 namespace agmohd::cpu {
@@ -23,7 +24,8 @@ struct Chunk {
   std::int64_t count;
   std::int64_t first;  // element of the tensor
   Draw draw;           // of the tensor
-  E* kept_param;       // of a snapshot that is to be written, or swapped; null: none
+  std::conditional_t<Recipe::rows, RowFactors, detail::NoMemory> rows;
+  E* kept_param;  // of a snapshot that is to be written, or swapped; null: none
   Slot* kept_slots[kRoom];
   /// Whether it has the slots that most rules use by default, the first two, and no snapshot.
   bool usual() {
@@ -52,6 +54,16 @@ struct Chunk {
     }
   }
 };
+
+/// The gradients from element `i` on, as many as V has, times the factors of their rows.
+template <class V, class Recipe, class E>
+V grad_at(const Chunk<Recipe, E>& chunk, std::int64_t i) {
+  if constexpr (Recipe::rows) {
+    return chunk.rows.template at<V>(chunk.first + i) * load<V>(chunk.grad + i);
+  } else {
+    return load<V>(chunk.grad + i);
+  }
+}
 
 /// Writes the chunk to its snapshot.
 template <class Recipe, class E>

@@ -55,6 +55,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     if constexpr (Recipe::wants != 0) partials_.resize(chunks_.size());
     if constexpr (Recipe::sums) summed_.resize(chunks_.size());
     tensors_ = std::move(sorted);
+    if constexpr (Recipe::rows) rows_.bind(tensors_);
     this->number_chunks();
     if constexpr (Recipe::measures_sweep) {
       swept_.resize(std::size_t(reduction::samples(working_chunks_)));
@@ -66,6 +67,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
 
   void measure(const LossRef& loss, bool /*alone*/) override {
     Signals sums;
+    if constexpr (Recipe::rows) rows_.measure(tensors_, settings_.shared);
     if constexpr (Recipe::wants != 0) {
       const auto measure = [this]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
         const auto& shared = settings_.shared;
@@ -166,18 +168,13 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     };
     for_each_chunk(first, last, -1, [&]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
       const auto& k = k_of(i, E{});
-      has_avx2() ? norms_of_chunk_avx2(chunk, k, norms_[i].of)
-                 : norms_of_chunk_base(chunk, k, norms_[i].of);
+      has_avx2() ? norms_of_chunk_avx2(chunk, k, norms_[i])
+                 : norms_of_chunk_base(chunk, k, norms_[i]);
     });
     for (std::int64_t begin = first; begin < last;) {
       const auto t = std::size_t(chunks_[std::size_t(begin)].tensor);
       const std::int64_t count = reduction::chunks(tensors_[t].numel);
-      const auto sum = [&](int w) {
-        return reduction::dealt(count, reduction::tensor_lanes(count), [&](std::int64_t i) {
-          return norms_[std::size_t(begin + i)].of[w];
-        });
-      };
-      const double p2 = sum(0), u2 = sum(1);
+      const auto [p2, u2] = combine(norms_.data() + begin, count);
       const auto& group = settings_.groups[std::size_t(tensors_[t].group)];
       if (tensors_[t].dtype == Dtype::f64) {
         Recipe::scale(group, p2, u2, coefficients64_[t]);
@@ -209,9 +206,11 @@ class CpuExecutor final : public HostExecutor<Recipe> {
                            std::min<std::int64_t>(reduction::kChunk, t.numel - ref.first),
                            ref.first,
                            {memory_.updates, t.index},
+                           {},
                            nullptr,
                            {},
                            nullptr};
+    if constexpr (Recipe::rows) chunk.rows = rows_.of(std::size_t(ref.tensor), t.rows);
     using Slot = typename Chunk<Recipe, E>::Slot;
     for (int j = 0; j < Recipe::slot_count; ++j) {
       chunk.slots[j] = t.slots[j] == nullptr ? nullptr : static_cast<Slot*>(t.slots[j]) + ref.first;
@@ -286,12 +285,10 @@ class CpuExecutor final : public HostExecutor<Recipe> {
   std::vector<ChunkRef> chunks_;
   std::int64_t thread_chunks_ = 1;   // that hold so many, on average
   std::vector<std::int64_t> waves_;  // the first chunk of each, and the end
+  std::conditional_t<Recipe::rows, RowPass<Recipe>, detail::NoMemory> rows_;
   std::vector<reduction::Partial> partials_;
   std::vector<double> summed_;  // of the rule, a chunk each
-  struct Norms {
-    double of[2];  // squares of p and of u
-  };
-  std::vector<Norms> norms_;  // of a rule with two sweeps
+  std::vector<Norms> norms_;    // of a rule with two sweeps
   std::vector<reduction::SweptPartial> swept_;
   std::vector<typename Recipe::template Coefficients<float>> coefficients_;
   std::vector<typename Recipe::template Coefficients<double>> coefficients64_;

@@ -20,12 +20,12 @@ namespace agmohd::cpu {
 template <class Recipe, class V, class E>
 V measured_at(const Chunk<Recipe, E>& chunk, std::int64_t i, const typename Recipe::Shared& o) {
   if (i + V::size <= chunk.count) {
-    return Recipe::measured(load<V>(chunk.grad + i), o, chunk.draw, Position{chunk.first + i});
+    return Recipe::measured(grad_at<V>(chunk, i), o, chunk.draw, Position{chunk.first + i});
   }
   Compute<E> x[V::size] = {};
   for (std::int64_t j = i; j < chunk.count; ++j) {
-    x[j - i] = Recipe::measured(load<Compute<E>>(chunk.grad + j), o, chunk.draw,
-                                Position{chunk.first + j});
+    x[j - i] =
+        Recipe::measured(grad_at<Compute<E>>(chunk, j), o, chunk.draw, Position{chunk.first + j});
   }
   return load<V>(x);
 }
@@ -39,7 +39,7 @@ __attribute__((noinline)) void rescue(const Chunk<Recipe, E>& chunk, int lane,
   double rescued = 0;
   for (std::int64_t row = 4 * lane; row < chunk.count; row += reduction::kRow) {
     for (std::int64_t i = row; i < std::min<std::int64_t>(row + 4, chunk.count); ++i) {
-      const double g = double(Recipe::measured(load<Compute<E>>(chunk.grad + i), o, chunk.draw,
+      const double g = double(Recipe::measured(grad_at<Compute<E>>(chunk, i), o, chunk.draw,
                                                Position{chunk.first + i}));
       rescued += g * g;
       if (!(g - g == 0)) ++nonfinite;

@@ -13,6 +13,17 @@
 // Of a rule with two sweeps: what the first leaves is measured, then the second writes p.
 namespace agmohd::cpu {
 
+/// Sums of squares.
+struct Norms {
+  double p2, u2;
+};
+/// Those of a tensor's chunks together.
+inline Norms combine(const Norms* of_chunks, std::int64_t count) {
+  const int lanes = reduction::tensor_lanes(count);
+  return {reduction::dealt(count, lanes, [&](std::int64_t i) { return of_chunks[i].p2; }),
+          reduction::dealt(count, lanes, [&](std::int64_t i) { return of_chunks[i].u2; })};
+}
+
 /// f(p, g, slots) of the elements from `i` on, as many as V has.
 template <class V, class Recipe, class E, class F>
 auto with_elements(const Chunk<Recipe, E>& chunk, std::int64_t i, const F& f) {
@@ -20,12 +31,12 @@ auto with_elements(const Chunk<Recipe, E>& chunk, std::int64_t i, const F& f) {
   for_each_slot<Recipe::slot_count>(s, [&](int j, V& slot) {
     if (chunk.slots[j] != nullptr) slot = load<V>(chunk.slots[j] + i);
   });
-  return f(load<V>(chunk.param + i), load<V>(chunk.grad + i), s);
+  return f(load<V>(chunk.param + i), grad_at<V>(chunk, i), s);
 }
 
 /// The sums of squares of p and u, added as a measured sweep does.
 template <class V, class Recipe, class E, class K>
-void norms_of_chunk(const Chunk<Recipe, E> chunk, const K k, double (&out)[2]) {
+void norms_of_chunk(const Chunk<Recipe, E> chunk, const K k, Norms& out) {
   using namespace reduction;
   using R = Compute<E>;
   constexpr int kBundle = bundle_size<Recipe, E>, kStrip = kWarp * kBundle;
@@ -51,7 +62,8 @@ void norms_of_chunk(const Chunk<Recipe, E> chunk, const K k, double (&out)[2]) {
       strips[w][done] = double(strip_sum<V, kBundle>(seen[w]));
     }
   }
-  for (int w = 0; w < 2; ++w) out[w] = done > 0 ? fold(strips[w], done) : 0;
+  out = {};
+  if (done > 0) out = {fold(strips[0], done), fold(strips[1], done)};
 }
 
 /// Returns how many elements that it wrote to a snapshot are not finite.

@@ -20,7 +20,7 @@ void sweep_at(const Chunk<Recipe, E>& chunk, std::int64_t i, const K& k, SweepRe
   for_each_slot<Recipe::slot_count>(s, [&](int j, V& slot) {
     if (chunk.slots[j] != nullptr) slot = load<V>(chunk.slots[j] + i);
   });
-  const V p = Recipe::sweep(load<V>(chunk.param + i), load<V>(chunk.grad + i), s, k,
+  const V p = Recipe::sweep(load<V>(chunk.param + i), grad_at<V>(chunk, i), s, k,
                             Position{chunk.first + i}, result...);
   store(chunk.param + i, p);
   for_each_slot<Recipe::slot_count>(s, [&](int j, V& slot) {

@@ -5,6 +5,7 @@
 #include "kernel/commit.cuh"
 #include "kernel/reduce.cuh"
 #include "kernel/rest.cuh"
+#include "kernel/rows.cuh"
 #include "kernel/runtime.cuh"
 #include "kernel/second_sweep.cuh"
 #include "kernel/sweep.cuh"
@@ -54,6 +55,18 @@ class Register<Recipe, Tag> {
     else
       return nullptr;
   }
+  static auto sum_rows() {
+    if constexpr (Recipe::rows)
+      return &sum_rows_kernel<Recipe, Tag>;
+    else
+      return nullptr;
+  }
+  static auto scale_rows() {
+    if constexpr (Recipe::rows)
+      return &scale_rows_kernel<Recipe, Tag>;
+    else
+      return nullptr;
+  }
   static auto rest_per_tensor() {
     if constexpr (Recipe::keeps_snapshots)
       return &rest_per_tensor_kernel<Recipe, Tag>;
@@ -92,6 +105,8 @@ class Register<Recipe, Tag> {
       settle(),
       {&sweep_kernel<Recipe, Tag, float>, &sweep_kernel<Recipe, Tag, double>,
        &sweep_kernel<Recipe, Tag, Bf16>, &sweep_kernel<Recipe, Tag, F16>},
+      sum_rows(),
+      scale_rows(),
       rest_per_tensor(),
       rest_chunks(),
       {norms<float>(), norms<double>(), norms<Bf16>(), norms<F16>()},

@@ -78,6 +78,8 @@ struct Kernels {
   void (*decide)(View<Recipe>);
   void (*settle)(Core<Recipe>*);
   void (*sweep[4])(View<Recipe>, int, int, bool);  // by Dtype
+  void (*sum_rows)(View<Recipe>);
+  void (*scale_rows)(View<Recipe>);
   void (*rest_per_tensor)(View<Recipe>, int);
   void (*rest_chunks)(View<Recipe>, int);
   void (*norms[4])(View<Recipe>, int);  // by Dtype, as write

@@ -4,19 +4,34 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "../policy/element.hpp"
+#include "../policy/policy.hpp"
 #include "../policy/signals.hpp"
 #include "../step/record.hpp"
 #include "../step/reduction.hpp"
+#include "../step/rows.hpp"
 #include "../step/snapshot_refs.hpp"
 
 namespace agmohd::cuda {
 
+/// The rows of a tensor, and its first row and piece among those of all.
+struct TensorRows {
+  RowShape rows;
+  std::int32_t first_row, first_piece;
+};
+/// What is known of all rows.
+struct AllRows {
+  reduction::RowSums* of_pieces;
+  double* row_factors;
+  int row_count, piece_count;
+};
+
 /// One tensor, as kernels see it. `group` and `per_tensor` never move, so that captured graphs stay
 /// valid.
 template <class Recipe>
-struct DeviceTensor {
+struct DeviceTensor : std::conditional_t<Recipe::rows, TensorRows, detail::NoMemory> {
   void* param;
   void* slots[Recipe::slot_count > 0 ? Recipe::slot_count : 1];  // null: not used
   std::int64_t numel;
@@ -98,7 +113,7 @@ struct Core {  // NOLINT(clang-analyzer-optin.performance.Padding)
 
 /// Everything that a step's kernels need, by value.
 template <class Recipe>
-struct View {
+struct View : std::conditional_t<Recipe::rows, AllRows, detail::NoMemory> {
   const void* const* grads;
   const DeviceTensor<Recipe>* tensors;
   const ChunkRef* chunks;

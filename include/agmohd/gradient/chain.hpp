@@ -130,6 +130,11 @@ struct Chain<H, L...> {
       "measures; "
       "it would need a second pass over the gradients: move the element transform to the front");
 
+  static_assert(
+      !has::row_factor<Rest>,
+      "agmohd: in a gradient Chain a transform by rows stands behind another; rows are of "
+      "the gradients as they come: move it to the front");
+
   struct Options {
     typename H::Options head{};
     typename Rest::Options rest{};
@@ -161,6 +166,11 @@ struct Chain<H, L...> {
     using agmohd::detail::needs;
     return agmohd::detail::position(H::fields, name) < H::fields.size ? needs<H>(o.head, name)
                                                                       : needs<Rest>(o.rest, name);
+  }
+
+  AGMOHD_HD static double row_factor(const Options& o, double p2,
+                                     double g2) requires(has::row_factor<H>) {
+    return H::row_factor(o.head, p2, g2);
   }
 
   template <class R>

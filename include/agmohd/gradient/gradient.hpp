@@ -48,6 +48,10 @@ concept apply_at = requires(const float& g, const typename G::template Coefficie
   { G::apply(g, k, at) } -> std::convertible_to<float>;
 };
 template <class G>
+concept row_factor = requires(typename G::Options o) {
+  { G::row_factor(o, 1.0, 1.0) } -> std::same_as<double>;
+};
+template <class G>
 concept apply = apply_alone<G> || apply_at<G>;
 }  // namespace has
 
@@ -57,6 +61,11 @@ concept apply = apply_alone<G> || apply_at<G>;
 /// tensor; also with a `TensorMemory`, which moves on in every applied step. A transform of random
 /// numbers has apply(g, coefficients, position) instead, and its `at` makes a random::key of
 /// TensorSignals::draw.
+///
+/// A transform with row_factor(options, p2, g2) acts on the rows of tensors, see step/rows.hpp:
+/// from the sums of squares of a row's parameters and gradients it makes the factor of these
+/// gradients. The backends apply it as they read the gradients, so it stands before all other
+/// transforms.
 template <class G>
 concept Transform = Policy<G> && has::kind<G> && has::wants<G> &&
     (has::transform_at<G> || has::transform_at_tensor<G> ||

@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "../policy/element.hpp"
+#include "../policy/policy.hpp"
 #include "../policy/signals.hpp"
 #include "record.hpp"
+#include "rows.hpp"
 #include "snapshot_refs.hpp"
 
 namespace c10 {
@@ -41,12 +43,16 @@ struct TensorRef {
   static constexpr std::int32_t kResting = std::numeric_limits<std::int32_t>::max();
   bool resting() const { return wave == kResting; }
   Dtype dtype = Dtype::f32;
+  std::conditional_t<Recipe::rows, RowShape, detail::NoMemory> rows{};
 };
 
 /// Whether two lists of tensors have the same chunks.
 template <class Recipe>
 bool same_chunks(std::span<const TensorRef<Recipe>> a, std::span<const TensorRef<Recipe>> b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+    if constexpr (Recipe::rows) {
+      if (x.rows != y.rows) return false;
+    }
     return x.numel == y.numel && x.dtype == y.dtype && x.wave == y.wave;
   });
 }

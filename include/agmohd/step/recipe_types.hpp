@@ -56,6 +56,9 @@ struct RecipeTypes {
   /// Whether the reduce pass reads state too, for the rule's sums.
   static constexpr bool sums = has::summed<Rule>;
 
+  /// Whether gradients are multiplied with factors of their rows as they are read.
+  static constexpr bool rows = has::row_factor<Gradient>;
+
   template <class T>
   using Slots = typename Rule::template Slots<T>;
   using Guard = RuleGuard<Rule, Storage, guards>;
@@ -84,6 +87,9 @@ struct RecipeTypes {
     typename Storage::Options storage{};
     typename Recovery::Options recovery{};
   };
+  AGMOHD_HD static double row_factor(const Shared& o, double p2, double g2) requires(rows) {
+    return Gradient::row_factor(o.gradient, p2, g2);
+  }
   /// Options of one parameter group.
   struct Group {
     double lr = 0;

@@ -78,7 +78,7 @@ class TensorExecutor final : public HostExecutor<Recipe> {
       for (std::size_t t = 0; t < tensors_.size(); ++t) {
         const at::Tensor& grad = handles_.grads[t];
         if (grad.numel() == 0) continue;
-        const at::Tensor measured = Recipe::measured(widened(grad), settings_.shared,
+        const at::Tensor measured = Recipe::measured(grad_of(t), settings_.shared,
                                                      {memory_.updates, tensors_[t].index}, {});
         const at::Tensor g = measured.to(at::kDouble);
         Signals one;
@@ -139,7 +139,7 @@ class TensorExecutor final : public HostExecutor<Recipe> {
 
   void sweep(std::size_t t, const typename Recipe::template Coefficients<double>& k,
              double (&sums)[reduction::kSweepSums], std::int64_t& guarded) const {
-    const at::Tensor p = widened(handles_.params[t]), g = widened(handles_.grads[t]);
+    const at::Tensor p = widened(handles_.params[t]), g = grad_of(t);
     typename Recipe::template Slots<at::Tensor> s = widened_slots(t);
     at::Tensor result;
     if constexpr (Recipe::measures_sweep) {
@@ -168,6 +168,28 @@ class TensorExecutor final : public HostExecutor<Recipe> {
       result = Recipe::second(p, g, stored, second, {});
     }
     handles_.params[t].copy_(result);
+  }
+
+  /// The gradient, its rows times their factors.
+  at::Tensor grad_of(std::size_t t) const {
+    at::Tensor g = widened(handles_.grads[t]);
+    if constexpr (Recipe::rows) {
+      if (g.numel() == 0) return g;
+      const auto rows = tensors_[t].rows.count;
+      const auto norm2 = [rows](const at::Tensor& x) {
+        return x.to(at::kDouble).square().reshape({rows, -1}).sum(1).cpu();
+      };
+      at::Tensor factors = norm2(g);
+      const at::Tensor p2 = norm2(widened(handles_.params[t]));
+      for (std::int64_t r = 0; r < rows; ++r) {
+        double& factor = factors.mutable_data_ptr<double>()[r];
+        factor = Recipe::row_factor(settings_.shared, p2.const_data_ptr<double>()[r], factor);
+      }
+      std::vector<std::int64_t> shape(std::size_t(g.dim()), 1);
+      if (rows > 1) shape[0] = rows;
+      g = g * factors.to(g.options()).reshape(shape);
+    }
+    return g;
   }
 
   /// f(tensor, its place in a snapshot) for the parameter and its slots.

@@ -14,6 +14,7 @@
 
 #include "../policy/classic_locale.hpp"
 #include "../policy/element.hpp"
+#include "../step/rows.hpp"
 #include "flags.hpp"
 #include "overlap.hpp"
 
@@ -190,6 +191,13 @@ inline bool writable(const at::Tensor& param) { return is_dense(param) && is_pla
 inline at::Tensor layout_of(const at::Tensor& param, std::optional<at::ScalarType> type = {}) {
   const auto options = param.options().requires_grad(false);
   return at::empty_like(param, type ? options.dtype(*type) : options, at::MemoryFormat::Preserve);
+}
+
+/// The rows of a tensor in its memory order.
+inline RowShape rows_of(const at::Tensor& x) {
+  const bool one = x.dim() < 2 || x.size(0) < 2 || x.numel() == 0;
+  if (one) return {1, std::max<std::int64_t>(x.numel(), 1)};
+  return {x.size(0), is_dense(x) ? x.stride(0) : layout_of(x).stride(0)};
 }
 
 /// Whether `slot` lies in memory as the backends expect the state of `param`, but for the device.

@@ -65,6 +65,7 @@ class LaunchPlan {
     shapes_ = refs;
     chunks_.clear();
     working_chunks_ = 0;
+    rows_ = pieces_ = 0;
     runs_.clear();
     working_ = int(
         std::count_if(refs.begin(), refs.end(), [](const auto& ref) { return !ref.resting(); }));
@@ -76,6 +77,7 @@ class LaunchPlan {
         add_chunks(t, refs[t].numel);
         continue;
       }
+      add_rows(refs[t]);
       if (runs_.empty() || runs_.back().dtype != refs[t].dtype ||
           runs_.back().wave != refs[t].wave) {
         runs_.push_back(
@@ -138,8 +140,22 @@ class LaunchPlan {
   int working_ = 0, working_chunks_ = 0;  // tensors and chunks with a gradient
   int reduce_blocks_ = 0, sweep_blocks_ = 0, deciders_ = 1, share_ = 1;
   int split_ = 1, strips_ = 0;
+  std::int64_t rows_ = 0, pieces_ = 0;  // of tensors with a gradient
+
+  /// How many pieces the rows of a tensor have.
+  static std::int64_t pieces_of(const TensorRef<Recipe>& ref) requires(Recipe::rows) {
+    return ref.numel == 0 ? 0 : ref.rows.count * reduction::pieces(ref.numel / ref.rows.count);
+  }
 
  private:
+  void add_rows(const TensorRef<Recipe>& ref) {
+    if constexpr (Recipe::rows) {
+      rows_ += ref.rows.count;
+      pieces_ += pieces_of(ref);
+      TORCH_CHECK(pieces_ < (std::int64_t{1} << 31),
+                  "agmohd: too many rows on one device for one optimizer");
+    }
+  }
   /// Returns how many chunks they are.
   int add_chunks(std::size_t tensor, std::int64_t numel) {
     const std::int64_t count = reduction::chunks(numel);

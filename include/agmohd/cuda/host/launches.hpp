@@ -37,6 +37,10 @@ class Launches {
       (void)version_of(kernels_.rest_per_tensor);
       (void)version_of(kernels_.rest_chunks);
     }
+    if constexpr (Recipe::rows) {
+      (void)version_of(kernels_.sum_rows);
+      (void)version_of(kernels_.scale_rows);
+    }
     if constexpr (Recipe::two_sweeps) {
       (void)version_of(kernels_.scale);
       for (const Run& run : runs) {
@@ -47,6 +51,15 @@ class Launches {
     for (const Run& run : runs) waits_ = waits_ && version_of(sweep_of(run.dtype)) >= 90;
   }
 
+  /// Before phase 1: the factors of rows.
+  void rows(const View<Recipe>& view, Stream stream) requires(Recipe::rows) {
+    if (view.piece_count == 0) return;
+    constexpr int kThreads = 256, kPieces = kThreads / reduction::kPieceLanes;  // of a block
+    launch(kernels_.sum_rows, (view.piece_count + kPieces - 1) / kPieces, kThreads, 0, 1, stream,
+           false, view);
+    launch(kernels_.scale_rows, (view.row_count + kThreads - 1) / kThreads, kThreads, 0, 1, stream,
+           false, view);
+  }
   /// Phase 1 and, if `alone`, phase 2 in the blocks of the last launch that end last.
   void reduce(const View<Recipe>& view, const std::vector<Run>& runs, bool alone, Stream stream) {
     for (const Run& run : runs) {

@@ -25,7 +25,7 @@ class StepTable : public LaunchPlan<Recipe> {
   using Plan::most_few;
   using Plan::shapes_, Plan::sampled_elements_, Plan::chunks_, Plan::working_,
       Plan::working_chunks_, Plan::reduce_blocks_, Plan::sweep_blocks_, Plan::deciders_,
-      Plan::share_, Plan::split_, Plan::strips_;
+      Plan::share_, Plan::split_, Plan::strips_, Plan::rows_, Plan::pieces_;
 
  public:
   using typename Plan::Refs;
@@ -46,6 +46,14 @@ class StepTable : public LaunchPlan<Recipe> {
   bool holds(const Refs& refs) const {
     std::int64_t chunks = 0;
     for (const auto& ref : refs) chunks += reduction::chunks(ref.numel);
+    if constexpr (Recipe::rows) {
+      std::int64_t rows = 0, pieces = 0;
+      for (const auto& ref : refs) {
+        rows += ref.rows.count;
+        pieces += Plan::pieces_of(ref);
+      }
+      if (std::size_t(rows) > at_.row_room || std::size_t(pieces) > at_.piece_room) return false;
+    }
     return pinned_ && refs.size() <= at_.tensor_room && std::size_t(chunks) <= at_.chunk_room;
   }
 
@@ -99,6 +107,12 @@ class StepTable : public LaunchPlan<Recipe> {
       view.norms[0] = buffer_.template at<double>(at_.norms);
       view.norms[1] = view.norms[0] + at_.chunk_room;
     }
+    if constexpr (Recipe::rows) {
+      view.of_pieces = buffer_.template at<reduction::RowSums>(at_.pieces);
+      view.row_factors = buffer_.template at<double>(at_.rows);
+      view.row_count = int(rows_);
+      view.piece_count = int(pieces_);
+    }
     view.coefficients =
         buffer_.template at<typename Recipe::template Coefficients<float>>(at_.coefficients);
     view.coefficients64 =
@@ -131,8 +145,9 @@ class StepTable : public LaunchPlan<Recipe> {
   struct Layout {
     std::size_t tensor_room = 0, chunk_room = 0;
     std::size_t swept_room = 0;
-    std::size_t tensors = 0, sampled = 0, chunks = 0, partials = 0, summed = 0, norms = 0,
-                swept = 0, coefficients = 0, coefficients64 = 0;
+    std::size_t row_room = 0, piece_room = 0;
+    std::size_t tensors = 0, sampled = 0, chunks = 0, partials = 0, summed = 0, norms = 0, rows = 0,
+                pieces = 0, swept = 0, coefficients = 0, coefficients64 = 0;
     std::size_t end = 0;
 
     std::size_t place(std::size_t bytes) {
@@ -152,13 +167,16 @@ class StepTable : public LaunchPlan<Recipe> {
   void allocate(std::size_t strips = 0) {
     const std::size_t swept = std::max(swept_needed(), Recipe::measures_sweep ? strips : 0);
     if (buffer_.data() != nullptr && shapes_.size() <= at_.tensor_room &&
-        chunks_.size() <= at_.chunk_room && swept <= at_.swept_room) {
+        chunks_.size() <= at_.chunk_room && swept <= at_.swept_room &&
+        std::size_t(rows_) <= at_.row_room && std::size_t(pieces_) <= at_.piece_room) {
       return;
     }
     Layout to;
     to.tensor_room = shapes_.size() + shapes_.size() / 8;
     to.chunk_room = chunks_.size() + chunks_.size() / 8;
     to.swept_room = swept;
+    to.row_room = std::size_t(rows_ + rows_ / 8);
+    to.piece_room = std::size_t(pieces_ + pieces_ / 8);
     to.place(to.tensor_room * sizeof(void*));
     to.tensors = to.place(to.tensor_room * sizeof(DeviceTensor<Recipe>));
     to.sampled = to.place(std::size_t(reduction::sample_every(std::int64_t(to.chunk_room))) *
@@ -167,6 +185,8 @@ class StepTable : public LaunchPlan<Recipe> {
     to.partials = to.place(Recipe::wants == 0 ? 0 : to.chunk_room * Partials::kBytes);
     to.summed = to.place(Recipe::sums ? to.chunk_room * sizeof(double) : 0);
     to.norms = to.place(Recipe::two_sweeps ? 2 * to.chunk_room * sizeof(double) : 0);
+    to.rows = to.place(to.row_room * sizeof(double));
+    to.pieces = to.place(to.piece_room * sizeof(reduction::RowSums));
     to.swept = to.place(swept * sizeof(reduction::SweptPartial));
     to.coefficients =
         to.place(to.tensor_room * sizeof(typename Recipe::template Coefficients<float>));
@@ -183,6 +203,7 @@ class StepTable : public LaunchPlan<Recipe> {
                 sampled_elements_.size() * sizeof(double));
     fill_grads(refs, reinterpret_cast<const void**>(image_.data()));
     std::int64_t chunk = 0;
+    [[maybe_unused]] std::int64_t row = 0, piece = 0;
     for (std::size_t t = 0; t < refs.size(); ++t) {
       DeviceTensor<Recipe>& to =
           reinterpret_cast<DeviceTensor<Recipe>*>(image_.data() + at_.tensors)[t];
@@ -196,6 +217,13 @@ class StepTable : public LaunchPlan<Recipe> {
       to.first_chunk = int(chunk);
       to.snapshots = refs[t].snapshots;
       chunk += reduction::chunks(refs[t].numel);
+      if constexpr (Recipe::rows) {
+        to.rows = refs[t].rows;
+        to.first_row = int(row);
+        to.first_piece = int(piece);
+        row += refs[t].numel == 0 ? 0 : refs[t].rows.count;
+        piece += Plan::pieces_of(refs[t]);
+      }
     }
   }
 

@@ -10,6 +10,7 @@
 #include "../view.hpp"
 #include "load_store.cuh"
 #include "number.cuh"
+#include "rows.cuh"
 
 namespace agmohd::cuda {
 
@@ -17,7 +18,7 @@ namespace agmohd::cuda {
 /// bundle of elements at a time: neighbours, or where an array is misaligned every 32nd element, so
 /// that the accesses of a warp coalesce.
 template <class Recipe, class E>
-struct ChunkAccess {
+struct ChunkAccess : ChunkRows<Recipe> {
   static constexpr int kSlots = Recipe::slot_count;
   static constexpr int kWarp = reduction::kWarp;
   using R = Compute<E>;
@@ -42,7 +43,8 @@ struct ChunkAccess {
   int count;
   bool plain;
 
-  __device__ ChunkAccess(const View<Recipe>& view, const ChunkRef& ref, bool idle) {
+  __device__ ChunkAccess(const View<Recipe>& view, const ChunkRef& ref, bool idle)
+      : ChunkRows<Recipe>(view, ref.tensor, std::int64_t(ref.chunk) * reduction::kChunk) {
     const DeviceTensor<Recipe>& tensor = view.tensors[ref.tensor];
     first = std::int64_t(ref.chunk) * reduction::kChunk;
     const std::int64_t left = idle ? 0 : tensor.numel - first;

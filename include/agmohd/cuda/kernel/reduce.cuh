@@ -9,6 +9,7 @@
 #include "decide.cuh"
 #include "load_store.cuh"
 #include "number.cuh"
+#include "rows.cuh"
 #include "sums.cuh"
 #include "swept.cuh"
 
@@ -16,18 +17,52 @@
 // kernel.
 namespace agmohd::cuda {
 
-/// What one lane owns of a chunk, whose first element is number `first` of the tensor.
+/// A chunk of gradients.
 template <class Recipe, class E>
-__device__ auto measure_lane(const E* grad, int count, bool vector, int lane,
-                             const typename Recipe::Shared& shared, const Draw& draw,
-                             std::int64_t first) {
+struct GradChunk : ChunkRows<Recipe> {
+  const E* grad;
+  std::int64_t first;  // element of the tensor
+  Draw draw;           // of the tensor
+  int tensor, count;
+  bool vector;
+
+  __device__ GradChunk(const View<Recipe>& view, int index) : GradChunk(view, view.chunks[index]) {}
+  __device__ GradChunk(const View<Recipe>& view, const ChunkRef& ref)
+      : ChunkRows<Recipe>(view, ref.tensor, std::int64_t(ref.chunk) * reduction::kChunk) {
+    tensor = ref.tensor;
+    first = std::int64_t(ref.chunk) * reduction::kChunk;
+    const std::int64_t left = view.tensors[ref.tensor].numel - first;
+    grad = static_cast<const E*>(view.grads[ref.tensor]) + first;
+    count = int(left < reduction::kChunk ? left : reduction::kChunk);
+    draw = {view.core->memory.updates, view.tensors[ref.tensor].index};
+    vector = Bundle<E, 4>::aligned(grad);
+  }
+  /// Element i of the chunk, which is `x` in memory, as it is measured.
+  template <class T>
+  __device__ T measured(Real<T> x, int i, const typename Recipe::Shared& shared) const {
+    return Recipe::measured(T{this->scaled(x, i)}, shared, draw, Position{first + i});
+  }
+  /// How many of the 16 logical warps have elements.
+  __device__ int warps() const {
+    using namespace reduction;
+    const int found = (count + 4 * kWarp - 1) / (4 * kWarp);
+    return found < kLanes / kWarp ? found : kLanes / kWarp;
+  }
+};
+
+/// What one lane owns of a chunk.
+template <class Recipe, class E>
+__device__ auto measure_lane(const GradChunk<Recipe, E>& chunk, int lane,
+                             const typename Recipe::Shared& shared) {
   using namespace reduction;
   using R = Compute<E>;
   using T = strict<R>;
+  const E* const grad = chunk.grad;
+  const int count = chunk.count;
   Measured<decltype(magnitude(R()))> out{};
   T a[4] = {};
-  const auto add = [&](int i, int j, T g) {  // element i + j of the chunk
-    g = Recipe::measured(g, shared, draw, Position{first + i + j});
+  const auto add = [&](int i, int j, R x) {  // element i + j of the chunk
+    const T g = chunk.template measured<T>(x, i + j, shared);
     a[j] = a[j] + g * g;
     const auto m = magnitude(g.v);
     out.most = m > out.most ? m : out.most;
@@ -35,7 +70,7 @@ __device__ auto measure_lane(const E* grad, int count, bool vector, int lane,
   static_assert(kRows == 8);
   if (count == kChunk) {  // loads before their first use, of 128 bytes at most
     const E* const from = grad + 4 * lane;
-    if (vector) {
+    if (chunk.vector) {
       constexpr int kAtOnce = sizeof(E) == 8 ? kRows / 2 : kRows;
 #pragma unroll 1
       for (int begin = 0; begin < kRows; begin += kAtOnce) {
@@ -46,7 +81,7 @@ __device__ auto measure_lane(const E* grad, int count, bool vector, int lane,
         for (int row = 0; row < kAtOnce; ++row) {
 #pragma unroll
           for (int j = 0; j < 4; ++j)
-            add(4 * lane + (begin + row) * kRow, j, T{packs[row].widened(j)});
+            add(4 * lane + (begin + row) * kRow, j, packs[row].widened(j));
         }
       }
     } else {
@@ -61,7 +96,7 @@ __device__ auto measure_lane(const E* grad, int count, bool vector, int lane,
 #pragma unroll
         for (int row = 0; row < 4; ++row) {
 #pragma unroll
-          for (int j = 0; j < 4; ++j) add(4 * lane + half + row * kRow, j, T{widen(x[row][j])});
+          for (int j = 0; j < 4; ++j) add(4 * lane + half + row * kRow, j, widen(x[row][j]));
         }
       }
     }
@@ -69,7 +104,7 @@ __device__ auto measure_lane(const E* grad, int count, bool vector, int lane,
     for (int i = 4 * lane; i < count; i += kRow) {
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
-        if (i + j < count) add(i, j, T{widen(grad[i + j])});
+        if (i + j < count) add(i, j, widen(grad[i + j]));
       }
     }
   }
@@ -78,8 +113,7 @@ __device__ auto measure_lane(const E* grad, int count, bool vector, int lane,
   strict<double> rescued{0};
   for (int row = 4 * lane; row < count; row += kRow) {
     for (int i = row; i < row + 4 && i < count; ++i) {
-      const Position position{first + i};
-      const strict<double> g{double(Recipe::measured(T{widen(grad[i])}, shared, draw, position).v)};
+      const strict<double> g{double(chunk.template measured<T>(widen(grad[i]), i, shared).v)};
       rescued = rescued + g * g;
       if (!((g - g).v == 0)) ++out.nonfinite;
     }
@@ -88,37 +122,9 @@ __device__ auto measure_lane(const E* grad, int count, bool vector, int lane,
   return out;
 }
 
-/// A chunk of gradients.
-template <class E>
-struct GradChunk {
-  const E* grad;
-  std::int64_t first;  // element of the tensor
-  Draw draw;           // of the tensor
-  int tensor, count;
-  bool vector;
-
-  template <class Recipe>
-  __device__ GradChunk(const View<Recipe>& view, int index) {
-    const ChunkRef ref = view.chunks[index];
-    tensor = ref.tensor;
-    first = std::int64_t(ref.chunk) * reduction::kChunk;
-    const std::int64_t left = view.tensors[ref.tensor].numel - first;
-    grad = static_cast<const E*>(view.grads[ref.tensor]) + first;
-    count = int(left < reduction::kChunk ? left : reduction::kChunk);
-    draw = {view.core->memory.updates, view.tensors[ref.tensor].index};
-    vector = Bundle<E, 4>::aligned(grad);
-  }
-  /// How many of the 16 logical warps have elements.
-  __device__ int warps() const {
-    using namespace reduction;
-    const int found = (count + 4 * kWarp - 1) / (4 * kWarp);
-    return found < kLanes / kWarp ? found : kLanes / kWarp;
-  }
-};
-
 /// What one lane owns of a chunk of the rule's sums.
 template <class Recipe, class E>
-__device__ double sum_lane(const View<Recipe>& view, const GradChunk<E>& chunk, int lane) {
+__device__ double sum_lane(const View<Recipe>& view, const GradChunk<Recipe, E>& chunk, int lane) {
   using R = Compute<E>;
   using T = strict<R>;
   using S = Stored<typename Recipe::Storage, E>;
@@ -155,8 +161,7 @@ __device__ double sum_lane(const View<Recipe>& view, const GradChunk<E>& chunk, 
       if (j >= left) continue;
       typename Recipe::template Slots<T> of;
       for_each_slot<kSlots>(of, [&](int s, T& slot) { slot = T{state[s].widened(j)}; });
-      const T g = Recipe::measured(T{grad.widened(j)}, view.core->shared, chunk.draw,
-                                   Position{chunk.first + i + j});
+      const T g = chunk.template measured<T>(grad.widened(j), i + j, view.core->shared);
       a[j] = a[j] + Recipe::Rule::summed(g, of, k);
     }
   }
@@ -181,13 +186,10 @@ __device__ void measure_chunks(const View<Recipe>& view, int first, int chunks, 
   const int lane = int(threadIdx.x) % kWarp, warp = int(threadIdx.x) / kWarp;
   const int teams = int(blockDim.x) / kWarp / warps, mate = warp % warps;
   for (int p = warp / warps; p < chunks; p += teams) {
-    const GradChunk<E> chunk(view, first + p);
+    const GradChunk<Recipe, E> chunk(view, first + p);
     const int active = chunk.warps();
     for (int w = mate; w < active; w += warps) {
-      const auto x =
-          warp_sum(measure_lane<Recipe>(chunk.grad, chunk.count, chunk.vector, w * kWarp + lane,
-                                        view.core->shared, chunk.draw, chunk.first),
-                   kWarp / 2);
+      const auto x = warp_sum(measure_lane(chunk, w * kWarp + lane, view.core->shared), kWarp / 2);
       if (lane == 0) sums.of[p][w] = x;
       if constexpr (Recipe::sums) {
         const double y = warp_sum(sum_lane(view, chunk, w * kWarp + lane), kWarp / 2);

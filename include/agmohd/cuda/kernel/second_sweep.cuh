@@ -55,7 +55,7 @@ struct SecondSweep : ChunkAccess<Recipe, E> {
         slot = Four::make([&](int h) { return from.widened(j + h); });
       });
       f(j, Four::make([&](int h) { return x.param.widened(j + h); }),
-        Four::make([&](int h) { return x.grad.widened(j + h); }), state);
+        Four::make([&](int h) { return Access::scaled(x.grad.widened(j + h), i + j + h); }), state);
     }
   }
 

@@ -54,7 +54,9 @@ struct SweepChunk : ChunkAccess<Recipe, E> {
   __device__ Four sweep_four(const Elements& x, int j, const Position& at, Slots& state, const K& k,
                              Seen (&seen)[4], int& guarded) const {
     const Four p = Four::make([&](int h) { return x.param.widened(j + h); });
-    const Four g = Four::make([&](int h) { return x.grad.widened(j + h); });
+    const Four g = Four::make([&](int h) {
+      return Access::scaled(x.grad.widened(j + h), int(at.first - first) + h * at.step);
+    });
     if constexpr (!Recipe::measures_sweep) {
       return Recipe::sweep(p, g, state, k, at);
     } else {

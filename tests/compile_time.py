@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: 2026 The agmohd authors
+# SPDX-License-Identifier: Apache-2.0
+"""Prints what a unit that uses agmohd costs to compile, in seconds of processor time at -O1, beyond one that includes
+LibTorch alone. Fails where a unit does not compile; how long it takes is for the reader.
+
+    python3 compile_time.py COMPILER INCLUDE_DIR 'LIBTORCH_DIR|...'
+"""
+
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+STEP = """
+#include <torch/torch.h>
+#include <agmohd/agmohd.hpp>
+void step(const std::vector<at::Tensor>& parameters) {{
+  agmohd::{0} optimizer(parameters, agmohd::{0}Options(1e-3));
+  optimizer.step();
+}}
+"""
+UNITS = {
+    "#include <torch/torch.h>": "#include <torch/torch.h>\n",
+    "#include <agmohd/agmohd.hpp>": "#include <torch/torch.h>\n#include <agmohd/agmohd.hpp>\n",
+    "SGD, step()": STEP.format("SGD"),
+    "AdamW, step()": STEP.format("AdamW"),
+    "AGMOHD, step()": STEP.format("AGMOHD"),
+}
+
+
+def user_seconds():
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+
+
+def main():
+    compiler, include_dir, system_dirs = sys.argv[1:]
+    flags = ["-std=c++20", "-O1", f"-I{include_dir}", *(f"-isystem{d}" for d in system_dirs.split("|"))]
+    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    print(f"{version}, {' '.join(flags[:2])}, {platform.machine()}")
+    base = None
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in UNITS.items():
+            unit = Path(folder, "unit.cpp")
+            unit.write_text(text)
+            before = user_seconds()
+            subprocess.run([compiler, *flags, "-c", unit, "-o", Path(folder, "unit.o")], check=True)
+            seconds = user_seconds() - before
+            base = seconds if base is None else base
+            print(f"{name:30} {seconds:5.1f} s, {seconds - base:5.1f} s beyond LibTorch", flush=True)
+
+
+main()
