@@ -15,6 +15,10 @@
 #include <utility>
 #include <vector>
 
+#ifndef AGMOHD_TESTS
+#define AGMOHD_TESTS "."  // a program outside of the repository has its golden files, if any, there
+#endif
+
 namespace golden {
 
 using Dict = c10::impl::GenericDict;
@@ -103,6 +107,7 @@ struct Group {
 
 class Scenario {
  public:
+  explicit Scenario(Dict content) : content_(std::move(content)) {}
   explicit Scenario(const std::string& name)
       : content_(load(name.substr(0, name.find('_'))).at(name).toGenericDict()) {}
 

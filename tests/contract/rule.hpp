@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // RuleContract: what every rule must do. A sample may have first(options, lr, p, g): the parameter
-// after the first update, by hand; and lr, with which 300 steps halve a quadratic.
+// after the first update, by hand; lr, with which 300 steps halve a quadratic; and golden, the stem
+// of the file in golden/ whose scenarios the rule follows.
 
 #include <gtest/gtest.h>
 
@@ -15,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "../golden/replay.hpp"
 #include "drive.hpp"
 #include "options.hpp"
 #include "samples.hpp"
@@ -71,6 +73,20 @@ class RuleContract : public testing::Test {
     }
   }
 
+  /// The rule alone follows its golden file.
+  static void follow(torch::Device device) {
+    if constexpr (requires { contract::Sample<Rule>::golden; }) {
+      using Alone = agmohd::Recipe<Rule>;
+      if (device.is_cuda() && !torch::cuda::is_available()) GTEST_SKIP() << "no CUDA device";
+      if (device.is_cuda() && agmohd::cuda::find_kernels<Alone>() == nullptr) {
+        GTEST_SKIP() << "this program has no CUDA kernels of the rule";
+      }
+      golden::expect_follows<Alone>(contract::Sample<Rule>::golden, Rule::name(), device);
+    } else {
+      GTEST_SKIP() << "Sample has no golden";
+    }
+  }
+
   static double sign(const typename Rule::Options& sample) {
     if constexpr (requires { sample.maximize; }) {
       return sample.maximize ? -1 : 1;
@@ -93,6 +109,10 @@ TYPED_TEST_P(RuleContract, NamesAreUnique) {
     EXPECT_EQ(TypeParam::slots(sample) >> TypeParam::slot_names.size(), 0U);
   });
 }
+
+TYPED_TEST_P(RuleContract, FollowsItsPeer) { this->follow(torch::kCPU); }
+
+TYPED_TEST_P(RuleContract, FollowsItsPeerOnCudaAndEqualsTheCpu) { this->follow(torch::kCUDA); }
 
 TYPED_TEST_P(RuleContract, ScalarsAndVectorsAgreeBitForBit) {
   this->each([](const auto& sample) {
@@ -241,7 +261,8 @@ TYPED_TEST_P(RuleContract, RestoreEqualsSoManyUpdates) {
   });
 }
 
-REGISTER_TYPED_TEST_SUITE_P(RuleContract, Bounds, NamesAreUnique, ScalarsAndVectorsAgreeBitForBit,
+REGISTER_TYPED_TEST_SUITE_P(RuleContract, Bounds, NamesAreUnique, FollowsItsPeer,
+                            FollowsItsPeerOnCudaAndEqualsTheCpu, ScalarsAndVectorsAgreeBitForBit,
                             OptimizerFollowsScalarsBitForBit, TensorBackendAgrees,
                             ZeroGradientsLeaveAllFinite, FirstStepIsTheFormula, DescendsAQuadratic,
                             ResumesBitForBit, IsDeterministicForAnyNumberOfThreads,

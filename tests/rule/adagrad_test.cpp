@@ -11,6 +11,7 @@ using namespace agmohd;
 
 template <>
 struct contract::Sample<rule::Adagrad> {
+  static constexpr const char* golden = "adagrad";
   static std::vector<rule::Adagrad::Options> options() {
     return {{},
             {.lr_decay = 0.1, .weight_decay = 0.1, .initial_accumulator_value = 0.5},

@@ -10,6 +10,7 @@ using namespace agmohd;
 
 template <>
 struct contract::Sample<rule::Adam> {
+  static constexpr const char* golden = "adam";
   static std::vector<rule::Adam::Options> options() {
     return {{},
             {.betas = {0.8, 0.99}, .eps = 1e-6, .weight_decay = 0.1},

@@ -10,6 +10,7 @@ using namespace agmohd;
 
 template <>
 struct contract::Sample<rule::AdamW> {
+  static constexpr const char* golden = "adamw";
   static std::vector<rule::AdamW::Options> options() {
     return {{},
             {.betas = {0.8, 0.99}, .eps = 1e-6, .weight_decay = 0.3},

@@ -11,6 +11,7 @@ using namespace agmohd;
 
 template <>
 struct contract::Sample<rule::LAMB> {
+  static constexpr const char* golden = "lamb";
   static std::vector<rule::LAMB::Options> options() {
     return {{},
             {.betas = {0.8, 0.99}, .eps = 1e-3, .weight_decay = 0.1},

@@ -11,6 +11,7 @@ using namespace agmohd;
 
 template <>
 struct contract::Sample<rule::Lion> {
+  static constexpr const char* golden = "lion";
   static std::vector<rule::Lion::Options> options() {
     return {
         {}, {.betas = {0.8, 0.95}, .weight_decay = 0.1}, {.betas = {0.0, 0.5}, .maximize = true}};

@@ -11,6 +11,7 @@ using namespace agmohd;
 
 template <>
 struct contract::Sample<rule::NovoGrad> {
+  static constexpr const char* golden = "novograd";
   static std::vector<rule::NovoGrad::Options> options() {
     return {{},
             {.betas = {0.8, 0.5}, .eps = 1e-3, .weight_decay = 0.1},

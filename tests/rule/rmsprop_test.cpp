@@ -11,6 +11,7 @@ using namespace agmohd;
 
 template <>
 struct contract::Sample<rule::RMSprop> {
+  static constexpr const char* golden = "rmsprop";
   static std::vector<rule::RMSprop::Options> options() {
     return {{},
             {.alpha = 0.9, .eps = 1e-3, .weight_decay = 0.1},

@@ -9,6 +9,7 @@ using namespace agmohd;
 
 template <>
 struct contract::Sample<rule::SGD> {
+  static constexpr const char* golden = "sgd";
   static std::vector<rule::SGD::Options> options() {
     return {{},
             {.momentum = 0.9},
