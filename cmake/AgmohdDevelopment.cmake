@@ -48,33 +48,31 @@ endif()
 
 # agmohd_precompiled(<target> [FAST | NARROW]): <target> finds torch/torch.h, which takes half a minute, precompiled.
 # FAST: its own units are compiled without optimisation, and the ready-made optimizers with it, once for all of them:
-# most of a test's time goes into the optimisation of templates. NARROW: without optimisation, and agmohd/agmohd.hpp is
-# precompiled alone. What torch/torch.h brings beyond that costs every unit three to eleven seconds, precompiled or not:
-# GCC instantiates the templates that its inline functions use.
+# most of a test's time goes into the optimisation of templates. NARROW: the same, but only what agmohd/agmohd.hpp includes
+# is precompiled. What torch/torch.h has beyond that, torch::nn above all, costs every unit ten seconds, precompiled or
+# not: GCC instantiates the templates that its inline functions use.
 file(CONFIGURE OUTPUT precompiled.cpp CONTENT "")
+set(ready_made ${CMAKE_CURRENT_SOURCE_DIR}/development/ready_made)
 foreach(name agmohd_torch agmohd_torch_fast agmohd_narrow)
-  add_library(${name} OBJECT ${CMAKE_CURRENT_BINARY_DIR}/precompiled.cpp)
+  add_library(${name} OBJECT EXCLUDE_FROM_ALL ${CMAKE_CURRENT_BINARY_DIR}/precompiled.cpp)
   target_link_libraries(${name} PRIVATE agmohd_development)
 endforeach()
 target_precompile_headers(agmohd_torch PRIVATE <torch/torch.h>)
-target_precompile_headers(agmohd_torch_fast PRIVATE <torch/torch.h>)
-target_precompile_headers(agmohd_narrow PRIVATE <agmohd/agmohd.hpp>)
-target_compile_options(agmohd_narrow PRIVATE -O0)
-target_precompile_headers(agmohd_torch_fast PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/development/ready_made.hpp)
+target_precompile_headers(agmohd_torch_fast PRIVATE <torch/torch.h> ${ready_made}.hpp)
+target_precompile_headers(agmohd_narrow PRIVATE ${ready_made}.hpp)
 target_compile_options(agmohd_torch_fast PRIVATE -O0)
-add_library(agmohd_ready_made OBJECT ${CMAKE_CURRENT_SOURCE_DIR}/development/ready_made.cpp)
+target_compile_options(agmohd_narrow PRIVATE -O0)
+add_library(agmohd_ready_made OBJECT ${ready_made}.cpp)
 target_link_libraries(agmohd_ready_made PRIVATE agmohd_development)
-target_precompile_headers(agmohd_ready_made REUSE_FROM agmohd_torch)
 function(agmohd_precompiled target)
   if("NARROW" IN_LIST ARGN)
     target_precompile_headers(${target} REUSE_FROM agmohd_narrow)
-    target_compile_options(${target} PRIVATE -O0)
-    return()
-  elseif(NOT "FAST" IN_LIST ARGN)
+  elseif("FAST" IN_LIST ARGN)
+    target_precompile_headers(${target} REUSE_FROM agmohd_torch_fast)
+  else()
     target_precompile_headers(${target} REUSE_FROM agmohd_torch)
     return()
   endif()
-  target_precompile_headers(${target} REUSE_FROM agmohd_torch_fast)
   target_compile_options(${target} PRIVATE -O0)
   get_target_property(type ${target} TYPE)
   if(type STREQUAL "EXECUTABLE")

@@ -3,7 +3,10 @@
 // What AGMOHD promises, on the CPU and, in the suites named Cuda, on a GPU.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/cuda.h>
+#include <torch/optim.h>
+#include <torch/serialize.h>
+#include <torch/types.h>
 
 #include <agmohd/agmohd.hpp>
 #include <algorithm>

@@ -4,7 +4,7 @@
 // which gets an executor of its own.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <agmohd/agmohd.hpp>
 #include <cstdint>

@@ -4,7 +4,8 @@
 // Reads the trajectories that golden/make_golden.py wrote; the layout of the files is described
 // there.
 
-#include <torch/torch.h>
+#include <torch/cuda.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <filesystem>

@@ -3,7 +3,8 @@
 // What is set or done and has no effect gives one warning, which names the remedy.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/optim.h>
+#include <torch/types.h>
 
 #include <agmohd/agmohd.hpp>
 #include <cstdint>

@@ -4,7 +4,9 @@
 // parameters that change.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/optim.h>
+#include <torch/serialize.h>
+#include <torch/types.h>
 
 #include <agmohd/agmohd.hpp>
 #include <algorithm>

@@ -6,7 +6,6 @@
 // recorded_test.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <agmohd/agmohd.hpp>
 #include <cstdint>

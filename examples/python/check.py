@@ -55,9 +55,9 @@ class Training:
             self.optimizer.step()
 
 
-def go_on(program, rule, folder):
-    """Runs C++ on the files in the folder; its exit status and what it wrote to stderr."""
-    done = subprocess.run([program, rule, str(folder)], capture_output=True, text=True)
+def go_on(program, *rules_and_folders):
+    """Runs C++ on the files in each folder; its exit status and what it wrote to stderr."""
+    done = subprocess.run([program, *map(str, rules_and_folders)], capture_output=True, text=True)
     assert not done.stdout, done.stdout
     return done.returncode, done.stderr.strip()
 
@@ -93,9 +93,9 @@ def differences(one, other, tolerance):
     return list(compare("", plain(one), plain(other)))
 
 
-def case(program, folder, rule, dtype=None, prepare=None, save=None, tolerance=None, **options):
-    """A training that goes from Python to C++ and back. `prepare(training)` and `save(state_dict, path)` take the
-    place of ten ordinary steps and of torch.save."""
+def case(folder, rule, dtype=None, prepare=None, save=None, tolerance=None, **options):
+    """A training that goes from Python to C++, which has its turn at the yield, and back. `prepare(training)` and
+    `save(state_dict, path)` take the place of ten ordinary steps and of torch.save."""
     dtype = dtype or torch.float32
     tolerance = tolerance or (1e-12 if dtype == torch.float64 else 1e-6)
     torch.manual_seed(1)
@@ -110,8 +110,7 @@ def case(program, folder, rule, dtype=None, prepare=None, save=None, tolerance=N
     torch.save(alone.model.state_dict(), folder / "model.pt")
     (save or torch.save)(copy.deepcopy(alone.optimizer.state_dict()), folder / "optimizer.pt")
 
-    status, text = go_on(program, rule, folder)
-    assert status == 0 and not text, (rule, options, status, text)
+    yield rule, folder
     resumed = Training(make, dtype)
     resumed.model.load_state_dict(torch.load(folder / "model_of_cpp.pt", weights_only=True))
     resumed.optimizer.load_state_dict(torch.load(folder / "optimizer_of_cpp.pt", weights_only=True))
@@ -165,8 +164,12 @@ def agreeing(program, folder):
     def protocol_4(state_dict, path):
         torch.save(state_dict, path, pickle_protocol=4)
 
+    cases = []
+
     def check(*arguments, **options):
-        case(program, folder, *arguments, **options)
+        own = folder / str(len(cases))
+        own.mkdir()
+        cases.append(case(own, *arguments, **options))
 
     for save in (None, old):
         check("SGD", save=save, lr=0.1)
@@ -208,6 +211,12 @@ def agreeing(program, folder):
         tolerance = 1e-5 if rule == "RMSprop" else None
         for save in (scheduled, of_cuda, protocol_4):
             check(rule, save=save, tolerance=tolerance, lr=0.01, weight_decay=0.1, **options)
+
+    # One program for all: to start it takes longer than a training.
+    turns = [argument for begun in cases for argument in next(begun)]
+    assert go_on(program, *turns) == (0, "")
+    for begun in cases:
+        assert next(begun, None) is None
 
 
 def documented(program, folder):

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
 
-// python_files RULE FOLDER: goes on with a training of check.py, which goes on with what this
+// python_files RULE FOLDER ...: goes on with trainings of check.py, which goes on with what this
 // program leaves.
 #include <torch/torch.h>
 
@@ -14,7 +14,7 @@
 constexpr int kSteps = 20;
 
 template <class Optimizer>
-int go_on(const std::string& folder) {
+void go_on(const std::string& folder) {
   // What Python wrote with torch.save({"x": x, "y": y}, ...).
   const auto data = agmohd::python::read(folder + "/data.pt").toGenericDict();
   const torch::Tensor x = data.at("x").toTensor(), y = data.at("y").toTensor();
@@ -42,17 +42,22 @@ int go_on(const std::string& folder) {
   // What Python reads with torch.load(..., weights_only=True).
   agmohd::save_python(model, folder + "/model_of_cpp.pt");
   agmohd::save_python(optimizer, folder + "/optimizer_of_cpp.pt");
-  return 0;
+}
+
+bool go_on_with(const std::string& rule, const std::string& folder) {
+  if (rule == "SGD") return go_on<agmohd::SGD>(folder), true;
+  if (rule == "Adam") return go_on<agmohd::Adam>(folder), true;
+  if (rule == "AdamW") return go_on<agmohd::AdamW>(folder), true;
+  if (rule == "RMSprop") return go_on<agmohd::RMSprop>(folder), true;
+  if (rule == "Adagrad") return go_on<agmohd::Adagrad>(folder), true;
+  return false;
 }
 
 int main(int argc, char** argv) try {
-  const std::string rule = argc == 3 ? argv[1] : "", folder = argc == 3 ? argv[2] : "";
-  if (rule == "SGD") return go_on<agmohd::SGD>(folder);
-  if (rule == "Adam") return go_on<agmohd::Adam>(folder);
-  if (rule == "AdamW") return go_on<agmohd::AdamW>(folder);
-  if (rule == "RMSprop") return go_on<agmohd::RMSprop>(folder);
-  if (rule == "Adagrad") return go_on<agmohd::Adagrad>(folder);
-  std::fputs("usage: python_files SGD|Adam|AdamW|RMSprop|Adagrad FOLDER\n", stderr);
+  bool known = argc >= 3 && argc % 2 == 1;
+  for (int i = 1; known && i < argc; i += 2) known = go_on_with(argv[i], argv[i + 1]);
+  if (known) return 0;
+  std::fputs("usage: python_files SGD|Adam|AdamW|RMSprop|Adagrad FOLDER ...\n", stderr);
   return 2;
 } catch (const c10::Error& error) {
   std::fprintf(stderr, "%s\n", error.what_without_backtrace());
