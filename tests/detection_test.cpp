@@ -1219,7 +1219,7 @@ TEST(MomentumChoice, SelectsAndServesSGDWithoutMomentum) {
     run.shared.gradient.gradient_clipping = gradient::Clipping::none;
     run.step({.norm2 = 4});
     recipe::AGMOHDSGD::Slots<double> s{};
-    EXPECT_EQ(recipe::AGMOHDSGD::sweep(3.0, 2.0, s, run.k), 2.0);
+    EXPECT_EQ(recipe::AGMOHDSGD::sweep(3.0, 2.0, s, run.k, {}), 2.0);
   }
 }
 
@@ -1534,12 +1534,12 @@ TEST(ImpossibleMoment, IsCountedInMeasuringSweepsAlone) {
   run.step({});
   R::Slots<double> a{1e10, 0, 0}, b{1e10, 0, 0}, c{0, 0, 0};
   R::SweepValues<double> w;
-  R::sweep(1.0, 0.5, a, run.k, w);
+  R::sweep(1.0, 0.5, a, run.k, {}, w);
   EXPECT_TRUE(w.doubted && w.guarded);
   EXPECT_LE(std::abs(run.k.lr * w.update), 1.02e-3);
-  R::sweep(1.0, 0.5, b, run.k);
+  R::sweep(1.0, 0.5, b, run.k, {});
   EXPECT_GT(b.exp_avg, 1e9);
-  R::sweep(1.0, 0.5, c, run.k, w);
+  R::sweep(1.0, 0.5, c, run.k, {}, w);
   EXPECT_FALSE(w.doubted && w.guarded);
   EXPECT_EQ(run.step({.guarded = 1}).flags, Flag::impossible_moment);
   EXPECT_EQ(run.step({}).flags, 0U);
@@ -1552,12 +1552,12 @@ TEST(MeasuringSweep, MeasuresTheUpdate) {
   run.step({});
   R::Slots<double> s{};
   R::SweepValues<double> w;
-  EXPECT_DOUBLE_EQ(R::sweep(1.0, 2.0, s, run.k, w), 0.8);
+  EXPECT_DOUBLE_EQ(R::sweep(1.0, 2.0, s, run.k, {}, w), 0.8);
   EXPECT_DOUBLE_EQ(w.update, 2);
   EXPECT_EQ(w.along_previous, 0);
   EXPECT_EQ(w.along, 4);
   run.step({});
-  R::sweep(0.8, -1.0, s, run.k, w);
+  R::sweep(0.8, -1.0, s, run.k, {}, w);
   EXPECT_EQ(w.along_previous, -2);  // against the update of before
   EXPECT_EQ(w.along, 0);
 }

@@ -446,7 +446,7 @@ std::vector<double> spam_run(const rule::SPAM::Options& o, const Rows& rows, boo
     run.step({TensorSignals{}});
     for (std::size_t i = 0; i < size; ++i) {
       slots[i].max_exp_avg_sq = 0;  // a slot that is not used
-      p[i] = Spam::sweep(p[i], row[i], slots[i], run.k[0]);
+      p[i] = Spam::sweep(p[i], row[i], slots[i], run.k[0], {});
       if (compare) {
         EXPECT_NEAR(p[i], row[size + i], 1e-10) << i << " at " << t;
       }
@@ -504,7 +504,7 @@ void stable_adamw_run(const rule::StableAdamW::Options& o, const Rows& rows, std
     }
     run.step({ts});
     for (std::size_t i = 0; i < size; ++i) {
-      p[i] = R::sweep(p[i], row[i], slots[i], run.k[0]);
+      p[i] = R::sweep(p[i], row[i], slots[i], run.k[0], {});
       if (t >= until) continue;
       if (std::isnan(row[size + 1 + i])) {
         ASSERT_TRUE(std::isnan(p[i])) << i << " at " << t;

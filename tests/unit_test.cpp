@@ -485,6 +485,8 @@ struct SweptPage {
                                    {exp_avg.data(), exp_avg_sq.data()},
                                    std::int64_t(param.size()),
                                    0,
+                                   {},
+                                   {},
                                    nullptr,
                                    {},
                                    nullptr};
