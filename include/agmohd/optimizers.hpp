@@ -12,6 +12,7 @@
 
 #include "optimizer.hpp"
 #include "recipes.hpp"
+#include "rule/adabelief.hpp"
 #include "rule/adagrad.hpp"
 #include "rule/lamb.hpp"
 #include "rule/lion.hpp"
@@ -45,6 +46,7 @@ using Adagrad = Optimizer<Recipe<rule::Adagrad>>;
 using AdagradOptions = Adagrad::Options;
 using AdagradParamState = Adagrad::ParamState;
 
+using AdaBelief = Optimizer<Recipe<rule::AdaBelief>>;
 using LAMB = Optimizer<Recipe<rule::LAMB>>;
 using Lion = Optimizer<Recipe<rule::Lion>>;
 using NovoGrad = Optimizer<Recipe<rule::NovoGrad>>;
