@@ -18,6 +18,7 @@
 #include "rule/lion.hpp"
 #include "rule/novograd.hpp"
 #include "rule/rmsprop.hpp"
+#include "rule/yogi.hpp"
 
 namespace agmohd {
 
@@ -52,6 +53,7 @@ using Lion = Optimizer<Recipe<rule::Lion>>;
 using NovoGrad = Optimizer<Recipe<rule::NovoGrad>>;
 using SPAM = Optimizer<Recipe<rule::SPAM>>;
 using StableAdamW = Optimizer<Recipe<rule::StableAdamW>>;
+using Yogi = Optimizer<Recipe<rule::Yogi>>;
 
 /// AdamW with hindrance detection, adaptive momentum and adaptive clipping. While it detects
 /// nothing, its parameters are those of AdamW with ClipByNorm(1.0), bit for bit.
