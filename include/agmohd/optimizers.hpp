@@ -18,6 +18,7 @@
 #include "rule/lion.hpp"
 #include "rule/novograd.hpp"
 #include "rule/rmsprop.hpp"
+#include "rule/signum.hpp"
 #include "rule/yogi.hpp"
 
 namespace agmohd {
@@ -51,6 +52,7 @@ using AdaBelief = Optimizer<Recipe<rule::AdaBelief>>;
 using LAMB = Optimizer<Recipe<rule::LAMB>>;
 using Lion = Optimizer<Recipe<rule::Lion>>;
 using NovoGrad = Optimizer<Recipe<rule::NovoGrad>>;
+using Signum = Optimizer<Recipe<rule::Signum>>;
 using SPAM = Optimizer<Recipe<rule::SPAM>>;
 using StableAdamW = Optimizer<Recipe<rule::StableAdamW>>;
 using Yogi = Optimizer<Recipe<rule::Yogi>>;
