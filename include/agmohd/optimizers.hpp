@@ -15,6 +15,7 @@
 #include "rule/adabelief.hpp"
 #include "rule/adagrad.hpp"
 #include "rule/lamb.hpp"
+#include "rule/laprop.hpp"
 #include "rule/lion.hpp"
 #include "rule/novograd.hpp"
 #include "rule/rmsprop.hpp"
@@ -50,6 +51,7 @@ using AdagradParamState = Adagrad::ParamState;
 
 using AdaBelief = Optimizer<Recipe<rule::AdaBelief>>;
 using LAMB = Optimizer<Recipe<rule::LAMB>>;
+using LaProp = Optimizer<Recipe<rule::LaProp>>;
 using Lion = Optimizer<Recipe<rule::Lion>>;
 using NovoGrad = Optimizer<Recipe<rule::NovoGrad>>;
 using Signum = Optimizer<Recipe<rule::Signum>>;
