@@ -14,6 +14,7 @@
 #include "recipes.hpp"
 #include "rule/adabelief.hpp"
 #include "rule/adagrad.hpp"
+#include "rule/adopt.hpp"
 #include "rule/lamb.hpp"
 #include "rule/laprop.hpp"
 #include "rule/lion.hpp"
@@ -50,6 +51,7 @@ using AdagradOptions = Adagrad::Options;
 using AdagradParamState = Adagrad::ParamState;
 
 using AdaBelief = Optimizer<Recipe<rule::AdaBelief>>;
+using ADOPT = Optimizer<Recipe<rule::ADOPT>>;
 using LAMB = Optimizer<Recipe<rule::LAMB>>;
 using LaProp = Optimizer<Recipe<rule::LaProp>>;
 using Lion = Optimizer<Recipe<rule::Lion>>;
