@@ -14,6 +14,7 @@
 #include "recipes.hpp"
 #include "rule/adabelief.hpp"
 #include "rule/adagrad.hpp"
+#include "rule/adan.hpp"
 #include "rule/adopt.hpp"
 #include "rule/lamb.hpp"
 #include "rule/laprop.hpp"
@@ -51,6 +52,7 @@ using AdagradOptions = Adagrad::Options;
 using AdagradParamState = Adagrad::ParamState;
 
 using AdaBelief = Optimizer<Recipe<rule::AdaBelief>>;
+using Adan = Optimizer<Recipe<rule::Adan>>;
 using ADOPT = Optimizer<Recipe<rule::ADOPT>>;
 using LAMB = Optimizer<Recipe<rule::LAMB>>;
 using LaProp = Optimizer<Recipe<rule::LaProp>>;
