@@ -15,6 +15,7 @@
 #include "rule/adabelief.hpp"
 #include "rule/adagrad.hpp"
 #include "rule/adan.hpp"
+#include "rule/ademamix.hpp"
 #include "rule/adopt.hpp"
 #include "rule/lamb.hpp"
 #include "rule/laprop.hpp"
@@ -53,6 +54,7 @@ using AdagradParamState = Adagrad::ParamState;
 
 using AdaBelief = Optimizer<Recipe<rule::AdaBelief>>;
 using Adan = Optimizer<Recipe<rule::Adan>>;
+using AdEMAMix = Optimizer<Recipe<rule::AdEMAMix>>;
 using ADOPT = Optimizer<Recipe<rule::ADOPT>>;
 using LAMB = Optimizer<Recipe<rule::LAMB>>;
 using LaProp = Optimizer<Recipe<rule::LaProp>>;
