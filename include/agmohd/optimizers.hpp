@@ -12,11 +12,18 @@
 
 #include "optimizer.hpp"
 #include "recipes.hpp"
+#include "rule/adabelief.hpp"
 #include "rule/adagrad.hpp"
+#include "rule/adan.hpp"
+#include "rule/ademamix.hpp"
+#include "rule/adopt.hpp"
 #include "rule/lamb.hpp"
+#include "rule/laprop.hpp"
 #include "rule/lion.hpp"
 #include "rule/novograd.hpp"
 #include "rule/rmsprop.hpp"
+#include "rule/signum.hpp"
+#include "rule/yogi.hpp"
 
 namespace agmohd {
 
@@ -45,11 +52,18 @@ using Adagrad = Optimizer<Recipe<rule::Adagrad>>;
 using AdagradOptions = Adagrad::Options;
 using AdagradParamState = Adagrad::ParamState;
 
+using AdaBelief = Optimizer<Recipe<rule::AdaBelief>>;
+using Adan = Optimizer<Recipe<rule::Adan>>;
+using AdEMAMix = Optimizer<Recipe<rule::AdEMAMix>>;
+using ADOPT = Optimizer<Recipe<rule::ADOPT>>;
 using LAMB = Optimizer<Recipe<rule::LAMB>>;
+using LaProp = Optimizer<Recipe<rule::LaProp>>;
 using Lion = Optimizer<Recipe<rule::Lion>>;
 using NovoGrad = Optimizer<Recipe<rule::NovoGrad>>;
+using Signum = Optimizer<Recipe<rule::Signum>>;
 using SPAM = Optimizer<Recipe<rule::SPAM>>;
 using StableAdamW = Optimizer<Recipe<rule::StableAdamW>>;
+using Yogi = Optimizer<Recipe<rule::Yogi>>;
 
 /// AdamW with hindrance detection, adaptive momentum and adaptive clipping. While it detects
 /// nothing, its parameters are those of AdamW with ClipByNorm(1.0), bit for bit.
