@@ -15,6 +15,7 @@
 #include "rule/adagrad.hpp"
 #include "rule/lamb.hpp"
 #include "rule/lion.hpp"
+#include "rule/nadam.hpp"
 #include "rule/novograd.hpp"
 #include "rule/rmsprop.hpp"
 
@@ -47,6 +48,7 @@ using AdagradParamState = Adagrad::ParamState;
 
 using LAMB = Optimizer<Recipe<rule::LAMB>>;
 using Lion = Optimizer<Recipe<rule::Lion>>;
+using NAdam = Optimizer<Recipe<rule::NAdam>>;
 using NovoGrad = Optimizer<Recipe<rule::NovoGrad>>;
 using SPAM = Optimizer<Recipe<rule::SPAM>>;
 using StableAdamW = Optimizer<Recipe<rule::StableAdamW>>;
