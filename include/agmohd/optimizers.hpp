@@ -17,6 +17,7 @@
 #include "rule/lion.hpp"
 #include "rule/nadam.hpp"
 #include "rule/novograd.hpp"
+#include "rule/radam.hpp"
 #include "rule/rmsprop.hpp"
 
 namespace agmohd {
@@ -50,6 +51,7 @@ using LAMB = Optimizer<Recipe<rule::LAMB>>;
 using Lion = Optimizer<Recipe<rule::Lion>>;
 using NAdam = Optimizer<Recipe<rule::NAdam>>;
 using NovoGrad = Optimizer<Recipe<rule::NovoGrad>>;
+using RAdam = Optimizer<Recipe<rule::RAdam>>;
 using SPAM = Optimizer<Recipe<rule::SPAM>>;
 using StableAdamW = Optimizer<Recipe<rule::StableAdamW>>;
 
