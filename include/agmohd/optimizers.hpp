@@ -13,6 +13,7 @@
 #include "optimizer.hpp"
 #include "recipes.hpp"
 #include "rule/adagrad.hpp"
+#include "rule/adamax.hpp"
 #include "rule/lamb.hpp"
 #include "rule/lion.hpp"
 #include "rule/nadam.hpp"
@@ -47,6 +48,7 @@ using Adagrad = Optimizer<Recipe<rule::Adagrad>>;
 using AdagradOptions = Adagrad::Options;
 using AdagradParamState = Adagrad::ParamState;
 
+using Adamax = Optimizer<Recipe<rule::Adamax>>;
 using LAMB = Optimizer<Recipe<rule::LAMB>>;
 using Lion = Optimizer<Recipe<rule::Lion>>;
 using NAdam = Optimizer<Recipe<rule::NAdam>>;
