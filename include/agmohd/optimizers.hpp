@@ -12,6 +12,7 @@
 
 #include "optimizer.hpp"
 #include "recipes.hpp"
+#include "rule/adadelta.hpp"
 #include "rule/adagrad.hpp"
 #include "rule/adamax.hpp"
 #include "rule/lamb.hpp"
@@ -48,6 +49,7 @@ using Adagrad = Optimizer<Recipe<rule::Adagrad>>;
 using AdagradOptions = Adagrad::Options;
 using AdagradParamState = Adagrad::ParamState;
 
+using Adadelta = Optimizer<Recipe<rule::Adadelta>>;
 using Adamax = Optimizer<Recipe<rule::Adamax>>;
 using LAMB = Optimizer<Recipe<rule::LAMB>>;
 using Lion = Optimizer<Recipe<rule::Lion>>;
