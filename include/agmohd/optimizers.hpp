@@ -15,6 +15,7 @@
 #include "rule/adadelta.hpp"
 #include "rule/adagrad.hpp"
 #include "rule/adamax.hpp"
+#include "rule/asgd.hpp"
 #include "rule/lamb.hpp"
 #include "rule/lion.hpp"
 #include "rule/nadam.hpp"
@@ -51,6 +52,7 @@ using AdagradParamState = Adagrad::ParamState;
 
 using Adadelta = Optimizer<Recipe<rule::Adadelta>>;
 using Adamax = Optimizer<Recipe<rule::Adamax>>;
+using ASGD = Optimizer<Recipe<rule::ASGD>>;
 using LAMB = Optimizer<Recipe<rule::LAMB>>;
 using Lion = Optimizer<Recipe<rule::Lion>>;
 using NAdam = Optimizer<Recipe<rule::NAdam>>;
