@@ -22,6 +22,7 @@
 #include "rule/novograd.hpp"
 #include "rule/radam.hpp"
 #include "rule/rmsprop.hpp"
+#include "rule/rprop.hpp"
 
 namespace agmohd {
 
@@ -58,6 +59,7 @@ using Lion = Optimizer<Recipe<rule::Lion>>;
 using NAdam = Optimizer<Recipe<rule::NAdam>>;
 using NovoGrad = Optimizer<Recipe<rule::NovoGrad>>;
 using RAdam = Optimizer<Recipe<rule::RAdam>>;
+using Rprop = Optimizer<Recipe<rule::Rprop>>;
 using SPAM = Optimizer<Recipe<rule::SPAM>>;
 using StableAdamW = Optimizer<Recipe<rule::StableAdamW>>;
 
