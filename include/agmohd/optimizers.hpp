@@ -13,15 +13,21 @@
 #include "optimizer.hpp"
 #include "recipes.hpp"
 #include "rule/adabelief.hpp"
+#include "rule/adadelta.hpp"
 #include "rule/adagrad.hpp"
+#include "rule/adamax.hpp"
 #include "rule/adan.hpp"
 #include "rule/ademamix.hpp"
 #include "rule/adopt.hpp"
+#include "rule/asgd.hpp"
 #include "rule/lamb.hpp"
 #include "rule/laprop.hpp"
 #include "rule/lion.hpp"
+#include "rule/nadam.hpp"
 #include "rule/novograd.hpp"
+#include "rule/radam.hpp"
 #include "rule/rmsprop.hpp"
+#include "rule/rprop.hpp"
 #include "rule/signum.hpp"
 #include "rule/yogi.hpp"
 
@@ -53,13 +59,19 @@ using AdagradOptions = Adagrad::Options;
 using AdagradParamState = Adagrad::ParamState;
 
 using AdaBelief = Optimizer<Recipe<rule::AdaBelief>>;
+using Adadelta = Optimizer<Recipe<rule::Adadelta>>;
+using Adamax = Optimizer<Recipe<rule::Adamax>>;
 using Adan = Optimizer<Recipe<rule::Adan>>;
 using AdEMAMix = Optimizer<Recipe<rule::AdEMAMix>>;
 using ADOPT = Optimizer<Recipe<rule::ADOPT>>;
+using ASGD = Optimizer<Recipe<rule::ASGD>>;
 using LAMB = Optimizer<Recipe<rule::LAMB>>;
 using LaProp = Optimizer<Recipe<rule::LaProp>>;
 using Lion = Optimizer<Recipe<rule::Lion>>;
+using NAdam = Optimizer<Recipe<rule::NAdam>>;
 using NovoGrad = Optimizer<Recipe<rule::NovoGrad>>;
+using RAdam = Optimizer<Recipe<rule::RAdam>>;
+using Rprop = Optimizer<Recipe<rule::Rprop>>;
 using Signum = Optimizer<Recipe<rule::Signum>>;
 using SPAM = Optimizer<Recipe<rule::SPAM>>;
 using StableAdamW = Optimizer<Recipe<rule::StableAdamW>>;

@@ -78,6 +78,7 @@ def scenario(
     extra=None,
     stated=None,
     leaves_out=(),
+    lacks=(),
     rounding=4e-6,
     **options,
 ):
@@ -92,6 +93,7 @@ def scenario(
     extra       agmohd's names for what `transforms`, `rates`, `averages` and `peer` do here
     stated      further options, which may be the peer's defaults; stored because packages disagree on them
     leaves_out  tensors whose gradients are kept from a peer that fails on them; they have no state
+    lacks       options of GROUPS that the rule does not have
     rounding    how far float32 may be from float64, relative to a tensor's norm: where it is further, the scenario
                 would test rounding. None: the dtype changes the formula
     """
@@ -105,6 +107,7 @@ def scenario(
         "extra": extra or {},
         "stated": stated or {},
         "leaves_out": leaves_out,
+        "lacks": lacks,
         "rounding": rounding,
         "options": options,
     }
@@ -144,6 +147,36 @@ def renamed(state, names):
     return {names.get(name, name): value for name, value in state.items()}
 
 
+def double_scalars(make, *names):
+    """A peer whose numbers of a whole tensor, `names` in its state, are of float64; they are not stored.
+
+    torch.optim makes them of the default dtype. In float32 they round, and with them the steps of float64.
+    """
+
+    class DoubleScalars:
+        def __init__(self, groups, **options):
+            self.optimizer = make(groups, **options)
+            self.add_param_group = self.optimizer.add_param_group
+
+        def step(self):
+            default = torch.get_default_dtype()
+            torch.set_default_dtype(torch.float64)
+            self.optimizer.step()
+            torch.set_default_dtype(default)
+
+        @property
+        def state(self):
+            states = self.optimizer.state.items()
+            return {p: {name: value for name, value in s.items() if name not in names} for p, s in states}
+
+    return DoubleScalars
+
+
+def group_options(spec, group):
+    options = group["options"](spec["options"]["lr"])
+    return {name: value for name, value in options.items() if name not in spec["lacks"]}
+
+
 def flat(tensors):
     return torch.cat([t.detach().contiguous().flatten() for t in tensors])
 
@@ -156,7 +189,7 @@ def run(spec, inputs, dtype):
 
     parameters = [torch.nn.Parameter(t) for t in split(inputs["initial"])]
     options = {**spec["options"], **spec["stated"]}
-    groups = [{"params": [parameters[i] for i in g["tensors"]], **g["options"](options["lr"])} for g in GROUPS]
+    groups = [{"params": [parameters[i] for i in g["tensors"]], **group_options(spec, g)} for g in GROUPS]
     if spec["rates"]:
         group_rates = [spec["rates"](g.get("lr", options["lr"])) for g in groups]
     optimizer = spec["peer"](groups[:-1], foreach=False, **options)
@@ -227,12 +260,11 @@ def stored(spec, inputs):
         sizes = [math.prod(shape) for shape in double.get("shapes", {}).get(name, SHAPES)]
         for x, y in zip(single["tensors"][name].split(sizes), tensor.split(sizes)):
             assert (x - y).norm() <= spec["rounding"] * y.norm(), f"{spec['recipe']}: {name} is ill-conditioned"
-    lr = spec["options"]["lr"]
     return {
         "recipe": spec["recipe"],
         "options": {**spec["options"], **spec["stated"], **spec["extra"]},
         "groups": [
-            {"tensors": g["tensors"], "options": g["options"](lr), "joins": JOIN_AFTER if g is GROUPS[-1] else 0}
+            {"tensors": g["tensors"], "options": group_options(spec, g), "joins": JOIN_AFTER if g is GROUPS[-1] else 0}
             for g in GROUPS
         ],
         "float32": single,
