@@ -486,7 +486,6 @@ struct SweptPage {
                                    std::int64_t(param.size()),
                                    0,
                                    {},
-                                   {},
                                    nullptr,
                                    {},
                                    nullptr};

@@ -34,8 +34,9 @@ std::vector<R> linked(const typename Transform::Options& options, const std::vec
     shared.gradient = options.head;
   }
   agmohd::Signals signals;
+  const auto prefix = Recipe::template prefix<R>(shared, {});
   for (const R g : gradient) {
-    const double x = Recipe::measured(g, shared, {}, {});
+    const double x = Recipe::measured(g, prefix, {});
     signals.norm2 += x * x;
     signals.max_abs = agmohd::reduction::larger(signals.max_abs, std::abs(x));
     signals.nonfinite += std::isfinite(x) ? 0 : 1;

@@ -35,6 +35,8 @@ Value value_of(const c10::IValue& given) {
     return {pair[0].toDouble(), pair[1].toDouble()};
   } else if constexpr (std::is_enum_v<Value>) {
     return Value(given.toInt());
+  } else if constexpr (std::is_same_v<Value, double>) {
+    return given.toScalar().toDouble();  // Python may have written an integer
   } else {
     return given.to<Value>();
   }

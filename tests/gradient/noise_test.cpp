@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include <agmohd/cpu/load_store.hpp>
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -93,6 +94,50 @@ TEST(Noise, DiffersBetweenStepsTensorsAndSeeds) {
   }
 }
 
+/// Of two sequences of numbers whose mean is 0.
+template <class A, class B>
+double correlation(int size, const A& a, const B& b) {
+  double aa = 0, bb = 0, ab = 0;
+  for (int i = 0; i < size; ++i) {
+    const double x = double(a(i)), y = double(b(i));
+    aa += x * x, bb += y * y, ab += x * y;
+  }
+  return ab / std::sqrt(aa * bb);
+}
+
+TEST(Noise, NoKeyGoesOnWhereAnotherBegan) {
+  constexpr int kSize = 50'000;
+  std::vector<random::Key> keys;
+  for (std::int64_t t = 0; t < 3000; ++t) {
+    keys.push_back(random::key(0, {t, 0}, random::Purpose::noise));
+  }
+  std::sort(keys.begin(), keys.end(),
+            [](const auto& a, const auto& b) { return a.element < b.element; });
+  for (std::size_t i = 1; i < 40; ++i) {  // the same sum of key and element
+    const std::int64_t shift = std::int64_t{keys[i].element} - keys[i - 1].element;
+    const double r = correlation(
+        kSize, [&](int e) { return random::centred(keys[i], e); },
+        [&](int e) { return random::centred(keys[i - 1], e + shift); });
+    EXPECT_NEAR(r, 0, 5 / std::sqrt(double(kSize))) << shift;
+  }
+}
+
+TEST(Noise, TellsNothingOfRoundingWithTheSameSeed) {
+  constexpr int kSize = 200'000;
+  const Draw draw{5, 2};
+  const random::Key noise = random::key(0, draw, random::Purpose::noise);
+  const auto rounding = storage::BFloat16::key({.stochastic_rounding = true}, 5, 2);
+  for (const int slot : {0, 1, 2}) {
+    const double r = correlation(
+        kSize, [&](int e) { return random::centred(noise, e); },
+        [&](int e) {
+          // 1 plus a half of a unit in the last place of a bfloat16: up or down by half of it.
+          return storage::BFloat16::rounded(1 + 0.00390625F, rounding, e, slot) - 1.00390625F;
+        });
+    EXPECT_NEAR(r, 0, 5 / std::sqrt(double(kSize))) << slot;
+  }
+}
+
 TEST(Noise, IsMeasured) {
   using Trained = Noisy<gradient::ClipByNorm>;
   for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
@@ -114,7 +159,7 @@ TEST(Noise, BackendsAgree) {
 }
 
 TEST(Noise, VectorsGiveTheBitsOfScalars) {
-  const random::Key key = random::key(7, {3, 2});
+  const random::Key key = random::key(7, {3, 2}, random::Purpose::noise);
   const std::int64_t first = (std::int64_t{1} << 32) - 64;
   const auto expect = [&]<class V>(V) {
     using R = Real<V>;

@@ -15,7 +15,7 @@ struct contract::Sample<rule::AdEMAMix> {
   static std::vector<rule::AdEMAMix::Options> options() {
     return {{},
             {.betas = {0.8, 0.99}, .beta3 = 0.99, .alpha = 2, .eps = 1e-6},
-            {.beta3 = 0.999, .t_alpha = 100, .t_beta3 = 200, .weight_decay = 0.1},
+            {.beta3 = 0.999, .alpha = 1, .t_alpha = 100, .t_beta3 = 200, .weight_decay = 0.1},
             {.betas = {0.0, 0.9}, .beta3 = 0.9, .t_beta3 = 50, .maximize = true}};
   }
   static double first(const rule::AdEMAMix::Options& o, double lr, double p, double g) {

@@ -6,7 +6,6 @@
 #include <cstdint>
 
 #include "../policy/element.hpp"
-#include "../policy/random.hpp"
 #include "load_store.hpp"
 #include "rows.hpp"
 
@@ -23,7 +22,6 @@ struct Chunk {
   Slot* slots[kRoom];  // null: not used
   std::int64_t count;
   std::int64_t first;  // element of the tensor
-  Draw draw;           // of the tensor
   std::conditional_t<Recipe::rows, RowFactors, detail::NoMemory> rows;
   E* kept_param;  // of a snapshot that is to be written, or swapped; null: none
   Slot* kept_slots[kRoom];

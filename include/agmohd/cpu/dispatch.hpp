@@ -51,23 +51,23 @@ __attribute__((flatten)) std::int64_t measured_sweep_chunk_base(const Chunk<Reci
 }
 template <class Recipe, class E>
 AGMOHD_FLAT_AVX2 reduction::Partial measure_chunk_avx2(const Chunk<Recipe, E>& chunk,
-                                                       const typename Recipe::Shared& o) {
-  return measure_chunk<vec_most<Compute<E>>>(chunk, o);
+                                                       const PrefixOf<Recipe, E>& k) {
+  return measure_chunk<vec_most<Compute<E>>>(chunk, k);
 }
 template <class Recipe, class E>
 __attribute__((flatten)) reduction::Partial measure_chunk_base(const Chunk<Recipe, E>& chunk,
-                                                               const typename Recipe::Shared& o) {
-  return measure_chunk<vec<Compute<E>>>(chunk, o);
+                                                               const PrefixOf<Recipe, E>& k) {
+  return measure_chunk<vec<Compute<E>>>(chunk, k);
 }
 template <class Recipe, class E, class K>
 AGMOHD_FLAT_AVX2 double sum_chunk_avx2(const Chunk<Recipe, E>& chunk,
-                                       const typename Recipe::Shared& o, const K& k) {
-  return sum_chunk<vec_most<Compute<E>>>(chunk, o, k);
+                                       const PrefixOf<Recipe, E>& prefix, const K& k) {
+  return sum_chunk<vec_most<Compute<E>>>(chunk, prefix, k);
 }
 template <class Recipe, class E, class K>
 __attribute__((flatten)) double sum_chunk_base(const Chunk<Recipe, E>& chunk,
-                                               const typename Recipe::Shared& o, const K& k) {
-  return sum_chunk<vec<Compute<E>>>(chunk, o, k);
+                                               const PrefixOf<Recipe, E>& prefix, const K& k) {
+  return sum_chunk<vec<Compute<E>>>(chunk, prefix, k);
 }
 template <class Recipe, class E, class K>
 AGMOHD_FLAT_AVX2 void norms_of_chunk_avx2(const Chunk<Recipe, E>& chunk, const K& k, Norms& out) {

@@ -54,8 +54,8 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     coefficients64_.resize(sorted.size());
     if constexpr (Recipe::wants != 0) partials_.resize(chunks_.size());
     if constexpr (Recipe::sums) summed_.resize(chunks_.size());
+    if constexpr (Recipe::rows) rows_.bind(sorted);
     tensors_ = std::move(sorted);
-    if constexpr (Recipe::rows) rows_.bind(tensors_);
     this->number_chunks();
     if constexpr (Recipe::measures_sweep) {
       swept_.resize(std::size_t(reduction::samples(working_chunks_)));
@@ -70,14 +70,15 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     if constexpr (Recipe::rows) rows_.measure(tensors_, settings_.shared);
     if constexpr (Recipe::wants != 0) {
       const auto measure = [this]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
-        const auto& shared = settings_.shared;
+        const Draw draw{memory_.updates, tensors_[std::size_t(chunks_[i].tensor)].index};
+        const auto prefix = Recipe::template prefix<Compute<E>>(settings_.shared, draw);
         partials_[i] =
-            has_avx2() ? measure_chunk_avx2(chunk, shared) : measure_chunk_base(chunk, shared);
+            has_avx2() ? measure_chunk_avx2(chunk, prefix) : measure_chunk_base(chunk, prefix);
         if constexpr (Recipe::sums) {
           const auto k =
               this->template summing<Compute<E>>(tensors_[std::size_t(chunks_[i].tensor)]);
           summed_[i] =
-              has_avx2() ? sum_chunk_avx2(chunk, shared, k) : sum_chunk_base(chunk, shared, k);
+              has_avx2() ? sum_chunk_avx2(chunk, prefix, k) : sum_chunk_base(chunk, prefix, k);
         }
       };
       for_each_chunk(0, working_chunks_, -1, measure);
@@ -205,7 +206,6 @@ class CpuExecutor final : public HostExecutor<Recipe> {
                            {},
                            std::min<std::int64_t>(reduction::kChunk, t.numel - ref.first),
                            ref.first,
-                           {memory_.updates, t.index},
                            {},
                            nullptr,
                            {},

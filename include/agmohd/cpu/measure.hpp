@@ -16,16 +16,19 @@
 // What the reduce pass measures of one chunk.
 namespace agmohd::cpu {
 
+/// The coefficients of the transforms that act before gradients are measured.
+template <class Recipe, class E>
+using PrefixOf = typename Recipe::template Prefix<Compute<E>>;
+
 /// The gradient as it is measured; beyond the chunk zeros.
 template <class Recipe, class V, class E>
-V measured_at(const Chunk<Recipe, E>& chunk, std::int64_t i, const typename Recipe::Shared& o) {
+V measured_at(const Chunk<Recipe, E>& chunk, std::int64_t i, const PrefixOf<Recipe, E>& k) {
   if (i + V::size <= chunk.count) {
-    return Recipe::measured(grad_at<V>(chunk, i), o, chunk.draw, Position{chunk.first + i});
+    return Recipe::measured(grad_at<V>(chunk, i), k, Position{chunk.first + i});
   }
   Compute<E> x[V::size] = {};
   for (std::int64_t j = i; j < chunk.count; ++j) {
-    x[j - i] =
-        Recipe::measured(grad_at<Compute<E>>(chunk, j), o, chunk.draw, Position{chunk.first + j});
+    x[j - i] = Recipe::measured(grad_at<Compute<E>>(chunk, j), k, Position{chunk.first + j});
   }
   return load<V>(x);
 }
@@ -34,13 +37,13 @@ V measured_at(const Chunk<Recipe, E>& chunk, std::int64_t i, const typename Reci
 /// count is new.
 template <class Recipe, class E>
 __attribute__((noinline)) void rescue(const Chunk<Recipe, E>& chunk, int lane,
-                                      const typename Recipe::Shared& o, double& sum,
+                                      const PrefixOf<Recipe, E>& k, double& sum,
                                       std::int64_t& nonfinite) {
   double rescued = 0;
   for (std::int64_t row = 4 * lane; row < chunk.count; row += reduction::kRow) {
     for (std::int64_t i = row; i < std::min<std::int64_t>(row + 4, chunk.count); ++i) {
-      const double g = double(Recipe::measured(grad_at<Compute<E>>(chunk, i), o, chunk.draw,
-                                               Position{chunk.first + i}));
+      const double g =
+          double(Recipe::measured(grad_at<Compute<E>>(chunk, i), k, Position{chunk.first + i}));
       rescued += g * g;
       if (!(g - g == 0)) ++nonfinite;
     }
@@ -70,7 +73,7 @@ V first(const V& x, std::int64_t count) {
 
 /// What a chunk contributes to the sums of its recipe's rule.
 template <class V, class Recipe, class E, class K>
-double sum_chunk(const Chunk<Recipe, E> chunk, const typename Recipe::Shared o, const K k) {
+double sum_chunk(const Chunk<Recipe, E> chunk, const PrefixOf<Recipe, E> prefix, const K k) {
   using namespace reduction;
   constexpr int kGroup = 4 * V::size;  // columns
   alignas(64) Compute<E> sums[kGroup];
@@ -83,7 +86,7 @@ double sum_chunk(const Chunk<Recipe, E> chunk, const typename Recipe::Shared o, 
         typename Recipe::template Slots<V> s{};
         for_each_slot<Recipe::slot_count>(
             s, [&](int n, V& slot) { slot = slot_at<Recipe, V>(chunk, n, i); });
-        const V x = Recipe::Rule::summed(measured_at<Recipe, V>(chunk, i, o), s, k);
+        const V x = Recipe::Rule::summed(measured_at<Recipe, V>(chunk, i, prefix), s, k);
         sum = sum + (i + V::size <= chunk.count ? x : first<V>(x, chunk.count - i));
       }
       store(sums + j, sum);
@@ -94,7 +97,7 @@ double sum_chunk(const Chunk<Recipe, E> chunk, const typename Recipe::Shared o, 
 }
 
 template <class V, class Recipe, class E>
-reduction::Partial measure_chunk(const Chunk<Recipe, E> chunk, const typename Recipe::Shared o) {
+reduction::Partial measure_chunk(const Chunk<Recipe, E> chunk, const PrefixOf<Recipe, E> k) {
   using namespace reduction;
   using R = Compute<E>;
   using B = std::make_unsigned_t<typename V::bits>;
@@ -112,7 +115,7 @@ reduction::Partial measure_chunk(const Chunk<Recipe, E> chunk, const typename Re
       V sum{};
       typename V::magnitudes peak{};
       for (std::int64_t i = c + j; i < chunk.count; i += kRow) {
-        const V g = measured_at<Recipe, V>(chunk, i, o);
+        const V g = measured_at<Recipe, V>(chunk, i, k);
         sum = sum + g * g;
         peak.take(g);
       }
@@ -128,7 +131,7 @@ reduction::Partial measure_chunk(const Chunk<Recipe, E> chunk, const typename Re
     for (int l = 0; l < V::size; ++l) {
       const B* const of = peaks + 4 * l;
       if (!extreme(std::max({of[0], of[1], of[2], of[3]}))) continue;
-      rescue(chunk, c / 4 + l, o, lanes[c / 4 + l], out.nonfinite);
+      rescue(chunk, c / 4 + l, k, lanes[c / 4 + l], out.nonfinite);
     }
   }
   out.norm2 = butterfly(lanes, (columns + 3) / 4);

@@ -48,14 +48,21 @@ reduction::RowSums sum_piece(const E* param, const E* grad, const RowShape& shap
   using namespace reduction;
   const std::int64_t end = std::min(length, first + kPiece);
   double lanes[2][kPieceLanes] = {};
-  for (std::int64_t k = first; k < end; k += kPieceLanes) {
-    const int left = int(std::min<std::int64_t>(kPieceLanes, end - k));
-    for (int l = 0; l < left; ++l) {
-      const std::int64_t i = shape.element(length, row, k + l);
-      const double p = double(load<Compute<E>>(param + i)), g = double(load<Compute<E>>(grad + i));
-      lanes[0][l] += p * p;
-      lanes[1][l] += g * g;
+  const auto add = [&](int l, std::int64_t i) __attribute__((always_inline)) {
+    const double p = double(load<Compute<E>>(param + i)), g = double(load<Compute<E>>(grad + i));
+    lanes[0][l] += p * p;
+    lanes[1][l] += g * g;
+  };
+  std::int64_t k = first;
+  if (shape.stride == length) {  // neighbours: vectors
+    const std::int64_t begin = row * length;
+    for (; k + kPieceLanes <= end; k += kPieceLanes) {
+      for (int l = 0; l < kPieceLanes; ++l) add(l, begin + k + l);
     }
+  }
+  for (; k < end; k += kPieceLanes) {
+    const int left = int(std::min<std::int64_t>(kPieceLanes, end - k));
+    for (int l = 0; l < left; ++l) add(l, shape.element(length, row, k + l));
   }
   return {fold<kPieceLanes / 2>(lanes[0]), fold<kPieceLanes / 2>(lanes[1])};
 }
@@ -67,11 +74,15 @@ class RowPass {
   void bind(const std::vector<TensorRef<Recipe>>& tensors) {
     first_row_.assign(1, 0);
     first_piece_.assign(1, 0);
+    std::int64_t elements = 0;
     for (const auto& t : tensors) {
+      if (!t.resting()) elements += t.numel;
       const std::int64_t rows = t.resting() || t.numel == 0 ? 0 : t.rows.count;
       first_row_.push_back(first_row_.back() + rows);
       first_piece_.push_back(first_piece_.back() + rows * pieces_of(t));
     }
+    thread_pieces_ =
+        first_piece_.back() * kThreadElements / std::max<std::int64_t>(elements, 1) + 1;
     sums_.resize(std::size_t(first_piece_.back()));
     factors_.resize(std::size_t(first_row_.back()));
   }
@@ -88,7 +99,7 @@ class RowPass {
             sums_[std::size_t(piece)] = sum(tensors[t], piece - first_piece_[t]);
           }
         },
-        kLeastPieces);
+        thread_pieces_);
     for (std::size_t t = 0; t < tensors.size(); ++t) {
       const std::int64_t pieces = pieces_of(tensors[t]);
       for (std::int64_t row = first_row_[t]; row < first_row_[t + 1]; ++row) {
@@ -104,8 +115,8 @@ class RowPass {
   }
 
  private:
-  /// So many are worth a thread more.
-  static constexpr std::int64_t kLeastPieces = 8;
+  /// So many elements are worth a thread more.
+  static constexpr std::int64_t kThreadElements = 32768;
 
   static std::int64_t pieces_of(const TensorRef<Recipe>& t) {
     return reduction::pieces(t.numel / t.rows.count);
@@ -129,6 +140,7 @@ class RowPass {
     }
   }
 
+  std::int64_t thread_pieces_ = 1;                     // that hold so many, on average
   std::vector<std::int64_t> first_row_, first_piece_;  // of each tensor, and the end
   std::vector<reduction::RowSums> sums_;               // of pieces
   std::vector<double> factors_;                        // of rows

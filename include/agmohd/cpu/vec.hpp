@@ -126,8 +126,9 @@ typedef std::int32_t four_integers __attribute__((vector_size(16)));
 /// random::centred() of four elements from `element` on, a multiple of four: no carry within them.
 inline four_integers centred_four(const random::Key& k, std::int64_t element) {
   const four_words low = std::uint32_t(element) + four_words{0, 1, 2, 3};
-  const four_words a = random::bits(k, low, std::uint32_t(std::uint64_t(element) >> 32));
-  return four_integers(random::sum_of_halves(a, random::more_bits(k, a))) - random::kMean;
+  const four_words a =
+      random::own_bits(k, random::bits(k, low, std::uint32_t(std::uint64_t(element) >> 32)));
+  return four_integers(random::sum_of_halves(a, random::more_bits(a))) - random::kMean;
 }
 
 }  // namespace detail

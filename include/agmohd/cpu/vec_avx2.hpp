@@ -182,7 +182,9 @@ AGMOHD_AVX2 inline void centred_eight(const random::Key& k, std::int64_t element
   const std::uint32_t offset = k.element + high * random::kGolden;
   eight_words a = (std::uint32_t(element) + offset) + eight_words{0, 1, 2, 3, 4, 5, 6, 7};
   mix_eight(a);
-  eight_words b = a ^ k.word;
+  a = a ^ k.word;
+  mix_eight(a);
+  eight_words b = a + random::kGolden;
   mix_eight(b);
   out = eight_integers((a >> 16) + (a & 0xffffU) + (b >> 16) + (b & 0xffffU)) - random::kMean;
 }

@@ -11,14 +11,18 @@
 namespace agmohd::gradient {
 
 /// Adaptive gradient clipping: multiplies the gradient of a row with
-/// clip_factor max(||p||, clip_eps) / ||g|| where that is below 1, the norms being those of the
-/// row. Brock et al. 2021, "High-Performance Large-Scale Image Recognition Without Normalization",
-/// equation 3.
+/// clip_factor max(||p||, clip_eps) / max(||g||, 1e-6) where that is below 1, the norms being those
+/// of the row. Brock et al. 2021, "High-Performance Large-Scale Image Recognition Without
+/// Normalization", equation 3.
 ///
 /// A row is what one index of the first dimension names: an output unit of a linear layer or a
 /// convolution. A vector or a scalar is one row, as in timm's adaptive_clip_grad. A row with a
-/// gradient that is not finite passes as it is, for the hindrance policy to see; timm makes it NaN.
-/// Norms are measured after the clip.
+/// gradient that is not finite, or in float64 so large that its square is not, passes as it is, for
+/// the hindrance policy to see; timm makes it NaN. Norms are measured after the clip.
+///
+/// The paper leaves the last linear layer out, as timm's exclude_head does. Options of transforms
+/// are those of the optimizer as a whole: give that layer an optimizer of its own. The pass over
+/// rows reads parameters and gradients once more.
 struct AGC {
   struct Options {
     double clip_factor = 0.01;  ///< largest norm of a row's gradient, over that of its parameters

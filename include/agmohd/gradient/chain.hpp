@@ -104,8 +104,13 @@ struct Chain {
   AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>&, const Position&) {
     return g;
   }
+  static constexpr bool prefixed = false;
+  template <class R>
+  AGMOHD_HD static Coefficients<R> prefix_at(const Options&, const Draw&) {
+    return {};
+  }
   template <Number T>
-  AGMOHD_HD static T prefix(const T& g, const Options&, const Draw&, const Position&) {
+  AGMOHD_HD static T prefix(const T& g, const Coefficients<Real<T>>&, const Position&) {
     return g;
   }
 };
@@ -193,12 +198,20 @@ struct Chain<H, L...> {
     return Rest::apply(transformed<H>(g, k.head, at), k.rest, at);
   }
   /// What the reduce pass sees: after the element transforms that want nothing, up to the first
-  /// other transform.
+  /// other transform. Only they have coefficients then.
+  static constexpr bool prefixed = element && H::wants == kNothing;
+  template <class R>
+  AGMOHD_HD static Coefficients<R> prefix_at(const Options& o, const Draw& draw) {
+    if constexpr (prefixed) {
+      return {unmeasured_at<R, H>(o.head, draw), Rest::template prefix_at<R>(o.rest, draw)};
+    } else {
+      return {};
+    }
+  }
   template <Number T>
-  AGMOHD_HD static T prefix(const T& g, const Options& o, const Draw& draw, const Position& at) {
-    if constexpr (element && H::wants == kNothing) {
-      const T h = transformed<H>(g, unmeasured_at<Real<T>, H>(o.head, draw), at);
-      return Rest::prefix(h, o.rest, draw, at);
+  AGMOHD_HD static T prefix(const T& g, const Coefficients<Real<T>>& k, const Position& at) {
+    if constexpr (prefixed) {
+      return Rest::prefix(transformed<H>(g, k.head, at), k.rest, at);
     } else {
       return g;
     }
@@ -208,5 +221,31 @@ struct Chain<H, L...> {
 /// Leaves the gradients alone.
 using None = Chain<>;
 static_assert(Transform<None>);
+
+/// Whether a gradient policy, a transform or a chain, acts on gradients before they are measured;
+/// with which coefficients, and how.
+template <class G>
+constexpr bool prefixed() {
+  if constexpr (detail::is_chain<G>) return G::prefixed;
+  return G::kind == TransformKind::element && G::wants == kNothing;
+}
+template <class R, class G>
+AGMOHD_HD typename G::template Coefficients<R> prefix_at(const typename G::Options& o,
+                                                         const Draw& draw) {
+  if constexpr (detail::is_chain<G>) {
+    return G::template prefix_at<R>(o, draw);
+  } else {
+    return unmeasured_at<R, G>(o, draw);
+  }
+}
+template <class G, Number T>
+AGMOHD_HD T prefix(const T& g, const typename G::template Coefficients<Real<T>>& k,
+                   const Position& at) {
+  if constexpr (detail::is_chain<G>) {
+    return G::prefix(g, k, at);
+  } else {
+    return transformed<G>(g, k, at);
+  }
+}
 
 }  // namespace agmohd::gradient

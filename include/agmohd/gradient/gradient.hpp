@@ -111,6 +111,10 @@ struct CheckGradient {
       "agmohd: the gradient policy has no static function apply(g, coefficients), or apply(g, "
       "coefficients, position)");
   static_assert(
+      has::row_factor<GradientPolicy> || !requires { &GradientPolicy::row_factor; },
+      "agmohd: the gradient policy's row_factor is not double row_factor(options, double "
+      "p2, double g2)");
+  static_assert(
       agmohd::Transform<GradientPolicy>,
       "agmohd: an argument of Recipe is not a gradient policy; see agmohd/gradient/gradient.hpp");
   static constexpr bool passed = true;

@@ -18,7 +18,8 @@ namespace agmohd::gradient {
 ///
 /// The noise of an element is a function of (seed, t, parameter, element), see policy/random.hpp:
 /// it is the same on every device and after a resume, and a step that is skipped is tried with the
-/// same noise again. Norms are measured with the noise.
+/// same noise again. Norms are measured with the noise where no transform that is
+/// no element transform, such as ClipByNorm, stands before it.
 struct Noise {
   struct Options {
     double noise_eta = 0.01;      ///< variance of the noise of the first step
@@ -42,7 +43,8 @@ struct Noise {
   AGMOHD_HD static Coefficients<R> at(const Options& o, Signals&, const Verdict&, TensorSignals& ts,
                                       const TensorVerdict&) {
     const double decayed = math::pow(double(ts.draw.updates + 1), -o.noise_gamma);
-    return {random::key(o.noise_seed, ts.draw), R(std::sqrt(o.noise_eta * decayed))};
+    return {random::key(o.noise_seed, ts.draw, random::Purpose::noise),
+            R(std::sqrt(o.noise_eta * decayed))};
   }
 
   template <Number T>

@@ -37,15 +37,18 @@ AGMOHD_HD U mix(U x) {
 
 inline constexpr std::uint32_t kGolden = 0x9e3779b9U;  // 2^32 / golden ratio
 
+/// What random numbers are for: with the same seed, none tell of the others.
+enum class Purpose : std::uint32_t { rounding, noise };
+
 /// What the random numbers of a tensor in a step are made of.
 struct Key {
   std::uint32_t element, word;
 };
-AGMOHD_HD inline Key key(std::int64_t seed, const Draw& draw) {
+AGMOHD_HD inline Key key(std::int64_t seed, const Draw& draw, Purpose purpose) {
   const std::uint32_t words[] = {
       std::uint32_t(seed), std::uint32_t(std::uint64_t(seed) >> 32), std::uint32_t(draw.updates),
       std::uint32_t(std::uint64_t(draw.updates) >> 32), std::uint32_t(draw.index)};
-  Key k{kGolden, kGolden << 1U};
+  Key k{kGolden + std::uint32_t(purpose), (kGolden << 1U) - std::uint32_t(purpose)};
   for (const std::uint32_t word : words) {
     k.element = mix(k.element ^ word) + kGolden;
     k.word = mix(k.word + word) ^ kGolden;
@@ -53,15 +56,22 @@ AGMOHD_HD inline Key key(std::int64_t seed, const Draw& draw) {
   return k;
 }
 
-/// 32 random bits of an element, whose number has the words `low` and `high`.
+/// 32 bits of an element, whose number has the words `low` and `high`: enough for a choice that
+/// only has to be right in the mean. Those of two keys are the same sequence from different places
+/// on.
 template <class U>
 AGMOHD_HD U bits(const Key& k, U low, std::uint32_t high) {
   return mix(low + (k.element + high * kGolden));
 }
-/// Further 32 bits, from the first.
+/// 32 random bits, of what bits() gave: here keys have sequences of their own.
 template <class U>
-AGMOHD_HD U more_bits(const Key& k, U bits) {
+AGMOHD_HD U own_bits(const Key& k, U bits) {
   return mix(bits ^ k.word);
+}
+/// Further 32 bits, of what own_bits() gave.
+template <class U>
+AGMOHD_HD U more_bits(U own) {
+  return mix(own + kGolden);
 }
 
 /// The sum of the four halves of two words.
@@ -74,8 +84,8 @@ inline constexpr std::int32_t kMean = 2 * 0xffff;  ///< of sum_of_halves()
 /// sum_of_halves() of one element, less its mean.
 AGMOHD_HD inline std::int32_t centred(const Key& k, std::int64_t element) {
   const std::uint32_t a =
-      bits(k, std::uint32_t(element), std::uint32_t(std::uint64_t(element) >> 32));
-  return std::int32_t(sum_of_halves(a, more_bits(k, a))) - kMean;
+      own_bits(k, bits(k, std::uint32_t(element), std::uint32_t(std::uint64_t(element) >> 32)));
+  return std::int32_t(sum_of_halves(a, more_bits(a))) - kMean;
 }
 
 /// What `centred` is of each element of T, as a number, which holds it exactly.
@@ -91,8 +101,8 @@ AGMOHD_HD T centred(const T& like, const Key& k, const Position& at) {
 /// A number of the standard normal distribution for each element of T, `like` telling their number;
 /// |x| < 5.2. The sum s of four uniforms in (-1/2, 1/2), each of 16 bits, by an odd polynomial in s
 /// that makes it normal, after Teichroew (Knuth, The Art of Computer Programming 2, 3.4.1). Its
-/// coefficients are a least-squares fit of ours: the variance is 1 - 5e-6, the kurtosis 2.9998, and
-/// the distribution function is right within 1.7e-4.
+/// coefficients are a least-squares fit of ours: the variance is 1, the kurtosis 2.9998, and the
+/// distribution function is right within 1.7e-4.
 template <Number T>
 AGMOHD_HD T normal(const T& like, const Key& k, const Position& at) {
   using R = Real<T>;

@@ -25,11 +25,14 @@ struct Composition
       typename Types::Recovery;
   using typename Types::Shared, typename Types::Group, typename Types::Memory,
       typename Types::PerTensor, typename Types::Kept, typename Types::Guard;
-  using Types::wants, Types::measures_sweep, Types::guards, Types::recorded, Types::keeps_snapshots;
+  using Types::prefixed, Types::wants, Types::measures_sweep, Types::guards, Types::recorded,
+      Types::keeps_snapshots;
   template <class T>
   using Slots = typename Types::template Slots<T>;
   template <class R>
   using Coefficients = typename Types::template Coefficients<R>;
+  template <class R>
+  using Prefix = typename Types::template Prefix<R>;
 
   Composition() = default;
   template <class Given, class... More>
@@ -215,18 +218,18 @@ struct Composition
     return true;
   }
 
+  /// The coefficients of measured(), once a step and tensor.
+  template <class R>
+  AGMOHD_HD static Prefix<R> prefix(const Shared& o, const Draw& draw) {
+    if constexpr (prefixed) return gradient::prefix_at<R, Gradient>(o.gradient, draw);
+    return {};
+  }
   /// The gradient as the reduce pass measures it: after the element transforms in front of the
   /// first other transform.
   template <Number T>
-  AGMOHD_HD static T measured(const T& g, const Shared& o, const Draw& draw, const Position& at) {
-    if constexpr (requires { Gradient::prefix(g, o.gradient, draw, at); }) {
-      return Gradient::prefix(g, o.gradient, draw, at);
-    } else if constexpr (Gradient::kind == TransformKind::element && Gradient::wants == kNothing) {
-      const auto k = gradient::unmeasured_at<Real<T>, Gradient>(o.gradient, draw);
-      return gradient::transformed<Gradient>(g, k, at);
-    } else {
-      return g;
-    }
+  AGMOHD_HD static T measured(const T& g, const Prefix<Real<T>>& k, const Position& at) {
+    if constexpr (prefixed) return gradient::prefix<Gradient>(g, k, at);
+    return g;
   }
 
   /// One element of the sweep: updates the slots and returns the new parameter. `result`: nothing,

@@ -56,6 +56,12 @@ struct RecipeTypes {
   /// Whether the reduce pass reads state too, for the rule's sums.
   static constexpr bool sums = has::summed<Rule>;
 
+  /// Whether element transforms stand in front: the reduce pass measures what they make.
+  static constexpr bool prefixed = gradient::prefixed<Gradient>();
+  /// Their coefficients.
+  template <class R>
+  using Prefix =
+      std::conditional_t<prefixed, typename Gradient::template Coefficients<R>, NoMemory>;
   /// Whether gradients are multiplied with factors of their rows as they are read.
   static constexpr bool rows = has::row_factor<Gradient>;
 

@@ -36,7 +36,7 @@ struct BFloat16 {
   }
 
   AGMOHD_HD static Key key(const Options& o, std::int64_t updates, std::int32_t index) {
-    const random::Key k = random::key(o.seed, {updates, index});
+    const random::Key k = random::key(o.seed, {updates, index}, random::Purpose::rounding);
     return {k, o.stochastic_rounding ? 1U : 0U};
   }
 

@@ -74,12 +74,19 @@ class TensorExecutor final : public HostExecutor<Recipe> {
   void measure(const LossRef& loss, bool /*alone*/) override {
     Signals sums;
     tensor_signals_.assign(tensors_.size(), TensorSignals{});
+    if constexpr (Recipe::rows) {
+      row_factors_.assign(tensors_.size(), {});
+      for (std::size_t t = 0; t < tensors_.size(); ++t) {
+        if (tensors_[t].numel > 0 && !tensors_[t].resting()) row_factors_[t] = row_factors(t);
+      }
+    }
     if constexpr (Recipe::wants != 0) {
       for (std::size_t t = 0; t < tensors_.size(); ++t) {
         const at::Tensor& grad = handles_.grads[t];
         if (grad.numel() == 0) continue;
-        const at::Tensor measured = Recipe::measured(grad_of(t), settings_.shared,
-                                                     {memory_.updates, tensors_[t].index}, {});
+        const Draw draw{memory_.updates, tensors_[t].index};
+        const auto prefix = Recipe::template prefix<double>(settings_.shared, draw);
+        const at::Tensor measured = Recipe::measured(grad_of(t), prefix, {});
         const at::Tensor g = measured.to(at::kDouble);
         Signals one;
         one.norm2 = g.square().sum().template item<double>();
@@ -172,24 +179,26 @@ class TensorExecutor final : public HostExecutor<Recipe> {
 
   /// The gradient, its rows times their factors.
   at::Tensor grad_of(std::size_t t) const {
-    at::Tensor g = widened(handles_.grads[t]);
-    if constexpr (Recipe::rows) {
-      if (g.numel() == 0) return g;
-      const auto rows = tensors_[t].rows.count;
-      const auto norm2 = [rows](const at::Tensor& x) {
-        return x.to(at::kDouble).square().reshape({rows, -1}).sum(1).cpu();
-      };
-      at::Tensor factors = norm2(g);
-      const at::Tensor p2 = norm2(widened(handles_.params[t]));
-      for (std::int64_t r = 0; r < rows; ++r) {
-        double& factor = factors.mutable_data_ptr<double>()[r];
-        factor = Recipe::row_factor(settings_.shared, p2.const_data_ptr<double>()[r], factor);
-      }
-      std::vector<std::int64_t> shape(std::size_t(g.dim()), 1);
-      if (rows > 1) shape[0] = rows;
-      g = g * factors.to(g.options()).reshape(shape);
-    }
+    const at::Tensor g = widened(handles_.grads[t]);
+    if constexpr (Recipe::rows) return g.numel() == 0 ? g : g * row_factors_[t];
     return g;
+  }
+  /// The factors of a tensor's rows, to be broadcast.
+  at::Tensor row_factors(std::size_t t) const requires(Recipe::rows) {
+    const at::Tensor g = widened(handles_.grads[t]);
+    const auto rows = tensors_[t].rows.count;
+    const auto norm2 = [rows](const at::Tensor& x) {
+      return x.to(at::kDouble).square().reshape({rows, -1}).sum(1).cpu();
+    };
+    at::Tensor factors = norm2(g);
+    const at::Tensor p2 = norm2(widened(handles_.params[t]));
+    for (std::int64_t r = 0; r < rows; ++r) {
+      double& factor = factors.mutable_data_ptr<double>()[r];
+      factor = Recipe::row_factor(settings_.shared, p2.const_data_ptr<double>()[r], factor);
+    }
+    std::vector<std::int64_t> shape(std::size_t(g.dim()), 1);
+    if (rows > 1) shape[0] = rows;
+    return factors.to(g.options()).reshape(shape);
   }
 
   /// f(tensor, its place in a snapshot) for the parameter and its slots.
@@ -227,7 +236,8 @@ class TensorExecutor final : public HostExecutor<Recipe> {
   }
 
   Handles handles_;
-  std::int64_t phase_ = 0;  // of this step's sample
+  std::vector<at::Tensor> row_factors_;  // of this step, from before it wrote a parameter
+  std::int64_t phase_ = 0;               // of this step's sample
 };
 
 }  // namespace agmohd

@@ -49,6 +49,7 @@ class StepTable : public LaunchPlan<Recipe> {
     if constexpr (Recipe::rows) {
       std::int64_t rows = 0, pieces = 0;
       for (const auto& ref : refs) {
+        if (ref.resting() || ref.numel == 0) continue;
         rows += ref.rows.count;
         pieces += Plan::pieces_of(ref);
       }

@@ -20,27 +20,29 @@ namespace agmohd::cuda {
 /// A chunk of gradients.
 template <class Recipe, class E>
 struct GradChunk : ChunkRows<Recipe> {
+  using Prefix = typename Recipe::template Prefix<Compute<E>>;
   const E* grad;
+  const Prefix* prefix;
   std::int64_t first;  // element of the tensor
-  Draw draw;           // of the tensor
   int tensor, count;
   bool vector;
 
-  __device__ GradChunk(const View<Recipe>& view, int index) : GradChunk(view, view.chunks[index]) {}
-  __device__ GradChunk(const View<Recipe>& view, const ChunkRef& ref)
-      : ChunkRows<Recipe>(view, ref.tensor, std::int64_t(ref.chunk) * reduction::kChunk) {
+  __device__ GradChunk(const View<Recipe>& view, int index, const Prefix* prefix)
+      : GradChunk(view, view.chunks[index], prefix) {}
+  __device__ GradChunk(const View<Recipe>& view, const ChunkRef& ref, const Prefix* prefix)
+      : ChunkRows<Recipe>(view, ref.tensor, std::int64_t(ref.chunk) * reduction::kChunk),
+        prefix(prefix) {
     tensor = ref.tensor;
     first = std::int64_t(ref.chunk) * reduction::kChunk;
     const std::int64_t left = view.tensors[ref.tensor].numel - first;
     grad = static_cast<const E*>(view.grads[ref.tensor]) + first;
     count = int(left < reduction::kChunk ? left : reduction::kChunk);
-    draw = {view.core->memory.updates, view.tensors[ref.tensor].index};
     vector = Bundle<E, 4>::aligned(grad);
   }
   /// Element i of the chunk, which is `x` in memory, as it is measured.
   template <class T>
-  __device__ T measured(Real<T> x, int i, const typename Recipe::Shared& shared) const {
-    return Recipe::measured(T{this->scaled(x, i)}, shared, draw, Position{first + i});
+  __device__ T measured(Real<T> x, int i) const {
+    return Recipe::measured(T{this->scaled(x, i)}, *prefix, Position{first + i});
   }
   /// How many of the 16 logical warps have elements.
   __device__ int warps() const {
@@ -52,8 +54,7 @@ struct GradChunk : ChunkRows<Recipe> {
 
 /// What one lane owns of a chunk.
 template <class Recipe, class E>
-__device__ auto measure_lane(const GradChunk<Recipe, E>& chunk, int lane,
-                             const typename Recipe::Shared& shared) {
+__device__ auto measure_lane(const GradChunk<Recipe, E>& chunk, int lane) {
   using namespace reduction;
   using R = Compute<E>;
   using T = strict<R>;
@@ -62,7 +63,7 @@ __device__ auto measure_lane(const GradChunk<Recipe, E>& chunk, int lane,
   Measured<decltype(magnitude(R()))> out{};
   T a[4] = {};
   const auto add = [&](int i, int j, R x) {  // element i + j of the chunk
-    const T g = chunk.template measured<T>(x, i + j, shared);
+    const T g = chunk.template measured<T>(x, i + j);
     a[j] = a[j] + g * g;
     const auto m = magnitude(g.v);
     out.most = m > out.most ? m : out.most;
@@ -113,7 +114,7 @@ __device__ auto measure_lane(const GradChunk<Recipe, E>& chunk, int lane,
   strict<double> rescued{0};
   for (int row = 4 * lane; row < count; row += kRow) {
     for (int i = row; i < row + 4 && i < count; ++i) {
-      const strict<double> g{double(chunk.template measured<T>(widen(grad[i]), i, shared).v)};
+      const strict<double> g{double(chunk.template measured<T>(widen(grad[i]), i).v)};
       rescued = rescued + g * g;
       if (!((g - g).v == 0)) ++out.nonfinite;
     }
@@ -161,7 +162,7 @@ __device__ double sum_lane(const View<Recipe>& view, const GradChunk<Recipe, E>&
       if (j >= left) continue;
       typename Recipe::template Slots<T> of;
       for_each_slot<kSlots>(of, [&](int s, T& slot) { slot = T{state[s].widened(j)}; });
-      const T g = chunk.template measured<T>(grad.widened(j), i + j, view.core->shared);
+      const T g = chunk.template measured<T>(grad.widened(j), i + j);
       a[j] = a[j] + Recipe::Rule::summed(g, of, k);
     }
   }
@@ -185,11 +186,24 @@ __device__ void measure_chunks(const View<Recipe>& view, int first, int chunks, 
   using namespace reduction;
   const int lane = int(threadIdx.x) % kWarp, warp = int(threadIdx.x) / kWarp;
   const int teams = int(blockDim.x) / kWarp / warps, mate = warp % warps;
+  using Prefix = typename GradChunk<Recipe, E>::Prefix;
+  Prefix* prefixes = nullptr;
+  if constexpr (Recipe::prefixed) {  // by one thread for all: they may cost as much as many
+                                     // elements
+    __shared__ alignas(8) unsigned char storage[kMostChunks * sizeof(Prefix)];
+    prefixes = reinterpret_cast<Prefix*>(storage);
+    if (const int p = int(threadIdx.x); p < chunks) {
+      const std::int32_t index = view.tensors[view.chunks[first + p].tensor].index;
+      prefixes[p] = Recipe::template prefix<Compute<E>>(view.core->shared,
+                                                        {view.core->memory.updates, index});
+    }
+    __syncthreads();
+  }
   for (int p = warp / warps; p < chunks; p += teams) {
-    const GradChunk<Recipe, E> chunk(view, first + p);
+    const GradChunk<Recipe, E> chunk(view, first + p, prefixes + (Recipe::prefixed ? p : 0));
     const int active = chunk.warps();
     for (int w = mate; w < active; w += warps) {
-      const auto x = warp_sum(measure_lane(chunk, w * kWarp + lane, view.core->shared), kWarp / 2);
+      const auto x = warp_sum(measure_lane(chunk, w * kWarp + lane), kWarp / 2);
       if (lane == 0) sums.of[p][w] = x;
       if constexpr (Recipe::sums) {
         const double y = warp_sum(sum_lane(view, chunk, w * kWarp + lane), kWarp / 2);
