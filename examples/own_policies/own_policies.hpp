@@ -6,7 +6,7 @@
 namespace own {
 using namespace agmohd;
 
-/// The sign of a running mean of the gradients: Signum (Bernstein et al. 2018, algorithm 1).
+/// The sign of a running mean of the gradients: Signum (Bernstein et al. 2018, algorithm 2).
 struct Signum {
   struct Options {
     double beta = 0.9;
