@@ -110,8 +110,10 @@ struct CheckGradient {
       has::apply<GradientPolicy>,
       "agmohd: the gradient policy has no static function apply(g, coefficients), or apply(g, "
       "coefficients, position)");
+  // A chain has one if its first transform has; GCC takes its address anyway.
   static_assert(
-      has::row_factor<GradientPolicy> || !requires { &GradientPolicy::row_factor; },
+      has::row_factor<GradientPolicy> || requires { typename GradientPolicy::Rest; } ||
+          !requires { &GradientPolicy::row_factor; },
       "agmohd: the gradient policy's row_factor is not double row_factor(options, double "
       "p2, double g2)");
   static_assert(
