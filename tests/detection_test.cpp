@@ -1258,7 +1258,7 @@ TEST(Clipping, OldLinksOfAChainScaleTheSumsOfATensorToo) {
   const auto k = gradient::transform_at<double, Chain>(o, s, {}, ts, {.norm_bound = 1.25});
   EXPECT_DOUBLE_EQ(s.norm2, 25);
   EXPECT_DOUBLE_EQ(ts.norm2, 1.25 * 1.25);
-  EXPECT_DOUBLE_EQ(Chain::apply(4.0, k), 0.5);
+  EXPECT_DOUBLE_EQ(Chain::apply(4.0, k, {}), 0.5);
 }
 
 TEST(Recipes, TakePoliciesInAnyOrder) {

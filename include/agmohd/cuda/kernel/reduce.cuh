@@ -27,11 +27,11 @@ struct GradChunk : ChunkRows<Recipe> {
   int tensor, count;
   bool vector;
 
-  __device__ GradChunk(const View<Recipe>& view, int index, const Prefix* prefix)
-      : GradChunk(view, view.chunks[index], prefix) {}
-  __device__ GradChunk(const View<Recipe>& view, const ChunkRef& ref, const Prefix* prefix)
+  __device__ GradChunk(const View<Recipe>& view, int index, const Prefix* front)
+      : GradChunk(view, view.chunks[index], front) {}
+  __device__ GradChunk(const View<Recipe>& view, const ChunkRef& ref, const Prefix* front)
       : ChunkRows<Recipe>(view, ref.tensor, std::int64_t(ref.chunk) * reduction::kChunk),
-        prefix(prefix) {
+        prefix(front) {
     tensor = ref.tensor;
     first = std::int64_t(ref.chunk) * reduction::kChunk;
     const std::int64_t left = view.tensors[ref.tensor].numel - first;
