@@ -4,7 +4,7 @@
 
 Published versions disagree; the paper is taken:
 
-- eps joins the variance for good in every step, and the corrected root once more, as in the paper, here, in
+- eps joins the variance for good in every step, and the corrected root once more, as in the paper's main text, here, in
   adabelief-pytorch and timm 1.0.31; optax 0.2.8 has two epsilons, eps_root for the former.
 - Weight decay is decoupled, the default here, in adabelief-pytorch and timm.
 - adabelief-pytorch and timm rectify as RAdam by default, which is another algorithm.

@@ -4,8 +4,8 @@
 
 - Weight decay is decoupled, as in the paper, the authors' code and optax 0.2.8; L2 by default in pytorch-optimizer.
 - alpha and beta3 have the paper's schedulers; pytorch-optimizer has one length for both, t_alpha_beta3, stored as
-  t_alpha and t_beta3. The authors' code adds 1e-8 to betas under their logarithms.
-- alpha is 5 here and in optax, 2 in the authors' code, so it is stated.
+  t_alpha and t_beta3. The authors' code for PyTorch adds 1e-8 to betas under their logarithms.
+- alpha is 5 here, in optax and in the authors' code for it, 2 in theirs for PyTorch, so it is stated.
 
 The third of its betas is stored as beta3.
 """

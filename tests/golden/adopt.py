@@ -8,9 +8,8 @@ Published versions disagree; the paper is taken:
   and optax 0.2.8. pytorch-optimizer 4.1.0 counts it. timm's default power is 0.333.
 - The first gradient does not move the parameter; decoupled weight decay does not, either, as in timm.
   pytorch-optimizer decays it.
-- Weight decay is L2 by default, as in all of them, and decoupled by option.
+- Weight decay is L2 by default, as in all that have it, and decoupled by option.
 
-The authors' repository has since replaced the clip by an epsilon that falls from 1, beta3^(t - 1).
 `decoupled` is stored by PyTorch's name, decoupled_weight_decay.
 """
 

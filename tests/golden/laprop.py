@@ -7,8 +7,8 @@ Published versions disagree; timm agrees with the paper's algorithm:
 - eps is added to the corrected root. pytorch-optimizer 4.1.0 divides sqrt(v + 1e-15) + eps by the correction.
 - All keep the learning rate within exp_avg and correct by a mean of the rates, as the authors' code does; at a constant
   rate this is the paper's. exp_avg is stored divided by the rate of its tensor.
-- Weight decay acts after the step and is multiplied with the rate, as in pytorch-optimizer; in the authors' code it is
-  not multiplied.
+- Weight decay acts after the step and is multiplied with the rate, as in pytorch-optimizer; in the authors' laprop.py
+  it is not multiplied.
 
 timm holds the correction in torch's default dtype, which is float64 here, and has no `maximize`.
 """

@@ -3,7 +3,8 @@
 """NAdam (Dozat 2016, algorithm 2) as torch.optim has it.
 
 The momentum of step t is mu_t = beta1 (1 - 0.96^(t momentum_decay) / 2), the first moment decays with beta1 itself, and
-eps is outside the corrected root. In the paper the moment decays with mu_t; optax 0.2.8 has a constant momentum.
+eps is outside the corrected root. In the paper the moment decays with mu_t, and the corrected second moment has a
+factor beta2; optax 0.2.8 has a constant momentum.
 mu_product, which torch keeps in float32, is kept in float64 here.
 """
 

@@ -3,7 +3,7 @@
 """Signum (Bernstein et al. 2018, algorithm 2) as pytorch-optimizer 4.1.0's SignSGD has it.
 
 Without momentum it is signSGD, algorithm 1, and has no state. Weight decay is decoupled, as MXNet's Signum has it in
-wd_lh; in the authors' code for PyTorch it is L2, in pytorch-optimizer that is an option.
+wd_lh; in Signum_pytorch it is L2, in pytorch-optimizer that is an option.
 """
 
 from pytorch_optimizer import SignSGD

@@ -15,7 +15,7 @@ namespace agmohd::rule {
 ///   v <- rho v + (1 - rho) g^2,  u = sqrt(d + eps) / sqrt(v + eps) g,  p <- p - lr u,
 ///   d <- rho d + (1 - rho) u^2
 /// The direction uses d before u joins it, so d moves on in `write`. `lr` is PyTorch's; the paper
-/// has 1. Weight decay is L2: g <- g + weight_decay p.
+/// has none. Weight decay is L2: g <- g + weight_decay p.
 struct Adadelta {
   struct Options {
     double rho = 0.9;         ///< decay of the running means

@@ -15,8 +15,8 @@ namespace agmohd::rule {
 ///   m <- b1 m + (1 - b1) g,  d <- b2 d + (1 - b2) y,  n <- b3 n + (1 - b3) (g + b2 y)^2,
 ///   u = (m / (1 - b1^t) + b2 d / (1 - b2^t)) / (sqrt(n / (1 - b3^t)) + eps),
 ///   p <- (p - lr u) / (1 + lr weight_decay)
-/// The paper's betas are one minus these; the bias corrections are the authors' code's. Adan looks
-/// ahead by itself: momentum::Nesterov changes nothing, and no policy lowers its momentum.
+/// The paper's betas are one minus these. Means that begin with 0 and are corrected, and eps
+/// outside the root, are the authors' code's. No policy changes the momentum, which looks ahead.
 struct Adan {
   struct Options {
     Pair betas{0.98, 0.92};   ///< decays of m and d

@@ -22,7 +22,7 @@ struct ADOPT {
   struct Options {
     Pair betas{0.9, 0.9999};              ///< decays of the two moments
     double eps = 1e-6;                    ///< smallest root that is divided by
-    double clip_exp = 0.25;               ///< c is t to this power; a large one: no clip
+    double clip_exp = 0.25;               ///< power of the bound of the clip; a large one: no clip
     double weight_decay = 0;              ///< L2: weight_decay p is added to the gradient
     bool decoupled_weight_decay = false;  ///< p loses lr weight_decay p instead
     bool maximize = false;                ///< ascend: the gradient is negated

@@ -12,7 +12,7 @@
 namespace agmohd::rule {
 
 /// Averaged stochastic gradient descent (Polyak & Juditsky 1992; the rates are those of Bottou's
-/// asgd, as Xu 2011 explains them) as PyTorch has it:
+/// sgd 2.0, see Xu 2011) as PyTorch has it:
 ///   p <- (1 - lambd eta) p - eta g,  eta = lr / (1 + lambd lr (t - 1))^alpha,
 ///   ax <- ax + mu (p - ax),  mu = 1 / max(1, t - 1 - t0)
 /// Training goes on from p; ax, p itself at first and its mean from step t0 + 2 on, is what one

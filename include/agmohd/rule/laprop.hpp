@@ -13,10 +13,10 @@ namespace agmohd::rule {
 /// joins the first moment, so that any pair of betas is stable:
 ///   v <- b2 v + (1 - b2) g^2,  m <- b1 m + (1 - b1) g / (sqrt(v / (1 - b2^t)) + eps),
 ///   p <- (1 - lr weight_decay) (p - lr m / (1 - b1^t))
-/// Here m has no learning rate in it. The authors' code keeps lr m and corrects by a mean of the
-/// rates: the same as long as lr is constant, else each gradient keeps the rate of its own step.
-/// Their weight decay acts after the step, as here, but is not multiplied with lr; in the
-/// packages that have LaProp it is.
+/// Here m has no learning rate in it. The authors' code keeps lr m and divides by a mean of the
+/// rates: the same while lr is constant, else gradients of steps with a larger rate weigh more.
+/// In their laprop.py the weight decay acts after the step, as here, but is not multiplied with
+/// lr; in the packages that have LaProp it is.
 struct LaProp : Moments {
   struct Options {
     Pair betas{0.9, 0.999};  ///< decays of the two moments

@@ -16,8 +16,8 @@ namespace agmohd::rule {
 /// moments m and v of Adam and a momentum mu_t = b1 (1 - 0.96^(t momentum_decay) / 2) that grows:
 ///   u = (mu_{t+1} m / (1 - mu_1 ... mu_{t+1}) + (1 - mu_t) g / (1 - mu_1 ... mu_t)) /
 ///       (sqrt(v / (1 - b2^t)) + eps),  p <- p - lr u
-/// As in PyTorch and unlike the paper m decays with b1 rather than mu_t. NAdam looks ahead by
-/// itself: momentum::Nesterov changes nothing.
+/// As in PyTorch and unlike the paper, m decays with b1, not mu_t, and v has no factor b2. NAdam
+/// looks ahead by itself: momentum::Nesterov changes nothing.
 struct NAdam {
   struct Options {
     Pair betas{0.9, 0.999};               ///< decays of the two moments

@@ -10,7 +10,7 @@
 
 namespace agmohd::rule {
 
-/// Rprop (Riedmiller & Braun 1993, section 2) as PyTorch has it: every element has a step size d,
+/// Rprop (Riedmiller & Braun 1993) as PyTorch has it: every element has a step size d,
 /// which grows while the sign of its gradient stays and shrinks where it changes. There the element
 /// rests for a step, since the last update was too long:
 ///   d <- d etas[1] if g prev > 0, d etas[0] if g prev < 0, then within step_sizes,
