@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 The agmohd authors
 # SPDX-License-Identifier: Apache-2.0
-"""The option tables of docs/reference.md, made from the code: names, defaults and bounds by a program that prints what
-the policies' `fields` say, meanings from the ///< comments beside the options.
+"""The option tables of docs/reference.md and the page docs/optimizers.md, made from the code: names, defaults and bounds
+by a program that prints what the policies' `fields` say, meanings from the ///< comments beside the options, equations
+and sources from the comment of each rule.
 
-    reference_tables.py [--compiler g++]            fails where the page differs, and prints how
-    reference_tables.py [--compiler g++] --write    updates the page
+    reference_tables.py [--compiler g++]            fails where a page differs, and prints how
+    reference_tables.py [--compiler g++] --write    updates the pages
 
 A table stands below a comment that names its policies, <!-- fields: rule::Lion -->; with several, their names are its
 first column. That of the optimizers, from optimizers.hpp, is below <!-- optimizers.hpp: optimizers -->. A policy with
@@ -21,7 +22,9 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-INCLUDE, PAGE = ROOT / "include", ROOT / "docs" / "reference.md"
+INCLUDE, PAGE, OPTIMIZERS = ROOT / "include", ROOT / "docs" / "reference.md", ROOT / "docs" / "optimizers.md"
+LIBTORCH = {"SGD", "Adam", "AdamW", "RMSprop", "Adagrad"}  # in torch::optim of C++
+PYTORCH = LIBTORCH | {"NAdam", "RAdam", "Adamax", "Adadelta", "ASGD", "Rprop"}  # in torch.optim of Python
 FAMILIES = ("rule", "gradient", "schedule", "hindrance", "momentum", "storage", "recovery")
 WITHOUT_FIELDS = ("wrap",)  # options that need LibTorch, and have no `fields`: defaults as they are written
 
@@ -67,6 +70,9 @@ void print(const char* policy) {
     row("lr", text(lr), "[0, inf)");
   }
   const typename Policy::Options o{};
+  if constexpr (requires { Policy::slots(o); }) {
+    row("#slots", std::to_string(__builtin_popcount(Policy::slots(o))), "");
+  }
   Policy::fields.each([&](const auto& f, auto) {
     using Value = typename std::remove_cvref_t<decltype(f)>::value_type;
     const std::string within = std::is_same_v<Value, bool> ? "" : bounds(f.bounds);
@@ -141,7 +147,7 @@ def plain(policy):
 
 
 def printed(compiler, names):
-    """Rows (option, default, bounds) by policy, as the compiled policies say."""
+    """Rows (option, default, bounds) by policy, and the number of slots of rules, as the compiled policies say."""
     headers = [f"agmohd/{family}" for family in FAMILIES]
     includes = [path.relative_to(INCLUDE) for header in headers for path in sorted((INCLUDE / header).rglob("*.hpp"))]
     calls = [f'  print<{re.sub("<.*>", "<>", name)}>("{name}");' for name in names]
@@ -151,11 +157,14 @@ def printed(compiler, names):
         command = [*compiler.split(), "-std=c++20", "-x", "c++", "-", "-I", str(INCLUDE), "-o", str(program)]
         subprocess.run(command, input=source, text=True, check=True)
         lines = subprocess.run([program], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
-    rows = {name: [] for name in names}
+    rows, slots = {name: [] for name in names}, {}
     for line in lines:
         policy, *row = line.split("\t")
-        rows[policy].append([re.sub(r"e([+-])0", r"e\1", cell).replace("e+", "e") for cell in row])
-    return rows
+        if row[0] == "#slots":
+            slots[policy] = int(row[1])
+        else:
+            rows[policy].append([re.sub(r"e([+-])0", r"e\1", cell).replace("e+", "e") for cell in row])
+    return rows, slots
 
 
 def table(head, rows):
@@ -192,6 +201,57 @@ def table_of_optimizers():
     return table(["type", "recipe", "options", "state", "kernels"], rows)
 
 
+def comment_of(rule):
+    """What a header says above a rule: its text, and the lines of its equations."""
+    for path in sorted((INCLUDE / "agmohd" / "rule").glob("*.hpp")):
+        if above := re.search(rf"((?:^///.*\n)+)struct {rule}\b[^;]*\{{", path.read_text(), flags=re.M):
+            lines = [line[4:] for line in above[1].splitlines()]
+            first = next((i for i, line in enumerate(lines) if line.startswith("- ")), len(lines))
+            equations = [line[2:] for line in lines[:first] if line.startswith("  ")]
+            return " ".join(line for line in lines if not line.startswith("  ")), equations
+    sys.exit(f"rule::{rule} has no comment")
+
+
+def page_of_optimizers(rows, slots):
+    code = (INCLUDE / "agmohd" / "optimizers.hpp").read_text()
+    head, equations = [], []
+    for name, recipe in sorted(re.findall(r"^using (\w+) = Optimizer<(.*)>;", code, flags=re.M), key=lambda x: x[0].lower()):
+        if name.startswith("AGMOHD"):
+            continue
+        text, lines = comment_of(name)
+        source = re.search(r"\(([A-Z][^()]*\b\d{4}[^()]*)\)", text)
+        if not source:
+            sys.exit(f"the comment of rule::{name} names no source (Author year)")
+        peers = "LibTorch, PyTorch" if name in LIBTORCH else "PyTorch" if name in PYTORCH else ""
+        lr = dict((row[0], row[1]) for row in rows[f"rule::{name}"])["lr"]
+        head.append([f"[`{name}`](#{name.lower()})", peers, str(4 * slots[f"rule::{name}"]), lr, source[1]])
+        equations += ["", f"### {name}", "", *([*(f"    {line}" for line in lines), ""] if lines else [])]
+        equations.append(f"Options: [`rule::{name}`](reference.md#rules-group). Source: `agmohd/rule/{name_of_header(name)}`.")
+    return [
+        "# All optimizers",
+        "",
+        "<!-- made by scripts/reference_tables.py from the headers -->",
+        "",
+        "Each is `agmohd::<name>`, a rule by itself. State: bytes of a float32 parameter with default options. Which to take is",
+        "in [choosing](choosing.md), what each option means in the [reference](reference.md). `agmohd::AGMOHD` and `AGMOHDSGD`",
+        "are AdamW and SGD with [hindrance detection](agmohd.md); `agmohd::LBFGS` is LibTorch's own.",
+        "",
+        *table(["optimizer", "also in", "state", "lr", "source"], head),
+        "",
+        "## Equations",
+        "",
+        "g is the gradient after the transforms, p the parameter, t the number of the tensor's updates, b1 and b2 are `betas`.",
+        *equations,
+    ]
+
+
+def name_of_header(rule):
+    for path in sorted((INCLUDE / "agmohd" / "rule").glob("*.hpp")):
+        if re.search(rf"^struct {rule}\b[^;]*\{{", path.read_text(), flags=re.M):
+            return path.name
+    return ""
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--compiler", default="g++")
@@ -205,7 +265,7 @@ def main():
     lost = {name for name, p in found.items() if p.has_fields} - {plain(name) for name in named}
     if lost:
         sys.exit(f"docs/reference.md has no table of {', '.join(sorted(lost))}")
-    rows = printed(given.compiler, [n for n in named if n.partition("::")[0] in FAMILIES])
+    rows, slots = printed(given.compiler, [n for n in named if n.partition("::")[0] in FAMILIES])
 
     after, skipping = [], False
     for line in before:
@@ -219,12 +279,17 @@ def main():
         elif line == "<!-- optimizers.hpp: optimizers -->":
             after += table_of_optimizers()
             skipping = True
-    if given.write:
-        PAGE.write_text("\n".join(after) + "\n")
-    differences = list(difflib.unified_diff(before, after, "docs/reference.md", "as the code says", lineterm="", n=0))
-    print("\n".join(differences) if differences else f"{len(marked)} tables of options: all right")
+    differences = []
+    for page, is_now, says in (
+        (PAGE, before, after),
+        (OPTIMIZERS, OPTIMIZERS.read_text().splitlines() if OPTIMIZERS.exists() else [], page_of_optimizers(rows, slots)),
+    ):
+        if given.write and is_now != says:
+            page.write_text("\n".join(says) + "\n")
+        differences += difflib.unified_diff(is_now, says, f"docs/{page.name}", "as the code says", lineterm="", n=0)
+    print("\n".join(differences) if differences else f"{len(marked)} tables of options, docs/{OPTIMIZERS.name}: all right")
     if differences and not given.write:
-        print("scripts/reference_tables.py --write updates the page")
+        print("scripts/reference_tables.py --write updates the pages")
     return 1 if differences and not given.write else 0
 
 
