@@ -224,8 +224,7 @@ struct Composition
     if constexpr (prefixed) return gradient::prefix_at<R, Gradient>(o.gradient, draw);
     return {};
   }
-  /// The gradient as the reduce pass measures it: after the element transforms in front of the
-  /// first other transform.
+  /// The gradient as the reduce pass measures it: after the element transforms in front.
   template <Number T>
   AGMOHD_HD static T measured(const T& g, const Prefix<Real<T>>& k, const Position& at) {
     if constexpr (prefixed) return gradient::prefix<Gradient>(g, k, at);
