@@ -179,8 +179,10 @@ class TensorExecutor final : public HostExecutor<Recipe> {
 
   /// The gradient, its rows times their factors.
   at::Tensor grad_of(std::size_t t) const {
-    const at::Tensor g = widened(handles_.grads[t]);
-    if constexpr (Recipe::rows) return g.numel() == 0 ? g : g * row_factors_[t];
+    at::Tensor g = widened(handles_.grads[t]);
+    if constexpr (Recipe::rows) {
+      if (g.numel() > 0) return g * row_factors_[t];
+    }
     return g;
   }
   /// The factors of a tensor's rows, to be broadcast.

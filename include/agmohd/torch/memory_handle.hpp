@@ -26,6 +26,7 @@ class MemoryHandle {
         rule_known_(other.rule_known()),
         guard_known_(other.guard_known()) {}
   MemoryHandle& operator=(const MemoryHandle& other) {
+    if (this == &other) return *this;
     const PerTensor value = without_snapshots(other.get());
     const bool rule = other.rule_known(), guard = other.guard_known();
     detach();
