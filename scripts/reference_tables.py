@@ -202,13 +202,13 @@ def table_of_optimizers():
 
 
 def comment_of(rule):
-    """What a header says above a rule: its text, and the lines of its equations."""
+    """The header of a rule, and what it says above it: its text, and the lines of its equations."""
     for path in sorted((INCLUDE / "agmohd" / "rule").glob("*.hpp")):
         if above := re.search(rf"((?:^///.*\n)+)struct {rule}\b[^;]*\{{", path.read_text(), flags=re.M):
             lines = [line[4:] for line in above[1].splitlines()]
             first = next((i for i, line in enumerate(lines) if line.startswith("- ")), len(lines))
             equations = [line[2:] for line in lines[:first] if line.startswith("  ")]
-            return " ".join(line for line in lines if not line.startswith("  ")), equations
+            return path.name, " ".join(line for line in lines if not line.startswith("  ")), equations
     sys.exit(f"rule::{rule} has no comment")
 
 
@@ -218,7 +218,7 @@ def page_of_optimizers(rows, slots):
     for name, recipe in sorted(re.findall(r"^using (\w+) = Optimizer<(.*)>;", code, flags=re.M), key=lambda x: x[0].lower()):
         if name.startswith("AGMOHD"):
             continue
-        text, lines = comment_of(name)
+        header, text, lines = comment_of(name)
         source = re.search(r"\(([A-Z][^()]*\b\d{4}[^()]*)\)", text)
         if not source:
             sys.exit(f"the comment of rule::{name} names no source (Author year)")
@@ -226,7 +226,7 @@ def page_of_optimizers(rows, slots):
         lr = dict((row[0], row[1]) for row in rows[f"rule::{name}"])["lr"]
         head.append([f"[`{name}`](#{name.lower()})", peers, str(4 * slots[f"rule::{name}"]), lr, source[1]])
         equations += ["", f"### {name}", "", *([*(f"    {line}" for line in lines), ""] if lines else [])]
-        equations.append(f"Options: [`rule::{name}`](reference.md#rules-group). Source: `agmohd/rule/{name_of_header(name)}`.")
+        equations.append(f"Options: [`rule::{name}`](reference.md#rules-group). Source: `agmohd/rule/{header}`.")
     return [
         "# All optimizers",
         "",
@@ -243,13 +243,6 @@ def page_of_optimizers(rows, slots):
         "g is the gradient after the transforms, p the parameter, t the number of the tensor's updates, b1 and b2 are `betas`.",
         *equations,
     ]
-
-
-def name_of_header(rule):
-    for path in sorted((INCLUDE / "agmohd" / "rule").glob("*.hpp")):
-        if re.search(rf"^struct {rule}\b[^;]*\{{", path.read_text(), flags=re.M):
-            return path.name
-    return ""
 
 
 def main():

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "../policy/field.hpp"
+#include "l2_decay.hpp"
 #include "rule.hpp"
 
 namespace agmohd::rule {
@@ -70,14 +71,6 @@ struct Adadelta {
                            const Coefficients<Real<T>>& k, Real<T> lr, Real<T> decay) {
     s.acc_delta = k.rho * s.acc_delta + k.gain * (u * u);
     return decay * p - lr * u;
-  }
-
- private:
-  template <Number T>
-  AGMOHD_HD static T decayed(const T& p, const T& g, const Coefficients<Real<T>>& k) {
-    const T h = k.sign * g;
-    if (k.weight_decay == 0) return h;
-    return h + k.weight_decay * p;
   }
 };
 static_assert(Rule<Adadelta> && has::write<Adadelta>);

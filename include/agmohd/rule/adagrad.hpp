@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "../policy/field.hpp"
+#include "l2_decay.hpp"
 #include "rule.hpp"
 
 namespace agmohd::rule {
@@ -67,14 +68,6 @@ struct Adagrad {
   AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
     return decayed(p, g, k) / (math::sqrt(s.sum) + math::like(g, k.eps));
-  }
-
- private:
-  template <Number T>
-  AGMOHD_HD static T decayed(const T& p, const T& g, const Coefficients<Real<T>>& k) {
-    const T h = k.sign * g;
-    if (k.weight_decay == 0) return h;
-    return h + k.weight_decay * p;
   }
 };
 static_assert(Rule<Adagrad> && has::initial<Adagrad>);

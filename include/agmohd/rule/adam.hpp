@@ -6,6 +6,7 @@
 
 #include "../policy/field.hpp"
 #include "guard/moments_guard.hpp"
+#include "l2_decay.hpp"
 #include "moments.hpp"
 
 namespace agmohd::rule {
@@ -65,14 +66,6 @@ struct Adam : Moments {
   }
 
   using Guard = MomentsGuard;
-
- private:
-  template <Number T>
-  AGMOHD_HD static T decayed(const T& p, const T& g, const Coefficients<Real<T>>& k) {
-    const T h = k.sign * g;
-    if (k.weight_decay == 0) return h;
-    return h + k.weight_decay * p;
-  }
 };
 static_assert(Rule<Adam> && has::guard<Adam>);
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "../policy/field.hpp"
+#include "l2_decay.hpp"
 #include "rule.hpp"
 
 namespace agmohd::rule {
@@ -89,14 +90,6 @@ struct Adamax {
   template <class T>
   AGMOHD_HD static Slots<T> before(const Slots<T>& old, const Slots<T>& now) {
     return {old.exp_avg, now.exp_inf};
-  }
-
- private:
-  template <Number T>
-  AGMOHD_HD static T decayed(const T& p, const T& g, const Coefficients<Real<T>>& k) {
-    const T h = k.sign * g;
-    if (k.weight_decay == 0) return h;
-    return h + k.weight_decay * p;
   }
 };
 static_assert(Rule<Adamax>);

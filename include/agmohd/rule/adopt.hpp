@@ -7,6 +7,7 @@
 
 #include "../policy/field.hpp"
 #include "../policy/power.hpp"
+#include "l2_decay.hpp"
 #include "rule.hpp"
 
 namespace agmohd::rule {
@@ -99,12 +100,6 @@ struct ADOPT {
   }
 
  private:
-  template <Number T>
-  AGMOHD_HD static T decayed(const T& p, const T& g, const Coefficients<Real<T>>& k) {
-    const T h = k.sign * g;
-    if (k.weight_decay == 0) return h;
-    return h + k.weight_decay * p;
-  }
   template <Number T>
   AGMOHD_HD static T clipped(const T& p, const T& g, const Slots<T>& s,
                              const Coefficients<Real<T>>& k) {

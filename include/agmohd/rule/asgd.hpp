@@ -7,6 +7,7 @@
 
 #include "../policy/field.hpp"
 #include "../policy/power.hpp"
+#include "l2_decay.hpp"
 #include "rule.hpp"
 
 namespace agmohd::rule {
@@ -71,9 +72,7 @@ struct ASGD {
   template <Number T>
   AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& /*s*/,
                                const Coefficients<Real<T>>& k) {
-    const T h = k.sign * g;
-    if (k.weight_decay == 0) return h;
-    return h + k.weight_decay * p;
+    return decayed(p, g, k);
   }
   template <Number T>
   AGMOHD_HD static T write(const T& p, const T& /*g*/, const T& u, Slots<T>& s,

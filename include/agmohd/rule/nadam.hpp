@@ -8,6 +8,7 @@
 
 #include "../policy/field.hpp"
 #include "../policy/power.hpp"
+#include "l2_decay.hpp"
 #include "rule.hpp"
 
 namespace agmohd::rule {
@@ -123,12 +124,6 @@ struct NAdam {
   /// The momentum of step t.
   AGMOHD_HD static double mu(const Options& o, double b1, std::int64_t t) {
     return b1 * (1 - 0.5 * math::pow(0.96, double(t) * o.momentum_decay));
-  }
-  template <Number T>
-  AGMOHD_HD static T decayed(const T& p, const T& g, const Coefficients<Real<T>>& k) {
-    const T h = k.sign * g;
-    if (k.weight_decay == 0) return h;
-    return h + k.weight_decay * p;
   }
 };
 static_assert(Rule<NAdam>);

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "../policy/field.hpp"
+#include "l2_decay.hpp"
 #include "rule.hpp"
 
 namespace agmohd::rule {
@@ -92,12 +93,6 @@ struct RMSprop {
   }
 
  private:
-  template <Number T>
-  AGMOHD_HD static T decayed(const T& p, const T& g, const Coefficients<Real<T>>& k) {
-    const T h = k.sign * g;
-    if (k.weight_decay == 0) return h;
-    return h + k.weight_decay * p;
-  }
   template <Number T>
   AGMOHD_HD static T scaled(const T& h, const Slots<T>& s, const Coefficients<Real<T>>& k) {
     if (k.mean_gain == 0) return h / (math::sqrt(s.square_avg) + math::like(h, k.eps));

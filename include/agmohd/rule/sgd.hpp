@@ -8,6 +8,7 @@
 #include "../policy/field.hpp"
 #include "../policy/number.hpp"
 #include "../policy/signals.hpp"
+#include "l2_decay.hpp"
 #include "rule.hpp"
 
 namespace agmohd::rule {
@@ -98,14 +99,6 @@ struct SGD {
                                const Coefficients<Real<T>>& k) {
     if (k.mix_gradient == 0) return s.momentum_buffer;
     return k.mix_gradient * decayed(p, g, k) + k.mix_buffer * s.momentum_buffer;
-  }
-
- private:
-  template <Number T>
-  AGMOHD_HD static T decayed(const T& p, const T& g, const Coefficients<Real<T>>& k) {
-    const T h = k.sign * g;
-    if (k.weight_decay == 0) return h;
-    return h + k.weight_decay * p;
   }
 };
 static_assert(Rule<SGD>);

@@ -27,8 +27,6 @@ struct GradChunk : ChunkRows<Recipe> {
   int tensor, count;
   bool vector;
 
-  __device__ GradChunk(const View<Recipe>& view, int index, const Prefix* front)
-      : GradChunk(view, view.chunks[index], front) {}
   __device__ GradChunk(const View<Recipe>& view, const ChunkRef& ref, const Prefix* front)
       : ChunkRows<Recipe>(view, ref.tensor, std::int64_t(ref.chunk) * reduction::kChunk),
         prefix(front) {
@@ -200,7 +198,8 @@ __device__ void measure_chunks(const View<Recipe>& view, int first, int chunks, 
     __syncthreads();
   }
   for (int p = warp / warps; p < chunks; p += teams) {
-    const GradChunk<Recipe, E> chunk(view, first + p, prefixes + (Recipe::prefixed ? p : 0));
+    const GradChunk<Recipe, E> chunk(view, view.chunks[first + p],
+                                     prefixes + (Recipe::prefixed ? p : 0));
     const int active = chunk.warps();
     for (int w = mate; w < active; w += warps) {
       const auto x = warp_sum(measure_lane(chunk, w * kWarp + lane), kWarp / 2);
