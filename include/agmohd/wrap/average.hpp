@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "../policy/classic_locale.hpp"
-#include "same_kind.hpp"
+#include "../tensor/same_kind.hpp"
 
 namespace agmohd::wrap {
 
@@ -51,8 +51,9 @@ class Average {
       } else {
         follow_devices();
         const double weight = weight_of_next(averaged_);
-        for (detail::SameKind& some : detail::by_kind(params_, averages_)) {
-          at::_foreach_lerp_(some.others, in_dtype_of(some.others, some.params), weight);
+        for (agmohd::detail::SameKind& some : agmohd::detail::by_kind(params_, averages_)) {
+          at::_foreach_lerp_(some.others, agmohd::detail::in_dtype_of(some.others, some.params),
+                             weight);
         }
       }
       averaged_ += 1;
@@ -66,7 +67,7 @@ class Average {
     const at::NoGradGuard no_grad;
     if (averages_.empty()) return;
     follow_devices();
-    for (detail::SameKind& some : detail::by_kind(params_, averages_)) {
+    for (agmohd::detail::SameKind& some : agmohd::detail::by_kind(params_, averages_)) {
       std::vector<at::Tensor> kept;
       for (const at::Tensor& param : some.params) kept.push_back(param.clone());
       at::_foreach_copy_(some.params, some.others);
@@ -143,15 +144,6 @@ class Average {
     for (std::size_t i = 0; i < params_.size(); ++i) {
       averages_[i] = averages_[i].to(params_[i].device(), wide(params_[i]));
     }
-  }
-  /// Those tensors, or copies of the dtype of `like`.
-  static std::vector<at::Tensor> in_dtype_of(const std::vector<at::Tensor>& like,
-                                             const std::vector<at::Tensor>& tensors) {
-    if (like[0].scalar_type() == tensors[0].scalar_type()) return tensors;
-    std::vector<at::Tensor> out;
-    for (const at::Tensor& x : like) out.push_back(at::empty_like(x));
-    at::_foreach_copy_(out, tensors);
-    return out;
   }
   void refuse_swapped(const char* what) const {
     TORCH_CHECK(!swapped_, "agmohd: ", what,
