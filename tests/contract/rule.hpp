@@ -155,6 +155,24 @@ TYPED_TEST_P(RuleContract, ZeroGradientsLeaveAllFinite) {
   });
 }
 
+/// Squares of 1e30 are no float32, and 1e-38 is next to none.
+TYPED_TEST_P(RuleContract, HugeAndTinyGradientsLeaveAllFinite) {
+  this->each([](const auto& sample) {
+    for (const at::ScalarType dtype : {at::kFloat, at::kDouble, at::kBFloat16}) {
+      for (const bool reference : {false, true}) {
+        contract::Trained<typename TestFixture::Recipe> trained(
+            typename TestFixture::Options(TestFixture::lr)
+                .template set<TypeParam>(sample)
+                .template set<contract::SkipAbove>({.limit = 1e36}),
+            dtype, reference);
+        trained.run(0, 2).run(2, 4, 1e30).run(4, 6, 1e-38).run(6, 9);
+        EXPECT_EQ(trained.optimizer.updates(), 9);
+        EXPECT_TRUE(contract::all_finite(trained.now())) << dtype;
+      }
+    }
+  });
+}
+
 TYPED_TEST_P(RuleContract, FirstStepIsTheFormula) {
   using Sample = contract::Sample<TypeParam>;
   if constexpr (requires(typename TypeParam::Options o) { Sample::first(o, 0.1, 0.1, 0.1); }) {
@@ -269,6 +287,7 @@ TYPED_TEST_P(RuleContract, RestoreEqualsSoManyUpdates) {
 REGISTER_TYPED_TEST_SUITE_P(RuleContract, Bounds, NamesAreUnique, FollowsItsPeer,
                             FollowsItsPeerOnCudaAndEqualsTheCpu, ScalarsAndVectorsAgreeBitForBit,
                             OptimizerFollowsScalarsBitForBit, TensorBackendAgrees,
-                            ZeroGradientsLeaveAllFinite, FirstStepIsTheFormula, DescendsAQuadratic,
-                            ResumesBitForBit, IsDeterministicForAnyNumberOfThreads,
-                            SkippedStepLeavesEveryBit, RestoreEqualsSoManyUpdates);
+                            ZeroGradientsLeaveAllFinite, HugeAndTinyGradientsLeaveAllFinite,
+                            FirstStepIsTheFormula, DescendsAQuadratic, ResumesBitForBit,
+                            IsDeterministicForAnyNumberOfThreads, SkippedStepLeavesEveryBit,
+                            RestoreEqualsSoManyUpdates);
