@@ -79,14 +79,9 @@ inline Function by_name(const std::string& name, const Settings& settings = {}) 
 
 /// The same from one word: "cosine,total_steps=1000,warmup_steps=50".
 inline Function from_text(const std::string& text) {
-  const std::vector<std::string> parts = detail::split(text, ',');
-  Settings settings;
-  for (std::size_t i = 1; i < parts.size(); ++i) {
-    const std::size_t at = parts[i].find('=');
-    if (at == std::string::npos) refuse("\"", parts[i], "\", but it must be name=value");
-    settings.emplace_back(parts[i].substr(0, at), parts[i].substr(at + 1));
-  }
-  return by_name(parts.empty() ? text : parts[0], settings);
+  const std::size_t at = text.find(',');
+  if (at == std::string::npos) return by_name(text);
+  return by_name(text.substr(0, at), settings_from(text.substr(at + 1)));
 }
 
 }  // namespace agmohd::schedule

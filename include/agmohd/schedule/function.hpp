@@ -82,6 +82,17 @@ void set_from_text(const F& field, V& value, const std::string& text) {
 
 }  // namespace detail
 
+/// From "total_steps=1000,warmup_steps=50".
+inline Settings settings_from(const std::string& text) {
+  Settings settings;
+  for (const std::string& part : detail::split(text, ',')) {
+    const std::size_t at = part.find('=');
+    if (at == std::string::npos) refuse("\"", part, "\", but it must be name=value");
+    settings.emplace_back(part.substr(0, at), part.substr(at + 1));
+  }
+  return settings;
+}
+
 /// The options of schedule S, checked. Throws std::invalid_argument that names the option, its
 /// value and what is allowed, or the options that S has.
 template <class S>
@@ -92,13 +103,17 @@ typename S::Options options_from(const Settings& settings) {
     int skip = 0;
     for (std::size_t j = 0; j < i; ++j) skip += settings[j].first == name ? 1 : 0;
     bool found = false;
+    int same = 0;
     std::string known;
     S::fields.each([&](const auto& field, auto) {
       known += (known.empty() ? "" : ", ") + std::string(field.name);
-      if (found || name != field.name || skip-- > 0) return;
+      if (found || name != field.name || same++ < skip) return;
       found = true;
       detail::set_from_text(field, field(options), text);
     });
+    if (!found && same > 0) {
+      refuse("the schedule ", S::name(), " has no option ", name, " a second time");
+    }
     if (!found) refuse("the schedule ", S::name(), " has no option ", name, "; it has ", known);
   }
   check<S>(options);
