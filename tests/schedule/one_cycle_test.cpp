@@ -18,7 +18,6 @@ struct contract::Sample<schedule::OneCycle> {
         {.total_steps = 20},
         {.total_steps = 31, .pct_start = 0.25, .div_factor = 10, .anneal_strategy = Anneal::linear},
         {.total_steps = 40, .pct_start = 0.4, .final_div_factor = 100, .three_phase = true},
-        {.total_steps = 10, .pct_start = 0},
         {.total_steps = 10, .pct_start = 1},
         {.total_steps = 1}};
   }
@@ -26,8 +25,10 @@ struct contract::Sample<schedule::OneCycle> {
     const long double last = (long double)o.total_steps - 1;
     const long double s = std::fmin((long double)t, last);
     const long double up = (long double)o.pct_start * (long double)o.total_steps - 1;
-    const long double down = 2 * up, low = 1 / (long double)o.div_factor;
-    const long double end = low / o.final_div_factor;
+    const long double down = 2 * up;
+    const double low = 1 / o.div_factor, end = low / o.final_div_factor;
+    if (s == last && up < last) return end;
+    if (s == 0 && up > 0) return low;
     const auto anneal = [&](long double a, long double b, long double x) {
       if (o.anneal_strategy == schedule::Anneal::linear) return a + (b - a) * x;
       return b + (a - b) * (1 + std::cos(std::acos(-1.0L) * x)) / 2;

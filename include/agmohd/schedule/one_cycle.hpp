@@ -14,16 +14,16 @@ enum class Anneal : std::int64_t { cos, linear };
 
 /// One cycle (Smith & Topin 2019): from 1 / div_factor up to 1, then down to 1 / (div_factor
 /// final_div_factor), where it stays. torch.optim's OneCycleLR with max_lr = lr, without its cycle
-/// of the momentum. As there, the factor 1 is at step pct_start total_steps - 1, which need not be
-/// a whole number. With `three_phase` the fall ends at 1 / div_factor at step 2 pct_start
-/// total_steps
-/// - 2, and a third phase goes down from there. The last factor is that of step total_steps - 1;
-/// PyTorch goes on for one more step, and then throws.
+/// of the momentum. As there, the factor is 1 at step pct_start total_steps - 1, which need not be
+/// a whole number; with a pct_start of 1 it stays there. With `three_phase` it falls to 1 /
+/// div_factor until step 2 pct_start total_steps - 2, and from there to the end. The last factor is
+/// that of step total_steps - 1; PyTorch goes on for one more step, and then throws.
 struct OneCycle {
   struct Options {
     std::int64_t total_steps = 0;  ///< steps of the cycle
-    double pct_start = 0.3;  ///< part of them in which the factor rises; with three_phase <= 0.5
-    double div_factor = 25;  ///< 1 over the first factor
+    double pct_start =
+        0.3;  ///< part of them in which the factor rises; at most 0.5 with three_phase
+    double div_factor = 25;                ///< 1 over the first factor
     double final_div_factor = 1e4;         ///< the first factor over the last
     Anneal anneal_strategy = Anneal::cos;  ///< by half a cosine, or by a line
     bool three_phase = false;              ///< fall as steeply as it rose, then further
@@ -60,6 +60,7 @@ struct OneCycle {
   AGMOHD_HD static double anneal(const Options& o, double a, double b, double s, double from,
                                  double to) {
     if (s >= to) return b;
+    if (s <= from) return a;
     const double x = (s - from) / (to - from);
     if (o.anneal_strategy == Anneal::linear) return a + (b - a) * x;
     return b + (a - b) * (0.5 + 0.5 * math::cos_pi(x));
