@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 
 #include "../policy/number.hpp"
 
@@ -22,11 +21,10 @@ AGMOHD_HD inline Cycle cycle_at(std::int64_t first, std::int64_t growth, std::in
     const std::int64_t i = t / first, index = cycles > 0 && i >= cycles ? cycles - 1 : i;
     return {index, index * first, first};
   }
-  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
   Cycle c{0, 0, first};
   while (t - c.begin >= c.length && c.index + 1 != cycles) {
     c.begin += c.length;
-    c.length = c.length > kMost / growth ? kMost : c.length * growth;
+    c.length = c.length > INT64_MAX / growth ? INT64_MAX : c.length * growth;
     c.index += 1;
   }
   return c;

@@ -59,7 +59,7 @@ struct Cyclical {
       height *= cycle < 1000 ? __builtin_bit_cast(double, std::uint64_t(1023 - cycle) << 52) : 0;
     }
     if (o.cycle_mode == CycleMode::exp_range) {
-      height *= Exponential::factor({.gamma = o.cycle_gamma}, t);
+      height *= Exponential::factor({o.cycle_gamma, 1}, t);
     }
     return o.min_factor + height * x;
   }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 
 #include "../policy/field.hpp"
 #include "../policy/name.hpp"
@@ -53,13 +52,14 @@ struct Restart {
         detail::cycle_at(o.restart_steps, o.restart_mult, t, o.restart_cycles);
     typename S::Options inner = o.schedule;
     if constexpr (requires { inner.total_steps; }) {
-      constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
       const std::int64_t times = cycle.length / o.restart_steps;
-      inner.total_steps = inner.total_steps > kMost / times ? kMost : inner.total_steps * times;
+      inner.total_steps =
+          inner.total_steps > INT64_MAX / times ? INT64_MAX : inner.total_steps * times;
     }
     const double factor = S::factor(inner, t - cycle.begin);
     if (o.restart_decay == 1) return factor;
-    return factor * Exponential::factor({.gamma = o.restart_decay}, cycle.index);
+    const Exponential::Options decay{o.restart_decay, 1};
+    return factor * Exponential::factor(decay, cycle.index);
   }
 };
 static_assert(Schedule<Restart<>>);
