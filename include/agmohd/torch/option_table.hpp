@@ -161,7 +161,7 @@ template <class P, template <class...> class Made, class... Inner>
 requires(!std::is_same_v<Made<Inner...>, P>) struct OffsetIn<P, Made<Inner...>> {
   static constexpr std::size_t find() {
     std::size_t at = Made<Inner...>::fields.size - (0 + ... + Inner::fields.size), found = 0;
-    const auto look = [&]<class One>() {
+    [[maybe_unused]] const auto look = [&]<class One>() {
       if (times_in < One, P >> 0) found = at + OffsetIn<P, One>::value;
       at += One::fields.size;
     };
