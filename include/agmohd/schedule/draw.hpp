@@ -49,13 +49,32 @@ inline std::string escaped(const std::string& text) {
   return out;
 }
 
+/// Without points so that the lines between those that stay are within 0.1 of those that go.
+inline std::vector<Pair> thinned(const std::vector<Pair>& points) {
+  std::vector<Pair> out;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    bool needed = i == 0 || i + 1 == points.size();
+    for (std::size_t j = kept + 1; !needed && j <= i; ++j) {
+      const Pair &a = points[kept], &b = points[j], &c = points[i + 1];
+      const double dx = c.first - a.first, dy = c.second - a.second;
+      const double off = dx * (b.second - a.second) - dy * (b.first - a.first);
+      needed = off * off > 0.01 * (dx * dx + dy * dy);
+    }
+    if (!needed) continue;
+    out.push_back(points[i]);
+    kept = i;
+  }
+  return out;
+}
+
 }  // namespace detail
 
-/// An SVG image: a small picture for each schedule, `columns` beside each other, of its factor at
-/// steps 0 to `steps` - 1 from 0 to the largest of all, at least 1. Steps between pixels are left
-/// out, but for the smallest and largest factor of each pixel.
-inline std::string svg(const std::vector<Drawn>& all, std::int64_t steps, int columns = 3) {
-  constexpr int kWidth = 240, kHeight = 90, kGap = 16, kTitle = 20;
+/// An SVG image: a picture for each schedule, `columns` beside each other, of its factor at steps 0
+/// to `steps` - 1, from 0 to the largest factor of all, or to 1. Where several steps fall on a
+/// pixel, it shows the smallest and the largest factor.
+inline std::string svg(const std::vector<Drawn>& all, std::int64_t steps, int columns = 4) {
+  constexpr int kWidth = 200, kHeight = 80, kGap = 16, kTitle = 20;
   columns = std::max(1, columns);
   steps = std::max<std::int64_t>(steps, 2);
   double highest = 1;
@@ -65,7 +84,7 @@ inline std::string svg(const std::vector<Drawn>& all, std::int64_t steps, int co
   const int rows = (int(all.size()) + columns - 1) / columns;
   std::ostringstream out;
   out.imbue(std::locale::classic());
-  out.precision(2);
+  out.precision(1);
   out << std::fixed << "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\""
       << columns * (kWidth + kGap) + kGap << "\" height=\""
       << rows * (kHeight + kTitle + kGap) + kGap
@@ -73,27 +92,31 @@ inline std::string svg(const std::vector<Drawn>& all, std::int64_t steps, int co
       << "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n";
   for (std::size_t i = 0; i < all.size(); ++i) {
     const int left = kGap + int(i) % columns * (kWidth + kGap);
-    const int top = kGap + int(i) / columns * (kHeight + kTitle + kGap);
-    out << "<text x=\"" << left << "\" y=\"" << top + 12 << "\" fill=\"#1a202c\">"
-        << detail::escaped(all[i].name) << "</text>\n<rect x=\"" << left << "\" y=\""
-        << top + kTitle << "\" width=\"" << kWidth << "\" height=\"" << kHeight
-        << "\" fill=\"none\" stroke=\"#cbd5e0\"/>\n<polyline fill=\"none\" stroke=\"#2b6cb0\" "
-           "stroke-width=\"1.5\" points=\"";
-    const auto point = [&](std::int64_t t) {
-      out << left + double(t) / double(steps - 1) * kWidth << ','
-          << top + kTitle + kHeight * (1 - all[i].factor(t) / highest) << ' ';
+    const int top = kGap + int(i) / columns * (kHeight + kTitle + kGap) + kTitle;
+    std::vector<Pair> points;
+    const auto add = [&](std::int64_t t) {
+      points.push_back({left + double(t) / double(steps - 1) * kWidth,
+                        top + kHeight * (1 - all[i].factor(t) / highest)});
     };
-    // Per pixel, in the order of time: where the factor is smallest and where it is largest.
     const std::int64_t wide = std::max<std::int64_t>(1, steps / kWidth);
     for (std::int64_t begin = 0; begin < steps; begin += wide) {
-      const std::int64_t end = std::min(begin + wide, steps);
       std::int64_t low = begin, high = begin;
-      for (std::int64_t t = begin; t < end; ++t) {
+      for (std::int64_t t = begin; t < std::min(begin + wide, steps); ++t) {
         if (all[i].factor(t) < all[i].factor(low)) low = t;
         if (all[i].factor(t) > all[i].factor(high)) high = t;
       }
-      point(std::min(low, high));
-      if (low != high) point(std::max(low, high));
+      add(std::min(low, high));
+      if (low != high) add(std::max(low, high));
+    }
+    out << "<text x=\"" << left << "\" y=\"" << top - 6 << "\" fill=\"#1a202c\">"
+        << detail::escaped(all[i].name) << "</text>\n<rect x=\"" << left << "\" y=\"" << top
+        << "\" width=\"" << kWidth << "\" height=\"" << kHeight
+        << "\" fill=\"none\" stroke=\"#cbd5e0\"/>\n<polyline fill=\"none\" stroke=\"#2b6cb0\" "
+           "stroke-width=\"1.5\" points=\"";
+    const char* before = "";
+    for (const Pair& point : detail::thinned(points)) {
+      out << before << point.first << ',' << point.second;
+      before = " ";
     }
     out << "\"/>\n";
   }
