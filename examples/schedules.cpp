@@ -11,8 +11,7 @@
 #include <vector>
 
 int main(int argc, char** argv) {
-  namespace schedule = agmohd::schedule;
-  std::vector<schedule::Drawn> all;
+  std::vector<agmohd::schedule::Drawn> all;
   for (const char* text : {
            "constant,warmup_steps=200",
            "linear,total_steps=1000,warmup_steps=100",
@@ -35,13 +34,15 @@ int main(int argc, char** argv) {
        }) {
     const std::string shown = text;
     const std::string name = shown.substr(0, shown.find(','));
-    all.push_back({name + " " + shown.substr(shown.rfind(',') + 1), schedule::from_text(shown)});
+    all.push_back(
+        {name + " " + shown.substr(shown.rfind(',') + 1), agmohd::schedule::from_text(shown)});
   }
-  using Decayed = schedule::Restart<schedule::Linear>;
-  all.push_back({Decayed::name(), schedule::function<Decayed>({.restart_steps = 250,
-                                                               .restart_decay = 0.6,
-                                                               .schedule = {.total_steps = 250}})});
-  std::ofstream(argc > 1 ? argv[1] : "schedules.svg") << schedule::svg(all, 1000);
-  std::fputs(schedule::table(all, 1000, 250).c_str(), stdout);
+  using Decayed = agmohd::schedule::Restart<agmohd::schedule::Linear>;
+  all.push_back(
+      {Decayed::name(),
+       agmohd::schedule::function<Decayed>(
+           {.restart_steps = 250, .restart_decay = 0.6, .schedule = {.total_steps = 250}})});
+  std::ofstream(argc > 1 ? argv[1] : "schedules.svg") << agmohd::schedule::svg(all, 1000);
+  std::fputs(agmohd::schedule::table(all, 1000, 250).c_str(), stdout);
   return all[1].factor(99) == 1 && all[1].factor(1000) == 0 ? 0 : 1;
 }
