@@ -99,7 +99,7 @@ template <class S>
 typename S::Options options_from(const Settings& settings) {
   typename S::Options options{};
   for (std::size_t i = 0; i < settings.size(); ++i) {
-    const auto& [name, text] = settings[i];
+    const std::string &name = settings[i].first, &text = settings[i].second;
     int skip = 0;
     for (std::size_t j = 0; j < i; ++j) skip += settings[j].first == name ? 1 : 0;
     bool found = false;

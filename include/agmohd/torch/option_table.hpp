@@ -176,9 +176,9 @@ template <class Recipe, class P>
 constexpr std::size_t first_option() {
   using Table = OptionTable<Recipe>;
   const auto in = []<class Family>() { return is_or_has<Family, P>; };
-  static_assert(times_in<typename Recipe::Gradient, P> < 2 &&
-                    times_in<typename Recipe::Schedule, P> < 2,
-                "agmohd: set<Policy>: the recipe has that policy twice; set its options by name");
+  static_assert(
+      times_in<typename Recipe::Gradient, P> < 2 && times_in<typename Recipe::Schedule, P> < 2,
+      "agmohd: set<Policy>: the recipe has that policy twice; set its options by name");
   if (in.template operator()<typename Recipe::Rule>()) return Table::rule;
   if (in.template operator()<typename Recipe::Hindrance>()) {
     return Table::hindrance + OffsetIn<P, typename Recipe::Hindrance>::value;

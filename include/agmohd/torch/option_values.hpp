@@ -164,8 +164,7 @@ class OptionValues : public Stock<typename Recipe::Rule>::Options {
       const auto at = found.find(key<i>(begin));
       if (at == found.end()) return;
       using V = std::tuple_element_t<i, Values>;
-      const V value =
-          detail::unstored<V>(at->second.template to<decltype(detail::stored(V{}))>());
+      const V value = detail::unstored<V>(at->second.template to<decltype(detail::stored(V{}))>());
       V& mine = ref<i>(*this);
       if (value != mine && is_set<i>() && !loaded_[i]) {
         report.overridden.push_back(f.name + place + " is " + text(value) + ", not " + text(mine));
