@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "../contract/schedule.hpp"
+#include "../contract/trained.hpp"
 
 using namespace agmohd;
 
@@ -40,6 +41,16 @@ struct contract::Sample<schedule::Piecewise> {
 INSTANTIATE_TYPED_TEST_SUITE_P(Piecewise, ScheduleContract, schedule::Piecewise);
 
 namespace {
+
+TEST(Piecewise, ATrainingResumesWithItsPoints) {
+  using Both = schedule::Product<schedule::Piecewise, schedule::MultiStep>;
+  using Recipe = agmohd::Recipe<rule::SGD, Both>;
+  contract::expect_resumes<Recipe>(
+      contract::Trained<Recipe>::Options(0.5)
+          .set<schedule::Piecewise>({.points = {{0, 0.25}, {4, 1}, {10, 0}}})
+          .set<schedule::MultiStep>({.milestones = {2, 6}, .gamma = 0.5}),
+      at::kFloat);
+}
 
 TEST(Piecewise, ReadsItsPointsFromLines) {
   std::istringstream file("step,factor\n0,1\r\n# a comment\n\n10, 0.5\n20,0\n");
