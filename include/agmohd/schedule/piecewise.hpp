@@ -14,7 +14,7 @@ namespace agmohd::schedule {
 enum class Interpolation : std::int64_t { linear, constant };
 
 /// Through points (step, factor), by lines or in stairs: the first one's factor before it, the last
-/// one's after it. optax's piecewise_interpolate_schedule, with factors in the place of ratios.
+/// one's after it.
 struct Piecewise {
   struct Options {
     List<Pair, 16> points{};  ///< (step, factor), at least one, steps rising
