@@ -15,10 +15,11 @@ namespace agmohd::schedule {
 
 /// Schedule S, begun anew after `restart_steps` steps, and then after `restart_mult` times as many
 /// as before. S's `total_steps` grows with them. In cycle i the factor is S's times
-/// restart_decay^i. After `restart_cycles` cycles it stays as S ends the last one. transformers'
-/// get_cosine_with_hard_restarts_schedule_with_warmup is Restart<Cosine> where num_cycles divides
-/// its steps; timm's cycle_mul, cycle_decay and cycle_limit are restart_mult, restart_decay and
-/// restart_cycles.
+/// restart_decay^i. After `restart_cycles` cycles it stays as S ends the last one.
+/// Restart<Cosine> is transformers' get_cosine_with_hard_restarts_schedule_with_warmup after its
+/// warm-up, where num_cycles divides the steps; and timm's CosineLRScheduler with cycle_mul,
+/// cycle_decay, cycle_limit = restart_mult, restart_decay, restart_cycles and lr_min = 0. Another
+/// lr_min does not decay there; min_factor does here.
 template <class S = Constant>
 struct Restart {
   static_assert(!has::schedule_memory<S>,
