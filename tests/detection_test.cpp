@@ -1304,7 +1304,7 @@ TEST(Schedules, ByHand) {
     agmohd::check<schedule::Choice>(warm);
     for (int t = 0; t < 40; ++t) {
       EXPECT_EQ(schedule::Choice::factor(warm, t),
-                (schedule::Warmup<schedule::Choice>::factor({5, o}, t)))
+                (schedule::Warmup<schedule::Choice>::factor({.warmup_steps = 5, .after = o}, t)))
           << t;
     }
     warm.warmup_steps = 20;
