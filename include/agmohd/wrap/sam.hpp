@@ -31,8 +31,8 @@ struct SAMOptions {
 /// its adaptive form (Kwon et al. 2021, algorithm 1). With g the gradient at p:
 ///   e = rho T^2 g / (||T g|| + eps),   T = 1, or |p| + eta where `adaptive`
 /// The optimizer steps from p with the gradient at p + e. The norm is that of all parameters that
-/// have a gradient. The PyTorch version (davda54/sam) has eta = 0; the authors of ASAM use 0.01 for
-/// weights and 0 for biases.
+/// have a gradient. The usual PyTorch version (davda54/sam) has eta = 0; the authors' of ASAM has
+/// eta = 0.01 for weights, T = 1 for all else, and eps = 1e-16.
 ///
 ///   loss.backward(); sam.first_step(); sam.zero_grad(); loss2.backward(); sam.second_step();
 ///
