@@ -133,7 +133,7 @@ void use_lr(Optimizer& optimizer, const std::vector<double>& given, double lr) {
 ///
 /// Afterwards parameters, gradients, `also`, the optimizer's state and options, and the default
 /// random generators of the host and of the parameters' devices are as they were, to the bit, also
-/// after an exception. Its state is saved and loaded for that: CUDA graphs have to be captured
+/// after an exception. The state is saved and loaded for that: CUDA graphs have to be captured
 /// anew, and records begin anew. Not restored: the position in the data, other generators. AGMOHD
 /// clips and skips what the test looks for: take the plain rule to find its rate.
 ///
