@@ -37,6 +37,8 @@ std::vector<Case> cases() {
       of<golden::ClipByValueClipByNormAdam>("clip", "ClipByValue+ClipByNorm+Adam"),
       of<golden::RowsSGD>("agc", "AGC+SGD"),
       of<golden::RowsAdamW>("agc", "AGC+AdamW"),
+      of<golden::AccumulatedAdamW>("accumulate", "Accumulate+AdamW"),
+      of<golden::AccumulatedSGD>("accumulate", "Accumulate+SGD"),
       of<golden::LinearSGD>("schedule", "Linear+SGD"),
       of<golden::CosineAdam>("schedule", "Cosine+Adam"),
       of<golden::WarmupCosineAdamW>("schedule", "Warmup+Cosine+AdamW"),

@@ -357,6 +357,7 @@ TEST(Wrap, AScopeSwapsBack) {
     const auto scope = ema.scope();  // no average yet
     EXPECT_TRUE(is(0));
     EXPECT_THROW(EMA::Scope{ema}, c10::Error);
+    EXPECT_THROW(ema.update(), c10::Error);
   }
   ema.update();
   p.fill_(1);

@@ -5,6 +5,7 @@
 // Everything that needs no LibTorch: all policies, Recipe, and the ready-made recipes. Kernel units
 // include this.
 
+#include "gradient/accumulate.hpp"
 #include "gradient/adaptive_clip.hpp"
 #include "gradient/agc.hpp"
 #include "gradient/choice.hpp"

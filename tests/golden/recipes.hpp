@@ -19,6 +19,8 @@ using ClipByValueClipByNormAdam =
          agmohd::gradient::Chain<agmohd::gradient::ClipByValue, agmohd::gradient::ClipByNorm>>;
 using RowsSGD = With<agmohd::rule::SGD, agmohd::gradient::AGC>;
 using RowsAdamW = With<agmohd::rule::AdamW, agmohd::gradient::AGC>;
+using AccumulatedAdamW = With<agmohd::rule::AdamW, agmohd::gradient::Accumulate>;
+using AccumulatedSGD = With<agmohd::rule::SGD, agmohd::gradient::Accumulate>;
 using LinearSGD = With<agmohd::rule::SGD, agmohd::gradient::None, agmohd::schedule::Linear>;
 using CosineAdam = With<agmohd::rule::Adam, agmohd::gradient::None, agmohd::schedule::Cosine>;
 using WarmupCosineAdamW = With<agmohd::rule::AdamW, agmohd::gradient::None,

@@ -163,7 +163,9 @@ void expect_follows(const std::string& file, const std::string& recipe, torch::D
         SCOPED_TRACE(name + (dtype == torch::kFloat64 ? ", float64" : ", float32") +
                      (backend == Backend::sweep ? ", sweep" : ", reference"));
         const Trajectory got = replay<Recipe>(scenario, inputs, {dtype, backend, device});
-        expect_close(got, expected, bound);
+        // Of a division by a number CUDA's ATen makes a product with its reciprocal.
+        const bool atens = backend == Backend::reference && !device.is_cpu();
+        expect_close(got, expected, atens ? 2 * bound : bound);
         if (device.is_cpu() || backend != Backend::sweep) continue;
         expect_equal(got, replay<Recipe>(scenario, inputs, {dtype, backend, torch::kCPU}));
       }

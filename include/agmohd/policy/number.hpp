@@ -109,6 +109,13 @@ AGMOHD_HD T min(const T& a, const T& b) {
   }
 }
 
+/// The square of x, or the largest finite number where that is less: a mean of squares goes down
+/// from it again, and never becomes inf - inf. NaN stays.
+template <Number T>
+AGMOHD_HD T square(const T& x) {
+  return min(T(x * x), like(x, std::numeric_limits<Real<T>>::max()));
+}
+
 /// x within [-bound, bound]. NaN stays, and so do the bits of what is in range.
 template <Number T>
 AGMOHD_HD T clamp(const T& x, const T& bound) {

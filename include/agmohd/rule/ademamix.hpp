@@ -94,7 +94,7 @@ struct AdEMAMix {
     const T h = k.sign * g;
     s.exp_avg = s.exp_avg + k.moments.gain1 * (h - s.exp_avg);
     s.exp_avg_slow = s.exp_avg_slow + k.gain3 * (h - s.exp_avg_slow);
-    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.moments.gain2 * (h * h);
+    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.moments.gain2 * math::square(h);
   }
   template <Number T>
   AGMOHD_HD static T direction(const T& /*p*/, const T& g, const Slots<T>& s,

@@ -62,6 +62,8 @@ struct RecipeTypes {
   template <class R>
   using Prefix =
       std::conditional_t<prefixed, typename Gradient::template Coefficients<R>, NoMemory>;
+  /// Whether several calls of step() make one update.
+  static constexpr bool accumulates = detail::accumulates<Gradient>();
   /// Whether gradients are multiplied with factors of their rows as they are read.
   static constexpr bool rows = has::row_factor<Gradient>;
 
@@ -113,6 +115,16 @@ struct RecipeTypes {
     std::conditional_t<measures_sweep, Swept, NoMemory> swept{};  ///< by the last applied step
     std::conditional_t<recorded, Tally, NoMemory> tally{};
   };
+  /// Of a new phase of training: what policies learnt is forgotten; updates and the schedule stay.
+  static Memory anew(const Memory& before) {
+    Memory memory{};
+    memory.updates = before.updates;
+    memory.schedule = before.schedule;
+    if constexpr (requires { Schedule::begin_anew(memory.schedule); }) {
+      Schedule::begin_anew(memory.schedule);
+    }
+    return memory;
+  }
   /// What one executor judged, for those of the other devices.
   struct Judgement {
     Signals signals{};

@@ -19,6 +19,7 @@
 #include "adoption.hpp"
 #include "bound_table.hpp"
 #include "devices.hpp"
+#include "loss.hpp"
 #include "state_access.hpp"
 #include "waves.hpp"
 
@@ -69,8 +70,11 @@ class Binder {
     return true;
   }
 
-  /// After a step: staged parameters go back, and autograd learns that all were written in place.
-  void publish() {
+  /// After bind(): a step with its loss, which may be undefined. Staged parameters go back, and
+  /// autograd learns that all were written in place.
+  void step(const at::Tensor& loss) {
+    const Device& judge = devices_.judge();
+    devices_.step(detail::StepLoss<Recipe>(loss, judge.device, judge.reference).ref());
     devices_.stepped();
     parallel_ranges(
         std::int64_t(table_.bound.size()),

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "../policy/classic_locale.hpp"
-#include "same_kind.hpp"
+#include "../tensor/same_kind.hpp"
 
 namespace agmohd::wrap {
 
@@ -84,8 +84,9 @@ class Average {
       } else {
         follow_devices();
         const double weight = weight_of_next(averaged_);
-        for (detail::SameKind& some : detail::by_kind(params_, averages_)) {
-          at::_foreach_lerp_(some.others, in_dtype_of(some.others, some.params), weight);
+        for (agmohd::detail::SameKind& some : agmohd::detail::by_kind(params_, averages_)) {
+          at::_foreach_lerp_(some.others, agmohd::detail::in_dtype_of(some.others, some.params),
+                             weight);
         }
       }
       averaged_ += 1;
@@ -168,9 +169,9 @@ class Average {
     const at::NoGradGuard no_grad;
     if (averages_.empty()) return;
     follow_devices();
-    std::vector<detail::SameKind> kinds = detail::by_kind(params_, averages_);
+    std::vector<agmohd::detail::SameKind> kinds = agmohd::detail::by_kind(params_, averages_);
     std::vector<std::vector<at::Tensor>> kept;
-    for (const detail::SameKind& some : kinds) {
+    for (const agmohd::detail::SameKind& some : kinds) {
       kept.emplace_back();
       for (const at::Tensor& param : some.params) kept.back().push_back(at::empty_like(param));
       at::_foreach_copy_(kept.back(), some.params);
@@ -187,17 +188,8 @@ class Average {
       averages_[i] = averages_[i].to(params_[i].device(), wide(params_[i]));
     }
   }
-  /// Those tensors, or copies of the dtype of `like`.
-  static std::vector<at::Tensor> in_dtype_of(const std::vector<at::Tensor>& like,
-                                             const std::vector<at::Tensor>& tensors) {
-    if (like[0].scalar_type() == tensors[0].scalar_type()) return tensors;
-    std::vector<at::Tensor> out;
-    for (const at::Tensor& x : like) out.push_back(at::empty_like(x));
-    at::_foreach_copy_(out, tensors);
-    return out;
-  }
   void refuse_swapped(const char* what) const {
-    TORCH_CHECK(!swapped_, "agmohd: ", what,
+    TORCH_CHECK(!swapped_ && !scoped_, "agmohd: ", what,
                 "() of an average while the parameters are swapped with it; call ",
                 scoped_ ? "it after the Scope" : "swap() before");
   }

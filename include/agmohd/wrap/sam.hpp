@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "../policy/classic_locale.hpp"
-#include "same_kind.hpp"
+#include "../tensor/same_kind.hpp"
 
 namespace agmohd::wrap {
 
@@ -66,7 +66,7 @@ class SAM {
                 "second_step() or restore() before");
     check();
     const at::NoGradGuard no_grad;
-    std::vector<detail::SameKind> kinds = with_gradients();
+    std::vector<agmohd::detail::SameKind> kinds = with_gradients();
     std::vector<std::vector<at::Tensor>> weights(kinds.size()), moves(kinds.size());
     std::vector<at::Tensor> norms;
     for (std::size_t k = 0; k < kinds.size(); ++k) {
@@ -81,14 +81,14 @@ class SAM {
           at::stack(at::_foreach_norm(moves[k], 2, is_double ? at::kDouble : at::kFloat)).norm());
     }
     const at::Tensor norm = norms.empty() ? at::Tensor() : together(norms);
-    std::vector<detail::SameKind> kept;
+    std::vector<agmohd::detail::SameKind> kept;
     for (std::size_t k = 0; k < kinds.size(); ++k) {
       const at::Tensor& like = kinds[k].params[0];
       at::Tensor scale = on_device_of(options_.rho / (norm + options_.eps), like);
       if (like.scalar_type() == at::kHalf) scale = scale.clamp_max(65504);  // 0 inf is not 0
       moves[k] = at::_foreach_mul(moves[k], scale.to(like.scalar_type()));
       if (options_.adaptive) at::_foreach_mul_(moves[k], weights[k]);
-      detail::SameKind copies{kinds[k].params, {}};
+      agmohd::detail::SameKind copies{kinds[k].params, {}};
       for (const at::Tensor& param : copies.params) copies.others.push_back(at::empty_like(param));
       at::_foreach_copy_(copies.others, copies.params);
       kept.push_back(std::move(copies));
@@ -129,7 +129,7 @@ class SAM {
   /// p comes back without a step of the optimizer. Nothing if it is there.
   void restore() {
     const at::NoGradGuard no_grad;
-    for (detail::SameKind& some : kept_) at::_foreach_copy_(some.params, some.others);
+    for (agmohd::detail::SameKind& some : kept_) at::_foreach_copy_(some.params, some.others);
     kept_.clear();
     perturbed_ = false;
   }
@@ -153,7 +153,7 @@ class SAM {
                 " and eta = ", options_.eta, ", but they must be at least 0, and eps above 0");
   }
   /// Parameters that have a gradient, each once, and their gradients.
-  std::vector<detail::SameKind> with_gradients() {
+  std::vector<agmohd::detail::SameKind> with_gradients() {
     std::vector<at::Tensor> params, grads;
     std::unordered_set<const void*> seen;
     for (auto& group : inner_.param_groups()) {
@@ -163,7 +163,7 @@ class SAM {
         grads.push_back(param.grad());
       }
     }
-    return detail::by_kind(params, grads);
+    return agmohd::detail::by_kind(params, grads);
   }
   /// A copy to the host has to be waited for, others not.
   static at::Tensor on_device_of(const at::Tensor& x, const at::Tensor& like) {
@@ -184,7 +184,7 @@ class SAM {
 
   Inner& inner_;
   Options options_;
-  std::vector<detail::SameKind> kept_;  // parameters, and p
+  std::vector<agmohd::detail::SameKind> kept_;  // parameters, and p
   bool perturbed_ = false;
 };
 
