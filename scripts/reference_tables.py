@@ -27,7 +27,7 @@ LIBTORCH = {"SGD", "Adam", "AdamW", "RMSprop", "Adagrad"}  # in torch::optim of 
 PYTORCH = LIBTORCH | {"NAdam", "RAdam", "Adamax", "Adadelta", "ASGD", "Rprop"}  # in torch.optim of Python
 FAMILIES = ("rule", "gradient", "schedule", "hindrance", "momentum", "storage", "recovery")
 OF_SEVERAL = {"schedule::Sequence<S...>": "schedule::Sequence<schedule::Constant, schedule::Constant>"}
-WITHOUT_FIELDS = ("wrap",)  # options that need LibTorch, and have no `fields`: defaults as they are written
+WITHOUT_FIELDS = ("wrap", "tools")  # options that need LibTorch, and have no `fields`: defaults as they are written
 
 PROGRAM = r"""
 #include <charconv>
@@ -98,7 +98,7 @@ class Policy:
 
 
 def policies():
-    """The policies by name, rule::Lion, with those of wrap/."""
+    """The policies by name, rule::Lion, with those of wrap/ and tools/."""
     found = {}
     for folder in (*FAMILIES, *WITHOUT_FIELDS):
         for path in sorted((INCLUDE / "agmohd" / folder).rglob("*.hpp")):

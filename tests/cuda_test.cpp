@@ -15,6 +15,7 @@
 
 #include <agmohd/agmohd.hpp>
 #include <agmohd/cuda/tuning.hpp>
+#include <agmohd/wrap/sam.hpp>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -855,6 +856,42 @@ TEST(CudaGraph, CapturesAModelThatWasMovedFromTheCpu) {
   const auto [kernels, others] = captured_nodes([&] { optimizer.step(); });
   EXPECT_EQ(kernels, 2);
   EXPECT_EQ(others, 0);
+}
+
+TEST(CudaGraph, CapturesBothStepsOfSAM) {
+  for (const bool adaptive : {false, true}) {
+    Tensors graphed, plain, given;
+    for (int i = 0; i < 300; ++i) {
+      torch::manual_seed(std::uint64_t(i));
+      graphed.push_back(torch::randn({64, 3}, torch::kCUDA).requires_grad_());
+      graphed.back().mutable_grad() = torch::zeros_like(graphed.back());
+      plain.push_back(graphed.back().detach().clone().requires_grad_());
+      plain.back().mutable_grad() = torch::zeros_like(plain.back());
+      given.push_back(torch::randn_like(graphed.back()));
+    }
+    agmohd::AdamW one(graphed, agmohd::AdamWOptions(1e-2)), other(plain, one.options());
+    agmohd::wrap::SAM a(one, {.rho = 0.5, .adaptive = adaptive}), b(other, a.options());
+    const auto step = [&](auto& sam, const Tensors& params) {
+      const auto differentiate = [&] {  // of given p + |p|^2 / 2, in place
+        const torch::NoGradGuard no_grad;
+        for (std::size_t i = 0; i < params.size(); ++i) {
+          params[i].mutable_grad().copy_(given[i] + params[i]);
+        }
+      };
+      differentiate(), sam.first_step(), differentiate(), sam.second_step();
+    };
+    const c10::cuda::CUDAStreamGuard guard(c10::cuda::getStreamFromPool());
+    torch::cuda::synchronize();
+    step(a, graphed), step(b, plain);
+    one.prepare();
+    torch::cuda::synchronize();
+    at::cuda::CUDAGraph graph;
+    graph.capture_begin();  // whatever waits is an error from here on
+    step(a, graphed);
+    graph.capture_end();
+    for (int t = 0; t < 20; ++t) graph.replay(), step(b, plain);
+    expect_same_bits(graphed, plain, adaptive ? "adaptive SAM" : "SAM");
+  }
 }
 
 TEST(CudaStreams, TablesOutliveTheKernelsOfOtherStreams) {

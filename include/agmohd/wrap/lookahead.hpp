@@ -50,6 +50,7 @@ class Lookahead {
   Lookahead& operator=(const Lookahead&) = delete;
 
   Inner& inner() { return inner_; }
+  auto& param_groups() { return inner_.param_groups(); }
   /// What the optimizer's step() takes, and returns.
   template <class... Given>
   at::Tensor step(Given&&... given) {
