@@ -29,6 +29,7 @@
 #include "rule/rmsprop.hpp"
 #include "rule/rprop.hpp"
 #include "rule/signum.hpp"
+#include "rule/simplified_ademamix.hpp"
 #include "rule/yogi.hpp"
 
 namespace agmohd {
@@ -73,6 +74,7 @@ using NovoGrad = Optimizer<Recipe<rule::NovoGrad>>;
 using RAdam = Optimizer<Recipe<rule::RAdam>>;
 using Rprop = Optimizer<Recipe<rule::Rprop>>;
 using Signum = Optimizer<Recipe<rule::Signum>>;
+using SimplifiedAdEMAMix = Optimizer<Recipe<rule::SimplifiedAdEMAMix>>;
 using SPAM = Optimizer<Recipe<rule::SPAM>>;
 using StableAdamW = Optimizer<Recipe<rule::StableAdamW>>;
 using Yogi = Optimizer<Recipe<rule::Yogi>>;
