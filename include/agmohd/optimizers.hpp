@@ -23,6 +23,8 @@
 #include "rule/lamb.hpp"
 #include "rule/laprop.hpp"
 #include "rule/lion.hpp"
+#include "rule/mars.hpp"
+#include "rule/mars_lion.hpp"
 #include "rule/nadam.hpp"
 #include "rule/novograd.hpp"
 #include "rule/radam.hpp"
@@ -69,6 +71,8 @@ using ASGD = Optimizer<Recipe<rule::ASGD>>;
 using LAMB = Optimizer<Recipe<rule::LAMB>>;
 using LaProp = Optimizer<Recipe<rule::LaProp>>;
 using Lion = Optimizer<Recipe<rule::Lion>>;
+using MARS = Optimizer<Recipe<rule::MARS>>;
+using MARSLion = Optimizer<Recipe<rule::MARSLion>>;
 using NAdam = Optimizer<Recipe<rule::NAdam>>;
 using NovoGrad = Optimizer<Recipe<rule::NovoGrad>>;
 using RAdam = Optimizer<Recipe<rule::RAdam>>;
