@@ -15,7 +15,9 @@
 #include "rule/adabelief.hpp"
 #include "rule/adadelta.hpp"
 #include "rule/adagrad.hpp"
+#include "rule/adam_atan2.hpp"
 #include "rule/adamax.hpp"
+#include "rule/adamc.hpp"
 #include "rule/adan.hpp"
 #include "rule/ademamix.hpp"
 #include "rule/adopt.hpp"
@@ -63,7 +65,9 @@ using AdagradParamState = Adagrad::ParamState;
 
 using AdaBelief = Optimizer<Recipe<rule::AdaBelief>>;
 using Adadelta = Optimizer<Recipe<rule::Adadelta>>;
+using AdamAtan2 = Optimizer<Recipe<rule::AdamAtan2>>;
 using Adamax = Optimizer<Recipe<rule::Adamax>>;
+using AdamC = Optimizer<Recipe<rule::AdamC>>;
 using Adan = Optimizer<Recipe<rule::Adan>>;
 using AdEMAMix = Optimizer<Recipe<rule::AdEMAMix>>;
 using ADOPT = Optimizer<Recipe<rule::ADOPT>>;
