@@ -15,7 +15,9 @@
 #include "rule/adabelief.hpp"
 #include "rule/adadelta.hpp"
 #include "rule/adagrad.hpp"
+#include "rule/adam_atan2.hpp"
 #include "rule/adamax.hpp"
+#include "rule/adamc.hpp"
 #include "rule/adan.hpp"
 #include "rule/ademamix.hpp"
 #include "rule/adopt.hpp"
@@ -23,12 +25,15 @@
 #include "rule/lamb.hpp"
 #include "rule/laprop.hpp"
 #include "rule/lion.hpp"
+#include "rule/mars.hpp"
+#include "rule/mars_lion.hpp"
 #include "rule/nadam.hpp"
 #include "rule/novograd.hpp"
 #include "rule/radam.hpp"
 #include "rule/rmsprop.hpp"
 #include "rule/rprop.hpp"
 #include "rule/signum.hpp"
+#include "rule/simplified_ademamix.hpp"
 #include "rule/yogi.hpp"
 
 namespace agmohd {
@@ -60,7 +65,9 @@ using AdagradParamState = Adagrad::ParamState;
 
 using AdaBelief = Optimizer<Recipe<rule::AdaBelief>>;
 using Adadelta = Optimizer<Recipe<rule::Adadelta>>;
+using AdamAtan2 = Optimizer<Recipe<rule::AdamAtan2>>;
 using Adamax = Optimizer<Recipe<rule::Adamax>>;
+using AdamC = Optimizer<Recipe<rule::AdamC>>;
 using Adan = Optimizer<Recipe<rule::Adan>>;
 using AdEMAMix = Optimizer<Recipe<rule::AdEMAMix>>;
 using ADOPT = Optimizer<Recipe<rule::ADOPT>>;
@@ -68,11 +75,14 @@ using ASGD = Optimizer<Recipe<rule::ASGD>>;
 using LAMB = Optimizer<Recipe<rule::LAMB>>;
 using LaProp = Optimizer<Recipe<rule::LaProp>>;
 using Lion = Optimizer<Recipe<rule::Lion>>;
+using MARS = Optimizer<Recipe<rule::MARS>>;
+using MARSLion = Optimizer<Recipe<rule::MARSLion>>;
 using NAdam = Optimizer<Recipe<rule::NAdam>>;
 using NovoGrad = Optimizer<Recipe<rule::NovoGrad>>;
 using RAdam = Optimizer<Recipe<rule::RAdam>>;
 using Rprop = Optimizer<Recipe<rule::Rprop>>;
 using Signum = Optimizer<Recipe<rule::Signum>>;
+using SimplifiedAdEMAMix = Optimizer<Recipe<rule::SimplifiedAdEMAMix>>;
 using SPAM = Optimizer<Recipe<rule::SPAM>>;
 using StableAdamW = Optimizer<Recipe<rule::StableAdamW>>;
 using Yogi = Optimizer<Recipe<rule::Yogi>>;

@@ -107,19 +107,17 @@ std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
       });
     }
     if constexpr (Recipe::two_sweeps) {
-      const auto norm2 = [&](const auto& of) {
-        std::vector<T> squares(blocks);
-        for (std::size_t b = 0; b < blocks; ++b) {
-          const T y = of(b);
-          squares[b] = y * y;
-        }
+      std::vector<T> p_squares(blocks), u_squares(blocks);
+      for (std::size_t b = 0; b < blocks; ++b) {
+        const auto y = Recipe::squared(x[b], g[b], slots[b], k, at(b));
+        p_squares[b] = y.p * y.p, u_squares[b] = y.u * y.u;
+      }
+      const auto sum = [&](const std::vector<T>& squares) {
         std::vector<R> all(p.size());
         std::memcpy(all.data(), squares.data(), p.size() * sizeof(R));
         return swept(all);
       };
-      const double p2 = norm2([&](std::size_t b) { return x[b]; });
-      const double u2 =
-          norm2([&](std::size_t b) { return Recipe::direction(x[b], g[b], slots[b], k, at(b)); });
+      const double p2 = sum(p_squares), u2 = sum(u_squares);
       Recipe::scale(group, p2, u2, k);
       for (std::size_t b = 0; b < blocks; ++b)
         x[b] = Recipe::second(x[b], g[b], slots[b], k, at(b));

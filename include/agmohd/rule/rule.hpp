@@ -11,6 +11,13 @@
 
 namespace agmohd {
 
+/// Two values of an element, whose squares are summed over a tensor: p and u, or what a rule's
+/// `squared` takes in their place.
+template <class T>
+struct Squared {
+  T p, u;
+};
+
 namespace has {
 template <class R>
 concept Slots = requires {
@@ -89,6 +96,14 @@ concept second = requires(typename R::Options o) {
   { R::second(o, 1.0, 1.0) } -> std::same_as<double>;
 };
 template <class R>
+concept squared = requires(const float& x) {
+  { R::squared(x, x) } -> std::same_as<Squared<float>>;
+};
+template <class R>
+concept stored = requires(const typename R::template Slots<float>& s) {
+  { R::stored(s) } -> std::same_as<typename R::template Slots<float>>;
+};
+template <class R>
 concept Guard = std::is_class_v<typename R::Guard>;
 template <class R>
 concept guard_memory = Memory<typename R::Guard>;
@@ -139,6 +154,11 @@ concept guard = Guard<R> && guard_memory<R> && guard_restore<R> && guard_at<R> &
 ///                             the tensor's sums of squares of p and u, this gives a factor of its
 ///                             learning rate. The second sweep takes u anew from the stored slots,
 ///                             and writes p
+///   squared(p, u)             the Squared values whose sums of squares `second` gets, where these
+///                             are not p and u
+///   stored(slots)             the slots as `update` left them, from the stored ones, where an
+///   unused
+///                             slot is 0: where `direction` reads one, for the second sweep
 ///   before(old, now)          the slots that give the last update in the metric of this step, from
 ///                             those before and after `update`; else the old ones
 ///   usual(k)                  whether the coefficients on which the equations branch have their
@@ -199,6 +219,9 @@ struct CheckRule {
       "agmohd: the rule's write is not write(p, g, u, slots, coefficients, lr, decay)");
   static_assert(!has::second<RulePolicy> || !has::write<RulePolicy>,
                 "agmohd: the rule has both second and write: with two sweeps p is decay p - lr u");
+  static_assert(
+      has::squared<RulePolicy> || !requires { &RulePolicy::template squared<float>; },
+      "agmohd: the rule's squared is not squared(p, u), which returns Squared");
   static_assert(!has::Guard<RulePolicy> || has::guard_memory<RulePolicy>,
                 "agmohd: the rule's Guard has no member type Memory, trivially copyable and of "
                 "whole doubles");

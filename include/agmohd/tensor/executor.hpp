@@ -166,12 +166,13 @@ class TensorExecutor final : public HostExecutor<Recipe> {
     });
     if constexpr (Recipe::two_sweeps) {
       const auto stored = widened_slots(t);
-      const at::Tensor u = Recipe::direction(p, g, stored, k, {});
+      const auto squared = Recipe::squared(p, g, stored, k, {});
       const auto norm2 = [](const at::Tensor& x) {
         return x.square().sum(at::kDouble).template item<double>();
       };
       auto second = k;
-      Recipe::scale(settings_.groups[std::size_t(tensors_[t].group)], norm2(p), norm2(u), second);
+      Recipe::scale(settings_.groups[std::size_t(tensors_[t].group)], norm2(squared.p),
+                    norm2(squared.u), second);
       result = Recipe::second(p, g, stored, second, {});
     }
     handles_.params[t].copy_(result);
