@@ -96,7 +96,7 @@ struct MARS {
                                const Coefficients<Real<T>>& k) {
     const T c = k.scale * k.reduction.corrected(g, s.last_grad);
     s.exp_avg = s.exp_avg + k.moments.gain1 * (c - s.exp_avg);
-    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.moments.gain2 * (c * c);
+    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.moments.gain2 * math::square(c);
     s.last_grad = k.reduction.sign * g;
   }
   template <Number T>

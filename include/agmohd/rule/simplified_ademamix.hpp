@@ -106,7 +106,7 @@ struct SimplifiedAdEMAMix {
     const T h = k.sign * g;
     // Not b1 m + h: b1 rounded to float would be an error of 1e-6 of a settled m at b1 = 0.99.
     s.exp_avg = s.exp_avg + (h - k.gain1 * s.exp_avg);
-    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.gain2 * (h * h);
+    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.gain2 * math::square(h);
   }
   template <Number T>
   AGMOHD_HD static T direction(const T& /*p*/, const T& g, const Slots<T>& s,
