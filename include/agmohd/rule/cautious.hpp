@@ -32,14 +32,13 @@ AGMOHD_HD inline double for_part(double part) { return 1 / (part > 1e-3 ? part :
 
 /// Cautious<AdamW> and so on: updates are masked where their sign is not the gradient's (Liang et
 /// al. 2024, "Cautious optimizers: improving training with one line of code", algorithm 1). With
-/// the update u of R, element by element:
-///   u <- u where u g > 0, else 0,  p <- decay p - lr u / max(part of the tensor's u that is not 0,
-///   1e-3)
+/// the update u of R and the part of the tensor's elements that keep theirs:
+///   u <- u where u g > 0, else 0,  p <- decay p - lr u / max(part, 1e-3)
 /// The least part is timm's; the paper adds a constant to the part. R's state moves on as ever, and
 /// decoupled weight decay is not masked. g is the gradient after the transforms, without the L2
 /// weight decay of R.
 /// Since the part is known after the whole update, the step has a second sweep, as LAMB's. The mask
-/// of the last update is gone with its gradient: hindrance::Oscillation never acts.
+/// of the last update is gone with its gradient, so hindrance::Oscillation reports nothing.
 template <class R>
 struct Cautious : R {
   static_assert(!has::second<R>, "agmohd: Cautious needs a rule with one sweep (no second)");
@@ -56,16 +55,16 @@ struct Cautious : R {
     if (R::slots(o) == 0) refuse("Cautious needs a momentum: without one no update disagrees");
   }
 
-  template <class Real>
-  struct Coefficients : R::template Coefficients<Real> {
-    Real ascent;  ///< -1 with maximize
+  template <class K>
+  struct Coefficients : R::template Coefficients<K> {
+    K ascent;  ///< -1 with maximize
   };
-  template <class Real>
-  AGMOHD_HD static Coefficients<Real> at(const typename R::Options& o, const Now& now,
-                                         typename R::Memory& m) {
+  template <class K>
+  AGMOHD_HD static Coefficients<K> at(const typename R::Options& o, const Now& now,
+                                      typename R::Memory& m) {
     double ascent = 1;
     if constexpr (requires { o.maximize; }) ascent = o.maximize ? -1 : 1;
-    return {R::template at<Real>(o, now, m), Real(ascent)};
+    return {R::template at<K>(o, now, m), K(ascent)};
   }
 
   template <Number T>

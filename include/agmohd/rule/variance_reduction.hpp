@@ -12,8 +12,8 @@ namespace agmohd::rule {
 /// The variance-reduced gradient of MARS (Yuan et al. 2024) in the form that needs one gradient a
 /// step, MARS-approx:
 ///   c = g + gamma b1 / (1 - b1) (g - g'),  c <- c / max(1, |c|)
-/// g' is the tensor's last gradient, |c| the norm of the tensor's c. The first c is g, as in timm
-/// and as in the paper, which begins with two equal points; the authors' code begins with g' = 0.
+/// g' is the tensor's last gradient, |c| the norm of the tensor's c. The first c is g, as in timm;
+/// the authors' code begins with g' = 0.
 ///
 /// |c| is of gradients as the reduce pass measures them, before a clip by norm. Where a recipe has
 /// one and it acts, the scaled c has a norm below 1. b1 is the option's, whatever a momentum policy
