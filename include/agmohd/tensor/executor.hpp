@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -27,6 +28,11 @@ struct number_traits<at::Tensor> {
     return at::where(mask, a, b);
   }
   static at::Tensor like(const at::Tensor& x, double r) { return at::full_like(x, r); }
+  static at::Tensor square(const at::Tensor& x) {
+    const bool wide = x.scalar_type() == at::kDouble;
+    return x.square().clamp_max(wide ? std::numeric_limits<double>::max()
+                                     : double{std::numeric_limits<float>::max()});
+  }
   /// Made on the host, element by element in memory order.
   static at::Tensor centred(const at::Tensor& like, const random::Key& k, const Position& at) {
     at::Tensor host = at::empty_like(like, like.options().device(at::kCPU));
