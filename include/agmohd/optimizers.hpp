@@ -20,6 +20,7 @@
 #include "rule/ademamix.hpp"
 #include "rule/adopt.hpp"
 #include "rule/asgd.hpp"
+#include "rule/eva.hpp"
 #include "rule/lamb.hpp"
 #include "rule/laprop.hpp"
 #include "rule/lion.hpp"
@@ -65,6 +66,7 @@ using Adan = Optimizer<Recipe<rule::Adan>>;
 using AdEMAMix = Optimizer<Recipe<rule::AdEMAMix>>;
 using ADOPT = Optimizer<Recipe<rule::ADOPT>>;
 using ASGD = Optimizer<Recipe<rule::ASGD>>;
+using EVA = Optimizer<Recipe<rule::EVA>>;
 using LAMB = Optimizer<Recipe<rule::LAMB>>;
 using LaProp = Optimizer<Recipe<rule::LaProp>>;
 using Lion = Optimizer<Recipe<rule::Lion>>;
