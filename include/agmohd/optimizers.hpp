@@ -16,6 +16,7 @@
 #include "rule/adadelta.hpp"
 #include "rule/adagrad.hpp"
 #include "rule/adamax.hpp"
+#include "rule/adamw_schedule_free.hpp"
 #include "rule/adan.hpp"
 #include "rule/ademamix.hpp"
 #include "rule/adopt.hpp"
@@ -27,8 +28,10 @@
 #include "rule/nadam.hpp"
 #include "rule/novograd.hpp"
 #include "rule/radam.hpp"
+#include "rule/radam_schedule_free.hpp"
 #include "rule/rmsprop.hpp"
 #include "rule/rprop.hpp"
+#include "rule/sgd_schedule_free.hpp"
 #include "rule/signum.hpp"
 #include "rule/yogi.hpp"
 
@@ -62,6 +65,7 @@ using AdagradParamState = Adagrad::ParamState;
 using AdaBelief = Optimizer<Recipe<rule::AdaBelief>>;
 using Adadelta = Optimizer<Recipe<rule::Adadelta>>;
 using Adamax = Optimizer<Recipe<rule::Adamax>>;
+using AdamWScheduleFree = Optimizer<Recipe<rule::AdamWScheduleFree>>;
 using Adan = Optimizer<Recipe<rule::Adan>>;
 using AdEMAMix = Optimizer<Recipe<rule::AdEMAMix>>;
 using ADOPT = Optimizer<Recipe<rule::ADOPT>>;
@@ -73,7 +77,9 @@ using Lion = Optimizer<Recipe<rule::Lion>>;
 using NAdam = Optimizer<Recipe<rule::NAdam>>;
 using NovoGrad = Optimizer<Recipe<rule::NovoGrad>>;
 using RAdam = Optimizer<Recipe<rule::RAdam>>;
+using RAdamScheduleFree = Optimizer<Recipe<rule::RAdamScheduleFree>>;
 using Rprop = Optimizer<Recipe<rule::Rprop>>;
+using SGDScheduleFree = Optimizer<Recipe<rule::SGDScheduleFree>>;
 using Signum = Optimizer<Recipe<rule::Signum>>;
 using SPAM = Optimizer<Recipe<rule::SPAM>>;
 using StableAdamW = Optimizer<Recipe<rule::StableAdamW>>;

@@ -85,6 +85,11 @@ concept initial = requires(typename R::Options o) {
   { R::initial(o, 0) } -> std::same_as<double>;
 };
 template <class R>
+concept interpolation = requires(typename R::Options o) {
+  { R::interpolation(o) } -> std::same_as<double>;
+  { o.evaluating } -> std::convertible_to<bool>;
+};
+template <class R>
 concept second = requires(typename R::Options o) {
   { R::second(o, 1.0, 1.0) } -> std::same_as<double>;
 };
@@ -139,6 +144,10 @@ concept guard = Guard<R> && guard_memory<R> && guard_restore<R> && guard_at<R> &
 ///                             the tensor's sums of squares of p and u, this gives a factor of its
 ///                             learning rate. The second sweep takes u anew from the stored slots,
 ///                             and writes p
+///   interpolation(options)    the parameter is (1 - b) z + b x with this b and the slot "z", and
+///   the
+///                             model is to be evaluated at x. wrap::Evaluation goes there and back;
+///                             the option `evaluating` says that it did
 ///   before(old, now)          the slots that give the last update in the metric of this step, from
 ///                             those before and after `update`; else the old ones
 ///   usual(k)                  whether the coefficients on which the equations branch have their
