@@ -33,6 +33,7 @@
 #include "rule/rprop.hpp"
 #include "rule/sgd_schedule_free.hpp"
 #include "rule/signum.hpp"
+#include "rule/sophia.hpp"
 #include "rule/yogi.hpp"
 
 namespace agmohd {
@@ -81,6 +82,7 @@ using RAdamScheduleFree = Optimizer<Recipe<rule::RAdamScheduleFree>>;
 using Rprop = Optimizer<Recipe<rule::Rprop>>;
 using SGDScheduleFree = Optimizer<Recipe<rule::SGDScheduleFree>>;
 using Signum = Optimizer<Recipe<rule::Signum>>;
+using Sophia = Optimizer<Recipe<rule::Sophia>>;
 using SPAM = Optimizer<Recipe<rule::SPAM>>;
 using StableAdamW = Optimizer<Recipe<rule::StableAdamW>>;
 using Yogi = Optimizer<Recipe<rule::Yogi>>;

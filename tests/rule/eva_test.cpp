@@ -25,7 +25,7 @@ INSTANTIATE_TYPED_TEST_SUITE_P(EVA, RuleContract, rule::EVA);
 namespace {
 
 /// The rate's factor for a tensor with these gradients.
-double factor(const rule::EVA::Options& o, const std::vector<double>& gradients) {
+double eva_factor(const rule::EVA::Options& o, const std::vector<double>& gradients) {
   Now now{1, 1.0, {0.9, 0}};
   now.numel = std::int64_t(gradients.size());
   for (const double g : gradients) {
@@ -37,19 +37,19 @@ double factor(const rule::EVA::Options& o, const std::vector<double>& gradients)
 
 TEST(EVA, FactorFallsWithTheVarianceToATenth) {
   const rule::EVA::Options o{.eps = 0};
-  EXPECT_EQ(factor(o, {3, 3, 3, 3}), 1);
-  EXPECT_EQ(factor(o, {0.1}), 1);
-  EXPECT_EQ(factor(o, {1, 3}), 0.5);
-  EXPECT_EQ(factor(o, {100, -100}), 0.1);
-  EXPECT_EQ(factor(o, {}), 1);
-  EXPECT_EQ(factor({.eps = 1, .adaptation_strength = 3}, {0, 0}), 0.25);
+  EXPECT_EQ(eva_factor(o, {3, 3, 3, 3}), 1);
+  EXPECT_EQ(eva_factor(o, {0.1}), 1);
+  EXPECT_EQ(eva_factor(o, {1, 3}), 0.5);
+  EXPECT_EQ(eva_factor(o, {100, -100}), 0.1);
+  EXPECT_EQ(eva_factor(o, {}), 1);
+  EXPECT_EQ(eva_factor({.eps = 1, .adaptation_strength = 3}, {0, 0}), 0.25);
 }
 
 TEST(EVA, NonfiniteGradientLeavesATenthOfTheRate) {
   const double inf = std::numeric_limits<double>::infinity();
   for (const double bad : {inf, -inf, inf - inf}) {
-    EXPECT_EQ(factor({}, {bad, 1}), 0.1) << bad;
-    EXPECT_EQ(factor({}, {bad}), 0.1) << bad;
+    EXPECT_EQ(eva_factor({}, {bad, 1}), 0.1) << bad;
+    EXPECT_EQ(eva_factor({}, {bad}), 0.1) << bad;
   }
 }
 

@@ -85,6 +85,10 @@ concept initial = requires(typename R::Options o) {
   { R::initial(o, 0) } -> std::same_as<double>;
 };
 template <class R>
+concept hessian_decay = requires(typename R::Options o) {
+  { R::hessian_decay(o) } -> std::same_as<double>;
+};
+template <class R>
 concept interpolation = requires(typename R::Options o) {
   { R::interpolation(o) } -> std::same_as<double>;
   { o.evaluating } -> std::convertible_to<bool>;
@@ -144,6 +148,8 @@ concept guard = Guard<R> && guard_memory<R> && guard_restore<R> && guard_at<R> &
 ///                             the tensor's sums of squares of p and u, this gives a factor of its
 ///                             learning rate. The second sweep takes u anew from the stored slots,
 ///                             and writes p
+///   hessian_decay(options)    the slot "hessian" is a running mean with this decay, which no step
+///                             moves: wrap::update_hessian does
 ///   interpolation(options)    the parameter is (1 - b) z + b x with this b and the slot "z", and
 ///   the
 ///                             model is to be evaluated at x. wrap::Evaluation goes there and back;
