@@ -92,6 +92,15 @@ concept initial = requires(typename R::Options o) {
   { R::initial(o, 0) } -> std::same_as<double>;
 };
 template <class R>
+concept hessian_decay = requires(typename R::Options o) {
+  { R::hessian_decay(o) } -> std::same_as<double>;
+};
+template <class R>
+concept interpolation = requires(typename R::Options o) {
+  { R::interpolation(o) } -> std::same_as<double>;
+  { o.evaluating } -> std::convertible_to<bool>;
+};
+template <class R>
 concept second = requires(typename R::Options o) {
   { R::second(o, 1.0, 1.0) } -> std::same_as<double>;
 };
@@ -157,8 +166,12 @@ concept guard = Guard<R> && guard_memory<R> && guard_restore<R> && guard_at<R> &
 ///   squared(p, u)             the Squared values whose sums of squares `second` gets, where these
 ///                             are not p and u
 ///   stored(slots)             the slots as `update` left them, from the stored ones, where an
-///   unused
-///                             slot is 0: where `direction` reads one, for the second sweep
+///                             unused slot is 0: where `direction` reads one, for the second sweep
+///   hessian_decay(options)    the slot "hessian" is a running mean with this decay, which no step
+///                             moves: wrap::update_hessian does
+///   interpolation(options)    the parameter is (1 - b) z + b x with this b and the slot "z", and
+///                             the model is to be evaluated at x. wrap::Evaluation goes there and
+///                             back; the option `evaluating` says that it did
 ///   before(old, now)          the slots that give the last update in the metric of this step, from
 ///                             those before and after `update`; else the old ones
 ///   usual(k)                  whether the coefficients on which the equations branch have their
