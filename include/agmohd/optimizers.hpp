@@ -14,6 +14,7 @@
 #include "recipes.hpp"
 #include "rule/adabelief.hpp"
 #include "rule/adadelta.hpp"
+#include "rule/adafactor.hpp"
 #include "rule/adagrad.hpp"
 #include "rule/adamax.hpp"
 #include "rule/adan.hpp"
@@ -60,6 +61,7 @@ using AdagradParamState = Adagrad::ParamState;
 
 using AdaBelief = Optimizer<Recipe<rule::AdaBelief>>;
 using Adadelta = Optimizer<Recipe<rule::Adadelta>>;
+using Adafactor = Optimizer<Recipe<rule::Adafactor>>;
 using Adamax = Optimizer<Recipe<rule::Adamax>>;
 using Adan = Optimizer<Recipe<rule::Adan>>;
 using AdEMAMix = Optimizer<Recipe<rule::AdEMAMix>>;

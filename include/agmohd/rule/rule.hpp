@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "../policy/factoring.hpp"
 #include "../policy/policy.hpp"
 
 namespace agmohd {
@@ -85,8 +86,20 @@ concept initial = requires(typename R::Options o) {
   { R::initial(o, 0) } -> std::same_as<double>;
 };
 template <class R>
-concept second = requires(typename R::Options o) {
+concept second_with = requires(typename R::Options o,
+                               const typename R::template Coefficients<float>& k) {
+  { R::second(o, k, 1.0, 1.0) } -> std::same_as<double>;
+};
+template <class R>
+concept second = second_with<R> || requires(typename R::Options o) {
   { R::second(o, 1.0, 1.0) } -> std::same_as<double>;
+};
+template <class R>
+concept factored = requires(typename R::template Coefficients<float>& k, const TensorKind& kind) {
+  { R::factored } -> std::convertible_to<int>;
+  { R::factor_names.size() } -> std::convertible_to<std::size_t>;
+  { R::factoring(k) } -> std::same_as<Factoring<float>>;
+  R::suit(k, kind);
 };
 template <class R>
 concept Guard = std::is_class_v<typename R::Guard>;
@@ -138,7 +151,13 @@ concept guard = Guard<R> && guard_memory<R> && guard_restore<R> && guard_at<R> &
 ///   second(options, p2, u2)   makes the step two sweeps. The first changes slots only. Then, from
 ///                             the tensor's sums of squares of p and u, this gives a factor of its
 ///                             learning rate. The second sweep takes u anew from the stored slots,
-///                             and writes p
+///                             and writes p. Or second(options, k, p2, u2), with the coefficients
+///   factored                  the number of a slot that tensors of two or more dimensions do not
+///                             store: it is a product of averages over rows and columns of g^2,
+///                             see step/factors.hpp, under the two factor_names. With it come
+///                             factoring(k), how these averages move, and suit(k, kind), which
+///                             adapts the coefficients of `at` to a tensor: of a factored one
+///                             `update` leaves the slot. Such a rule has a `second`
 ///   before(old, now)          the slots that give the last update in the metric of this step, from
 ///                             those before and after `update`; else the old ones
 ///   usual(k)                  whether the coefficients on which the equations branch have their
@@ -171,6 +190,16 @@ double initial(const typename R::Options& o, int slot) {
   return 0;
 }
 
+/// The factor of a tensor's learning rate, from what its first sweep left.
+template <class R, class K>
+AGMOHD_HD double second(const typename R::Options& o, const K& k, double p2, double u2) {
+  if constexpr (has::second_with<R>) {
+    return R::second(o, k, p2, u2);
+  } else {
+    return R::second(o, p2, u2);
+  }
+}
+
 template <class RulePolicy>
 struct CheckRule {
   static_assert(has::Options<RulePolicy>, "agmohd: the rule has no member type Options");
@@ -199,6 +228,13 @@ struct CheckRule {
       "agmohd: the rule's write is not write(p, g, u, slots, coefficients, lr, decay)");
   static_assert(!has::second<RulePolicy> || !has::write<RulePolicy>,
                 "agmohd: the rule has both second and write: with two sweeps p is decay p - lr u");
+  static_assert(
+      has::factored<RulePolicy> || !requires { RulePolicy::factored; },
+      "agmohd: the rule has factored, but not factor_names, factoring(coefficients) that "
+      "returns a Factoring<R>, and suit(coefficients, kind)");
+  static_assert(!has::factored<RulePolicy> || (has::second<RulePolicy> &&
+                                               !has::summed<RulePolicy> && !has::Guard<RulePolicy>),
+                "agmohd: a rule with a factored slot has second, and neither summed nor Guard");
   static_assert(!has::Guard<RulePolicy> || has::guard_memory<RulePolicy>,
                 "agmohd: the rule's Guard has no member type Memory, trivially copyable and of "
                 "whole doubles");
