@@ -14,6 +14,7 @@
 #include "recipes.hpp"
 #include "rule/adabelief.hpp"
 #include "rule/adadelta.hpp"
+#include "rule/adafactor.hpp"
 #include "rule/adagrad.hpp"
 #include "rule/adam_atan2.hpp"
 #include "rule/adamax.hpp"
@@ -70,6 +71,7 @@ using AdagradParamState = Adagrad::ParamState;
 
 using AdaBelief = Optimizer<Recipe<rule::AdaBelief>>;
 using Adadelta = Optimizer<Recipe<rule::Adadelta>>;
+using Adafactor = Optimizer<Recipe<rule::Adafactor>>;
 using AdamAtan2 = Optimizer<Recipe<rule::AdamAtan2>>;
 using Adamax = Optimizer<Recipe<rule::Adamax>>;
 using AdamC = Optimizer<Recipe<rule::AdamC>>;

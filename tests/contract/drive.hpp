@@ -99,6 +99,9 @@ std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
     const std::vector<T> g = packed(gradient);
     auto k = Recipe::template decide<R>({}, group, {}, {}, memory, tensor, 0,
                                         measured<Recipe, T>(group, tensor, g, slots, p.size()));
+    if constexpr (Recipe::factored) {
+      Recipe::Rule::suit(k.rule, {std::int64_t(p.size()), false, sizeof(R) == 8});
+    }
     memory.updates += 1;
     for (std::size_t b = 0; b < blocks; ++b) {
       x[b] = Recipe::sweep(x[b], g[b], slots[b], k, at(b));

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "../policy/element.hpp"
+#include "factors.hpp"
 #include "load_store.hpp"
 #include "rows.hpp"
 
@@ -23,6 +24,7 @@ struct Chunk {
   std::int64_t count;
   std::int64_t first;  // element of the tensor
   std::conditional_t<Recipe::rows, RowFactors, detail::NoMemory> rows;
+  std::conditional_t<Recipe::factored, SlotFactors<Compute<E>>, detail::NoFactors> factors;
   E* kept_param;  // of a snapshot that is to be written, or swapped; null: none
   Slot* kept_slots[kRoom];
   /// Whether it has the slots that most rules use by default, the first two, and no snapshot.
@@ -61,6 +63,30 @@ V grad_at(const Chunk<Recipe, E>& chunk, std::int64_t i) {
   } else {
     return load<V>(chunk.grad + i);
   }
+}
+
+/// The slots from element `i` on, as many as V has; 0 where the chunk has none.
+template <class V, class Recipe, class E>
+typename Recipe::template Slots<V> slots_at(const Chunk<Recipe, E>& chunk, std::int64_t i) {
+  typename Recipe::template Slots<V> s{};
+  for_each_slot<Recipe::slot_count>(s, [&](int j, V& slot) {
+    if (chunk.slots[j] != nullptr) slot = load<V>(chunk.slots[j] + i);
+    if constexpr (Recipe::factored) {
+      if (j == Recipe::Rule::factored && chunk.factors.used()) {
+        slot = chunk.factors.template at<V>(chunk.first + i);
+      }
+    }
+  });
+  return s;
+}
+
+/// Whether the first of two sweeps would change nothing: the only slot of a rule is factored.
+template <class Recipe, class E>
+bool stores_nothing(const Chunk<Recipe, E>& chunk) {
+  if constexpr (Recipe::factored && !Recipe::measures_sweep && Recipe::slot_count == 1) {
+    return chunk.factors.used();
+  }
+  return false;
 }
 
 /// Writes the chunk to its snapshot.

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "../policy/factoring.hpp"
 #include "../policy/policy.hpp"
 
 namespace agmohd {
@@ -101,16 +102,28 @@ concept interpolation = requires(typename R::Options o) {
   { o.evaluating } -> std::convertible_to<bool>;
 };
 template <class R>
-concept second = requires(typename R::Options o) {
-  { R::second(o, 1.0, 1.0) } -> std::same_as<double>;
-};
-template <class R>
 concept squared = requires(const float& x) {
   { R::squared(x, x) } -> std::same_as<Squared<float>>;
 };
 template <class R>
 concept stored = requires(const typename R::template Slots<float>& s) {
   { R::stored(s) } -> std::same_as<typename R::template Slots<float>>;
+};
+template <class R>
+concept second_with = requires(typename R::Options o,
+                               const typename R::template Coefficients<float>& k) {
+  { R::second(o, k, 1.0, 1.0) } -> std::same_as<double>;
+};
+template <class R>
+concept second = second_with<R> || requires(typename R::Options o) {
+  { R::second(o, 1.0, 1.0) } -> std::same_as<double>;
+};
+template <class R>
+concept factored = requires(typename R::template Coefficients<float>& k, const TensorKind& kind) {
+  { R::factored } -> std::convertible_to<int>;
+  { R::factor_names.size() } -> std::convertible_to<std::size_t>;
+  { R::factoring(k) } -> std::same_as<Factoring<float>>;
+  R::suit(k, kind);
 };
 template <class R>
 concept Guard = std::is_class_v<typename R::Guard>;
@@ -162,7 +175,7 @@ concept guard = Guard<R> && guard_memory<R> && guard_restore<R> && guard_at<R> &
 ///   second(options, p2, u2)   makes the step two sweeps. The first changes slots only. Then, from
 ///                             the tensor's sums of squares of p and u, this gives a factor of its
 ///                             learning rate. The second sweep takes u anew from the stored slots,
-///                             and writes p
+///                             and writes p. Or second(options, k, p2, u2), with the coefficients
 ///   squared(p, u)             the Squared values whose sums of squares `second` gets, where these
 ///                             are not p and u
 ///   stored(slots)             the slots as `update` left them, from the stored ones, where an
@@ -172,6 +185,12 @@ concept guard = Guard<R> && guard_memory<R> && guard_restore<R> && guard_at<R> &
 ///   interpolation(options)    the parameter is (1 - b) z + b x with this b and the slot "z", and
 ///                             the model is to be evaluated at x. wrap::Evaluation goes there and
 ///                             back; the option `evaluating` says that it did
+///   factored                  the number of a slot that tensors of two or more dimensions do not
+///                             store: it is a product of averages over rows and columns of g^2,
+///                             see step/factors.hpp, under the two factor_names. With it come
+///                             factoring(k), how these averages move, and suit(k, kind), which
+///                             adapts the coefficients of `at` to a tensor: of a factored one
+///                             `update` leaves the slot. Such a rule has a `second`
 ///   before(old, now)          the slots that give the last update in the metric of this step, from
 ///                             those before and after `update`; else the old ones
 ///   usual(k)                  whether the coefficients on which the equations branch have their
@@ -202,6 +221,16 @@ template <class R>
 double initial(const typename R::Options& o, int slot) {
   if constexpr (has::initial<R>) return R::initial(o, slot);
   return 0;
+}
+
+/// The factor of a tensor's learning rate, from what its first sweep left.
+template <class R, class K>
+AGMOHD_HD double second(const typename R::Options& o, const K& k, double p2, double u2) {
+  if constexpr (has::second_with<R>) {
+    return R::second(o, k, p2, u2);
+  } else {
+    return R::second(o, p2, u2);
+  }
 }
 
 template <class RulePolicy>
@@ -235,6 +264,13 @@ struct CheckRule {
   static_assert(
       has::squared<RulePolicy> || !requires { &RulePolicy::template squared<float>; },
       "agmohd: the rule's squared is not squared(p, u), which returns Squared");
+  static_assert(
+      has::factored<RulePolicy> || !requires { RulePolicy::factored; },
+      "agmohd: the rule has factored, but not factor_names, factoring(coefficients) that "
+      "returns a Factoring<R>, and suit(coefficients, kind)");
+  static_assert(!has::factored<RulePolicy> || (has::second<RulePolicy> &&
+                                               !has::summed<RulePolicy> && !has::Guard<RulePolicy>),
+                "agmohd: a rule with a factored slot has second, and neither summed nor Guard");
   static_assert(!has::Guard<RulePolicy> || has::guard_memory<RulePolicy>,
                 "agmohd: the rule's Guard has no member type Memory, trivially copyable and of "
                 "whole doubles");

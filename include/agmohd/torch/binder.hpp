@@ -21,6 +21,7 @@
 #include "devices.hpp"
 #include "loss.hpp"
 #include "state_access.hpp"
+#include "states.hpp"
 #include "waves.hpp"
 
 namespace agmohd {
@@ -173,11 +174,11 @@ class Binder {
               detail::classic, "agmohd: the state of ", place,
               " has step = ", Access::memory(*a.state).assigned_step(),
               ", but it must be at least 0");
-          const unsigned used = Recipe::Rule::slots(settings.groups[g].rule);
+          const unsigned used = States<Recipe>::used(settings.groups[g].rule, params[i]);
           for (std::size_t j = 0; j < Access::slots(*a.state).size(); ++j) {
             if ((used >> j & 1U) != 0) {
-              validate_slot(Access::slots(*a.state)[j], params[i], Recipe::Rule::slot_names[j],
-                            place);
+              validate_slot(Access::slots(*a.state)[j], States<Recipe>::sizes(params[i], j),
+                            States<Recipe>::names[j], place);
             }
           }
         }
@@ -198,7 +199,8 @@ class Binder {
       a.plan(devices_[a.device].executor, settings);
       waves.add(a.param, a.slots(), a.ref, !writable(a.param), a.place);
     }
-    const std::vector<std::int32_t> found = waves.find(Recipe::Rule::slot_names.data());
+    const std::vector<std::int32_t> found =
+        waves.find(States<Recipe>::names.data(), States<Recipe>::slots);
     for (std::size_t n = 0; n < all.size(); ++n) {
       if (!all[n].ref.resting()) all[n].ref.wave = found[n];
     }
@@ -264,7 +266,7 @@ class Binder {
       device.handles.grads.push_back(grad);
       device.handles.slots.emplace_back(b.slots.begin(), b.slots.end());
       for (std::size_t j = 0; j < b.slots.size(); ++j) {
-        if (ref.slots[j] == nullptr) device.handles.slots.back()[j] = at::Tensor();
+        if (ref.state(j) == nullptr) device.handles.slots.back()[j] = at::Tensor();
       }
       auto& kept = device.handles.snapshots.emplace_back();
       for (std::size_t k = 0; k < 2; ++k) {

@@ -18,6 +18,7 @@
 #include "../tensor/validate.hpp"
 #include "devices.hpp"
 #include "state_access.hpp"
+#include "states.hpp"
 
 namespace agmohd {
 
@@ -36,16 +37,15 @@ enum class Found { same, moved, stale, changed };
 /// A parameter with a gradient, or one that rests, as the last step found it.
 template <class Recipe>
 struct Bound {
-  using States = StateMap;
   using Access = detail::StateAccess<Recipe>;
-  using Entry = decltype(std::declval<States&>().end().current);
+  using Entry = decltype(std::declval<StateMap&>().end().current);
   using Device = typename Devices<Recipe>::Device;
 
   c10::TensorImpl* param;
   ParamState<Recipe>* state;  // alive: its destructor would have told
   Entry entry;                // of the state, in the array of the map
-  std::array<at::Tensor, Recipe::slot_count> slots;
-  std::array<c10::Storage, Recipe::slot_count> memory;  // kept, should a program swap a slot's
+  std::array<at::Tensor, States<Recipe>::count> slots;
+  std::array<c10::Storage, States<Recipe>::count> memory;  // kept, should a program swap a slot's
   std::size_t device, ref;
   std::vector<std::int64_t> strides;
   bool resting;  // without a gradient, but in snapshots
