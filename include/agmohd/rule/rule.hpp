@@ -128,6 +128,10 @@ concept factored = requires(typename R::template Coefficients<float>& k, const T
 template <class R>
 concept Guard = std::is_class_v<typename R::Guard>;
 template <class R>
+concept lazy = requires {
+  requires R::lazy;
+};
+template <class R>
 concept guard_memory = Memory<typename R::Guard>;
 template <class R>
 concept guard_restore = requires(typename R::Options o) {
@@ -196,9 +200,10 @@ concept guard = Guard<R> && guard_memory<R> && guard_restore<R> && guard_at<R> &
 ///   usual(k)                  whether the coefficients on which the equations branch have their
 ///                             most frequent values. It sets them to these values once more, which
 ///                             makes them constants of loops that are compiled for that case
-///   default_lr                the learning rate of default options; else 1e-3
-///   check, needs              see check.hpp and policy.hpp
-///   Guard                     clamps slots that no gradient history can produce. `apply` returns
+///   lazy                      true: rows without a gradient may rest, so that gradients may be
+///   sparse default_lr                the learning rate of default options; else 1e-3 check, needs
+///   see check.hpp and policy.hpp Guard                     clamps slots that no gradient history
+///   can produce. `apply` returns
 ///                             the Mask of the elements that it changed; it is not called where
 ///                             `sure` tells that it would change none. A recipe whose hindrance
 ///                             policy does not want kGuard has no guard.

@@ -90,6 +90,7 @@ class Binder {
     hold();
     if (!table_.staging) return;
     for (Bound<Recipe>& b : table_.bound) {
+      if (b.rows) b.rows->give_back();
       if (!b.staged) continue;
       if (b.stages_param()) b.staged->original.copy_(b.staged->param);
       b.staged->original_grad = at::Tensor();  // zero_grad() is to free it
@@ -158,7 +159,7 @@ class Binder {
         places.push_back({std::int32_t(g), std::int32_t(i), -1, std::int32_t(first.position)});
         if (first != place) continue;
         const at::Tensor& grad = params[i].grad();
-        if (grad.defined()) validate_grad(params[i], grad, place);
+        if (grad.defined()) validate_any_grad<Recipe>(params[i], grad, snapshots, place);
         const bool rests = !grad.defined() && (with_gradient || !params[i].requires_grad());
         if (rests && !snapshots) continue;
         Adoption<Recipe> a{params[i], grad, find_state<Recipe>(states, params[i], place), place};
@@ -248,8 +249,13 @@ class Binder {
                     a.ref.resting(),
                     {}};
     at::Tensor param = a.param, grad = a.grad;
+    TensorRef<Recipe> ref = a.ref;
     if (!b.resting) ++working_;
-    if (!writable(param) || (!b.resting && !readable(grad, param))) {
+    if (!b.resting && grad.is_sparse()) {
+      table_.staging = true;
+      b.rows.emplace(param, grad, b.slots, ref);
+      param = b.rows->param, grad = b.rows->grad;
+    } else if (!writable(param) || (!b.resting && !readable(grad, param))) {
       TORCH_WARN_ONCE(
           "agmohd: a parameter is not dense in memory, or its gradient is laid out differently; it "
           "is copied to a buffer in every step");
@@ -258,13 +264,13 @@ class Binder {
       if (!b.resting) grad = b.staged->grad = layout_of(param);
       if (!writable(param)) param = b.staged->param = layout_of(param);
     }
-    TensorRef<Recipe> ref = a.ref;
     ref.param = param.mutable_data_ptr();
     ref.grad = b.resting ? nullptr : grad.const_data_ptr();
     if (device.reference) {
       device.handles.params.push_back(param.detach());
       device.handles.grads.push_back(grad);
-      device.handles.slots.emplace_back(b.slots.begin(), b.slots.end());
+      const auto& slots = b.rows ? b.rows->slots : b.slots;
+      device.handles.slots.emplace_back(slots.begin(), slots.end());
       for (std::size_t j = 0; j < b.slots.size(); ++j) {
         if (ref.state(j) == nullptr) device.handles.slots.back()[j] = at::Tensor();
       }
