@@ -24,6 +24,7 @@
 #include "rule/eva.hpp"
 #include "rule/lamb.hpp"
 #include "rule/laprop.hpp"
+#include "rule/lars.hpp"
 #include "rule/lion.hpp"
 #include "rule/nadam.hpp"
 #include "rule/novograd.hpp"
@@ -74,6 +75,7 @@ using ASGD = Optimizer<Recipe<rule::ASGD>>;
 using EVA = Optimizer<Recipe<rule::EVA>>;
 using LAMB = Optimizer<Recipe<rule::LAMB>>;
 using LaProp = Optimizer<Recipe<rule::LaProp>>;
+using LARS = Optimizer<Recipe<rule::LARS>>;
 using Lion = Optimizer<Recipe<rule::Lion>>;
 using NAdam = Optimizer<Recipe<rule::NAdam>>;
 using NovoGrad = Optimizer<Recipe<rule::NovoGrad>>;
