@@ -27,6 +27,7 @@
 #include "rule/eva.hpp"
 #include "rule/lamb.hpp"
 #include "rule/laprop.hpp"
+#include "rule/lars.hpp"
 #include "rule/lion.hpp"
 #include "rule/mars.hpp"
 #include "rule/mars_lion.hpp"
@@ -83,6 +84,7 @@ using ASGD = Optimizer<Recipe<rule::ASGD>>;
 using EVA = Optimizer<Recipe<rule::EVA>>;
 using LAMB = Optimizer<Recipe<rule::LAMB>>;
 using LaProp = Optimizer<Recipe<rule::LaProp>>;
+using LARS = Optimizer<Recipe<rule::LARS>>;
 using Lion = Optimizer<Recipe<rule::Lion>>;
 using MARS = Optimizer<Recipe<rule::MARS>>;
 using MARSLion = Optimizer<Recipe<rule::MARSLion>>;

@@ -61,12 +61,21 @@ concept before = requires(const typename R::template Slots<float>& s) {
   { R::before(s, s) } -> std::same_as<typename R::template Slots<float>>;
 };
 template <class R>
-concept summed = requires(typename R::Options o, const typename R::Memory& memory, const float& x,
-                          const typename R::template Slots<float>& s,
-                          const typename R::template Summing<float>& k) {
+concept summing = requires(typename R::Options o, const typename R::Memory& memory) {
   { R::template summing<float>(o, memory) } -> std::same_as<typename R::template Summing<float>>;
-  { R::summed(x, s, k) } -> std::convertible_to<float>;
 };
+template <class R>
+concept sums_parameter = summing<R> &&
+    requires(const float& x, const typename R::template Slots<float>& s,
+             const typename R::template Summing<float>& k) {
+  { R::summed(x, x, s, k) } -> std::convertible_to<float>;
+};
+template <class R>
+concept summed = sums_parameter<R> ||
+    (summing<R>&& requires(const float& x, const typename R::template Slots<float>& s,
+                           const typename R::template Summing<float>& k) {
+      { R::summed(x, s, k) } -> std::convertible_to<float>;
+    });
 template <class R>
 concept lr = requires(typename R::Options o, const Now& now) {
   { R::lr(o, now) } -> std::same_as<double>;
@@ -174,8 +183,9 @@ concept guard = Guard<R> && guard_memory<R> && guard_restore<R> && guard_at<R> &
 ///   initial(options, slot)    the value that slot number `slot` begins with; else 0
 ///   wants                     kTensors: `at` finds the tensor's squared gradient norm in now.norm2
 ///   summing, summed           `summed` gives a value of each element, from the gradient and the
-///                             slots before the step, with constants by `summing`; `at` and `lr`
-///                             find its mean over the tensor in now.mean
+///                             slots before the step, with four arguments from the parameter, too,
+///                             and constants by `summing`; `at` and `lr` find its mean over the
+///                             tensor in now.mean
 ///   second(options, p2, u2)   makes the step two sweeps. The first changes slots only. Then, from
 ///                             the tensor's sums of squares of p and u, this gives a factor of its
 ///                             learning rate. The second sweep takes u anew from the stored slots,
@@ -259,7 +269,7 @@ struct CheckRule {
                 "agmohd: the rule has no static function direction(p, g, slots, coefficients)");
   static_assert(
       has::summed<RulePolicy> || !requires { &RulePolicy::template summed<float>; },
-      "agmohd: the rule has summed(g, slots, coefficients), but no member template "
+      "agmohd: the rule has summed([p,] g, slots, coefficients), but no member template "
       "Summing<R>, or no static function summing<R>(options, memory)");
   static_assert(
       has::write<RulePolicy> || !requires { &RulePolicy::template write<float>; },

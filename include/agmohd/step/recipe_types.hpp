@@ -60,6 +60,8 @@ struct RecipeTypes {
                 "recovery::Snapshots out of a recipe with this rule");
   /// Whether the reduce pass reads state too, for the rule's sums.
   static constexpr bool sums = has::summed<Rule>;
+  /// Whether those are of the parameter, too.
+  static constexpr bool sums_parameter = has::sums_parameter<Rule>;
 
   /// Whether element transforms stand in front: the reduce pass measures what they make.
   static constexpr bool prefixed = gradient::prefixed<Gradient>();

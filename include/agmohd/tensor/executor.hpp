@@ -103,8 +103,13 @@ class TensorExecutor final : public HostExecutor<Recipe> {
         reduction::accumulate(sums, one);
         tensor_signals_[t] = {one.norm2, one.max_abs, one.nonfinite, grad.numel()};
         if constexpr (Recipe::sums) {
-          const at::Tensor x = Recipe::Rule::summed(measured, widened_slots(t),
-                                                    this->template summing<double>(tensors_[t]));
+          const auto k = this->template summing<double>(tensors_[t]);
+          at::Tensor x;
+          if constexpr (Recipe::sums_parameter) {
+            x = Recipe::Rule::summed(widened(handles_.params[t]), measured, widened_slots(t), k);
+          } else {
+            x = Recipe::Rule::summed(measured, widened_slots(t), k);
+          }
           tensor_signals_[t].summed = x.sum(at::kDouble).template item<double>();
         }
       }
