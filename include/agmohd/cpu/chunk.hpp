@@ -24,7 +24,9 @@ struct Chunk {
   std::int64_t count;
   std::int64_t first;  // element of the tensor
   std::conditional_t<Recipe::rows, RowFactors, detail::NoMemory> rows;
-  std::conditional_t<Recipe::factored, SlotFactors<Compute<E>>, detail::NoFactors> factors;
+  [[no_unique_address]] std::conditional_t<Recipe::factored, SlotFactors<Compute<E>>,
+                                           detail::NoFactors>
+      factors;
   E* kept_param;  // of a snapshot that is to be written, or swapped; null: none
   Slot* kept_slots[kRoom];
   /// Whether it has the slots that most rules use by default, the first two, and no snapshot.
@@ -65,19 +67,14 @@ V grad_at(const Chunk<Recipe, E>& chunk, std::int64_t i) {
   }
 }
 
-/// The slots from element `i` on, as many as V has; 0 where the chunk has none.
+/// Slot `j` from element `i` on, where it is factored.
 template <class V, class Recipe, class E>
-typename Recipe::template Slots<V> slots_at(const Chunk<Recipe, E>& chunk, std::int64_t i) {
-  typename Recipe::template Slots<V> s{};
-  for_each_slot<Recipe::slot_count>(s, [&](int j, V& slot) {
-    if (chunk.slots[j] != nullptr) slot = load<V>(chunk.slots[j] + i);
-    if constexpr (Recipe::factored) {
-      if (j == Recipe::Rule::factored && chunk.factors.used()) {
-        slot = chunk.factors.template at<V>(chunk.first + i);
-      }
+void take_factored(const Chunk<Recipe, E>& chunk, int j, std::int64_t i, V& slot) {
+  if constexpr (Recipe::factored) {
+    if (j == Recipe::Rule::factored && chunk.factors.used()) {
+      slot = chunk.factors.template at<V>(chunk.first + i);
     }
-  });
-  return s;
+  }
 }
 
 /// Whether the first of two sweeps would change nothing: the only slot of a rule is factored.

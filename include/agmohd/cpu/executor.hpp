@@ -129,7 +129,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
       }
     }
     if (verdict.skip) return;
-    if constexpr (Recipe::factored) factors_.run(tensors_, coefficients_, coefficients64_);
+    if constexpr (Recipe::factored) factors_.run(tensors_, rows_, coefficients_, coefficients64_);
     const auto sweep = [&]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
       const auto& k = coefficients<Compute<E>>()[std::size_t(chunks_[i].tensor)];
       if (stores_nothing(chunk)) return;

@@ -49,7 +49,9 @@ class FactorPass {
                          : 0);
   }
 
-  void run(const Tensors& tensors, const std::vector<K<float>>& k,
+  /// `rows`: the factors of gradients' rows, where the recipe has them.
+  template <class Rows>
+  void run(const Tensors& tensors, const Rows& rows, const std::vector<K<float>>& k,
            const std::vector<K<double>>& k64) {
     const auto each = [&](std::int64_t Place::*member, const auto& work) {
       parallel_ranges(places_.back().*member, [&](std::int64_t begin, std::int64_t end) {
@@ -60,7 +62,7 @@ class FactorPass {
                              places_.begin() - 1);
         for (std::int64_t i = begin; i < end; ++i) {
           while (i >= places_[t + 1].*member) ++t;
-          with_tensor(tensors, t, k, k64,
+          with_tensor(tensors[t], t, rows, k, k64,
                       [&](const auto& x) { work(x, t, i - places_[t].*member); });
         }
       });
@@ -115,10 +117,9 @@ class FactorPass {
     }
   }
 
-  template <class F>
-  void with_tensor(const Tensors& tensors, std::size_t t, const std::vector<K<float>>& k,
-                   const std::vector<K<double>>& k64, const F& f) {
-    const auto& ref = tensors[t];
+  template <class Rows, class F>
+  void with_tensor(const TensorRef<Recipe>& ref, std::size_t t, [[maybe_unused]] const Rows& rows,
+                   const std::vector<K<float>>& k, const std::vector<K<double>>& k64, const F& f) {
     const auto of = [&]<class E>(E) {
       using R = Compute<E>;
       const auto& own = [&]() -> auto& {
@@ -129,9 +130,12 @@ class FactorPass {
         }
       }
       ();
-      f(FactorTensor<Recipe, E>{
-          static_cast<const E*>(ref.grad), own, static_cast<R*>(ref.factors.row),
-          static_cast<R*>(ref.factors.column), scaled_of<R>(*this, t), ref.factors.shape});
+      FactorTensor<Recipe, E> x{
+          static_cast<const E*>(ref.grad),  own,
+          static_cast<R*>(ref.factors.row), static_cast<R*>(ref.factors.column),
+          scaled_of<R>(*this, t),           ref.factors.shape};
+      if constexpr (Recipe::rows) x.scaling = rows.of(t, ref.rows);
+      f(x);
     };
     with_element(ref.dtype, of);
   }

@@ -11,6 +11,7 @@
 #include "../step/factors.hpp"
 #include "../step/reduction.hpp"
 #include "load_store.hpp"
+#include "rows.hpp"
 
 // A factored slot: its value at elements, and how a matrix moves its averages.
 namespace agmohd::cpu {
@@ -97,15 +98,20 @@ struct FactorTensor {
   R *row, *column;  ///< averages
   R* scaled;        ///< row averages divided by their mean
   FactorShape shape;
+  [[no_unique_address]] std::conditional_t<Recipe::rows, RowFactors, detail::NoMemory> scaling{};
+
+  /// The transformed gradients from `element` on, as many as V has.
+  template <class V>
+  V transformed(std::int64_t element) const {
+    V g = load<V>(grad + element);
+    if constexpr (Recipe::rows) g = scaling.template at<V>(element) * g;
+    return gradient::transformed<typename Recipe::Gradient>(g, k.gradient, Position{element});
+  }
 
   /// The gradients of a tile, transformed, row by row to x[kTileRows][kTileColumns], as memory has
   /// them in its order.
   void load_tile(const FactorMatrix& m, std::int64_t r0, std::int64_t c0, int rows, int columns,
                  R* x) const {
-    const auto one = [&](std::int64_t element) {
-      return gradient::transformed<typename Recipe::Gradient>(load<R>(grad + element), k.gradient,
-                                                              Position{element});
-    };
     if (m.column == 1 || m.column < m.row) {
       for (int r = 0; r < rows; ++r) {
         R* const to = x + r * reduction::kTileColumns;
@@ -113,7 +119,7 @@ struct FactorTensor {
         if (m.column == 1) {
           load_run(from, columns, to);
         } else {
-          for (int c = 0; c < columns; ++c) to[c] = one(from + c * m.column);
+          for (int c = 0; c < columns; ++c) to[c] = transformed<R>(from + c * m.column);
         }
       }
     } else {
@@ -123,7 +129,7 @@ struct FactorTensor {
         if (m.row == 1) {
           load_run(from, rows, run);
         } else {
-          for (int r = 0; r < rows; ++r) run[r] = one(from + r * m.row);
+          for (int r = 0; r < rows; ++r) run[r] = transformed<R>(from + r * m.row);
         }
         for (int r = 0; r < rows; ++r) x[r * reduction::kTileColumns + c] = run[r];
       }
@@ -198,11 +204,7 @@ struct FactorTensor {
   /// drawn.
   void load_run(std::int64_t from, int count, R* to) const {
     using V = vec<R>;
-    const auto some = [&]<class T>(int i, T) {
-      const T g = gradient::transformed<typename Recipe::Gradient>(load<T>(grad + from + i),
-                                                                   k.gradient, Position{from + i});
-      store(to + i, g);
-    };
+    const auto some = [&]<class T>(int i, T) { store(to + i, transformed<T>(from + i)); };
     int i = 0;
     for (; i < count && (from + i) % V::size != 0; ++i) some(i, R{});
     for (; i + V::size <= count; i += V::size) some(i, V{});

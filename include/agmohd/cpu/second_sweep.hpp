@@ -27,7 +27,12 @@ inline Norms combine(const Norms* of_chunks, std::int64_t count) {
 /// f(p, g, slots) of the elements from `i` on, as many as V has.
 template <class V, class Recipe, class E, class F>
 auto with_elements(const Chunk<Recipe, E>& chunk, std::int64_t i, const F& f) {
-  return f(load<V>(chunk.param + i), grad_at<V>(chunk, i), slots_at<V>(chunk, i));
+  typename Recipe::template Slots<V> s{};
+  for_each_slot<Recipe::slot_count>(s, [&](int j, V& slot) {
+    if (chunk.slots[j] != nullptr) slot = load<V>(chunk.slots[j] + i);
+    take_factored(chunk, j, i, slot);
+  });
+  return f(load<V>(chunk.param + i), grad_at<V>(chunk, i), s);
 }
 
 /// The sums of squares, added as a measured sweep does.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "../policy/factoring.hpp"
 #include "../policy/number.hpp"
 #include "../policy/policy.hpp"
 #include "reduction.hpp"
