@@ -32,8 +32,13 @@ Case of(const std::string& file, const std::string& recipe) {
 std::vector<Case> cases() {
   return {
       of<golden::ClipByNormAdamW>("clip", "ClipByNorm+AdamW"),
+      of<golden::ClipByMaxNormAdamW>("clip", "ClipByMaxNorm+AdamW"),
       of<golden::ClipByValueSGD>("clip", "ClipByValue+SGD"),
       of<golden::ClipByValueClipByNormAdam>("clip", "ClipByValue+ClipByNorm+Adam"),
+      of<golden::NormalizeSGD>("normalize", "Normalize+SGD"),
+      of<golden::NormalizeAdamW>("normalize", "Normalize+AdamW"),
+      of<golden::NormalizeTensorsSGD>("normalize", "NormalizeTensors+SGD"),
+      of<golden::SignSGD>("normalize", "Sign+SGD"),
       of<golden::RowsSGD>("agc", "AGC+SGD"),
       of<golden::RowsAdamW>("agc", "AGC+AdamW"),
       of<golden::AccumulatedAdamW>("accumulate", "Accumulate+AdamW"),
