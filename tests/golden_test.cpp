@@ -82,7 +82,9 @@ bool is_followed(const std::string& file, const std::string& recipe) {
   for (const Case& c : cases()) {
     if (c.file == file && c.recipe == recipe) return true;
   }
-  if (file == "ema" || file == "lookahead") return true;
+  for (const char* of_wrap : {"ema", "lookahead", "sam"}) {
+    if (file == of_wrap) return true;
+  }
   for (const auto& entry : fs::directory_iterator(fs::path(AGMOHD_TESTS) / "rule")) {
     std::ifstream stream(entry.path());
     const std::string text{std::istreambuf_iterator<char>(stream), {}};
