@@ -241,10 +241,9 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
  private:
   /// What precedes a step: the optimizer may have given up, or options have changed.
   void begin() {
-    if constexpr (Recipe::recorded) {
-      const auto& devices = binder_.devices();
+    const auto& devices = binder_.devices();
+    if (Recipe::recorded)
       give_up_.raise(devices.records(), names_, param_groups_, devices.capturing());
-    }
     const auto found = settings_.refresh(options(), param_groups_, warnings_, binder_.devices());
     if (found.anew) binder_.invalidate();
     if (found.changed) binder_.devices().configure(settings_.now());
@@ -255,12 +254,11 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     begin();
     const bool observed = !loss.defined();
     loss = detail::checked_loss<Recipe>(observed ? observed_ : loss);
-    bool used = false;  // the loss
+    bool used = false;
     if constexpr (Recipe::accumulates) {
-      used = accumulation_.add(param_groups_, detail::wanted_loss<Recipe>(loss),
-                               binder_.devices().capturing());
-      const auto steps = options().template get<"accumulation_steps">();
-      if (used && accumulation_.calls() >= steps) apply_window();
+      const at::Tensor wanted = detail::wanted_loss<Recipe>(loss);
+      used = accumulation_.add(param_groups_, wanted, binder_.devices().capturing());
+      if (accumulation_.calls() >= options().template get<"accumulation_steps">()) apply_window();
     } else {
       used = apply(loss);
     }
