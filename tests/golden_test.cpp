@@ -88,7 +88,7 @@ bool is_followed(const std::string& file, const std::string& recipe) {
   for (const Case& c : cases()) {
     if (c.file == file && c.recipe == recipe) return true;
   }
-  if (file == "ema" || file == "lookahead") return true;
+  if (file == "ema" || file == "lookahead" || file == "sam") return true;
   for (const auto& entry : fs::directory_iterator(fs::path(AGMOHD_TESTS) / "rule")) {
     std::ifstream stream(entry.path());
     const std::string text{std::istreambuf_iterator<char>(stream), {}};
