@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -79,9 +78,6 @@ INSTANTIATE_TEST_SUITE_P(All, GoldenCuda, testing::ValuesIn(cases()), case_name)
 TEST_P(Golden, FollowsItsPeer) { follow(torch::kCPU); }
 TEST_P(GoldenCuda, FollowsItsPeerAndEqualsTheCpu) { follow(torch::kCUDA); }
 
-/// Files of policies that are still to come.
-const std::set<std::string> kToCome = {"adafactor"};
-
 /// Whether a test follows a scenario: one of this file, wrap_test, or that of a rule which names
 /// the file and has the recipe's sample or name.
 bool is_followed(const std::string& file, const std::string& recipe) {
@@ -117,8 +113,7 @@ TEST(GoldenFiles, HoldCompleteScenariosThatATestFollows) {
         ASSERT_TRUE(expected.tensors.contains("params_100")) << name;
         EXPECT_EQ(expected.steps.size(), expected.tensors.at("params_100").size()) << name;
       }
-      EXPECT_TRUE(kToCome.contains(stem) || is_followed(stem, scenario.recipe()))
-          << name << " of " << scenario.recipe();
+      EXPECT_TRUE(is_followed(stem, scenario.recipe())) << name << " of " << scenario.recipe();
     }
   }
 }

@@ -85,6 +85,7 @@ template <class R>
 struct GrokFast : R {
   static constexpr int own = int(R::slot_names.size());
   static_assert(own >= 1 && own <= 4, "agmohd: GrokFast needs a rule with one to four slots");
+  static_assert(!has::factored<R>, "agmohd: GrokFast needs a rule without factored slots");
   static_assert(!has::second<R>, "agmohd: GrokFast needs a rule with one sweep (no second)");
   static_assert(!has::summed<R> && !has::wants<R>,
                 "agmohd: GrokFast needs a rule that measures no gradients (no summed, no wants)");
@@ -157,6 +158,7 @@ struct GrokFast : R {
   }
 
   using Guard = void;
+  static constexpr bool lazy = false;  // e moves on without a gradient, too
 
  private:
   /// With e as `update` left it.
