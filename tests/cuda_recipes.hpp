@@ -84,6 +84,8 @@ using NoisyAdamW = agmohd::Recipe<agmohd::rule::AdamW, agmohd::gradient::Noise,
 using RowsSGD = agmohd::Recipe<agmohd::rule::SGD, agmohd::gradient::AGC>;
 using RowsLAMB =
     agmohd::Recipe<agmohd::rule::LAMB, agmohd::gradient::AGC, agmohd::gradient::ClipByNorm>;
+using CentralizedLAMB =
+    agmohd::Recipe<agmohd::rule::LAMB, agmohd::gradient::Centralize, agmohd::gradient::ClipByNorm>;
 /// Several calls of step() to an update.
 using AccumulatedAdamW =
     agmohd::Recipe<agmohd::rule::AdamW, agmohd::gradient::Accumulate, agmohd::gradient::ClipByNorm>;

@@ -32,6 +32,7 @@ namespace {
 
 using agmohd::Optimizer;
 using testing_recipes::AccumulatedAdamW;
+using testing_recipes::CentralizedLAMB;
 using testing_recipes::ClippedNovoGrad;
 using testing_recipes::ClippedSGD;
 using testing_recipes::Everything;
@@ -146,6 +147,10 @@ Optimizer<RowsLAMB>::Options options<RowsLAMB>() {
       {.clip_factor = 0.1});
 }
 template <>
+Optimizer<CentralizedLAMB>::Options options<CentralizedLAMB>() {
+  return Optimizer<CentralizedLAMB>::Options(1e-2).max_norm(3);
+}
+template <>
 Optimizer<PlainRMSprop>::Options options<PlainRMSprop>() {
   return Optimizer<PlainRMSprop>::Options(1e-2).momentum(0.9).centered(true).weight_decay(0.1);
 }
@@ -202,7 +207,7 @@ class CudaBackend : public ::testing::Test {};
 using Recipes =
     ::testing::Types<agmohd::recipe::SGD, agmohd::recipe::Adam, agmohd::recipe::AdamW, ClippedSGD,
                      Everything, HalfState, StableHalf, PlateauLion, PlainRMSprop, PlainAdagrad,
-                     ClippedNovoGrad, KeptLAMB, NoisyAdamW, RowsSGD, RowsLAMB>;
+                     ClippedNovoGrad, KeptLAMB, NoisyAdamW, RowsSGD, RowsLAMB, CentralizedLAMB>;
 TYPED_TEST_SUITE(CudaBackend, Recipes);
 
 TYPED_TEST(CudaBackend, HasTheBitsOfTheCpu) {

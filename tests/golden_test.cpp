@@ -41,6 +41,8 @@ std::vector<Case> cases() {
       of<golden::SignSGD>("normalize", "Sign+SGD"),
       of<golden::RowsSGD>("agc", "AGC+SGD"),
       of<golden::RowsAdamW>("agc", "AGC+AdamW"),
+      of<golden::CentralizeSGD>("centralize", "Centralize+SGD"),
+      of<golden::CentralizeAdamW>("centralize", "Centralize+AdamW"),
       of<golden::AccumulatedAdamW>("accumulate", "Accumulate+AdamW"),
       of<golden::AccumulatedSGD>("accumulate", "Accumulate+SGD"),
       of<golden::LinearSGD>("schedule", "Linear+SGD"),

@@ -8,6 +8,7 @@
 #include "gradient/accumulate.hpp"
 #include "gradient/adaptive_clip.hpp"
 #include "gradient/agc.hpp"
+#include "gradient/centralize.hpp"
 #include "gradient/choice.hpp"
 #include "gradient/clip_by_max_norm.hpp"
 #include "gradient/clip_by_norm.hpp"

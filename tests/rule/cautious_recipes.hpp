@@ -6,10 +6,14 @@
 #include <agmohd/recipe.hpp>
 #include <agmohd/rule/adamw.hpp>
 #include <agmohd/rule/cautious.hpp>
+#include <agmohd/rule/grokfast.hpp>
+#include <agmohd/rule/sgd.hpp>
 
 namespace testing_rules {
 
 using CautiousAdamW = agmohd::Recipe<agmohd::rule::Cautious<agmohd::rule::AdamW>>;
 using CautiousLion = agmohd::Recipe<agmohd::rule::Cautious<agmohd::rule::Lion>>;
+using GrokFastAdamW = agmohd::Recipe<agmohd::rule::GrokFast<agmohd::rule::AdamW>>;
+using GrokFastSGD = agmohd::Recipe<agmohd::rule::GrokFast<agmohd::rule::SGD>>;
 
 }  // namespace testing_rules

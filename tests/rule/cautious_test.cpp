@@ -80,6 +80,11 @@ TEST(Cautious, ComparesSignsWhereAProductWouldUnderflow) {
   EXPECT_EQ(rule::detail::agreeing(-tiny, -tiny), -tiny);
 }
 
+TEST(Cautious, IsNamedAfterItsRule) {
+  EXPECT_EQ(rule::Cautious<rule::AdamW>::name(), "Cautious<AdamW>");
+  EXPECT_EQ(rule::Cautious<rule::Lion>::name(), "Cautious<Lion>");
+}
+
 TEST(Cautious, RefusesARuleWithoutMomentum) {
   EXPECT_THROW(check<rule::Cautious<rule::SGD>>({}), std::invalid_argument);
   check<rule::Cautious<rule::SGD>>({.momentum = 0.9});

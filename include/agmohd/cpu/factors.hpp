@@ -98,13 +98,15 @@ struct FactorTensor {
   R *row, *column;  ///< averages
   R* scaled;        ///< row averages divided by their mean
   FactorShape shape;
-  [[no_unique_address]] std::conditional_t<Recipe::rows, RowFactors, detail::NoMemory> scaling{};
+  [[no_unique_address]] std::conditional_t<Recipe::rows, RowValues, detail::NoMemory> values{};
 
   /// The transformed gradients from `element` on, as many as V has.
   template <class V>
   V transformed(std::int64_t element) const {
     V g = load<V>(grad + element);
-    if constexpr (Recipe::rows) g = scaling.template at<V>(element) * g;
+    if constexpr (Recipe::rows) {
+      g = reduction::with_row<Recipe>(g, values.template at<V>(element));
+    }
     return Recipe::seen(g, k, Position{element});
   }
 

@@ -13,28 +13,28 @@
 #include "load_store.hpp"
 #include "parallel.hpp"
 
-// The factors of rows, for recipes with a transform by rows.
+// The values of rows, their factors or shifts, for recipes with a transform by rows.
 namespace agmohd::cpu {
 
 /// Those of one tensor.
-struct RowFactors {
-  const double* factors;
+struct RowValues {
+  const double* values;
   RowShape shape;
 
   /// Of the elements from `element` on, as many as V has.
   template <class V>
   V at(std::int64_t element) const {
     if constexpr (std::is_floating_point_v<V>) {
-      return V(factors[shape.of(element)]);
+      return V(values[shape.of(element)]);
     } else {
       using R = Real<V>;
       R of[V::size];
       const std::int64_t first = shape.of(element);
       // With a stride of a vector or more, the last element is in this row or in the next one.
       if (shape.stride >= V::size && shape.of(element + V::size - 1) == first) {
-        std::fill(of, of + V::size, R(factors[first]));
+        std::fill(of, of + V::size, R(values[first]));
       } else {
-        for (int j = 0; j < V::size; ++j) of[j] = R(factors[shape.of(element + j)]);
+        for (int j = 0; j < V::size; ++j) of[j] = R(values[shape.of(element + j)]);
       }
       return load<V>(static_cast<const R*>(of));
     }
@@ -42,16 +42,21 @@ struct RowFactors {
 };
 
 /// What a piece of a row contributes, in the order of step/rows.hpp.
-template <class E>
+template <class Recipe, class E>
 reduction::RowSums sum_piece(const E* param, const E* grad, const RowShape& shape,
                              std::int64_t length, std::int64_t row, std::int64_t first) {
   using namespace reduction;
   const std::int64_t end = std::min(length, first + kPiece);
   double lanes[2][kPieceLanes] = {};
   const auto add = [&](int l, std::int64_t i) __attribute__((always_inline)) {
-    const double p = double(load<Compute<E>>(param + i)), g = double(load<Compute<E>>(grad + i));
-    lanes[0][l] += p * p;
-    lanes[1][l] += g * g;
+    const double g = double(load<Compute<E>>(grad + i));
+    if constexpr (Recipe::shifts_rows) {
+      lanes[1][l] += g;
+    } else {
+      const double p = double(load<Compute<E>>(param + i));
+      lanes[0][l] += p * p;
+      lanes[1][l] += g * g;
+    }
   };
   std::int64_t k = first;
   if (shape.stride == length) {  // neighbours: vectors
@@ -67,7 +72,7 @@ reduction::RowSums sum_piece(const E* param, const E* grad, const RowShape& shap
   return {fold<kPieceLanes / 2>(lanes[0]), fold<kPieceLanes / 2>(lanes[1])};
 }
 
-/// Measures the rows of all tensors of a step and makes their factors.
+/// Measures the rows of all tensors of a step and makes their values.
 template <class Recipe>
 class RowPass {
  public:
@@ -84,7 +89,7 @@ class RowPass {
     thread_pieces_ =
         first_piece_.back() * kThreadElements / std::max<std::int64_t>(elements, 1) + 1;
     sums_.resize(std::size_t(first_piece_.back()));
-    factors_.resize(std::size_t(first_row_.back()));
+    values_.resize(std::size_t(first_row_.back()));
   }
 
   void measure(const std::vector<TensorRef<Recipe>>& tensors,
@@ -101,17 +106,18 @@ class RowPass {
         },
         thread_pieces_);
     for (std::size_t t = 0; t < tensors.size(); ++t) {
-      const std::int64_t pieces = pieces_of(tensors[t]);
+      const RowShape& shape = tensors[t].rows;
+      const std::int64_t pieces = pieces_of(tensors[t]), length = tensors[t].numel / shape.count;
       for (std::int64_t row = first_row_[t]; row < first_row_[t + 1]; ++row) {
         const std::int64_t first = first_piece_[t] + (row - first_row_[t]) * pieces;
-        factors_[std::size_t(row)] =
-            reduction::row_factor<Recipe>(shared, sums_.data() + first, pieces);
+        values_[std::size_t(row)] =
+            reduction::row_value<Recipe>(shared, sums_.data() + first, shape, length);
       }
     }
   }
 
-  RowFactors of(std::size_t tensor, const RowShape& shape) const {
-    return {factors_.data() + first_row_[tensor], shape};
+  RowValues of(std::size_t tensor, const RowShape& shape) const {
+    return {values_.data() + first_row_[tensor], shape};
   }
 
  private:
@@ -125,8 +131,8 @@ class RowPass {
     const std::int64_t pieces = pieces_of(t), length = t.numel / t.rows.count;
     const std::int64_t row = piece / pieces, first = piece % pieces * reduction::kPiece;
     const auto of = [&]<class E>(E) {
-      return sum_piece(static_cast<const E*>(t.param), static_cast<const E*>(t.grad), t.rows,
-                       length, row, first);
+      return sum_piece<Recipe>(static_cast<const E*>(t.param), static_cast<const E*>(t.grad),
+                               t.rows, length, row, first);
     };
     return with_element(t.dtype, of);
   }
@@ -134,7 +140,7 @@ class RowPass {
   std::int64_t thread_pieces_ = 1;                     // that hold so many, on average
   std::vector<std::int64_t> first_row_, first_piece_;  // of each tensor, and the end
   std::vector<reduction::RowSums> sums_;               // of pieces
-  std::vector<double> factors_;                        // of rows
+  std::vector<double> values_;                         // of rows
 };
 
 }  // namespace agmohd::cpu

@@ -25,7 +25,7 @@ struct TensorRows {
 /// What is known of all rows.
 struct AllRows {
   reduction::RowSums* of_pieces;
-  double* row_factors;
+  double* row_values;  ///< what their gradients are multiplied with, or shifted by
   int row_count, piece_count;
 };
 

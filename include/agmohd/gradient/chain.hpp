@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 
 #include "../policy/field.hpp"
 #include "../policy/fixed_string.hpp"
@@ -136,7 +137,7 @@ struct Chain<H, L...> {
       "it would need a second pass over the gradients: move the element transform to the front");
 
   static_assert(
-      !has::row_factor<Rest>,
+      !has::rows<Rest>,
       "agmohd: in a gradient Chain a transform by rows stands behind another; rows are of "
       "the gradients as they come: move it to the front");
 
@@ -181,6 +182,10 @@ struct Chain<H, L...> {
   AGMOHD_HD static double row_factor(const Options& o, double p2,
                                      double g2) requires(has::row_factor<H>) {
     return H::row_factor(o.head, p2, g2);
+  }
+  AGMOHD_HD static double row_shift(const Options& o, double sum, std::int64_t length,
+                                    std::int64_t dims) requires(has::row_shift<H>) {
+    return H::row_shift(o.head, sum, length, dims);
   }
 
   template <class R>

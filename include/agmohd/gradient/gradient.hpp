@@ -3,6 +3,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstdint>
 
 #include "../policy/policy.hpp"
 
@@ -52,6 +53,12 @@ concept row_factor = requires(typename G::Options o) {
   { G::row_factor(o, 1.0, 1.0) } -> std::same_as<double>;
 };
 template <class G>
+concept row_shift = requires(typename G::Options o) {
+  { G::row_shift(o, 1.0, std::int64_t{}, std::int64_t{}) } -> std::same_as<double>;
+};
+template <class G>
+concept rows = row_factor<G> || row_shift<G>;
+template <class G>
 concept apply = apply_alone<G> || apply_at<G>;
 }  // namespace has
 
@@ -64,8 +71,9 @@ concept apply = apply_alone<G> || apply_at<G>;
 ///
 /// A transform with row_factor(options, p2, g2) acts on the rows of tensors, see step/rows.hpp:
 /// from the sums of squares of a row's parameters and gradients it makes the factor of these
-/// gradients. The backends apply it as they read the gradients, so it stands before all other
-/// transforms.
+/// gradients. With row_shift(options, sum, length, dims) it makes of the sum of a row's `length`
+/// gradients what is subtracted from each; `dims` are the dimensions of the tensor. The backends
+/// apply both as they read the gradients, so it stands before all other transforms.
 template <class G>
 concept Transform = Policy<G> && has::kind<G> && has::wants<G> &&
     (has::transform_at<G> || has::transform_at_tensor<G> ||
@@ -123,6 +131,13 @@ struct CheckGradient {
           !requires { &GradientPolicy::row_factor; },
       "agmohd: the gradient policy's row_factor is not double row_factor(options, double "
       "p2, double g2)");
+  static_assert(
+      has::row_shift<GradientPolicy> || requires { typename GradientPolicy::Rest; } ||
+          !requires { &GradientPolicy::row_shift; },
+      "agmohd: the gradient policy's row_shift is not double row_shift(options, double sum, "
+      "std::int64_t length, std::int64_t dims)");
+  static_assert(!(has::row_factor<GradientPolicy> && has::row_shift<GradientPolicy>),
+                "agmohd: the gradient policy has both row_factor and row_shift");
   static_assert(
       agmohd::Transform<GradientPolicy>,
       "agmohd: an argument of Recipe is not a gradient policy; see agmohd/gradient/gradient.hpp");

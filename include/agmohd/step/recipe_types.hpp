@@ -71,8 +71,10 @@ struct RecipeTypes {
       std::conditional_t<prefixed, typename Gradient::template Coefficients<R>, NoMemory>;
   /// Whether several calls of step() make one update.
   static constexpr bool accumulates = detail::accumulates<Gradient>();
-  /// Whether gradients are multiplied with factors of their rows as they are read.
-  static constexpr bool rows = has::row_factor<Gradient>;
+  /// Whether gradients are shifted by values of their rows as they are read.
+  static constexpr bool shifts_rows = has::row_shift<Gradient>;
+  /// Whether they are, or are multiplied with factors of their rows.
+  static constexpr bool rows = has::row_factor<Gradient> || shifts_rows;
 
   template <class T>
   using Slots = typename Rule::template Slots<T>;
@@ -102,8 +104,13 @@ struct RecipeTypes {
     typename Storage::Options storage{};
     typename Recovery::Options recovery{};
   };
-  AGMOHD_HD static double row_factor(const Shared& o, double p2, double g2) requires(rows) {
+  AGMOHD_HD static double row_factor(const Shared& o, double p2,
+                                     double g2) requires(has::row_factor<Gradient>) {
     return Gradient::row_factor(o.gradient, p2, g2);
+  }
+  AGMOHD_HD static double row_shift(const Shared& o, double sum, std::int64_t length,
+                                    std::int64_t dims) requires(shifts_rows) {
+    return Gradient::row_shift(o.gradient, sum, length, dims);
   }
   /// Options of one parameter group.
   struct Group {

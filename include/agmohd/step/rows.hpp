@@ -8,9 +8,9 @@
 
 // Rows of tensors, for transforms that act on each by itself. What is added of a row, and in which
 // order, is part of the algorithm, so that every backend gets the same bits: a row is cut into
-// pieces of 4096 elements in memory order; of a piece, lane l of 32 adds squares of the elements l,
-// l + 32, ... in double, and the lanes are added as a butterfly at distances 16, 8, 4, 2, 1; pieces
-// are added in order.
+// pieces of 4096 elements in memory order; of a piece, lane l of 32 adds, in double, squares of the
+// elements l, l + 32, ..., or the elements themselves, and the lanes are added as a butterfly at
+// distances 16, 8, 4, 2, 1; pieces are added in order.
 namespace agmohd {
 
 /// The rows of a tensor that is dense in memory: what one index of its first dimension names. A
@@ -18,6 +18,7 @@ namespace agmohd {
 struct RowShape {
   std::int64_t count = 1;
   std::int64_t stride = 1;  ///< elements from one row to the next
+  std::int64_t dims = 1;    ///< dimensions of the tensor
   bool operator==(const RowShape&) const = default;
 
   /// The row of an element, by its number in memory order.
@@ -39,22 +40,43 @@ AGMOHD_HD constexpr std::int64_t pieces(std::int64_t length) {
   return (length + kPiece - 1) / kPiece;
 }
 
-/// Sums of squares of a row, or of a piece of it.
+/// Sums of a row, or of a piece of it.
 struct RowSums {
-  double p2 = 0;  ///< of the parameter
-  double g2 = 0;  ///< of the gradient
+  double p2 = 0;  ///< of squares of the parameter; 0 where the recipe shifts rows
+  double g = 0;   ///< of squares of the gradient, or, where the recipe shifts rows, of the gradient
 };
 
-/// The factor of a row's gradient, from its pieces.
+/// What a row's gradient is multiplied with, or, where the recipe shifts rows, what is subtracted
+/// from it. `length`: elements of the row.
 template <class Recipe>
-AGMOHD_HD double row_factor(const typename Recipe::Shared& o, const RowSums* of_pieces,
-                            std::int64_t pieces) {
-  RowSums sum;
-  for (std::int64_t i = 0; i < pieces; ++i) {
-    sum.p2 += of_pieces[i].p2;
-    sum.g2 += of_pieces[i].g2;
+AGMOHD_HD double row_value(const typename Recipe::Shared& o, const RowSums& sum,
+                           const RowShape& shape, std::int64_t length) {
+  if constexpr (Recipe::shifts_rows) {
+    return Recipe::row_shift(o, sum.g, length, shape.dims);
+  } else {
+    return Recipe::row_factor(o, sum.p2, sum.g);
   }
-  return Recipe::row_factor(o, sum.p2, sum.g2);
+}
+/// The same from the pieces of the row.
+template <class Recipe>
+AGMOHD_HD double row_value(const typename Recipe::Shared& o, const RowSums* of_pieces,
+                           const RowShape& shape, std::int64_t length) {
+  RowSums sum;
+  for (std::int64_t i = 0; i < pieces(length); ++i) {
+    sum.p2 += of_pieces[i].p2;
+    sum.g += of_pieces[i].g;
+  }
+  return row_value<Recipe>(o, sum, shape, length);
+}
+
+/// A gradient as the other transforms get it, from the value of its row.
+template <class Recipe, class T>
+AGMOHD_HD T with_row(const T& g, const T& value) {
+  if constexpr (Recipe::shifts_rows) {
+    return g - value;
+  } else {
+    return value * g;
+  }
 }
 
 }  // namespace reduction

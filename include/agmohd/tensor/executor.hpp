@@ -78,9 +78,9 @@ class TensorExecutor final : public HostExecutor<Recipe> {
     Signals sums;
     tensor_signals_.assign(tensors_.size(), TensorSignals{});
     if constexpr (Recipe::rows) {
-      row_factors_.assign(tensors_.size(), {});
+      row_values_.assign(tensors_.size(), {});
       for (std::size_t t = 0; t < tensors_.size(); ++t) {
-        if (tensors_[t].numel > 0 && !tensors_[t].resting()) row_factors_[t] = row_factors(t);
+        if (tensors_[t].numel > 0 && !tensors_[t].resting()) row_values_[t] = row_values(t);
       }
     }
     if constexpr (Recipe::wants != 0) {
@@ -204,30 +204,31 @@ class TensorExecutor final : public HostExecutor<Recipe> {
   const at::Tensor& factor(std::size_t t, int number) const {
     return handles_.slots[t][std::size_t(Recipe::slot_count + number)];
   }
-  /// The gradient, its rows times their factors.
+  /// The gradient, with the values of its rows.
   at::Tensor grad_of(std::size_t t) const {
     at::Tensor g = widened(handles_.grads[t]);
     if constexpr (Recipe::rows) {
-      if (g.numel() > 0) return g * row_factors_[t];
+      if (g.numel() > 0) return reduction::with_row<Recipe>(g, row_values_[t]);
     }
     return g;
   }
-  /// The factors of a tensor's rows, to be broadcast.
-  at::Tensor row_factors(std::size_t t) const requires(Recipe::rows) {
+  /// The values of a tensor's rows, to be broadcast.
+  at::Tensor row_values(std::size_t t) const requires(Recipe::rows) {
     const at::Tensor g = widened(handles_.grads[t]);
-    const auto rows = tensors_[t].rows.count;
-    const auto norm2 = [rows](const at::Tensor& x) {
-      return x.to(at::kDouble).square().reshape({rows, -1}).sum(1).cpu();
-    };
-    at::Tensor factors = norm2(g);
+    const RowShape& of = tensors_[t].rows;
+    const auto rows = of.count;
+    const auto sum = [rows](const at::Tensor& x) { return x.reshape({rows, -1}).sum(1).cpu(); };
+    const auto norm2 = [&sum](const at::Tensor& x) { return sum(x.to(at::kDouble).square()); };
+    at::Tensor values = Recipe::shifts_rows ? sum(g.to(at::kDouble)) : norm2(g);
     const at::Tensor p2 = norm2(widened(handles_.params[t]));
     for (std::int64_t r = 0; r < rows; ++r) {
-      double& factor = factors.mutable_data_ptr<double>()[r];
-      factor = Recipe::row_factor(settings_.shared, p2.const_data_ptr<double>()[r], factor);
+      double& value = values.mutable_data_ptr<double>()[r];
+      const reduction::RowSums sums{p2.const_data_ptr<double>()[r], value};
+      value = reduction::row_value<Recipe>(settings_.shared, sums, of, g.numel() / rows);
     }
     std::vector<std::int64_t> shape(std::size_t(g.dim()), 1);
     if (rows > 1) shape[0] = rows;
-    return factors.to(g.options()).reshape(shape);
+    return values.to(g.options()).reshape(shape);
   }
 
   /// f(tensor, its place in a snapshot) for the parameter and its slots.
@@ -265,8 +266,8 @@ class TensorExecutor final : public HostExecutor<Recipe> {
   }
 
   Handles handles_;
-  std::vector<at::Tensor> row_factors_;  // of this step, from before it wrote a parameter
-  std::int64_t phase_ = 0;               // of this step's sample
+  std::vector<at::Tensor> row_values_;  // of this step, from before it wrote a parameter
+  std::int64_t phase_ = 0;              // of this step's sample
 };
 
 }  // namespace agmohd

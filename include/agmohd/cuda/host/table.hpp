@@ -117,7 +117,7 @@ class StepTable : public LaunchPlan<Recipe> {
     }
     if constexpr (Recipe::rows) {
       view.of_pieces = buffer_.template at<reduction::RowSums>(at_.pieces);
-      view.row_factors = buffer_.template at<double>(at_.rows);
+      view.row_values = buffer_.template at<double>(at_.rows);
       view.row_count = int(rows_);
       view.piece_count = int(pieces_);
     }

@@ -55,7 +55,8 @@ struct FactorJob {
   __device__ double square(std::int64_t element) const {
     T g{widen(grad[element])};
     if constexpr (Recipe::rows) {
-      g = R(view.row_factors[tensor.first_row + tensor.rows.of(element)]) * g;
+      const double value = view.row_values[tensor.first_row + tensor.rows.of(element)];
+      g = reduction::with_row<Recipe>(g, T{R(value)});
     }
     const T h = Recipe::template seen<T>(g, k, Position{element});
     return __dmul_rn(double(h.v), double(h.v));

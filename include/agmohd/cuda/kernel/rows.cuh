@@ -9,7 +9,8 @@
 #include "number.cuh"
 #include "sums.cuh"
 
-// The factors of rows, for recipes with a transform by rows: two launches before the others.
+// The values of rows, their factors or shifts, for recipes with a transform by rows: two launches
+// before the others.
 namespace agmohd::cuda {
 
 /// The last tensor whose number by `first` is at most `number`: the one with that row or piece.
@@ -41,12 +42,17 @@ __device__ reduction::RowSums sum_piece(const View<Recipe>& view, int t, int pie
   RowSums sum;
   for (std::int64_t k = first + int(threadIdx.x) % kPieceLanes; k < end; k += kPieceLanes) {
     const std::int64_t i = tensor.rows.element(length, row, k);
-    const double p = widen(param[i]), g = widen(grad[i]);
-    sum.p2 = __dadd_rn(sum.p2, __dmul_rn(p, p));
-    sum.g2 = __dadd_rn(sum.g2, __dmul_rn(g, g));
+    const double g = widen(grad[i]);
+    if constexpr (Recipe::shifts_rows) {
+      sum.g = __dadd_rn(sum.g, g);
+    } else {
+      const double p = widen(param[i]);
+      sum.p2 = __dadd_rn(sum.p2, __dmul_rn(p, p));
+      sum.g = __dadd_rn(sum.g, __dmul_rn(g, g));
+    }
   }
-  sum.p2 = warp_sum(sum.p2, kPieceLanes / 2);
-  sum.g2 = warp_sum(sum.g2, kPieceLanes / 2);
+  if constexpr (!Recipe::shifts_rows) sum.p2 = warp_sum(sum.p2, kPieceLanes / 2);
+  sum.g = warp_sum(sum.g, kPieceLanes / 2);
   return sum;
 }
 
@@ -82,13 +88,14 @@ __global__ void scale_rows_kernel(const __grid_constant__ View<Recipe> view) {
   if (row >= view.row_count) return;
   const int t = tensor_with(view, row, [](const auto& x) { return x.first_row; });
   const DeviceTensor<Recipe>& tensor = view.tensors[t];
-  const std::int64_t pieces = reduction::pieces(tensor.numel / tensor.rows.count);
-  const std::int64_t first = tensor.first_piece + (row - tensor.first_row) * pieces;
-  view.row_factors[row] =
-      reduction::row_factor<Recipe>(view.core->shared, view.of_pieces + first, pieces);
+  const std::int64_t length = tensor.numel / tensor.rows.count;
+  const std::int64_t first =
+      tensor.first_piece + (row - tensor.first_row) * reduction::pieces(length);
+  view.row_values[row] =
+      reduction::row_value<Recipe>(view.core->shared, view.of_pieces + first, tensor.rows, length);
 }
 
-/// The factors of the rows of a chunk; nothing where the recipe has no transform by rows.
+/// The values of the rows of a chunk; nothing where the recipe has no transform by rows.
 template <class Recipe, bool = Recipe::rows>
 struct ChunkRows {
   __device__ ChunkRows(const View<Recipe>&, int, std::int64_t) {}
@@ -99,19 +106,19 @@ struct ChunkRows {
 };
 template <class Recipe>
 struct ChunkRows<Recipe, true> {
-  const double* factors;     // of the tensor
+  const double* values;      // of the tensor
   std::int64_t row, within;  // of the chunk's first element, and its number in that row's run
   std::int64_t stride, count;
 
   __device__ ChunkRows(const View<Recipe>& view, int t, std::int64_t first) {
     const DeviceTensor<Recipe>& tensor = view.tensors[t];
-    factors = view.row_factors + tensor.first_row;
+    values = view.row_values + tensor.first_row;
     stride = tensor.rows.stride;
     count = tensor.rows.count;
     row = tensor.rows.of(first);
     within = first % stride;
   }
-  /// A gradient, element `i` of the chunk, times the factor of its row.
+  /// A gradient, element `i` of the chunk, with the value of its row.
   template <class R>
   __device__ R scaled(R g, int i) const {
     const std::int64_t at = within + i;
@@ -120,7 +127,7 @@ struct ChunkRows<Recipe, true> {
       r += stride > reduction::kChunk ? 1 : std::int64_t(unsigned(at) / unsigned(stride));
       if (r >= count) r = count <= reduction::kChunk ? unsigned(r) % unsigned(count) : r % count;
     }
-    return (strict<R>{R(factors[r])} * strict<R>{g}).v;
+    return reduction::with_row<Recipe>(strict<R>{g}, strict<R>{R(values[r])}).v;
   }
 };
 

@@ -1,0 +1,171 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <type_traits>
+
+#include "../policy/field.hpp"
+#include "../policy/name.hpp"
+#include "rule.hpp"
+
+namespace agmohd::rule {
+
+namespace detail {
+
+/// The N slots of a rule, and one more.
+template <int N, class T>
+struct OneMore;
+template <class T>
+struct OneMore<1, T> {
+  T a, last;
+};
+template <class T>
+struct OneMore<2, T> {
+  T a, b, last;
+};
+template <class T>
+struct OneMore<3, T> {
+  T a, b, c, last;
+};
+template <class T>
+struct OneMore<4, T> {
+  T a, b, c, d, last;
+};
+
+/// The slots of the rule, as its own type.
+template <class Slots, int N, class T>
+AGMOHD_HD Slots front(const OneMore<N, T>& s) {
+  if constexpr (N == 1) return {s.a};
+  if constexpr (N == 2) return {s.a, s.b};
+  if constexpr (N == 3) return {s.a, s.b, s.c};
+  if constexpr (N == 4) return {s.a, s.b, s.c, s.d};
+}
+template <class Slots, int N, class T>
+AGMOHD_HD OneMore<N, T> joined(const Slots& s, const T& last) {
+  if constexpr (N == 1) {
+    const auto& [a] = s;
+    return {a, last};
+  } else if constexpr (N == 2) {
+    const auto& [a, b] = s;
+    return {a, b, last};
+  } else if constexpr (N == 3) {
+    const auto& [a, b, c] = s;
+    return {a, b, c, last};
+  } else {
+    const auto& [a, b, c, d] = s;
+    return {a, b, c, d, last};
+  }
+}
+
+}  // namespace detail
+
+/// The options that GrokFast adds to those of its rule.
+struct GrokFastFilter {
+  struct Options {
+    double grokfast_alpha = 0.98;  ///< decay of the mean of gradients
+    double grokfast_lamb = 2;      ///< weight of the mean; 0: the rule as it is
+  };
+  static constexpr auto fields =
+      describe(field("grokfast_alpha", &Options::grokfast_alpha, in(0, 1)),
+               field("grokfast_lamb", &Options::grokfast_lamb, at_least(0)));
+};
+
+/// GrokFast<AdamW> and so on: R with gradients whose slow part is amplified (Lee et al. 2024,
+/// "Grokfast: Accelerated Grokking by Amplifying Slow Gradients", algorithm 2):
+///   e <- alpha e + (1 - alpha) g,  g <- g + lamb e,  then R
+/// e begins with the first gradient, as in the authors' gradfilter_ema and pytorch-optimizer's; the
+/// latter's GrokFastAdamW also divides lr by 1 + lamb, by option. g is the gradient after the
+/// transforms, without the L2 weight decay of R: clips bound it before it is amplified.
+///
+/// R has one sweep, and measures no gradients: the norms and sums of the reduce pass know nothing
+/// of e. R's guard is left out.
+template <class R>
+struct GrokFast : R {
+  static constexpr int own = int(R::slot_names.size());
+  static_assert(own >= 1 && own <= 4, "agmohd: GrokFast needs a rule with one to four slots");
+  static_assert(!has::factored<R>, "agmohd: GrokFast needs a rule without factored slots");
+  static_assert(!has::second<R>, "agmohd: GrokFast needs a rule with one sweep (no second)");
+  static_assert(!has::summed<R> && !has::wants<R>,
+                "agmohd: GrokFast needs a rule that measures no gradients (no summed, no wants)");
+  static_assert(std::is_class_v<typename R::template Coefficients<float>>,
+                "agmohd: GrokFast needs a rule whose Coefficients are a struct");
+
+  struct Options : R::Options {
+    GrokFastFilter::Options filter{};
+  };
+  static constexpr auto fields =
+      describe(R::fields, nested(&Options::filter, GrokFastFilter::fields));
+  template <class Text = std::string>
+  static Text name() {
+    return agmohd::detail::name_of<Text, R>("GrokFast");
+  }
+
+  template <class T>
+  using Inner = typename R::template Slots<T>;
+  template <class T>
+  using Slots = detail::OneMore<own, T>;
+  static constexpr auto slot_names = [] {
+    std::array<const char*, own + 1> names{};
+    for (std::size_t i = 0; i < own; ++i) names[i] = R::slot_names[i];
+    names[own] = "grok_exp_avg";
+    return names;
+  }();
+  static unsigned slots(const Options& o) { return R::slots(o) | 1U << own; }
+  static double initial(const Options& o, int slot) {
+    return slot < own ? agmohd::detail::initial<R>(o, slot) : 0;
+  }
+
+  template <class K>
+  struct Coefficients : R::template Coefficients<K> {
+    K gain;  ///< weight of g in e: 1 - alpha, in the first step 1
+    K lamb;  ///< weight of e
+  };
+  template <class K>
+  AGMOHD_HD static Coefficients<K> at(const Options& o, const Now& now, typename R::Memory& m) {
+    return {R::template at<K>(o, now, m), K(now.step == 1 ? 1 : 1 - o.filter.grokfast_alpha),
+            K(o.filter.grokfast_lamb)};
+  }
+
+  template <Number T>
+  AGMOHD_HD static void update(const T& p, const T& g, Slots<T>& s,
+                               const Coefficients<Real<T>>& k) {
+    s.last = s.last + k.gain * (g - s.last);
+    Inner<T> inner = detail::front<Inner<T>>(s);
+    R::update(p, filtered(g, s, k), inner, k);
+    s = detail::joined<Inner<T>, own>(inner, s.last);
+  }
+  template <Number T>
+  AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,
+                               const Coefficients<Real<T>>& k) {
+    return R::direction(p, filtered(g, s, k), detail::front<Inner<T>>(s), k);
+  }
+  template <Number T>
+  AGMOHD_HD static T write(const T& p, const T& g, const T& u, Slots<T>& s,
+                           const Coefficients<Real<T>>& k, Real<T> lr,
+                           Real<T> decay) requires(has::write<R>) {
+    Inner<T> inner = detail::front<Inner<T>>(s);
+    const T written = R::write(p, filtered(g, s, k), u, inner, k, lr, decay);
+    s = detail::joined<Inner<T>, own>(inner, s.last);
+    return written;
+  }
+  template <class T>
+  AGMOHD_HD static Slots<T> before(const Slots<T>& old,
+                                   const Slots<T>& now) requires(has::before<R>) {
+    return detail::joined<Inner<T>, own>(
+        R::before(detail::front<Inner<T>>(old), detail::front<Inner<T>>(now)), old.last);
+  }
+
+  using Guard = void;
+  static constexpr bool lazy = false;  // e moves on without a gradient, too
+
+ private:
+  /// With e as `update` left it.
+  template <Number T>
+  AGMOHD_HD static T filtered(const T& g, const Slots<T>& s, const Coefficients<Real<T>>& k) {
+    return g + k.lamb * s.last;
+  }
+};
+
+}  // namespace agmohd::rule
