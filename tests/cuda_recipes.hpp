@@ -3,6 +3,7 @@
 #pragma once
 
 #include <agmohd/recipes.hpp>
+#include <agmohd/rule/adafactor.hpp>
 #include <agmohd/rule/adagrad.hpp>
 #include <agmohd/rule/lamb.hpp>
 #include <agmohd/rule/lion.hpp>
@@ -84,6 +85,12 @@ using NoisyAdamW = agmohd::Recipe<agmohd::rule::AdamW, agmohd::gradient::Noise,
 using RowsSGD = agmohd::Recipe<agmohd::rule::SGD, agmohd::gradient::AGC>;
 using RowsLAMB =
     agmohd::Recipe<agmohd::rule::LAMB, agmohd::gradient::AGC, agmohd::gradient::ClipByNorm>;
+/// With a factored slot: of gradients whose rows have factors, and measured, with state in
+/// bfloat16.
+using RowsAdafactor =
+    agmohd::Recipe<agmohd::rule::Adafactor, agmohd::gradient::AGC, agmohd::gradient::ClipByNorm>;
+using MeasuredAdafactor = agmohd::Recipe<agmohd::rule::Adafactor, agmohd::hindrance::StepTooLarge,
+                                         agmohd::storage::BFloat16>;
 /// What AGMOHD is while it detects nothing.
 using Calm = agmohd::Recipe<agmohd::rule::AdamW, agmohd::gradient::ClipByNorm>;
 /// No kernels are compiled for this one.
