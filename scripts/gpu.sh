@@ -59,6 +59,8 @@ sanitize() {
 
 bench() {
   # shellcheck disable=SC2086
+  $build/benchmarks/agmohd_rules_bench | tee "$out/rules.md"
+  # shellcheck disable=SC2086
   $build/benchmarks/agmohd_bench --benchmark_filter='^cuda/' --benchmark_out="$out/bench.json" \
     --benchmark_out_format=json ${BENCH_ARGS:-}
   local files=("$out/bench.json") python=${PYTHON:-python3}

@@ -26,7 +26,8 @@ INCLUDE, PAGE, OPTIMIZERS = ROOT / "include", ROOT / "docs" / "reference.md", RO
 LIBTORCH = {"SGD", "Adam", "AdamW", "RMSprop", "Adagrad"}  # in torch::optim of C++
 PYTORCH = LIBTORCH | {"NAdam", "RAdam", "Adamax", "Adadelta", "ASGD", "Rprop", "Adafactor"}  # in torch.optim of Python
 FAMILIES = ("rule", "gradient", "schedule", "hindrance", "momentum", "storage", "recovery")
-WITHOUT_FIELDS = ("wrap",)  # options that need LibTorch, and have no `fields`: defaults as they are written
+OF_SEVERAL = {"schedule::Sequence<S...>": "schedule::Sequence<schedule::Constant, schedule::Constant>"}
+WITHOUT_FIELDS = ("wrap", "tools")  # options that need LibTorch, and have no `fields`: defaults as they are written
 
 PROGRAM = r"""
 #include <charconv>
@@ -60,6 +61,9 @@ std::string bounds(const Choices& c) {
   return out;
 }
 
+template <class T, std::size_t Most>
+std::string value(const List<T, Most>& x, const Bounds&) { return x.size == 0 ? "empty" : "must be given"; }
+
 template <class Policy>
 void print(const char* policy) {
   const auto row = [policy](const char* name, const std::string& is, const std::string& within) {
@@ -78,7 +82,11 @@ void print(const char* policy) {
   Policy::fields.each([&](const auto& f, auto) {
     using Value = typename std::remove_cvref_t<decltype(f)>::value_type;
     const std::string within = std::is_same_v<Value, bool> ? "" : bounds(f.bounds);
-    row(f.name, value(f(o), f.bounds), std::is_same_v<Value, Pair> ? "each " + within : within);
+    if constexpr (agmohd::detail::is_list<Value>) {
+      row(f.name, value(f(o), f.bounds), "up to " + std::to_string(Value::most) + ", each " + within);
+    } else {
+      row(f.name, value(f(o), f.bounds), std::is_same_v<Value, Pair> ? "each " + within : within);
+    }
   });
 }
 """
@@ -92,7 +100,7 @@ class Policy:
 
 
 def policies():
-    """The policies by name, rule::Lion, with those of wrap/."""
+    """The policies by name, rule::Lion, with those of wrap/ and tools/."""
     found = {}
     for folder in (*FAMILIES, *WITHOUT_FIELDS):
         for path in sorted((INCLUDE / "agmohd" / folder).rglob("*.hpp")):
@@ -120,7 +128,7 @@ def policies():
                 statement += " " + code.strip()
                 if ";" not in code:
                     continue
-                member = re.match(r"[\w:<> ]+ (\w+)(?: = ([^;]+)|\{([^}]*)\})?;", statement.strip())
+                member = re.match(r"[\w:<>,.()\- ]+ (\w+)(?: = ([^;]+)|\{([^}]*)\})?;", statement.strip())
                 statement = ""
                 if member:
                     inside.options[member[1]] = (member[2] or member[3] or "", comment.strip())
@@ -152,7 +160,7 @@ def printed(compiler, names):
     """Rows (option, default, bounds) by policy, and the number of slots of rules, as the compiled policies say."""
     headers = [f"agmohd/{family}" for family in FAMILIES]
     includes = [path.relative_to(INCLUDE) for header in headers for path in sorted((INCLUDE / header).rglob("*.hpp"))]
-    calls = [f'  print<{re.sub("<.*>", "<>", name)}>("{name}");' for name in names]
+    calls = [f'  print<{OF_SEVERAL.get(name, re.sub("<.*>", "<>", name))}>("{name}");' for name in names]
     source = "".join(f"#include <{i}>\n" for i in includes) + PROGRAM + "int main() {\n" + "\n".join(calls) + "\n}\n"
     with tempfile.TemporaryDirectory() as folder:
         program = pathlib.Path(folder) / "tables"
@@ -186,6 +194,8 @@ def table_of_options(names, found, rows):
     else:
         head = ["option", "default", "bounds", "meaning"]
         out = {name: [[f"`{o}`", *row, meaning(found, plain(name), o)] for o, *row in rows[name]] for name in names}
+        for row in (row for name in set(names) & set(OF_SEVERAL) for row in out[name]):
+            row[2] = row[2].replace("up to 1,", "one less than S,")  # of the two in OF_SEVERAL
     if len(names) == 1:
         return table(head, out[names[0]])
     first = [[f"`{name}`" if i == 0 else "", *row] for name in names for i, row in enumerate(out[name])]

@@ -91,6 +91,9 @@ using RowsAdafactor =
     agmohd::Recipe<agmohd::rule::Adafactor, agmohd::gradient::AGC, agmohd::gradient::ClipByNorm>;
 using MeasuredAdafactor = agmohd::Recipe<agmohd::rule::Adafactor, agmohd::hindrance::StepTooLarge,
                                          agmohd::storage::BFloat16>;
+/// Several calls of step() to an update.
+using AccumulatedAdamW =
+    agmohd::Recipe<agmohd::rule::AdamW, agmohd::gradient::Accumulate, agmohd::gradient::ClipByNorm>;
 /// What AGMOHD is while it detects nothing.
 using Calm = agmohd::Recipe<agmohd::rule::AdamW, agmohd::gradient::ClipByNorm>;
 /// No kernels are compiled for this one.

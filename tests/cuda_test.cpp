@@ -15,6 +15,7 @@
 
 #include <agmohd/agmohd.hpp>
 #include <agmohd/cuda/tuning.hpp>
+#include <agmohd/wrap/sam.hpp>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -30,6 +31,7 @@
 namespace {
 
 using agmohd::Optimizer;
+using testing_recipes::AccumulatedAdamW;
 using testing_recipes::ClippedNovoGrad;
 using testing_recipes::ClippedSGD;
 using testing_recipes::Everything;
@@ -289,6 +291,54 @@ TEST(CudaSecondSweep, FindsTensorsBehindEmptyOnes) {
     a.step(), b.step();
   }
   expect_same_bits(host, device, "parameters");
+}
+
+TEST(CudaAccumulate, HasTheBitsOfTheCpu) {
+  for (const auto dtype : {torch::kFloat, torch::kDouble, torch::kBFloat16, torch::kHalf}) {
+    const Tensors start = parameters(dtype, 13);
+    const Tensors host = copies(start, torch::kCPU), device = copies(start, torch::kCUDA);
+    const auto options = Optimizer<AccumulatedAdamW>::Options(1e-2).set<"accumulation_steps">(3);
+    Optimizer<AccumulatedAdamW> a(host, options), b(device, options);
+    for (int t = 0; t < 11; ++t) {
+      set_gradients(host, t, 1);
+      set_gradients(device, t, 1);
+      a.step(), b.step();
+    }
+    a.apply_accumulated(), b.apply_accumulated();
+    expect_same_bits(host, device, c10::toString(dtype));
+    EXPECT_EQ(b.updates(), 4);
+  }
+}
+
+TEST(CudaAccumulate, ReplaysAWindow) {
+  const Tensors start = parameters(torch::kBFloat16, 14);
+  const Tensors params[2] = {copies(start, torch::kCUDA), copies(start, torch::kCUDA)};
+  const auto options = Optimizer<AccumulatedAdamW>::Options(1e-2).set<"accumulation_steps">(3);
+  Optimizer<AccumulatedAdamW> eager(params[0], options), graphed(params[1], options);
+  const c10::cuda::CUDAStreamGuard guard(c10::cuda::getStreamFromPool());
+  torch::cuda::synchronize();
+  std::vector<Tensors> gradients;  // of the calls of a window
+  for (int t = 0; t < 3; ++t) {
+    set_gradients(params[0], t, 1);
+    gradients.emplace_back();
+    for (const Tensor& p : params[0]) gradients.back().push_back(p.grad());
+  }
+  const auto window = [&](auto& optimizer, const Tensors& of) {
+    for (const Tensors& call : gradients) {
+      for (std::size_t i = 0; i < of.size(); ++i) of[i].mutable_grad() = call[i];
+      optimizer.step();
+    }
+  };
+  window(eager, params[0]), window(graphed, params[1]);
+  graphed.prepare();
+  torch::cuda::synchronize();
+  at::cuda::CUDAGraph graph;
+  graph.capture_begin();
+  window(graphed, params[1]);
+  graph.capture_end();
+  for (int t = 0; t < 4; ++t) window(eager, params[0]), graph.replay();
+  expect_same_bits(params[0], params[1], "parameters");
+  EXPECT_EQ(graphed.updates(), 5);
 }
 
 TYPED_TEST(CudaBackend, RepeatsItsBits) {
@@ -855,6 +905,42 @@ TEST(CudaGraph, CapturesAModelThatWasMovedFromTheCpu) {
   const auto [kernels, others] = captured_nodes([&] { optimizer.step(); });
   EXPECT_EQ(kernels, 2);
   EXPECT_EQ(others, 0);
+}
+
+TEST(CudaGraph, CapturesBothStepsOfSAM) {
+  for (const bool adaptive : {false, true}) {
+    Tensors graphed, plain, given;
+    for (int i = 0; i < 300; ++i) {
+      torch::manual_seed(std::uint64_t(i));
+      graphed.push_back(torch::randn({64, 3}, torch::kCUDA).requires_grad_());
+      graphed.back().mutable_grad() = torch::zeros_like(graphed.back());
+      plain.push_back(graphed.back().detach().clone().requires_grad_());
+      plain.back().mutable_grad() = torch::zeros_like(plain.back());
+      given.push_back(torch::randn_like(graphed.back()));
+    }
+    agmohd::AdamW one(graphed, agmohd::AdamWOptions(1e-2)), other(plain, one.options());
+    agmohd::wrap::SAM a(one, {.rho = 0.5, .adaptive = adaptive}), b(other, a.options());
+    const auto step = [&](auto& sam, const Tensors& params) {
+      const auto differentiate = [&] {  // of given p + |p|^2 / 2, in place
+        const torch::NoGradGuard no_grad;
+        for (std::size_t i = 0; i < params.size(); ++i) {
+          params[i].mutable_grad().copy_(given[i] + params[i]);
+        }
+      };
+      differentiate(), sam.first_step(), differentiate(), sam.second_step();
+    };
+    const c10::cuda::CUDAStreamGuard guard(c10::cuda::getStreamFromPool());
+    torch::cuda::synchronize();
+    step(a, graphed), step(b, plain);
+    one.prepare();
+    torch::cuda::synchronize();
+    at::cuda::CUDAGraph graph;
+    graph.capture_begin();  // whatever waits is an error from here on
+    step(a, graphed);
+    graph.capture_end();
+    for (int t = 0; t < 20; ++t) graph.replay(), step(b, plain);
+    expect_same_bits(graphed, plain, adaptive ? "adaptive SAM" : "SAM");
+  }
 }
 
 TEST(CudaStreams, TablesOutliveTheKernelsOfOtherStreams) {

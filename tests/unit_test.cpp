@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <agmohd/cpu/executor.hpp>
+#include <agmohd/policy/atan2.hpp>
 #include <agmohd/policy/check.hpp>
 #include <agmohd/policy/power.hpp>
 #include <agmohd/recipes.hpp>
@@ -195,6 +196,7 @@ TYPED_TEST(Math, VectorsAreScalars) {
       expect("abs", math::abs(a), math::abs(va));
       expect("sign", math::sign(a), math::sign(va));
       expect("sqrt", math::sqrt(a), math::sqrt(va));
+      expect("atan2", math::atan2(a, math::abs(b)), math::atan2(va, math::abs(vb)));
       expect("clamp", math::clamp(a, R(1)), math::clamp(va, R(1)));
       expect("select", math::select(a <= b, a, b), math::select(va <= vb, va, vb));
       expect("like", math::like(a, b), math::like(va, b));
@@ -202,6 +204,24 @@ TYPED_TEST(Math, VectorsAreScalars) {
       expect("quotient", a / b - b, va / vb - vb);
     }
   }
+}
+
+TYPED_TEST(Math, Atan2IsWithinItsBounds) {
+  using R = TypeParam;
+  const double bound = sizeof(R) == 4 ? 2.5e-7 : 4.5e-16;
+  const auto expect = [bound](R y, R x) {
+    const long double want = std::atan2((long double)y, (long double)x);
+    EXPECT_LE(std::abs(double((long double)math::atan2(y, x) - want)),
+              bound * double(std::abs(want)))
+        << y << ' ' << x;
+  };
+  for (double ratio = 1e-30; ratio < 1e30; ratio *= 1.0123) {
+    for (const double x : {1e-3, 1.0, 7.7}) expect(R(ratio * x), R(x)), expect(R(-ratio * x), R(x));
+  }
+  for (int i = 0; i <= 20000; ++i) expect(R(i / 10000.0), R(1)), expect(R(1), R(i / 10000.0));
+  expect(R(1), R(0)), expect(R(-1), R(0)), expect(R(0), R(0));
+  expect(std::numeric_limits<R>::infinity(), R(1)),
+      expect(R(1), std::numeric_limits<R>::infinity());
 }
 
 TYPED_TEST(Math, DoesWhatItSays) {
@@ -485,6 +505,7 @@ struct SweptPage {
                                    {exp_avg.data(), exp_avg_sq.data()},
                                    std::int64_t(param.size()),
                                    0,
+                                   {},
                                    {},
                                    nullptr,
                                    {},

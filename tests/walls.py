@@ -19,10 +19,10 @@ FLOORS = [
     ["step"],
     ["cpu", "cuda", "tensor"],
     ["torch"],
-    ["checkpoint", "monitor", "wrap"],
+    ["checkpoint", "monitor", "wrap", "tools"],
     ["python"],
 ]
-WITH_TORCH = {"cpu", "cuda/host", "tensor", "torch", "checkpoint", "monitor", "wrap", "python"}
+WITH_TORCH = {"cpu", "cuda/host", "tensor", "torch", "checkpoint", "monitor", "wrap", "tools", "python"}
 ROOT_WITH_TORCH = {"optimizer.hpp", "optimizers.hpp", "python.hpp", "agmohd.hpp"}
 MOST_LINES, MOST_MEDIAN = 300, 100
 

@@ -154,14 +154,17 @@ class Trained : public Model {
     net_->noise = generator(seed);
   }
   Tensor loss(const Batch& batch) override {
-    net_->dropout = torch::GradMode::is_enabled() ? knobs.dropout : 0;
-    const Tensor logits = net_->forward(batch.x).flatten(0, -2), answers = batch.y.flatten();
+    const Tensor logits = this->logits(batch).flatten(0, -2), answers = batch.y.flatten();
     const bool weighted = knobs.part_weight != 1;
     const Tensor all = at::cross_entropy_loss(logits, answers, {},
                                               weighted ? at::Reduction::None : at::Reduction::Mean,
                                               -100, knobs.smoothing);
     if (!weighted) return all;
     return (all * torch::where(answers == knobs.part, knobs.part_weight, 1.0)).mean();
+  }
+  Tensor logits(const Batch& batch) override {
+    net_->dropout = torch::GradMode::is_enabled() ? knobs.dropout : 0;
+    return net_->forward(batch.x);
   }
   /// Of the answer whose weight was changed.
   Tensor rare_loss(const Batch& sample) override {

@@ -32,6 +32,8 @@ class Model {
  public:
   virtual ~Model() = default;
   virtual at::Tensor loss(const Batch& batch) = 0;
+  /// [..., classes], for answers y [...]; undefined where the loss is no cross-entropy.
+  virtual at::Tensor logits(const Batch& /*batch*/) { return {}; }
   virtual std::vector<at::Tensor> parameters() const = 0;
   /// The hidden layers' matrices: what faults that do not hit everything hit, and what events
   /// unfreeze. (A row of an embedding may never be used.)

@@ -14,11 +14,8 @@
 #include <concepts>
 #include <cstdint>
 #include <memory>
-#include <optional>
-#include <stdexcept>
 #include <string>
 #include <type_traits>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -31,6 +28,7 @@
 #include "policy/check.hpp"
 #include "policy/classic_locale.hpp"
 #include "step/recipe.hpp"
+#include "torch/accumulation.hpp"
 #include "torch/adoption.hpp"
 #include "torch/binder.hpp"
 #include "torch/loss.hpp"
@@ -59,11 +57,7 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
   using ParamState = agmohd::ParamState<Recipe>;
   using ParamGroup = torch::optim::OptimizerParamGroup;
 
-  static_assert(
-      detail::named<typename Recipe::Rule, typename Recipe::Hindrance, typename Recipe::Momentum,
-                    typename Recipe::Gradient, typename Recipe::Schedule, typename Recipe::Storage,
-                    typename Recipe::Recovery>,
-      "agmohd: the name() of a policy is neither a const char* nor a std::string");
+  static_assert(detail::CheckNames<Recipe>::passed);
 
   explicit Optimizer(const std::vector<ParamGroup>& groups, Options defaults = {})
       : torch::optim::Optimizer(std::vector<ParamGroup>{},
@@ -93,16 +87,9 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     const std::string where = "group " + std::to_string(param_groups_.size());
     const Options merged = detail::group_options<Recipe>(options(), group, where);
     FirstPlaces places;
-    for (std::size_t g = 0; g < param_groups_.size(); ++g) {
-      for (std::size_t i = 0; i < param_groups_[g].params().size(); ++i) {
-        places.add(param_groups_[g].params()[i], {g, i});
-      }
-    }
-    for (std::size_t i = 0; i < group.params().size(); ++i) {
-      const Place place{param_groups_.size(), i};
-      validate_param(group.params()[i], place);
-      places.add(group.params()[i], place);
-    }
+    for (std::size_t g = 0; g < param_groups_.size(); ++g) places.add(param_groups_[g].params(), g);
+    validate_params(group.params(), param_groups_.size());
+    places.add(group.params(), param_groups_.size());
     make_states_at_once<Recipe>(state_, group.params(), merged);
     param_groups_.emplace_back(group.params(), std::make_unique<Options>(merged));
   }
@@ -132,6 +119,16 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
   at::Tensor step(Number) = delete;  // agmohd: hand the loss over as a tensor: step(loss), not step(loss.item<float>())
   // clang-format on
 
+  /// Makes the update of what gradient::Accumulate has added, where a window ends early; nothing if
+  /// it has added nothing.
+  void apply_accumulated() requires(Recipe::accumulates) {
+    const at::NoGradGuard no_grad;
+    begin();
+    if (accumulation_.calls() > 0) apply_window();
+  }
+  /// Calls of step() since the last update.
+  std::int64_t accumulated() const requires(Recipe::accumulates) { return accumulation_.calls(); }
+
   /// Hands over a loss for the next step that comes without one.
   void observe_loss(const at::Tensor& loss) {
     observed_ = loss.defined() ? loss.detach() : loss;  // which lets go of autograd's graph
@@ -140,10 +137,8 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
   /// The last 256 steps at most, oldest first, as far as the device has done them: never waits.
   /// Empty where the recipe's hindrance policy looks at nothing.
   std::vector<Record> records() const {
-    std::vector<Record> out;
     const RecordRing* const ring = binder_.devices().records();
-    if (ring != nullptr) out = monitor::read(*ring);
-    return out;
+    return ring != nullptr ? monitor::read(*ring) : std::vector<Record>{};
   }
   /// The Record::step before the first record: 0, or that of the checkpoint which was loaded.
   std::int64_t records_begin() const { return records_begin_; }
@@ -166,8 +161,7 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
                 param_groups_.size());
     Options own = options_of<Recipe>(param_groups_[group], group);
     if (!own.inherited()) own.inherit(options());
-    if constexpr (std::is_same_v<typename Recipe::Schedule, schedule::Constant>)
-      return own.get_lr();
+    if (std::is_same_v<typename Recipe::Schedule, schedule::Constant>) return own.get_lr();
     return own.get_lr() * Recipe::schedule_factor(options().shared(), binder_.devices().memory());
   }
   /// The learning rate that the newest recorded step was taken with, in the first group: after
@@ -179,21 +173,15 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
   }
 
   /// Begins a new phase of training, with other data, another loss or batch size: forgets what the
-  /// hindrance, momentum and gradient policies learnt, records and counts, and snapshots, which are
-  /// of the phase before. Parameters, the rule's state, steps, updates() and the schedule stay.
-  /// Waits for the device.
+  /// hindrance, momentum and gradient policies learnt, records and counts, snapshots, which are of
+  /// the phase before, and what gradient::Accumulate has added. Parameters, the rule's state,
+  /// steps, updates() and the schedule stay. Waits for the device.
   void reset() {
-    const typename Recipe::Memory before = binder_.devices().memory();
-    typename Recipe::Memory memory{};
-    memory.updates = before.updates;
-    memory.schedule = before.schedule;
-    if constexpr (requires { Recipe::Schedule::begin_anew(memory.schedule); }) {
-      Recipe::Schedule::begin_anew(memory.schedule);
-    }
     for (const auto& [key, state] : state_) {
       if (auto* const ours = dynamic_cast<ParamState*>(state.get())) ours->forget();
     }
-    adopt(memory);
+    if constexpr (Recipe::accumulates) accumulation_.begin_anew();
+    adopt(Recipe::anew(binder_.devices().memory()));
   }
 
   /// Creates what steps will need (states of all parameters, device tables) and uploads options
@@ -201,8 +189,8 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
   /// replays. As step() does, it says so if the optimizer gave up, which replays alone cannot.
   void prepare() {
     const at::NoGradGuard no_grad;
-    raise_give_up();
-    refresh_settings();
+    begin();
+    if constexpr (Recipe::accumulates) accumulation_.prepare(param_groups_);
     binder_.prepare(param_groups_, state_, settings_.now());
   }
 
@@ -215,7 +203,7 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
   /// Sets it, as for a run that goes on from one of another program.
   void updates(std::int64_t n) {
     TORCH_CHECK(n >= 0, detail::classic, "agmohd: updates = ", n, ", but it must be at least 0");
-    typename Recipe::Memory memory = binder_.devices().memory();
+    auto memory = binder_.devices().memory();
     memory.updates = n;
     binder_.devices().set_memory(memory);
   }
@@ -225,8 +213,8 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
   Signals signals() const { return binder_.devices().signals(); }
 
   void save(torch::serialize::OutputArchive& archive) const override {
-    checkpoint::write<Recipe>(archive,
-                              {param_groups_, state_, options(), binder_.devices().memory()});
+    checkpoint::write<Recipe>(
+        archive, {param_groups_, state_, options(), binder_.devices().memory(), accumulation_});
   }
   /// Reads what save() of an optimizer with the same rule, or torch.optim's of that rule, wrote.
   /// All of it is checked before any of it takes effect. Its options hold; what that changes of
@@ -244,13 +232,19 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     warnings_.know(options());
     state_.clear();
     for (auto& [key, state] : loaded.states) state_[key] = std::move(state);
+    if constexpr (Recipe::accumulates) accumulation_.restore(loaded.accumulation);
     adopt(loaded.memory);
     binder_.invalidate();
     loaded.report.warn(Recipe::name());
   }
 
  private:
-  void refresh_settings() {
+  /// What precedes a step: the optimizer may have given up, or options have changed.
+  void begin() {
+    if constexpr (Recipe::recorded) {
+      const auto& devices = binder_.devices();
+      give_up_.raise(devices.records(), names_, param_groups_, devices.capturing());
+    }
     const auto found = settings_.refresh(options(), param_groups_, warnings_, binder_.devices());
     if (found.anew) binder_.invalidate();
     if (found.changed) binder_.devices().configure(settings_.now());
@@ -258,18 +252,30 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
 
   void update(at::Tensor loss) {
     const at::NoGradGuard no_grad;
-    raise_give_up();
+    begin();
     const bool observed = !loss.defined();
-    if (observed) loss = observed_;
-    refresh_settings();
-    loss = detail::checked_loss<Recipe>(loss);
-    if (!binder_.bind(param_groups_, state_, settings_.now())) return;
-    if (observed) observed_ = at::Tensor();
+    loss = detail::checked_loss<Recipe>(observed ? observed_ : loss);
+    bool used = false;  // the loss
+    if constexpr (Recipe::accumulates) {
+      used = accumulation_.add(param_groups_, loss);
+      const auto steps = options().template get<"accumulation_steps">();
+      if (used && accumulation_.calls() >= steps) apply_window();
+    } else {
+      used = apply(loss);
+    }
+    if (used && observed) observed_ = at::Tensor();
+  }
+  void apply_window() requires(Recipe::accumulates) {
+    const bool mean = options().template get<"accumulate_mean">();
+    const Accumulation::AsGradients gradients(accumulation_, param_groups_, mean);
+    apply(accumulation_.loss());
+  }
+  /// False: no parameter has a gradient.
+  bool apply(const at::Tensor& loss) {
+    if (!binder_.bind(param_groups_, state_, settings_.now())) return false;
     warnings_.stepped(settings_.now(), loss.defined());
-    const auto& judge = binder_.devices().judge();
-    const detail::StepLoss<Recipe> value(loss, judge.device, judge.reference);
-    binder_.devices().step(value.ref());
-    binder_.publish();
+    binder_.step(loss);
+    return true;
   }
 
   /// The optimizer's memory becomes another one.
@@ -281,13 +287,6 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     warnings_.begin(memory.updates);
   }
 
-  void raise_give_up() {
-    if constexpr (Recipe::recorded) {
-      const auto& devices = binder_.devices();
-      give_up_.raise(devices.records(), names_, param_groups_, devices.capturing());
-    }
-  }
-
   monitor::Names names_;
   monitor::Warnings<Recipe> warnings_;
   at::Tensor observed_;
@@ -295,6 +294,7 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
   monitor::GiveUp give_up_;
   detail::SettingsFollower<Recipe> settings_;
   Binder<Recipe> binder_;
+  AccumulationOf<Recipe> accumulation_;
 };
 
 }  // namespace agmohd

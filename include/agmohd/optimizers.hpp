@@ -16,20 +16,31 @@
 #include "rule/adadelta.hpp"
 #include "rule/adafactor.hpp"
 #include "rule/adagrad.hpp"
+#include "rule/adam_atan2.hpp"
 #include "rule/adamax.hpp"
+#include "rule/adamc.hpp"
+#include "rule/adamw_schedule_free.hpp"
 #include "rule/adan.hpp"
 #include "rule/ademamix.hpp"
 #include "rule/adopt.hpp"
 #include "rule/asgd.hpp"
+#include "rule/eva.hpp"
 #include "rule/lamb.hpp"
 #include "rule/laprop.hpp"
+#include "rule/lars.hpp"
 #include "rule/lion.hpp"
+#include "rule/mars.hpp"
+#include "rule/mars_lion.hpp"
 #include "rule/nadam.hpp"
 #include "rule/novograd.hpp"
 #include "rule/radam.hpp"
+#include "rule/radam_schedule_free.hpp"
 #include "rule/rmsprop.hpp"
 #include "rule/rprop.hpp"
+#include "rule/sgd_schedule_free.hpp"
 #include "rule/signum.hpp"
+#include "rule/simplified_ademamix.hpp"
+#include "rule/sophia.hpp"
 #include "rule/yogi.hpp"
 
 namespace agmohd {
@@ -62,19 +73,30 @@ using AdagradParamState = Adagrad::ParamState;
 using AdaBelief = Optimizer<Recipe<rule::AdaBelief>>;
 using Adadelta = Optimizer<Recipe<rule::Adadelta>>;
 using Adafactor = Optimizer<Recipe<rule::Adafactor>>;
+using AdamAtan2 = Optimizer<Recipe<rule::AdamAtan2>>;
 using Adamax = Optimizer<Recipe<rule::Adamax>>;
+using AdamC = Optimizer<Recipe<rule::AdamC>>;
+using AdamWScheduleFree = Optimizer<Recipe<rule::AdamWScheduleFree>>;
 using Adan = Optimizer<Recipe<rule::Adan>>;
 using AdEMAMix = Optimizer<Recipe<rule::AdEMAMix>>;
 using ADOPT = Optimizer<Recipe<rule::ADOPT>>;
 using ASGD = Optimizer<Recipe<rule::ASGD>>;
+using EVA = Optimizer<Recipe<rule::EVA>>;
 using LAMB = Optimizer<Recipe<rule::LAMB>>;
 using LaProp = Optimizer<Recipe<rule::LaProp>>;
+using LARS = Optimizer<Recipe<rule::LARS>>;
 using Lion = Optimizer<Recipe<rule::Lion>>;
+using MARS = Optimizer<Recipe<rule::MARS>>;
+using MARSLion = Optimizer<Recipe<rule::MARSLion>>;
 using NAdam = Optimizer<Recipe<rule::NAdam>>;
 using NovoGrad = Optimizer<Recipe<rule::NovoGrad>>;
 using RAdam = Optimizer<Recipe<rule::RAdam>>;
+using RAdamScheduleFree = Optimizer<Recipe<rule::RAdamScheduleFree>>;
 using Rprop = Optimizer<Recipe<rule::Rprop>>;
+using SGDScheduleFree = Optimizer<Recipe<rule::SGDScheduleFree>>;
 using Signum = Optimizer<Recipe<rule::Signum>>;
+using SimplifiedAdEMAMix = Optimizer<Recipe<rule::SimplifiedAdEMAMix>>;
+using Sophia = Optimizer<Recipe<rule::Sophia>>;
 using SPAM = Optimizer<Recipe<rule::SPAM>>;
 using StableAdamW = Optimizer<Recipe<rule::StableAdamW>>;
 using Yogi = Optimizer<Recipe<rule::Yogi>>;

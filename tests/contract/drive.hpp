@@ -44,7 +44,8 @@ double swept(std::vector<R> x) {
 /// What the reduce pass measures of a tensor for a rule.
 template <class Recipe, class T>
 agmohd::TensorSignals measured(const typename Recipe::Group& group,
-                               const typename Recipe::PerTensor& tensor, const std::vector<T>& g,
+                               const typename Recipe::PerTensor& tensor,
+                               [[maybe_unused]] const std::vector<T>& p, const std::vector<T>& g,
                                const std::vector<typename Recipe::template Slots<T>>& slots,
                                std::size_t size) {
   using R = agmohd::Real<T>;
@@ -63,7 +64,11 @@ agmohd::TensorSignals measured(const typename Recipe::Group& group,
   if constexpr (Recipe::sums) {
     const auto k = Recipe::Rule::template summing<R>(group.rule, tensor.rule);
     for (std::size_t b = 0; b < g.size(); ++b) {
-      of_blocks[b] = Recipe::Rule::summed(g[b], slots[b], k);
+      if constexpr (Recipe::sums_parameter) {
+        of_blocks[b] = Recipe::Rule::summed(p[b], g[b], slots[b], k);
+      } else {
+        of_blocks[b] = Recipe::Rule::summed(g[b], slots[b], k);
+      }
     }
     out.summed = add(of_blocks);
   }
@@ -98,7 +103,7 @@ std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
   for (const auto& gradient : gradients) {
     const std::vector<T> g = packed(gradient);
     auto k = Recipe::template decide<R>({}, group, {}, {}, memory, tensor, 0,
-                                        measured<Recipe, T>(group, tensor, g, slots, p.size()));
+                                        measured<Recipe, T>(group, tensor, x, g, slots, p.size()));
     if constexpr (Recipe::factored) {
       Recipe::Rule::suit(k.rule, {std::int64_t(p.size()), false, sizeof(R) == 8});
     }
@@ -110,19 +115,17 @@ std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
       });
     }
     if constexpr (Recipe::two_sweeps) {
-      const auto norm2 = [&](const auto& of) {
-        std::vector<T> squares(blocks);
-        for (std::size_t b = 0; b < blocks; ++b) {
-          const T y = of(b);
-          squares[b] = y * y;
-        }
+      std::vector<T> p_squares(blocks), u_squares(blocks);
+      for (std::size_t b = 0; b < blocks; ++b) {
+        const auto y = Recipe::squared(x[b], g[b], slots[b], k, at(b));
+        p_squares[b] = y.p * y.p, u_squares[b] = y.u * y.u;
+      }
+      const auto sum = [&](const std::vector<T>& squares) {
         std::vector<R> all(p.size());
         std::memcpy(all.data(), squares.data(), p.size() * sizeof(R));
         return swept(all);
       };
-      const double p2 = norm2([&](std::size_t b) { return x[b]; });
-      const double u2 =
-          norm2([&](std::size_t b) { return Recipe::direction(x[b], g[b], slots[b], k, at(b)); });
+      const double p2 = sum(p_squares), u2 = sum(u_squares);
       Recipe::scale(group, p2, u2, k);
       for (std::size_t b = 0; b < blocks; ++b)
         x[b] = Recipe::second(x[b], g[b], slots[b], k, at(b));

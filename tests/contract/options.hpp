@@ -83,6 +83,20 @@ void for_each_number(const typename Policy::Options& sample, const F& f, const T
             [&](double x) { return with([x](agmohd::Pair& pair) { pair.first = x; }); });
     attempt(std::string(f.name) + "[1]", double{},
             [&](double x) { return with([x](agmohd::Pair& pair) { pair.second = x; }); });
+  } else if constexpr (agmohd::detail::is_list<V>) {
+    typename Policy::Options any = sample;
+    for (std::int64_t i = 0; i < f(any).size; ++i) {
+      const std::string name = std::string(f.name) + "[" + std::to_string(i) + "]";
+      if constexpr (std::is_same_v<V, agmohd::List<std::int64_t, V::most>>) {
+        attempt(name, std::int64_t{},
+                [&](std::int64_t x) { return with([x, i](V& list) { list.values[i] = x; }); });
+      } else {
+        attempt(name + "[0]", double{},
+                [&](double x) { return with([x, i](V& list) { list.values[i].first = x; }); });
+        attempt(name + "[1]", double{},
+                [&](double x) { return with([x, i](V& list) { list.values[i].second = x; }); });
+      }
+    }
   } else if constexpr (!std::is_same_v<V, bool> && !std::is_enum_v<V>) {
     attempt(std::string(f.name), V{}, [&](V x) { return with([x](V& value) { value = x; }); });
   }

@@ -10,12 +10,15 @@ own slow copy, which begins as 0 (interpolate); pytorch-optimizer calls them non
   decides.
 - pytorch-optimizer skips tensors that have no gradient in the step that synchronises; the paper knows no such tensors.
   Here they take part: the weights of a model are interpolated together.
+- lookahead_ranger is RAdam within Lookahead (Ranger), and torch's EMA of the parameters after every step of Lookahead.
 - It counts steps by group. The late group joins after a synchronisation, so a count of the optimizer's is the same.
 """
 
 import torch
+from ema import Averages
 from pytorch_optimizer import Lookahead
 from scenario import JOIN_AFTER, renamed, scenario
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 MOMENTUM = {"keep": "none", "reset": "reset", "interpolate": "pullback"}
 
@@ -27,7 +30,7 @@ def all_take_part(optimizer, *_):
                 p.grad = torch.zeros_like(p)
 
 
-def lookahead(rule, steps, alpha, momentum_policy="keep", **options):
+def lookahead(rule, steps, alpha, momentum_policy="keep", averages=None, **options):
     assert JOIN_AFTER % steps == 0
 
     class Peer:
@@ -43,12 +46,15 @@ def lookahead(rule, steps, alpha, momentum_policy="keep", **options):
             return {p: {**self.inner.state[p], **renamed(slow, names)} for p, slow in self.outer.state.items()}
 
     extra = {"lookahead_steps": steps, "lookahead_alpha": alpha, "lookahead_momentum": momentum_policy}
-    return scenario(f"Lookahead+{rule}", peer=Peer, extra=extra, **options)
+    return scenario(f"Lookahead+{rule}", peer=Peer, averages=averages, extra=extra, **options)
 
 
 SCENARIOS = {
     "lookahead_sgd": lookahead("SGD", 5, 0.5, momentum=0.9),
     "lookahead_adamw": lookahead("AdamW", 10, 0.8, weight_decay=0.1),
+    "lookahead_ranger": lookahead(
+        "RAdam", 5, 0.5, averages=lambda p: Averages(p, 0, 1, multi_avg_fn=get_ema_multi_avg_fn(0.9)), weight_decay=0.1
+    ),
     "lookahead_reset_sgd": lookahead("SGD", 5, 0.5, "reset", momentum=0.9),
     "lookahead_interpolate_sgd": lookahead("SGD", 5, 0.8, "interpolate", momentum=0.9),
 }

@@ -79,6 +79,7 @@ def scenario(
     stated=None,
     leaves_out=(),
     lacks=(),
+    window=1,
     rounding=4e-6,
     **options,
 ):
@@ -94,6 +95,7 @@ def scenario(
     stated      further options, which may be the peer's defaults; stored because packages disagree on them
     leaves_out  tensors whose gradients are kept from a peer that fails on them; they have no state
     lacks       options of GROUPS that the rule does not have
+    window      calls of step() to an update of the peer
     rounding    how far float32 may be from float64, relative to a tensor's norm: where it is further, the scenario
                 would test rounding. None: the dtype changes the formula
     """
@@ -108,6 +110,7 @@ def scenario(
         "stated": stated or {},
         "leaves_out": leaves_out,
         "lacks": lacks,
+        "window": window,
         "rounding": rounding,
         "options": options,
     }
@@ -222,7 +225,8 @@ def run(spec, inputs, dtype):
             tensors[name] = flat(parts)
             if any(part.shape != p.shape and p.numel() > 0 for part, p in zip(parts, parameters)):
                 shapes[name] = [list(part.shape) for part in parts]
-    steps = inputs["present"].sum(0).tolist()
+    windows = inputs["present"][: STEPS // spec["window"] * spec["window"]].split(spec["window"])
+    steps = sum(window.amax(0).to(torch.int64) for window in windows).tolist()
     assert all("step" not in s or int(s["step"]) == n for s, n in zip(state, steps))
     return {"tensors": tensors, "steps": steps, **({"shapes": shapes} if shapes else {})}, clipped
 

@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
 
+#include <cmath>
+#include <cstdint>
 #include <vector>
 
 #include "../contract/trained.hpp"
@@ -40,6 +42,32 @@ INSTANTIATE_TYPED_TEST_SUITE_P(WarmupCosine, ScheduleContract, WarmupCosine);
 INSTANTIATE_TYPED_TEST_SUITE_P(WarmupLinear, ScheduleContract, WarmupLinear);
 
 namespace {
+
+TEST(Warmup, HasTheShapeOfItsCurve) {
+  using schedule::Curve;
+  for (const bool from_start : {false, true}) {
+    for (const Curve curve : {Curve::linear, Curve::constant, Curve::cosine, Curve::exponential,
+                              Curve::one_minus_sqrt}) {
+      const schedule::Warmup<>::Options o{.warmup_steps = 10,
+                                          .warmup_curve = curve,
+                                          .warmup_start = 0.1,
+                                          .warmup_from_start = from_start};
+      for (std::int64_t t = 0; t < 10; ++t) {
+        const long double x = (long double)(from_start ? t : t + 1) / 10;
+        const long double height = curve == Curve::linear ? x
+                                   : curve == Curve::cosine
+                                       ? (1 - std::cos(std::acos(-1.0L) * x)) / 2
+                                   : curve == Curve::one_minus_sqrt ? 1 - std::sqrt(1 - x)
+                                                                    : 0;
+        const long double low = o.warmup_start;
+        const long double expected =
+            curve == Curve::exponential ? std::pow(low, 1 - x) : low + (1 - low) * height;
+        EXPECT_NEAR(schedule::Warmup<>::factor(o, t), double(expected), 1e-15) << t;
+      }
+      EXPECT_EQ(schedule::Warmup<>::factor(o, 10), 1);
+    }
+  }
+}
 
 TEST(ScheduledRecipe, FollowsAStockOptimizerWithTheSchedulerAndResumes) {
   using Recipe = agmohd::Recipe<rule::SGD, WarmupCosine>;

@@ -60,6 +60,9 @@ class Digest {
     if (x.isIntList()) {
       for (const std::int64_t i : x.toIntVector()) add(i);
     }
+    if (x.isDoubleList()) {
+      for (const double element : x.toDoubleVector()) add(element);
+    }
     if (x.isTuple()) {
       for (const c10::IValue& element : x.toTupleRef().elements()) add(element);
     }

@@ -12,6 +12,7 @@
 
 #include "../policy/classic_locale.hpp"
 #include "../tensor/validate.hpp"
+#include "../torch/accumulation.hpp"
 #include "../torch/load_report.hpp"
 #include "../torch/options.hpp"
 #include "../torch/param_state.hpp"
@@ -25,6 +26,7 @@ struct Loaded {
   std::vector<std::pair<void*, std::unique_ptr<ParamState<Recipe>>>> states;
   Options<Recipe> options;
   typename Recipe::Memory memory{};
+  Accumulation::Saved accumulation;  ///< empty where the recipe does not accumulate
   Report report;
 };
 

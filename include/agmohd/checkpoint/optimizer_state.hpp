@@ -22,6 +22,7 @@
 #include "../torch/memory_values.hpp"
 #include "../torch/options.hpp"
 #include "../torch/state_access.hpp"
+#include "accumulated.hpp"
 #include "before_1_5.hpp"
 #include "digest.hpp"
 #include "loaded.hpp"
@@ -38,6 +39,7 @@ struct Written {
   const StateMap& states;
   const Options<Recipe>& options;
   typename Recipe::Memory memory;
+  const AccumulationOf<Recipe>& accumulation;
 };
 
 inline std::string key_of(const at::Tensor& param) {
@@ -87,6 +89,7 @@ void write(torch::serialize::OutputArchive& archive, const Written<Recipe>& from
   own.write("memory", to_value(from.memory, of_optimizer<Recipe>));
   from.options.write_shared(options);
   own.write("options", options);
+  if constexpr (Recipe::accumulates) write_accumulation(own, from.accumulation.saved(from.groups));
   own.write("contents", c10::IValue(contents.value()));
   own.write_to(archive);
 }
@@ -171,6 +174,7 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
   if (ours) {
     check_contents(archive, own, out.report);
     read_own(own, out);
+    if constexpr (Recipe::accumulates) out.accumulation = read_accumulation(own, current);
   }
 
   InputArchive groups, states;

@@ -13,7 +13,7 @@
 // Of a rule with two sweeps: what the first leaves is measured, then the second writes p.
 namespace agmohd::cpu {
 
-/// Sums of squares.
+/// Sums of squares, of what the recipe's `squared` gives.
 struct Norms {
   double p2, u2;
 };
@@ -35,7 +35,7 @@ auto with_elements(const Chunk<Recipe, E>& chunk, std::int64_t i, const F& f) {
   return f(load<V>(chunk.param + i), grad_at<V>(chunk, i), s);
 }
 
-/// The sums of squares of p and u, added as a measured sweep does.
+/// The sums of squares, added as a measured sweep does.
 template <class V, class Recipe, class E, class K>
 void norms_of_chunk(const Chunk<Recipe, E> chunk, const K k, Norms& out) {
   using namespace reduction;
@@ -47,9 +47,9 @@ void norms_of_chunk(const Chunk<Recipe, E> chunk, const K k, Norms& out) {
   for (std::int64_t first = 0; first < chunk.count; first += kStrip, ++done) {
     const auto look = [&]<class T>(int i, T) {
       with_elements<T>(chunk, first + i, [&](const T& p, const T& g, const auto& s) {
-        const T u = Recipe::direction(p, g, s, k, Position{chunk.first + first + i});
-        store(seen[0] + i, T(p * p));
-        store(seen[1] + i, T(u * u));
+        const auto x = Recipe::squared(p, g, s, k, Position{chunk.first + first + i});
+        store(seen[0] + i, T(x.p * x.p));
+        store(seen[1] + i, T(x.u * x.u));
       });
     };
     const int count = int(std::min<std::int64_t>(kStrip, chunk.count - first));

@@ -122,7 +122,7 @@ struct View : std::conditional_t<Recipe::rows, AllRows, detail::NoMemory>,
   const ChunkRef* chunks;
   Partials partials;
   double* summed;                  // of the rule, a chunk each; null: it sums nothing
-  double* norms[2];                // of a rule with two sweeps, a chunk each: squares of p and of u
+  double* norms[2];                // of a rule with two sweeps, a chunk each: sums of squares
   reduction::SweptPartial* swept;  // null: the sweep measures nothing
   const double* sampled_elements;  // by phase
   const typename Recipe::Group* first_group;

@@ -140,6 +140,9 @@ struct Chain<H, L...> {
       "agmohd: in a gradient Chain a transform by rows stands behind another; rows are of "
       "the gradients as they come: move it to the front");
 
+  static_assert(!agmohd::detail::accumulates<H>() || !agmohd::detail::accumulates<Rest>(),
+                "agmohd: a recipe has two gradient::Accumulate; one is enough");
+
   struct Options {
     typename H::Options head{};
     typename Rest::Options rest{};
@@ -153,6 +156,8 @@ struct Chain<H, L...> {
       agmohd::detail::applies_norm_bound<H>() || agmohd::detail::applies_norm_bound<Rest>();
   static constexpr bool applies_tensor_bounds =
       agmohd::detail::applies_tensor_bounds<H>() || agmohd::detail::applies_tensor_bounds<Rest>();
+  static constexpr bool accumulates =
+      agmohd::detail::accumulates<H>() || agmohd::detail::accumulates<Rest>();
   template <class Text = std::string>
   static Text name() {
     return agmohd::detail::name_of<Text, H, L...>("");

@@ -79,7 +79,8 @@ struct TensorMemory<G> {
 };
 
 /// Optional members of a transform: `applies_norm_bound`: it clips to Verdict::norm_bound;
-/// `applies_tensor_bounds`: it clips each tensor to TensorVerdict::norm_bound.
+/// `applies_tensor_bounds`: it clips each tensor to TensorVerdict::norm_bound; `accumulates`: the
+/// optimizer adds the gradients of several calls of step() to an update, see accumulate.hpp.
 template <class G>
 constexpr bool applies_norm_bound() {
   if constexpr (requires { G::applies_norm_bound; }) return G::applies_norm_bound;
@@ -88,6 +89,12 @@ constexpr bool applies_norm_bound() {
 template <class G>
 constexpr bool applies_tensor_bounds() {
   if constexpr (requires { G::applies_tensor_bounds; }) return G::applies_tensor_bounds;
+  return false;
+}
+
+template <class G>
+constexpr bool accumulates() {
+  if constexpr (requires { G::accumulates; }) return G::accumulates;
   return false;
 }
 

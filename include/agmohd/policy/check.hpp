@@ -12,6 +12,7 @@
 #include <type_traits>
 
 #include "field.hpp"
+#include "list.hpp"
 
 // Checks of options, on the host. Kernel units do without: what reaches them has been checked.
 namespace agmohd {
@@ -63,6 +64,17 @@ inline void check_value(const std::string& name, std::int64_t value, const Bound
 inline void check_value(const std::string& name, const Pair& value, const Bounds& bounds) {
   check_number(name + "[0]", value.first, bounds);
   check_number(name + "[1]", value.second, bounds);
+}
+
+/// Each value of a list.
+template <class T, std::size_t Most>
+void check_value(const std::string& name, const List<T, Most>& list, const Bounds& bounds) {
+  if (list.size < 0 || list.size > std::int64_t(Most)) {
+    refuse(name, " has ", list.size, " values, but it can have at most ", Most);
+  }
+  for (std::int64_t i = 0; i < list.size; ++i) {
+    check_value(name + "[" + std::to_string(i) + "]", list.values[i], bounds);
+  }
 }
 
 /// As in a message: "cyclical (0), cosine (1) or none (2)".

@@ -58,7 +58,8 @@ constexpr Choices choices(Name... names) {
 /// that each policy gives once.
 template <class Owner, class Value, class Path>
 struct Field {
-  using value_type = Value;  // double, std::int64_t, bool, Pair or an enumeration of std::int64_t
+  // double, std::int64_t, bool, Pair, a List of them, or an enumeration of std::int64_t
+  using value_type = Value;
   const char* name;
   Path path;
   std::conditional_t<std::is_enum_v<Value>, Choices, Bounds> bounds;

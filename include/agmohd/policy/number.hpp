@@ -109,6 +109,21 @@ AGMOHD_HD T min(const T& a, const T& b) {
   }
 }
 
+/// The largest finite number. nvcc knows it as a constant of a namespace only.
+template <class R>
+inline constexpr R largest = std::numeric_limits<R>::max();
+
+/// The square of x, or the largest finite number where that is less: a mean of squares goes down
+/// from it again, and never becomes inf - inf. NaN stays.
+template <Number T>
+AGMOHD_HD T square(const T& x) {
+  if constexpr (requires { number_traits<T>::square(x); }) {
+    return number_traits<T>::square(x);
+  } else {
+    return min(T(x * x), like(x, largest<Real<T>>));
+  }
+}
+
 /// x within [-bound, bound]. NaN stays, and so do the bits of what is in range.
 template <Number T>
 AGMOHD_HD T clamp(const T& x, const T& bound) {

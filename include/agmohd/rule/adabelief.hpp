@@ -61,7 +61,7 @@ struct AdaBelief : Moments {
     const T h = k.sign * g;
     s.exp_avg = s.exp_avg + k.moments.gain1 * (h - s.exp_avg);
     const T error = h - s.exp_avg;
-    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.moments.gain2 * (error * error) + k.moments.eps;
+    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.moments.gain2 * math::square(error) + k.moments.eps;
     s.max_exp_avg_sq = math::max(s.max_exp_avg_sq, s.exp_avg_sq);  // as Moments::average
   }
   template <Number T>

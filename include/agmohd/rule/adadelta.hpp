@@ -58,7 +58,7 @@ struct Adadelta {
   AGMOHD_HD static void update(const T& p, const T& g, Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
     const T h = decayed(p, g, k);
-    s.square_avg = k.rho * s.square_avg + k.gain * (h * h);
+    s.square_avg = k.rho * s.square_avg + k.gain * math::square(h);
   }
   template <Number T>
   AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,

@@ -100,7 +100,7 @@ struct Adan {
     const T ahead = h + k.beta2 * y;
     s.exp_avg = s.exp_avg + k.gain1 * (h - s.exp_avg);
     s.exp_avg_diff = s.exp_avg_diff + k.gain2 * (y - s.exp_avg_diff);
-    s.exp_avg_sq = k.beta3 * s.exp_avg_sq + k.gain3 * (ahead * ahead);
+    s.exp_avg_sq = k.beta3 * s.exp_avg_sq + k.gain3 * math::square(ahead);
     s.neg_pre_grad = Real<T>(-1) * h;
   }
   template <Number T>

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "../policy/field.hpp"
-#include "../policy/power.hpp"
+#include "growing_beta.hpp"
 #include "moments.hpp"
 
 namespace agmohd::rule {
@@ -69,11 +69,7 @@ struct AdEMAMix {
   }
   /// The decay of n in step t.
   AGMOHD_HD static double beta3(const Options& o, std::int64_t t) {
-    if (t >= o.t_beta3) return o.beta3;
-    const double part = double(t) / double(o.t_beta3);
-    const double steps = (1 - part) * memory(o.betas.first) + part * memory(o.beta3);
-    const double b3 = steps > 0 ? math::exp(-1 / steps) : 0;
-    return b3 < o.beta3 ? b3 : o.beta3;
+    return growing_beta(o.betas.first, o.beta3, t, o.t_beta3);
   }
 
   template <class R>
@@ -94,7 +90,7 @@ struct AdEMAMix {
     const T h = k.sign * g;
     s.exp_avg = s.exp_avg + k.moments.gain1 * (h - s.exp_avg);
     s.exp_avg_slow = s.exp_avg_slow + k.gain3 * (h - s.exp_avg_slow);
-    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.moments.gain2 * (h * h);
+    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.moments.gain2 * math::square(h);
   }
   template <Number T>
   AGMOHD_HD static T direction(const T& /*p*/, const T& g, const Slots<T>& s,
@@ -106,10 +102,6 @@ struct AdEMAMix {
     return (c.scale1 * fast + k.alpha * s.exp_avg_slow) /
            (c.scale2 * math::sqrt(s.exp_avg_sq) + c.eps);
   }
-
- private:
-  /// How many steps a mean with the decay b remembers: -1 / ln(b).
-  AGMOHD_HD static double memory(double b) { return b > 0 ? -1 / math::log(b) : 0; }
 };
 static_assert(Rule<AdEMAMix> && has::before<AdEMAMix>);
 

@@ -95,7 +95,7 @@ struct ADOPT {
   AGMOHD_HD static T write(const T& p, const T& g, const T& u, Slots<T>& s,
                            const Coefficients<Real<T>>& k, Real<T> lr, Real<T> /*decay*/) {
     const T h = decayed(p, g, k);
-    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.gain2 * (h * h);
+    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.gain2 * math::square(h);
     return p - k.decay * p - lr * u;
   }
 

@@ -79,7 +79,7 @@ struct LAMB {
                                const Coefficients<Real<T>>& k) {
     const T h = k.sign * g;
     s.exp_avg = s.exp_avg + k.moments.gain1 * (h - s.exp_avg);
-    s.exp_avg_sq = s.exp_avg_sq + k.moments.gain2 * (h * h - s.exp_avg_sq);
+    s.exp_avg_sq = s.exp_avg_sq + k.moments.gain2 * (math::square(h) - s.exp_avg_sq);
   }
   template <Number T>
   AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,

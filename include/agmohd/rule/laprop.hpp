@@ -55,7 +55,7 @@ struct LaProp : Moments {
   template <Number T>
   AGMOHD_HD static void update(const T& /*p*/, const T& g, Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
-    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.moments.gain2 * (g * g);
+    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.moments.gain2 * math::square(g);
     s.exp_avg = s.exp_avg + k.moments.gain1 * (scaled(g, s, k) - s.exp_avg);
   }
   template <Number T>

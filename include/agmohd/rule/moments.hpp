@@ -71,7 +71,7 @@ struct Moments {
   template <Number T>
   AGMOHD_HD static void average(const T& g, Slots<T>& s, const Coefficients<Real<T>>& k) {
     s.exp_avg = s.exp_avg + k.gain1 * (g - s.exp_avg);
-    s.exp_avg_sq = s.exp_avg_sq + k.gain2 * (g * g - s.exp_avg_sq);
+    s.exp_avg_sq = s.exp_avg_sq + k.gain2 * (math::square(g) - s.exp_avg_sq);
     // Without AMSGrad the slot is unused: it is 0 before every step, and becomes exp_avg_sq.
     s.max_exp_avg_sq = math::max(s.max_exp_avg_sq, s.exp_avg_sq);
   }
@@ -82,6 +82,11 @@ struct Moments {
     return k.scale1 * moment / (k.scale2 * math::sqrt(s.max_exp_avg_sq) + k.eps);
   }
 
+  /// As `average` left them: without AMSGrad the maximum is not stored.
+  template <class T>
+  AGMOHD_HD static Slots<T> stored(const Slots<T>& s) {
+    return {s.exp_avg, s.exp_avg_sq, math::max(s.max_exp_avg_sq, s.exp_avg_sq)};
+  }
   /// The old first moment over the new root, so that <g_t, u_{t-1}> and <g_t, u_t> have the same
   /// denominators and can be compared.
   template <class T>

@@ -104,7 +104,7 @@ struct NAdam {
                                const Coefficients<Real<T>>& k) {
     const T h = decayed(p, g, k);
     s.exp_avg = s.exp_avg + k.gain1 * (h - s.exp_avg);
-    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.gain2 * (h * h);
+    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.gain2 * math::square(h);
   }
   template <Number T>
   AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,

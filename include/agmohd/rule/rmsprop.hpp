@@ -80,7 +80,7 @@ struct RMSprop {
   AGMOHD_HD static void update(const T& p, const T& g, Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
     const T h = decayed(p, g, k);
-    s.square_avg = k.alpha * s.square_avg + k.gain * (h * h);
+    s.square_avg = k.alpha * s.square_avg + k.gain * math::square(h);
     if (k.mean_gain != 0) s.grad_avg = s.grad_avg + k.mean_gain * (h - s.grad_avg);
     if (k.momentum != 0) s.momentum_buffer = k.momentum * s.momentum_buffer + scaled(h, s, k);
   }

@@ -55,7 +55,7 @@ struct Yogi : Moments {
   template <Number T>
   AGMOHD_HD static void update(const T& /*p*/, const T& g, Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
-    const T h = k.sign * g, square = h * h;
+    const T h = k.sign * g, square = math::square(h);
     s.exp_avg = s.exp_avg + k.moments.gain1 * (h - s.exp_avg);
     s.exp_avg_sq = s.exp_avg_sq - k.moments.gain2 * (math::sign(T(s.exp_avg_sq - square)) * square);
     s.max_exp_avg_sq = s.exp_avg_sq;  // what `ratio` divides by; not stored

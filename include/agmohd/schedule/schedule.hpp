@@ -47,6 +47,29 @@ struct ScheduleMemory<S> {
   using type = typename S::Memory;
 };
 
+/// The steps after which S stays at its last factor, by its option `total_steps`; 0: it has no such
+/// option, or does not use it.
+template <class S>
+AGMOHD_HD std::int64_t total_steps(const typename S::Options& o) {
+  if constexpr (requires { S::total_steps(o); }) {
+    return S::total_steps(o);
+  } else if constexpr (requires { o.total_steps; }) {
+    if constexpr (requires { S::uses_total(o); }) return S::uses_total(o) ? o.total_steps : 0;
+    return o.total_steps;
+  } else {
+    return 0;
+  }
+}
+/// Changes S's options to those of an S that begins `steps` later and ends at the same time.
+template <class S>
+AGMOHD_HD void begin_later(typename S::Options& o, std::int64_t steps) {
+  if constexpr (requires { S::begin_later(o, steps); }) {
+    S::begin_later(o, steps);
+  } else if constexpr (requires { o.total_steps; }) {
+    if (total_steps<S>(o) != 0) o.total_steps -= steps;
+  }
+}
+
 template <class SchedulePolicy>
 struct CheckSchedule {
   static_assert(has::Options<SchedulePolicy>, "agmohd: the schedule has no member type Options");

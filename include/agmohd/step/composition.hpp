@@ -8,6 +8,7 @@
 
 #include "make_record.hpp"
 #include "recipe_types.hpp"
+#include "second_sweep.hpp"
 
 namespace agmohd {
 
@@ -16,8 +17,9 @@ namespace agmohd {
 template <class RulePolicy, class HindrancePolicy, class MomentumPolicy, class GradientPolicy,
           class SchedulePolicy, class StoragePolicy, class RecoveryPolicy>
 struct Composition
-    : detail::RecipeTypes<RulePolicy, HindrancePolicy, MomentumPolicy, GradientPolicy,
-                          SchedulePolicy, StoragePolicy, RecoveryPolicy> {
+    : detail::SecondSweep<
+          detail::RecipeTypes<RulePolicy, HindrancePolicy, MomentumPolicy, GradientPolicy,
+                              SchedulePolicy, StoragePolicy, RecoveryPolicy>> {
   using Types = detail::RecipeTypes<RulePolicy, HindrancePolicy, MomentumPolicy, GradientPolicy,
                                     SchedulePolicy, StoragePolicy, RecoveryPolicy>;
   using typename Types::Rule, typename Types::Hindrance, typename Types::Momentum,
@@ -249,24 +251,6 @@ struct Composition
     } else {
       return k.decay * p - k.lr * u;
     }
-  }
-
-  /// Of a rule with two sweeps, after the first: the update of one element, from what is stored.
-  template <Number T>
-  AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,
-                               const Coefficients<Real<T>>& k, const Position& at) {
-    return Rule::direction(p, gradient::transformed<Gradient>(g, k.gradient, at), s, k.rule);
-  }
-  /// The coefficients of the second sweep, from those of the first and what that measured.
-  template <class R>
-  AGMOHD_HD static void scale(const Group& group, double p2, double u2, Coefficients<R>& k) {
-    k.lr = R(double(k.lr) * detail::second<Rule>(group.rule, k.rule, p2, u2));
-  }
-  /// The second sweep of one element: the new parameter.
-  template <Number T>
-  AGMOHD_HD static T second(const T& p, const T& g, const Slots<T>& s,
-                            const Coefficients<Real<T>>& k, const Position& at) {
-    return k.decay * p - k.lr * direction(p, g, s, k, at);
   }
 
  private:

@@ -60,6 +60,8 @@ struct RecipeTypes {
                 "recovery::Snapshots out of a recipe with this rule");
   /// Whether the reduce pass reads state too, for the rule's sums.
   static constexpr bool sums = has::summed<Rule>;
+  /// Whether those are of the parameter, too.
+  static constexpr bool sums_parameter = has::sums_parameter<Rule>;
 
   /// Whether element transforms stand in front: the reduce pass measures what they make.
   static constexpr bool prefixed = gradient::prefixed<Gradient>();
@@ -67,6 +69,8 @@ struct RecipeTypes {
   template <class R>
   using Prefix =
       std::conditional_t<prefixed, typename Gradient::template Coefficients<R>, NoMemory>;
+  /// Whether several calls of step() make one update.
+  static constexpr bool accumulates = detail::accumulates<Gradient>();
   /// Whether gradients are multiplied with factors of their rows as they are read.
   static constexpr bool rows = has::row_factor<Gradient>;
 
@@ -118,6 +122,16 @@ struct RecipeTypes {
     std::conditional_t<measures_sweep, Swept, NoMemory> swept{};  ///< by the last applied step
     std::conditional_t<recorded, Tally, NoMemory> tally{};
   };
+  /// Of a new phase of training: what policies learnt is forgotten; updates and the schedule stay.
+  static Memory anew(const Memory& before) {
+    Memory memory{};
+    memory.updates = before.updates;
+    memory.schedule = before.schedule;
+    if constexpr (requires { Schedule::begin_anew(memory.schedule); }) {
+      Schedule::begin_anew(memory.schedule);
+    }
+    return memory;
+  }
   /// What one executor judged, for those of the other devices.
   struct Judgement {
     Signals signals{};

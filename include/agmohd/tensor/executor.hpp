@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -29,6 +30,11 @@ struct number_traits<at::Tensor> {
     return at::where(mask, a, b);
   }
   static at::Tensor like(const at::Tensor& x, double r) { return at::full_like(x, r); }
+  static at::Tensor square(const at::Tensor& x) {
+    const bool wide = x.scalar_type() == at::kDouble;
+    return x.square().clamp_max(wide ? std::numeric_limits<double>::max()
+                                     : double{std::numeric_limits<float>::max()});
+  }
   /// Made on the host, element by element in memory order.
   static at::Tensor centred(const at::Tensor& like, const random::Key& k, const Position& at) {
     at::Tensor host = at::empty_like(like, like.options().device(at::kCPU));
@@ -97,8 +103,13 @@ class TensorExecutor final : public HostExecutor<Recipe> {
         reduction::accumulate(sums, one);
         tensor_signals_[t] = {one.norm2, one.max_abs, one.nonfinite, grad.numel()};
         if constexpr (Recipe::sums) {
-          const at::Tensor x = Recipe::Rule::summed(measured, widened_slots(t),
-                                                    this->template summing<double>(tensors_[t]));
+          const auto k = this->template summing<double>(tensors_[t]);
+          at::Tensor x;
+          if constexpr (Recipe::sums_parameter) {
+            x = Recipe::Rule::summed(widened(handles_.params[t]), measured, widened_slots(t), k);
+          } else {
+            x = Recipe::Rule::summed(measured, widened_slots(t), k);
+          }
           tensor_signals_[t].summed = x.sum(at::kDouble).template item<double>();
         }
       }
@@ -183,12 +194,13 @@ class TensorExecutor final : public HostExecutor<Recipe> {
     });
     if constexpr (Recipe::two_sweeps) {
       const auto stored = widened_slots(t, least);
-      const at::Tensor u = Recipe::direction(p, g, stored, k, {});
+      const auto squared = Recipe::squared(p, g, stored, k, {});
       const auto norm2 = [](const at::Tensor& x) {
         return x.square().sum(at::kDouble).template item<double>();
       };
       auto second = k;
-      Recipe::scale(settings_.groups[std::size_t(tensors_[t].group)], norm2(p), norm2(u), second);
+      Recipe::scale(settings_.groups[std::size_t(tensors_[t].group)], norm2(squared.p),
+                    norm2(squared.u), second);
       result = Recipe::second(p, g, stored, second, {});
     }
     handles_.params[t].copy_(result);

@@ -11,6 +11,7 @@
 #include <string>
 #include <type_traits>
 #include <unordered_map>
+#include <vector>
 
 #include "../policy/classic_locale.hpp"
 #include "../policy/element.hpp"
@@ -102,6 +103,10 @@ inline void validate_param(const at::Tensor& param, const Place& place) {
               ": several of its elements share memory; pass a contiguous copy");
 }
 
+inline void validate_params(const std::vector<at::Tensor>& params, std::size_t group) {
+  for (std::size_t i = 0; i < params.size(); ++i) validate_param(params[i], Place{group, i});
+}
+
 /// The places of an optimizer's parameters, by tensor.
 class FirstPlaces {
  public:
@@ -117,6 +122,10 @@ class FirstPlaces {
     TORCH_WARN_ONCE(detail::classic, "agmohd: ", place, " is also ", first,
                     ": it is updated once a step. torch.optim updates it once for each place.");
     return first;
+  }
+  /// Those of a group.
+  void add(const std::vector<at::Tensor>& params, std::size_t group) {
+    for (std::size_t i = 0; i < params.size(); ++i) add(params[i], Place{group, i});
   }
 
  private:

@@ -19,6 +19,7 @@
 #include "adoption.hpp"
 #include "bound_table.hpp"
 #include "devices.hpp"
+#include "loss.hpp"
 #include "state_access.hpp"
 #include "states.hpp"
 #include "waves.hpp"
@@ -70,8 +71,11 @@ class Binder {
     return true;
   }
 
-  /// After a step: staged parameters go back, and autograd learns that all were written in place.
-  void publish() {
+  /// After bind(): a step with its loss, which may be undefined. Staged parameters go back, and
+  /// autograd learns that all were written in place.
+  void step(const at::Tensor& loss) {
+    const Device& judge = devices_.judge();
+    devices_.step(detail::StepLoss<Recipe>(loss, judge.device, judge.reference).ref());
     devices_.stepped();
     parallel_ranges(
         std::int64_t(table_.bound.size()),
@@ -86,6 +90,7 @@ class Binder {
     hold();
     if (!table_.staging) return;
     for (Bound<Recipe>& b : table_.bound) {
+      if (b.rows) b.rows->give_back();
       if (!b.staged) continue;
       if (b.stages_param()) b.staged->original.copy_(b.staged->param);
       b.staged->original_grad = at::Tensor();  // zero_grad() is to free it
@@ -154,7 +159,7 @@ class Binder {
         places.push_back({std::int32_t(g), std::int32_t(i), -1, std::int32_t(first.position)});
         if (first != place) continue;
         const at::Tensor& grad = params[i].grad();
-        if (grad.defined()) validate_grad(params[i], grad, place);
+        if (grad.defined()) validate_any_grad<Recipe>(params[i], grad, snapshots, place);
         const bool rests = !grad.defined() && (with_gradient || !params[i].requires_grad());
         if (rests && !snapshots) continue;
         Adoption<Recipe> a{params[i], grad, find_state<Recipe>(states, params[i], place), place};
@@ -244,8 +249,13 @@ class Binder {
                     a.ref.resting(),
                     {}};
     at::Tensor param = a.param, grad = a.grad;
+    TensorRef<Recipe> ref = a.ref;
     if (!b.resting) ++working_;
-    if (!writable(param) || (!b.resting && !readable(grad, param))) {
+    if (!b.resting && grad.is_sparse()) {
+      table_.staging = true;
+      b.rows.emplace(param, grad, b.slots, ref);
+      param = b.rows->param, grad = b.rows->grad;
+    } else if (!writable(param) || (!b.resting && !readable(grad, param))) {
       TORCH_WARN_ONCE(
           "agmohd: a parameter is not dense in memory, or its gradient is laid out differently; it "
           "is copied to a buffer in every step");
@@ -254,13 +264,13 @@ class Binder {
       if (!b.resting) grad = b.staged->grad = layout_of(param);
       if (!writable(param)) param = b.staged->param = layout_of(param);
     }
-    TensorRef<Recipe> ref = a.ref;
     ref.param = param.mutable_data_ptr();
     ref.grad = b.resting ? nullptr : grad.const_data_ptr();
     if (device.reference) {
       device.handles.params.push_back(param.detach());
       device.handles.grads.push_back(grad);
-      device.handles.slots.emplace_back(b.slots.begin(), b.slots.end());
+      const auto& slots = b.rows ? b.rows->slots : b.slots;
+      device.handles.slots.emplace_back(slots.begin(), slots.end());
       for (std::size_t j = 0; j < b.slots.size(); ++j) {
         if (ref.state(j) == nullptr) device.handles.slots.back()[j] = at::Tensor();
       }

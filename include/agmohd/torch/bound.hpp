@@ -17,6 +17,7 @@
 
 #include "../tensor/validate.hpp"
 #include "devices.hpp"
+#include "sparse_rows.hpp"
 #include "state_access.hpp"
 #include "states.hpp"
 
@@ -50,6 +51,7 @@ struct Bound {
   std::vector<std::int64_t> strides;
   bool resting;  // without a gradient, but in snapshots
   std::optional<Staged> staged;
+  std::optional<SparseRows<Recipe>> rows{};  // of a sparse gradient: others in every step
   // Where the next step's are likely to lie:
   const c10::TensorImpl* grad = nullptr;
   const void *meta = nullptr, *storage = nullptr, *grad_storage = nullptr;
@@ -73,7 +75,8 @@ struct Bound {
 
   /// Compares, and notes new addresses in the device. Several threads do this at once.
   Found refresh(const at::Tensor& now, const at::Tensor& new_grad, Device& to) {
-    if (param != now.unsafeGetTensorImpl() || !has_state() || Access::memory(*state).assigned()) {
+    if (rows || param != now.unsafeGetTensorImpl() || !has_state() ||
+        Access::memory(*state).assigned()) {
       return Found::changed;
     }
     for (std::size_t j = 0; j < slots.size(); ++j) {

@@ -9,8 +9,11 @@
 #include <torch/serialize/archive.h>
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <stdexcept>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "../policy/check.hpp"
@@ -19,52 +22,54 @@
 
 namespace agmohd::schedule {
 
-/// Drives any torch::optim::Optimizer by a schedule: the learning rate of each group is its rate at
-/// construction times the schedule's factor. The first factor is set at construction; call step()
-/// after each optimizer step. Saved and loaded by torch::save and torch::load, with the optimizer's
-/// own checkpoint beside it.
-template <Schedule S>
-class Scheduler : public torch::optim::LRScheduler {
+/// Sets the learning rate of each group of an optimizer to its rate at construction times a factor.
+/// The first factor is set at construction; call step() after each optimizer step. Saved and loaded
+/// by torch::save and torch::load, with the optimizer's own checkpoint beside it.
+class FactorScheduler : public torch::optim::LRScheduler {
  public:
-  using Options = typename S::Options;
-
-  Scheduler(torch::optim::Optimizer& optimizer, const Options& options)
-      : torch::optim::LRScheduler(optimizer),
-        optimizer_(optimizer),
-        options_(options),
-        base_lrs_(get_current_lrs()) {
-    try {
-      check<S>(options);
-    } catch (const std::invalid_argument& error) {
-      TORCH_CHECK(false, detail::classic, "agmohd: schedule ", S::name(), ": ", error.what());
-    }
-    apply();
-  }
-
   void save(torch::serialize::OutputArchive& archive) const {
-    archive.write("schedule", c10::IValue(S::name()));
+    archive.write("schedule", c10::IValue(name()));
     archive.write("step_count", c10::IValue(std::int64_t(step_count_)));
     archive.write("base_lrs", c10::IValue(base_lrs_));
   }
   /// Also sets the learning rates of the optimizer's groups to those of the loaded step.
   void load(torch::serialize::InputArchive& archive) {
-    c10::IValue name, steps, lrs;
-    archive.read("schedule", name);
+    c10::IValue found, steps, lrs;
+    archive.read("schedule", found);
     archive.read("step_count", steps);
     archive.read("base_lrs", lrs);
     const std::vector<double> loaded = lrs.toDoubleVector();
-    TORCH_CHECK(name.toStringRef() == S::name(), detail::classic,
-                "agmohd: the checkpoint is of schedule ", name.toStringRef(), ", but this one is ",
-                S::name());
-    TORCH_CHECK(loaded.size() == base_lrs_.size(), detail::classic, "agmohd: the checkpoint is of ",
-                loaded.size(), " parameter groups, but the optimizer has ", base_lrs_.size());
+    TORCH_CHECK(found.toStringRef() == name(), agmohd::detail::classic,
+                "agmohd: the checkpoint is of schedule ", found.toStringRef(), ", but this one is ",
+                name());
+    TORCH_CHECK(loaded.size() == base_lrs_.size(), agmohd::detail::classic,
+                "agmohd: the checkpoint is of ", loaded.size(),
+                " parameter groups, but the optimizer has ", base_lrs_.size());
     const std::int64_t count = steps.toInt();
     TORCH_CHECK(count >= 0 && count <= std::int64_t(std::numeric_limits<unsigned>::max()),
-                detail::classic, "agmohd: the checkpoint's step_count = ", count,
+                agmohd::detail::classic, "agmohd: the checkpoint's step_count = ", count,
                 ", but it must be a number of steps");
     base_lrs_ = loaded;
     step_count_ = unsigned(count);
     apply();
+  }
+
+ protected:
+  explicit FactorScheduler(torch::optim::Optimizer& optimizer)
+      : torch::optim::LRScheduler(optimizer), optimizer_(optimizer), base_lrs_(get_current_lrs()) {}
+
+  virtual std::string name() const = 0;
+  /// Of the step after t others.
+  virtual double factor(std::int64_t t) const = 0;
+
+  /// Sets the rates of the step that comes.
+  void apply() {
+    const std::vector<double> lrs = lrs_at(std::int64_t(step_count_));
+    TORCH_CHECK(lrs.size() == optimizer_.param_groups().size(), agmohd::detail::classic,
+                "agmohd: the scheduler has ", lrs.size(), " groups, but its optimizer has ",
+                optimizer_.param_groups().size());
+    for (std::size_t g = 0; g < lrs.size(); ++g)
+      optimizer_.param_groups()[g].options().set_lr(lrs[g]);
   }
 
  private:
@@ -75,34 +80,78 @@ class Scheduler : public torch::optim::LRScheduler {
   std::vector<double> lrs_at(std::int64_t t) {
     const std::vector<double> current = get_current_lrs();
     for (std::size_t g = base_lrs_.size(); g < current.size(); ++g) base_lrs_.push_back(current[g]);
+    const double by = factor(t);
     std::vector<double> lrs;
-    for (const double base : base_lrs_) lrs.push_back(base * S::factor(options_, t));
+    for (const double base : base_lrs_) lrs.push_back(base * by);
     return lrs;
   }
 
-  void apply() {
-    const std::vector<double> lrs = lrs_at(std::int64_t(step_count_));
-    TORCH_CHECK(lrs.size() == optimizer_.param_groups().size(), detail::classic,
-                "agmohd: the scheduler has ", lrs.size(), " groups, but its optimizer has ",
-                optimizer_.param_groups().size());
-    for (std::size_t g = 0; g < lrs.size(); ++g)
-      optimizer_.param_groups()[g].options().set_lr(lrs[g]);
-  }
-
   torch::optim::Optimizer& optimizer_;
-  Options options_;
   std::vector<double> base_lrs_;
 };
 
+/// Drives any torch::optim::Optimizer by a schedule.
 template <Schedule S>
-torch::serialize::OutputArchive& operator<<(torch::serialize::OutputArchive& archive,
-                                            const Scheduler<S>& scheduler) {
+class Scheduler : public FactorScheduler {
+ public:
+  using Options = typename S::Options;
+
+  Scheduler(torch::optim::Optimizer& optimizer, const Options& options)
+      : FactorScheduler(optimizer), options_(checked(options)) {
+    apply();
+  }
+
+  const Options& options() const { return options_; }
+  /// Changes the options, from the step that comes on: the decay_start of a WarmupStableDecay.
+  void options(const Options& options) {
+    options_ = checked(options);
+    apply();
+  }
+
+ private:
+  static const Options& checked(const Options& options) {
+    try {
+      check<S>(options);
+    } catch (const std::invalid_argument& error) {
+      TORCH_CHECK(false, agmohd::detail::classic, "agmohd: schedule ", S::name(), ": ",
+                  error.what());
+    }
+    return options;
+  }
+  std::string name() const override { return S::name(); }
+  double factor(std::int64_t t) const override { return S::factor(options_, t); }
+
+  Options options_;
+};
+
+/// Drives any torch::optim::Optimizer by a function of the step, as torch.optim's LambdaLR:
+/// LambdaScheduler(optimizer, schedule::by_name("cosine", {{"total_steps", "1000"}})). The function
+/// is not in the checkpoint.
+class LambdaScheduler : public FactorScheduler {
+ public:
+  using Function = std::function<double(std::int64_t)>;
+
+  LambdaScheduler(torch::optim::Optimizer& optimizer, Function function)
+      : FactorScheduler(optimizer), function_(std::move(function)) {
+    TORCH_CHECK(function_ != nullptr, agmohd::detail::classic,
+                "agmohd: LambdaScheduler: the function is empty");
+    apply();
+  }
+
+ private:
+  std::string name() const override { return "Lambda"; }
+  double factor(std::int64_t t) const override { return function_(t); }
+
+  Function function_;
+};
+
+inline torch::serialize::OutputArchive& operator<<(torch::serialize::OutputArchive& archive,
+                                                   const FactorScheduler& scheduler) {
   scheduler.save(archive);
   return archive;
 }
-template <Schedule S>
-torch::serialize::InputArchive& operator>>(torch::serialize::InputArchive& archive,
-                                           Scheduler<S>& scheduler) {
+inline torch::serialize::InputArchive& operator>>(torch::serialize::InputArchive& archive,
+                                                  FactorScheduler& scheduler) {
   scheduler.load(archive);
   return archive;
 }

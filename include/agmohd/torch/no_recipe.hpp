@@ -10,8 +10,14 @@
 namespace agmohd {
 
 namespace detail {
-template <class... Policy>
-inline constexpr bool named = (std::is_convertible_v<decltype(Policy::name()), std::string> && ...);
+template <class R>
+struct CheckNames;
+template <class... Policy, template <class...> class Composition>
+struct CheckNames<Composition<Policy...>> {
+  static_assert((std::is_convertible_v<decltype(Policy::name()), std::string> && ...),
+                "agmohd: the name() of a policy is neither a const char* nor a std::string");
+  static constexpr bool passed = true;
+};
 
 /// Something that says what a step does.
 template <class R>

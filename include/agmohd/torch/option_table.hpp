@@ -7,9 +7,11 @@
 #include <string_view>
 #include <tuple>
 #include <type_traits>
+#include <vector>
 
 #include "../policy/field.hpp"
 #include "../policy/fixed_string.hpp"
+#include "../policy/list.hpp"
 
 namespace agmohd {
 
@@ -39,13 +41,41 @@ V held(const V& value) {
 }
 inline std::tuple<double, double> held(const Pair& value) { return {value.first, value.second}; }
 
-/// An option as a checkpoint holds it: an enumeration as its number.
+/// An option as a checkpoint holds it: an enumeration as its number, a list as one of numbers, two
+/// for a Pair.
 template <class V>
 auto stored(const V& value) {
   if constexpr (std::is_enum_v<V>) {
     return static_cast<std::int64_t>(value);
   } else {
     return value;
+  }
+}
+
+template <std::size_t Most>
+std::vector<std::int64_t> stored(const List<std::int64_t, Most>& list) {
+  return {list.values, list.values + list.count()};
+}
+template <std::size_t Most>
+std::vector<double> stored(const List<Pair, Most>& list) {
+  std::vector<double> out;
+  for (std::int64_t i = 0; i < list.count(); ++i) {
+    out.insert(out.end(), {list.values[i].first, list.values[i].second});
+  }
+  return out;
+}
+template <class V, class Stored>
+V unstored(const Stored& value) {
+  if constexpr (std::is_same_v<Stored, std::vector<std::int64_t>>) {
+    V list;
+    for (const std::int64_t x : value) list.push_back(x);
+    return list;
+  } else if constexpr (std::is_same_v<Stored, std::vector<double>>) {
+    V list;
+    for (std::size_t i = 0; i + 1 < value.size(); i += 2) list.push_back({value[i], value[i + 1]});
+    return list;
+  } else {
+    return static_cast<V>(value);
   }
 }
 
@@ -131,7 +161,7 @@ template <class P, template <class...> class Made, class... Inner>
 requires(!std::is_same_v<Made<Inner...>, P>) struct OffsetIn<P, Made<Inner...>> {
   static constexpr std::size_t find() {
     std::size_t at = Made<Inner...>::fields.size - (0 + ... + Inner::fields.size), found = 0;
-    const auto look = [&]<class One>() {
+    [[maybe_unused]] const auto look = [&]<class One>() {
       if (times_in < One, P >> 0) found = at + OffsetIn<P, One>::value;
       at += One::fields.size;
     };
@@ -146,8 +176,9 @@ template <class Recipe, class P>
 constexpr std::size_t first_option() {
   using Table = OptionTable<Recipe>;
   const auto in = []<class Family>() { return is_or_has<Family, P>; };
-  static_assert(times_in<typename Recipe::Gradient, P> < 2,
-                "agmohd: set<Policy>: the recipe has that policy twice; set its options by name");
+  static_assert(
+      times_in<typename Recipe::Gradient, P> < 2 && times_in<typename Recipe::Schedule, P> < 2,
+      "agmohd: set<Policy>: the recipe has that policy twice; set its options by name");
   if (in.template operator()<typename Recipe::Rule>()) return Table::rule;
   if (in.template operator()<typename Recipe::Hindrance>()) {
     return Table::hindrance + OffsetIn<P, typename Recipe::Hindrance>::value;

@@ -164,7 +164,7 @@ class OptionValues : public Stock<typename Recipe::Rule>::Options {
       const auto at = found.find(key<i>(begin));
       if (at == found.end()) return;
       using V = std::tuple_element_t<i, Values>;
-      const V value = static_cast<V>(at->second.template to<decltype(detail::stored(V{}))>());
+      const V value = detail::unstored<V>(at->second.template to<decltype(detail::stored(V{}))>());
       V& mine = ref<i>(*this);
       if (value != mine && is_set<i>() && !loaded_[i]) {
         report.overridden.push_back(f.name + place + " is " + text(value) + ", not " + text(mine));
@@ -183,6 +183,13 @@ class OptionValues : public Stock<typename Recipe::Rule>::Options {
     out.imbue(std::locale::classic());
     if constexpr (std::is_same_v<V, std::tuple<double, double>>) {
       out << "(" << std::get<0>(value) << ", " << std::get<1>(value) << ")";
+    } else if constexpr (is_list<V>) {
+      const char* before = "{";
+      for (const auto x : detail::stored(value)) {
+        out << before << x;
+        before = ", ";
+      }
+      out << (value.size == 0 ? "{}" : "}");
     } else {
       out << std::boolalpha << detail::stored(value);
     }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "../rule/rule.hpp"
 #include "../step/executor.hpp"
 #include "../tensor/factors.hpp"
 #include "../tensor/validate.hpp"

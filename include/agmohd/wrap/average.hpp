@@ -7,20 +7,22 @@
 #include <torch/csrc/autograd/grad_mode.h>
 #include <torch/serialize/archive.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "../policy/classic_locale.hpp"
-#include "same_kind.hpp"
+#include "../tensor/same_kind.hpp"
 
 namespace agmohd::wrap {
 
 /// An average of parameters beside them, in float32 (float64 for float64). Works with any
-/// optimizer: call update() after its step. Parameters and averages are exchanged by swap(), for an
-/// evaluation. A few launches for any number of parameters; never waits. A model may be moved to
-/// another device or dtype in between. Errors are c10::Error.
+/// optimizer: call update() after its step. For an evaluation a Scope, or swap(), exchanges
+/// parameters and averages. A few launches for any number of parameters; never waits. A model may
+/// be moved to another device or dtype in between. Errors are c10::Error.
 ///
 /// The average takes parameters as they are: one that is not finite makes its element of an
 /// exponential average not finite for good. Let the optimizer skip such steps (hindrance policies
@@ -41,6 +43,37 @@ class Average {
   Average& operator=(const Average&) = delete;
   virtual ~Average() = default;
 
+  /// While it lives, the parameters are the averages, unless there are none yet:
+  ///   const auto scope = ema.scope();
+  /// Its end exchanges them back, also where it comes by an exception; if that fails, it warns, and
+  /// update() refuses to go on. The Average is to live longer.
+  class [[nodiscard]] Scope {
+   public:
+    [[nodiscard]] explicit Scope(Average& average) : average_(average) {
+      TORCH_CHECK(!average.scoped_ && !average.swapped_,
+                  "agmohd: a Scope of an average while the parameters are swapped with it; end the "
+                  "other Scope, or call swap(), before");
+      average.exchange();
+      average.scoped_ = true;
+    }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+    ~Scope() {
+      average_.scoped_ = false;
+      if (!average_.swapped_) return;
+      try {
+        average_.exchange();
+      } catch (const std::exception& error) {
+        TORCH_WARN("agmohd: the parameters are still the averages: ", error.what());
+      }
+    }
+
+   private:
+    Average& average_;
+  };
+  /// A Scope from now on.
+  [[nodiscard]] Scope scope() { return Scope(*this); }
+
   /// One more step was taken: averages if it is its turn.
   void update() {
     refuse_swapped("update");
@@ -51,8 +84,9 @@ class Average {
       } else {
         follow_devices();
         const double weight = weight_of_next(averaged_);
-        for (detail::SameKind& some : detail::by_kind(params_, averages_)) {
-          at::_foreach_lerp_(some.others, in_dtype_of(some.others, some.params), weight);
+        for (agmohd::detail::SameKind& some : agmohd::detail::by_kind(params_, averages_)) {
+          at::_foreach_lerp_(some.others, agmohd::detail::in_dtype_of(some.others, some.params),
+                             weight);
         }
       }
       averaged_ += 1;
@@ -63,16 +97,8 @@ class Average {
   /// Parameters become their averages, and the averages hold the parameters until the next swap().
   /// Nothing before the first average.
   void swap() {
-    const at::NoGradGuard no_grad;
-    if (averages_.empty()) return;
-    follow_devices();
-    for (detail::SameKind& some : detail::by_kind(params_, averages_)) {
-      std::vector<at::Tensor> kept;
-      for (const at::Tensor& param : some.params) kept.push_back(param.clone());
-      at::_foreach_copy_(some.params, some.others);
-      at::_foreach_copy_(some.others, kept);
-    }
-    swapped_ = !swapped_;
+    TORCH_CHECK(!scoped_, "agmohd: swap() of an average within a Scope of it, which swaps back");
+    exchange();
   }
   /// Whether the parameters are the averages now.
   bool swapped() const { return swapped_; }
@@ -138,29 +164,39 @@ class Average {
     }
     return out;
   }
+  /// All is allocated before anything is written.
+  void exchange() {
+    const at::NoGradGuard no_grad;
+    if (averages_.empty()) return;
+    follow_devices();
+    std::vector<agmohd::detail::SameKind> kinds = agmohd::detail::by_kind(params_, averages_);
+    std::vector<std::vector<at::Tensor>> kept;
+    for (const agmohd::detail::SameKind& some : kinds) {
+      kept.emplace_back();
+      for (const at::Tensor& param : some.params) kept.back().push_back(at::empty_like(param));
+      at::_foreach_copy_(kept.back(), some.params);
+    }
+    for (std::size_t k = 0; k < kinds.size(); ++k) {
+      at::_foreach_copy_(kinds[k].params, kinds[k].others);
+      at::_foreach_copy_(kinds[k].others, kept[k]);
+    }
+    swapped_ = !swapped_;
+  }
   /// Averages lie on the devices of their parameters, and are as wide, after a model was moved.
   void follow_devices() {
     for (std::size_t i = 0; i < params_.size(); ++i) {
       averages_[i] = averages_[i].to(params_[i].device(), wide(params_[i]));
     }
   }
-  /// Those tensors, or copies of the dtype of `like`.
-  static std::vector<at::Tensor> in_dtype_of(const std::vector<at::Tensor>& like,
-                                             const std::vector<at::Tensor>& tensors) {
-    if (like[0].scalar_type() == tensors[0].scalar_type()) return tensors;
-    std::vector<at::Tensor> out;
-    for (const at::Tensor& x : like) out.push_back(at::empty_like(x));
-    at::_foreach_copy_(out, tensors);
-    return out;
-  }
   void refuse_swapped(const char* what) const {
-    TORCH_CHECK(!swapped_, "agmohd: ", what,
-                "() of an average while the parameters are swapped with it; call swap() before");
+    TORCH_CHECK(!swapped_ && !scoped_, "agmohd: ", what,
+                "() of an average while the parameters are swapped with it; call ",
+                scoped_ ? "it after the Scope" : "swap() before");
   }
 
   std::vector<at::Tensor> params_, averages_;
   std::int64_t steps_ = 0, averaged_ = 0;
-  bool swapped_ = false;
+  bool swapped_ = false, scoped_ = false;
 };
 
 }  // namespace agmohd::wrap

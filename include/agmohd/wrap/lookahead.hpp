@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "../policy/classic_locale.hpp"
-#include "same_kind.hpp"
+#include "../tensor/same_kind.hpp"
 
 namespace agmohd::wrap {
 
@@ -50,6 +50,7 @@ class Lookahead {
   Lookahead& operator=(const Lookahead&) = delete;
 
   Inner& inner() { return inner_; }
+  auto& param_groups() { return inner_.param_groups(); }
   /// What the optimizer's step() takes, and returns.
   template <class... Given>
   at::Tensor step(Given&&... given) {
@@ -60,7 +61,7 @@ class Lookahead {
       for (std::size_t i = 0; i < params_.size(); ++i) {  // a model may have been moved
         slow_[i] = slow_[i].to(params_[i].device(), params_[i].scalar_type());
       }
-      for (detail::SameKind& some : detail::by_kind(params_, slow_)) {
+      for (agmohd::detail::SameKind& some : agmohd::detail::by_kind(params_, slow_)) {
         at::_foreach_lerp_(some.others, some.params, options_.alpha);
         at::_foreach_copy_(some.params, some.others);
       }

@@ -42,7 +42,8 @@ struct ChunkAccess : ChunkRows<Recipe>, ChunkFactors<Recipe, Compute<E>> {
   const E* grad;
   S* slots[kSlots > 0 ? kSlots : 1];  // null: not used
   int count;
-  bool plain;
+  bool aligned;
+  bool usual;  // the first kAhead slots are used, and no other
 
   __device__ ChunkAccess(const View<Recipe>& view, const ChunkRef& ref, bool idle)
       : ChunkRows<Recipe>(view, ref.tensor, std::int64_t(ref.chunk) * reduction::kChunk),
@@ -54,32 +55,33 @@ struct ChunkAccess : ChunkRows<Recipe>, ChunkFactors<Recipe, Compute<E>> {
     count = int(left < reduction::kChunk ? left : reduction::kChunk);
     param = static_cast<E*>(tensor.param) + first;
     grad = static_cast<const E*>(view.grads[ref.tensor]) + first;
-    plain = Bundle<E, kBundle>::aligned(param) && Bundle<E, kBundle>::aligned(grad);
+    aligned = Bundle<E, kBundle>::aligned(param) && Bundle<E, kBundle>::aligned(grad);
+    usual = true;
 #pragma unroll
     for (int s = 0; s < kSlots; ++s) {
       slots[s] = tensor.slots[s] == nullptr ? nullptr : static_cast<S*>(tensor.slots[s]) + first;
-      if constexpr (Recipe::factored) {
-        if (this->factored(s)) continue;
-      }
-      plain = plain && State::aligned(slots[s]) && (slots[s] != nullptr) == (s < kAhead);
+      aligned = aligned && State::aligned(slots[s]);
+      usual = usual && (slots[s] != nullptr) == (s < kAhead);
     }
   }
 
-  /// How many strips the chunk has, and how many from its beginning are full: complete, aligned,
-  /// and with the states that are loaded ahead alone.
+  /// How many strips the chunk has, and how many from its beginning are full: complete and aligned.
   __device__ int strips() const { return (count + kStrip - 1) / kStrip; }
-  __device__ int full_strips() const { return plain ? count / kStrip : 0; }
+  __device__ int full_strips() const { return aligned ? count / kStrip : 0; }
 
   /// How a warp shares a strip. A lane has neighbours of a full one, and of others every 32nd
   /// element, as far as there is one. What is measured is added in the order of neighbours, which a
-  /// lane has of any strip then.
-  enum class Share { full, spread, measured };
+  /// lane has of any strip then. Of a rule with further states, `full` is for those that do not use
+  /// them, as constants, and `wide` for the others.
+  enum class Share { full, wide, spread, measured };
+  static constexpr bool kFurther = kSlots > kAhead;
   template <Share kShare>
   static constexpr int kStep = kShare == Share::spread ? kWarp : 1;
 
   template <Share kShare>
   __device__ bool is_full(int i) const {  // i: an element of the strip
-    return kShare == Share::full || (kShare == Share::measured && i < full_strips() * kStrip);
+    return kShare == Share::full || kShare == Share::wide ||
+           (kShare == Share::measured && i < full_strips() * kStrip);
   }
   template <Share kShare>
   static __device__ int first_of(int strip) {  // a lane's first element
@@ -93,8 +95,7 @@ struct ChunkAccess : ChunkRows<Recipe>, ChunkFactors<Recipe, Compute<E>> {
   }
   template <Share kShare>
   __device__ bool used(int s) const {
-    if constexpr (Recipe::factored) return slots[s] != nullptr;
-    return kShare == Share::full ? s < kAhead : slots[s] != nullptr;
+    return kFurther && kShare == Share::full ? s < kAhead : slots[s] != nullptr;
   }
 
   /// The bundle at `i` of one array.

@@ -32,7 +32,7 @@ struct SecondSweep : ChunkAccess<Recipe, E> {
   using Four = pack<R, 4>;
   using Slots = typename Recipe::template Slots<Four>;
   struct Norms {
-    R of[2];  // of a strip: sums of squares of p and of u
+    R of[2];  // of a strip: sums of squares
   };
 
   using Access::Access;
@@ -69,14 +69,14 @@ struct SecondSweep : ChunkAccess<Recipe, E> {
       const Elements x = Access::template load<kShare>(strip);
       R quads[2][kBundle / 4];
       each_four(x, i, [&](int j, const Four& p, const Four& g, const Slots& state) {
-        const Four u = Recipe::direction(p, g, state, k, Position{first | (i + j)});
+        const auto squared = Recipe::squared(p, g, state, k, Position{first | (i + j)});
         const auto add = [&](const Four& y) {
           T of[4];
 #pragma unroll
           for (int h = 0; h < 4; ++h) of[h] = i + j + h < count ? y[h] * y[h] : T{R(0)};
           return ((of[0] + of[1]) + (of[2] + of[3])).v;
         };
-        quads[0][j / 4] = add(p), quads[1][j / 4] = add(u);
+        quads[0][j / 4] = add(squared.p), quads[1][j / 4] = add(squared.u);
       });
 #pragma unroll
       for (int w = 0; w < 2; ++w) {

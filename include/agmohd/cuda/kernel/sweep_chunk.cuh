@@ -191,14 +191,21 @@ struct SweepChunk : ChunkAccess<Recipe, E> {
   /// what it returned. A warp takes a strip at a time. Returns how many elements were guarded.
   __device__ Elements begin(int thread) const {
     const int strip = thread / kWarp;
-    return strip < full_strips() ? Access::template load<Share::full>(strip)
-                                 : Access::template load<Share::spread>(strip);
+    if (strip >= full_strips()) return Access::template load<Share::spread>(strip);
+    if (Access::kFurther && !Access::usual) return Access::template load<Share::wide>(strip);
+    return Access::template load<Share::full>(strip);
   }
   __device__ int sweep(Elements x, int thread, int threads, const K& k, const Kept& kept) const {
     const int stride = threads / kWarp, full = full_strips(), end = strips();
     int strip = thread / kWarp, guarded = 0;
     const bool some = strip < full;
-    if (some) sweep<Share::full>(x, strip, full, stride, k, kept, guarded);
+    if (some && Access::kFurther && !Access::usual) {
+      if constexpr (Access::kFurther) {
+        sweep<Share::wide>(x, strip, full, stride, k, kept, guarded);
+      }
+    } else if (some) {
+      sweep<Share::full>(x, strip, full, stride, k, kept, guarded);
+    }
     if (strip >= end) return guarded;
     if (some) x = Access::template load<Share::spread>(strip);
     sweep<Share::spread>(x, strip, end, stride, k, kept, guarded);

@@ -1,0 +1,132 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+// One table of all rules on a GPU: the time of a step with gradient::ClipByNorm, and which share of
+// a copy's bandwidth that is at the bytes that the rule must move.
+//
+//   agmohd_rules_bench [gpt2_124m|gpt2_xl] [bfloat16]     (default: gpt2_xl, float32)
+
+#include "rules.hpp"
+
+#include <torch/torch.h>
+
+#include <agmohd/agmohd.hpp>
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cuda_platform.hpp"
+#include "shapes.hpp"
+
+namespace {
+
+constexpr int kRounds = 5;
+
+struct Model {
+  std::vector<at::Tensor> params;
+  std::int64_t elements = 0;
+};
+
+Model model(const bench::Shapes& shapes, at::ScalarType dtype) {
+  Model out;
+  out.elements = bench::elements_of(shapes);
+  for (const auto& shape : shapes) {
+    at::Tensor p = at::empty(shape, at::TensorOptions(at::kCUDA).dtype(dtype)).normal_(0, 0.02);
+    p.requires_grad_();
+    p.mutable_grad() = at::empty_like(p, at::TensorOptions()).detach().normal_(0, 1e-4);
+    out.params.push_back(p);
+  }
+  return out;
+}
+
+/// Bytes a second, read and written: the best of several ways to copy.
+double copy_rate(const bench::Cuda& platform) {
+  constexpr std::int64_t kBytes = std::int64_t{1} << 30, kCopies = 5;
+  const at::Tensor from = at::zeros({kBytes / 4}, at::kCUDA);
+  at::Tensor to = at::zeros_like(from);
+  double best = 0;
+  for (int way = 0; platform.stream_copy(way, to, from); ++way) {
+    const auto copy = [&, way] { platform.stream_copy(way, to, from); };
+    best = std::max(best, 2.0 * double(kCopies * kBytes) / platform.time(kCopies, copy).whole);
+  }
+  return best;
+}
+
+template <class Rule>
+void row(const bench::Cuda& platform, const Model& model, const char* name) {
+  using Recipe = bench::clipped::Of<Rule>;
+  using Optimizer = agmohd::Optimizer<Recipe>;
+  typename Optimizer::Options options(1e-6);
+  options.template set<"max_norm">(1e9);  // gradients stay as they are
+  if constexpr (Optimizer::Options::has("momentum")) {
+    options.template set<"momentum">(0.9);
+  }
+  Optimizer optimizer(model.params, options);
+  const auto step = [&] { optimizer.step(); };
+  platform.time(3, step);
+  std::int64_t stored = 0;  // bytes of state
+  for (const auto& [key, state] : optimizer.state()) {
+    static_cast<agmohd::ParamState<Recipe>&>(*state).for_each_slot(
+        [&](std::size_t, const at::Tensor& slot) {
+          if (slot.defined()) stored += std::int64_t(slot.nbytes());
+        });
+  }
+  const double n = double(model.elements), states = double(stored) / n;
+  const double element = double(model.params[0].element_size());
+  // The gradient in the reduce pass; parameter and gradient in, states in and out, parameter out.
+  double bytes = element + 3 * element + 2 * states;
+  if (Recipe::sums) bytes += states;  // which the reduce pass reads too
+  // Norms, and what writes; the first sweep stores the parameter as it was.
+  if (Recipe::two_sweeps) bytes += (2 * element + states) + (3 * element + states);
+  std::vector<double> shares, times;
+  for (int round = 0; round < kRounds; ++round) {
+    const double copy = copy_rate(platform);
+    const int steps = std::max(3, int(0.05 / platform.time(1, step).whole));
+    const double seconds = platform.time(steps, step).whole / steps;
+    times.push_back(seconds * 1e3);
+    shares.push_back(bytes * n / seconds / copy);
+  }
+  std::sort(times.begin(), times.end());
+  std::sort(shares.begin(), shares.end());
+  const auto launches = platform.launches(step);
+  std::printf("| %s | %.1f | %.1f | %.3f (%.3f to %.3f) | %.2f (%.2f to %.2f) | %.0f |\n", name,
+              states, bytes, times[kRounds / 2], times.front(), times.back(), shares[kRounds / 2],
+              shares.front(), shares.back(), launches ? launches->kernels : 0.0);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> given(argv + 1, argv + argc);
+  const auto has = [&](const char* word) {
+    return std::find(given.begin(), given.end(), word) != given.end();
+  };
+  const auto known = std::size_t(has("gpt2_124m")) + has("gpt2_xl") + has("bfloat16");
+  if (known != given.size() || !torch::cuda::is_available()) {
+    std::fprintf(stderr, "%s\n",
+                 torch::cuda::is_available() ? "agmohd_rules_bench [gpt2_124m|gpt2_xl] [bfloat16]"
+                                             : "agmohd_rules_bench: no CUDA device");
+    return 2;
+  }
+  const at::NoGradGuard no_grad;
+  const bench::Cuda platform;
+  const bool small = has("gpt2_124m");
+  const Model tensors = model(small ? bench::gpt2(12, 768) : bench::gpt2(48, 1600),
+                              has("bfloat16") ? at::kBFloat16 : at::kFloat);
+  cudaDeviceProp device{};
+  C10_CUDA_CHECK(cudaGetDeviceProperties(&device, 0));
+  std::printf("%s, LibTorch %s; %zu tensors, %lld parameters, %s; median (least to most) of %d\n\n",
+              device.name, TORCH_VERSION, tensors.params.size(),
+              static_cast<long long>(tensors.elements), has("bfloat16") ? "bfloat16" : "float32",
+              kRounds);
+  std::printf(
+      "| rule, with ClipByNorm | state, bytes a parameter | moved, bytes a parameter | ms a "
+      "step | share of copy | launches |\n|---|---|---|---|---|---|\n");
+#define BENCH_ROW(name) row<agmohd::rule::name>(platform, tensors, #name);
+  BENCH_RULES(BENCH_ROW)
+#undef BENCH_ROW
+  return 0;
+}

@@ -1,0 +1,56 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <torch/optim/optimizer.h>
+#include <torch/serialize/archive.h>
+
+#include <string>
+
+#include "../policy/classic_locale.hpp"
+#include "../tensor/validate.hpp"
+#include "../torch/accumulation.hpp"
+#include "digest.hpp"
+
+// What gradient::Accumulate has added, in "agmohd/accumulated": counts, the sum of losses, and the
+// sums by group and position of their parameters.
+namespace agmohd::checkpoint {
+
+inline std::string accumulated_key(const Place& place) {
+  return std::to_string(place.group) + "/" + std::to_string(place.position);
+}
+
+inline void write_accumulation(Writer& own, const Accumulation::Saved& from) {
+  Writer out = own.nested("accumulated");
+  out.write("calls", c10::IValue(from.calls));
+  out.write("losses", c10::IValue(from.losses));
+  if (from.loss.defined()) out.write("loss", c10::IValue(from.loss));
+  for (const auto& [place, param, sum] : from.sums) out.write(accumulated_key(place), sum);
+  own.write("accumulated", out);
+}
+
+/// Nothing where the checkpoint has none. Throws c10::Error and changes nothing.
+inline Accumulation::Saved read_accumulation(torch::serialize::InputArchive& own,
+                                             const Accumulation::Groups& groups) {
+  Accumulation::Saved to;
+  torch::serialize::InputArchive from;
+  if (!own.try_read("accumulated", from)) return to;
+  c10::IValue value;
+  from.read("calls", value);
+  to.calls = value.toInt();
+  from.read("losses", value);
+  to.losses = value.toInt();
+  TORCH_CHECK(to.calls >= 0 && to.losses >= 0 && to.losses <= to.calls, detail::classic,
+              "agmohd: the checkpoint has added the gradients of ", to.calls, " calls and ",
+              to.losses, " losses, but these must be at least 0, and not more losses than calls");
+  if (from.try_read("loss", value)) to.loss = within_storage(value.toTensor()).clone();
+  Accumulation::for_each(groups, [&](const at::Tensor& param, const Place& place) {
+    if (!from.try_read(accumulated_key(place), value)) return;
+    const at::Tensor sum = within_storage(value.toTensor());
+    validate_slot(sum, param.sizes(), "accumulated gradient", place);
+    to.sums.push_back({place, param, sum});
+  });
+  return to;
+}
+
+}  // namespace agmohd::checkpoint

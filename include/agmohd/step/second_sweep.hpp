@@ -1,0 +1,56 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "../gradient/chain.hpp"
+#include "../policy/number.hpp"
+#include "../policy/random.hpp"
+#include "../rule/rule.hpp"
+
+namespace agmohd::detail {
+
+/// What a recipe with a rule of two sweeps does after the first one, from what that stored.
+template <class Types>
+struct SecondSweep : Types {
+  using typename Types::Rule, typename Types::Gradient, typename Types::Group;
+  template <class T>
+  using Slots = typename Types::template Slots<T>;
+  template <class R>
+  using Coefficients = typename Types::template Coefficients<R>;
+
+  /// The update of one element.
+  template <Number T>
+  AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,
+                               const Coefficients<Real<T>>& k, const Position& at) {
+    const T h = gradient::transformed<Gradient>(g, k.gradient, at);
+    if constexpr (has::stored<Rule>) {
+      return Rule::direction(p, h, Rule::stored(s), k.rule);
+    } else {
+      return Rule::direction(p, h, s, k.rule);
+    }
+  }
+  /// What is squared of one element, for the sums over the tensor.
+  template <Number T>
+  AGMOHD_HD static Squared<T> squared(const T& p, const T& g, const Slots<T>& s,
+                                      const Coefficients<Real<T>>& k, const Position& at) {
+    const T u = direction(p, g, s, k, at);
+    if constexpr (has::squared<Rule>) {
+      return Rule::squared(p, u);
+    } else {
+      return {p, u};
+    }
+  }
+  /// The coefficients of the second sweep, from those of the first and the sums of squares.
+  template <class R>
+  AGMOHD_HD static void scale(const Group& group, double p2, double u2, Coefficients<R>& k) {
+    k.lr = R(double(k.lr) * detail::second<Rule>(group.rule, k.rule, p2, u2));
+  }
+  /// The second sweep of one element: the new parameter.
+  template <Number T>
+  AGMOHD_HD static T second(const T& p, const T& g, const Slots<T>& s,
+                            const Coefficients<Real<T>>& k, const Position& at) {
+    return k.decay * p - k.lr * direction(p, g, s, k, at);
+  }
+};
+
+}  // namespace agmohd::detail

@@ -1,0 +1,15 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Recipes of modified rules. Torch-free: the kernel units include it too.
+
+#include <agmohd/recipe.hpp>
+#include <agmohd/rule/adamw.hpp>
+#include <agmohd/rule/cautious.hpp>
+
+namespace testing_rules {
+
+using CautiousAdamW = agmohd::Recipe<agmohd::rule::Cautious<agmohd::rule::AdamW>>;
+using CautiousLion = agmohd::Recipe<agmohd::rule::Cautious<agmohd::rule::Lion>>;
+
+}  // namespace testing_rules
