@@ -257,7 +257,8 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     loss = detail::checked_loss<Recipe>(observed ? observed_ : loss);
     bool used = false;  // the loss
     if constexpr (Recipe::accumulates) {
-      used = accumulation_.add(param_groups_, loss);
+      used = accumulation_.add(param_groups_, detail::wanted_loss<Recipe>(loss),
+                               binder_.devices().capturing());
       const auto steps = options().template get<"accumulation_steps">();
       if (used && accumulation_.calls() >= steps) apply_window();
     } else {
@@ -266,9 +267,10 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     if (used && observed) observed_ = at::Tensor();
   }
   void apply_window() requires(Recipe::accumulates) {
-    const bool mean = options().template get<"accumulate_mean">();
-    const Accumulation::AsGradients gradients(accumulation_, param_groups_, mean);
+    Accumulation::AsGradients gradients(accumulation_, param_groups_,
+                                        options().template get<"accumulate_mean">());
     apply(accumulation_.loss());
+    gradients.done();
   }
   /// False: no parameter has a gradient.
   bool apply(const at::Tensor& loss) {

@@ -105,7 +105,7 @@ struct FactorTensor {
   V transformed(std::int64_t element) const {
     V g = load<V>(grad + element);
     if constexpr (Recipe::rows) g = scaling.template at<V>(element) * g;
-    return gradient::transformed<typename Recipe::Gradient>(g, k.gradient, Position{element});
+    return Recipe::seen(g, k, Position{element});
   }
 
   /// The gradients of a tile, transformed, row by row to x[kTileRows][kTileColumns], as memory has

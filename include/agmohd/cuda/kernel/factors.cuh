@@ -57,7 +57,7 @@ struct FactorJob {
     if constexpr (Recipe::rows) {
       g = R(view.row_factors[tensor.first_row + tensor.rows.of(element)]) * g;
     }
-    const T h = gradient::transformed<typename Recipe::Gradient>(g, k.gradient, Position{element});
+    const T h = Recipe::template seen<T>(g, k, Position{element});
     return __dmul_rn(double(h.v), double(h.v));
   }
   __device__ R move(R& average, double sum, std::int64_t count) const {
