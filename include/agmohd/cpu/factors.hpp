@@ -183,6 +183,15 @@ struct FactorTensor {
       scaled[at] = row[at] / by;
     }
   }
+  /// All of matrices that are one element each: their numbers are those of the elements.
+  void move_single(std::int64_t first, std::int64_t end, const Factoring<R>& f) const {
+    for (std::int64_t i = first; i < end; ++i) {
+      const double g = double(transformed<R>(i)), square = g * g;
+      move(row[i], &square, 1, 0, 1, f.gain);
+      move(column[i], &square, 1, 0, 1, f.gain);
+      scaled[i] = row[i] / reduction::divisor(double(row[i]), 1, f.least);
+    }
+  }
   /// All of a matrix that is one tile.
   void move_small(std::int64_t number, const Factoring<R>& f) const {
     using namespace reduction;
