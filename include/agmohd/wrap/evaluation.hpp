@@ -30,7 +30,7 @@ concept ScheduleFree = has::interpolation<typename Optimizer::Recipe::Rule>;
 namespace detail {
 
 /// `some.params` move towards `some.others` by `weight`, computed in the wider dtype.
-inline void move(SameKind& some, double weight) {
+inline void move(agmohd::detail::SameKind& some, double weight) {
   bool same = true;
   for (const at::Tensor& z : some.others) {
     same = same && z.scalar_type() == some.params[0].scalar_type();
