@@ -24,7 +24,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 INCLUDE, PAGE, OPTIMIZERS = ROOT / "include", ROOT / "docs" / "reference.md", ROOT / "docs" / "optimizers.md"
 LIBTORCH = {"SGD", "Adam", "AdamW", "RMSprop", "Adagrad"}  # in torch::optim of C++
-PYTORCH = LIBTORCH | {"NAdam", "RAdam", "Adamax", "Adadelta", "ASGD", "Rprop"}  # in torch.optim of Python
+PYTORCH = LIBTORCH | {"NAdam", "RAdam", "Adamax", "Adadelta", "ASGD", "Rprop", "Adafactor"}  # in torch.optim of Python
 FAMILIES = ("rule", "gradient", "schedule", "hindrance", "momentum", "storage", "recovery")
 OF_SEVERAL = {"schedule::Sequence<S...>": "schedule::Sequence<schedule::Constant, schedule::Constant>"}
 WITHOUT_FIELDS = ("wrap", "tools")  # options that need LibTorch, and have no `fields`: defaults as they are written
@@ -51,7 +51,8 @@ template <class Enum>
 std::string value(Enum x, const Choices& c) { return std::string("`") + c.names[std::int64_t(x)] + "`"; }
 
 std::string bounds(const Bounds& b) {
-  if (std::isinf(b.low)) return "finite";
+  if (std::isinf(b.low) && std::isinf(b.high)) return "finite";
+  if (std::isinf(b.low)) return "(-inf, " + text(b.high) + (b.high_allowed ? "]" : ")");
   return (b.low_allowed ? "[" : "(") + text(b.low) + ", " + text(b.high) + (b.high_allowed ? "]" : ")");
 }
 std::string bounds(const Choices& c) {

@@ -1318,12 +1318,16 @@ TEST(Schedules, ByHand) {
 
   using Warm = schedule::HindranceAware<schedule::Warmup<schedule::Choice>>;
   agmohd::check<Warm>({});  // total_steps is cosine's alone
-  const Warm::Options step{false, {2, {.lr_schedule = Shape::step, .step_size = 4, .gamma = 0.5}}};
+  const Warm::Options step{
+      false,
+      {.warmup_steps = 2, .after = {.lr_schedule = Shape::step, .step_size = 4, .gamma = 0.5}}};
   agmohd::check<Warm>(step);
   EXPECT_EQ(Warm::factor(step, 0), 0.5);
   EXPECT_EQ(Warm::factor(step, 7), 0.5);
-  EXPECT_THROW(agmohd::check<Warm>({false, {5, {.lr_schedule = Shape::cosine, .total_steps = 5}}}),
-               std::invalid_argument);
+  EXPECT_THROW(
+      agmohd::check<Warm>(
+          {false, {.warmup_steps = 5, .after = {.lr_schedule = Shape::cosine, .total_steps = 5}}}),
+      std::invalid_argument);
 }
 
 TEST(Options, SayWhatTheyNeedToHaveAnEffect) {
@@ -1353,7 +1357,7 @@ TEST(Options, SayWhatTheyNeedToHaveAnEffect) {
 TEST(HindranceAware, HoldsTheScheduleBackAndNeverRaisesIt) {
   using Policy = schedule::HindranceAware<schedule::Warmup<schedule::Cosine>>;
   for (const bool hold : {false, true}) {
-    const Policy::Options o{hold, {20, {200, 0}}};
+    const Policy::Options o{hold, {.warmup_steps = 20, .after = {200, 0}}};
     Policy::Memory m;
     std::mt19937 random(1);
     for (std::int64_t t = 0; t < 250; ++t) {

@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -33,8 +32,13 @@ Case of(const std::string& file, const std::string& recipe) {
 std::vector<Case> cases() {
   return {
       of<golden::ClipByNormAdamW>("clip", "ClipByNorm+AdamW"),
+      of<golden::ClipByMaxNormAdamW>("clip", "ClipByMaxNorm+AdamW"),
       of<golden::ClipByValueSGD>("clip", "ClipByValue+SGD"),
       of<golden::ClipByValueClipByNormAdam>("clip", "ClipByValue+ClipByNorm+Adam"),
+      of<golden::NormalizeSGD>("normalize", "Normalize+SGD"),
+      of<golden::NormalizeAdamW>("normalize", "Normalize+AdamW"),
+      of<golden::NormalizeTensorsSGD>("normalize", "NormalizeTensors+SGD"),
+      of<golden::SignSGD>("normalize", "Sign+SGD"),
       of<golden::RowsSGD>("agc", "AGC+SGD"),
       of<golden::RowsAdamW>("agc", "AGC+AdamW"),
       of<golden::AccumulatedAdamW>("accumulate", "Accumulate+AdamW"),
@@ -72,24 +76,25 @@ INSTANTIATE_TEST_SUITE_P(All, GoldenCuda, testing::ValuesIn(cases()), case_name)
 TEST_P(Golden, FollowsItsPeer) { follow(torch::kCPU); }
 TEST_P(GoldenCuda, FollowsItsPeerAndEqualsTheCpu) { follow(torch::kCUDA); }
 
-/// Files of policies that are still to come.
-const std::set<std::string> kToCome = {"adafactor"};
-
 /// Whether a test follows a scenario: one of this file, wrap_test, or that of a rule which names
 /// the file and has the recipe's sample or name.
 bool is_followed(const std::string& file, const std::string& recipe) {
   for (const Case& c : cases()) {
     if (c.file == file && c.recipe == recipe) return true;
   }
-  if (file == "ema" || file == "lookahead") return true;
+  for (const char* of_wrap : {"ema", "lookahead", "sam"}) {
+    if (file == of_wrap) return true;
+  }
   for (const auto& entry : fs::directory_iterator(fs::path(AGMOHD_TESTS) / "rule")) {
     std::ifstream stream(entry.path());
-    const std::string text{std::istreambuf_iterator<char>(stream), {}};
+    std::string text{std::istreambuf_iterator<char>(stream), {}};
+    for (std::size_t at = 0; (at = text.find("rule::", at)) != std::string::npos;)
+      text.erase(at, 6);
     const auto has = [&text](const std::string& part) {
       return text.find(part) != std::string::npos;
     };
     if (has("golden = \"" + file + "\"") &&
-        (has("Sample<rule::" + recipe + ">") || has("\"" + recipe + "\""))) {
+        (has("Sample<" + recipe + ">") || has("\"" + recipe + "\""))) {
       return true;
     }
   }
@@ -110,8 +115,7 @@ TEST(GoldenFiles, HoldCompleteScenariosThatATestFollows) {
         ASSERT_TRUE(expected.tensors.contains("params_100")) << name;
         EXPECT_EQ(expected.steps.size(), expected.tensors.at("params_100").size()) << name;
       }
-      EXPECT_TRUE(kToCome.contains(stem) || is_followed(stem, scenario.recipe()))
-          << name << " of " << scenario.recipe();
+      EXPECT_TRUE(is_followed(stem, scenario.recipe())) << name << " of " << scenario.recipe();
     }
   }
 }

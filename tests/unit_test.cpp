@@ -506,6 +506,7 @@ struct SweptPage {
                                    std::int64_t(param.size()),
                                    0,
                                    {},
+                                   {},
                                    nullptr,
                                    {},
                                    nullptr};

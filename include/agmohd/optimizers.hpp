@@ -14,6 +14,7 @@
 #include "recipes.hpp"
 #include "rule/adabelief.hpp"
 #include "rule/adadelta.hpp"
+#include "rule/adafactor.hpp"
 #include "rule/adagrad.hpp"
 #include "rule/adam_atan2.hpp"
 #include "rule/adamax.hpp"
@@ -26,6 +27,7 @@
 #include "rule/eva.hpp"
 #include "rule/lamb.hpp"
 #include "rule/laprop.hpp"
+#include "rule/lars.hpp"
 #include "rule/lion.hpp"
 #include "rule/mars.hpp"
 #include "rule/mars_lion.hpp"
@@ -70,6 +72,7 @@ using AdagradParamState = Adagrad::ParamState;
 
 using AdaBelief = Optimizer<Recipe<rule::AdaBelief>>;
 using Adadelta = Optimizer<Recipe<rule::Adadelta>>;
+using Adafactor = Optimizer<Recipe<rule::Adafactor>>;
 using AdamAtan2 = Optimizer<Recipe<rule::AdamAtan2>>;
 using Adamax = Optimizer<Recipe<rule::Adamax>>;
 using AdamC = Optimizer<Recipe<rule::AdamC>>;
@@ -81,6 +84,7 @@ using ASGD = Optimizer<Recipe<rule::ASGD>>;
 using EVA = Optimizer<Recipe<rule::EVA>>;
 using LAMB = Optimizer<Recipe<rule::LAMB>>;
 using LaProp = Optimizer<Recipe<rule::LaProp>>;
+using LARS = Optimizer<Recipe<rule::LARS>>;
 using Lion = Optimizer<Recipe<rule::Lion>>;
 using MARS = Optimizer<Recipe<rule::MARS>>;
 using MARSLion = Optimizer<Recipe<rule::MARSLion>>;

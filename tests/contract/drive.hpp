@@ -44,7 +44,8 @@ double swept(std::vector<R> x) {
 /// What the reduce pass measures of a tensor for a rule.
 template <class Recipe, class T>
 agmohd::TensorSignals measured(const typename Recipe::Group& group,
-                               const typename Recipe::PerTensor& tensor, const std::vector<T>& g,
+                               const typename Recipe::PerTensor& tensor,
+                               [[maybe_unused]] const std::vector<T>& p, const std::vector<T>& g,
                                const std::vector<typename Recipe::template Slots<T>>& slots,
                                std::size_t size) {
   using R = agmohd::Real<T>;
@@ -63,7 +64,11 @@ agmohd::TensorSignals measured(const typename Recipe::Group& group,
   if constexpr (Recipe::sums) {
     const auto k = Recipe::Rule::template summing<R>(group.rule, tensor.rule);
     for (std::size_t b = 0; b < g.size(); ++b) {
-      of_blocks[b] = Recipe::Rule::summed(g[b], slots[b], k);
+      if constexpr (Recipe::sums_parameter) {
+        of_blocks[b] = Recipe::Rule::summed(p[b], g[b], slots[b], k);
+      } else {
+        of_blocks[b] = Recipe::Rule::summed(g[b], slots[b], k);
+      }
     }
     out.summed = add(of_blocks);
   }
@@ -98,7 +103,10 @@ std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
   for (const auto& gradient : gradients) {
     const std::vector<T> g = packed(gradient);
     auto k = Recipe::template decide<R>({}, group, {}, {}, memory, tensor, 0,
-                                        measured<Recipe, T>(group, tensor, g, slots, p.size()));
+                                        measured<Recipe, T>(group, tensor, x, g, slots, p.size()));
+    if constexpr (Recipe::factored) {
+      Recipe::Rule::suit(k.rule, {std::int64_t(p.size()), false, sizeof(R) == 8});
+    }
     memory.updates += 1;
     for (std::size_t b = 0; b < blocks; ++b) {
       x[b] = Recipe::sweep(x[b], g[b], slots[b], k, at(b));

@@ -110,7 +110,9 @@ TYPED_TEST_P(RuleContract, Bounds) { contract::expect_bounds<TypeParam>(); }
 TYPED_TEST_P(RuleContract, NamesAreUnique) {
   contract::expect_unique_names(TypeParam::fields);
   std::set<std::string> names{"step", "agmohd_memory", "agmohd_guard"};  // keys of a saved state
-  for (const char* name : TypeParam::slot_names) EXPECT_TRUE(names.insert(name).second) << name;
+  for (const char* name : agmohd::States<typename TestFixture::Recipe>::names) {
+    EXPECT_TRUE(names.insert(name).second) << name;
+  }
   this->each([](const auto& sample) {
     EXPECT_EQ(TypeParam::slots(sample) >> TypeParam::slot_names.size(), 0U);
   });

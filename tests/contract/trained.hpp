@@ -19,9 +19,9 @@
 
 namespace contract {
 
-template <class Rule, std::size_t I>
+template <class Recipe, std::size_t I>
 consteval auto slot_name() {
-  constexpr std::string_view name = Rule::slot_names[I];
+  constexpr std::string_view name = agmohd::States<Recipe>::names[I];
   char text[name.size() + 1] = {};
   std::copy(name.begin(), name.end(), text);
   return agmohd::FixedString(text);
@@ -57,11 +57,9 @@ Snapshot snapshot(const agmohd::Optimizer<Recipe>& optimizer) {
           out.tensors.emplace_back(name + " " + slot,
                                    value.defined() ? value.clone() : at::Tensor());
         };
-        (add(Recipe::Rule::slot_names[I],
-             state.template get<slot_name<typename Recipe::Rule, I>()>()),
-         ...);
+        (add(agmohd::States<Recipe>::names[I], state.template get<slot_name<Recipe, I>()>()), ...);
       }
-      (std::make_index_sequence<std::size_t(Recipe::slot_count)>{});
+      (std::make_index_sequence<agmohd::States<Recipe>::count>{});
     }
   }
   return out;

@@ -13,10 +13,15 @@ template <class Rule, class Gradient = agmohd::gradient::None,
 using With = agmohd::Recipe<Rule, Gradient, Schedule>;
 
 using ClipByNormAdamW = With<agmohd::rule::AdamW, agmohd::gradient::ClipByNorm>;
+using ClipByMaxNormAdamW = With<agmohd::rule::AdamW, agmohd::gradient::ClipByMaxNorm>;
 using ClipByValueSGD = With<agmohd::rule::SGD, agmohd::gradient::ClipByValue>;
 using ClipByValueClipByNormAdam =
     With<agmohd::rule::Adam,
          agmohd::gradient::Chain<agmohd::gradient::ClipByValue, agmohd::gradient::ClipByNorm>>;
+using NormalizeSGD = With<agmohd::rule::SGD, agmohd::gradient::Normalize>;
+using NormalizeAdamW = With<agmohd::rule::AdamW, agmohd::gradient::Normalize>;
+using NormalizeTensorsSGD = With<agmohd::rule::SGD, agmohd::gradient::NormalizeTensors>;
+using SignSGD = With<agmohd::rule::SGD, agmohd::gradient::Sign>;
 using RowsSGD = With<agmohd::rule::SGD, agmohd::gradient::AGC>;
 using RowsAdamW = With<agmohd::rule::AdamW, agmohd::gradient::AGC>;
 using AccumulatedAdamW = With<agmohd::rule::AdamW, agmohd::gradient::Accumulate>;

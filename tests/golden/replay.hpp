@@ -117,7 +117,8 @@ Trajectory replay(const Scenario& scenario, const Inputs& inputs, const Setting&
         *optimizer.state().at(parameter.unsafeGetTensorImpl()));
     result.steps.push_back(state.step());
     state.for_each_slot([&](std::size_t i, const torch::Tensor& slot) {
-      if (slot.defined()) keep(Recipe::Rule::slot_names[i], slot);
+      // What a parameter does not have stands there as a tensor without elements.
+      keep(agmohd::States<Recipe>::names[i], slot.defined() ? slot : torch::empty({0}, here));
     });
   }
   return result;
@@ -132,8 +133,8 @@ inline void expect_close(const Trajectory& actual, const Trajectory& expected, d
     for (std::size_t i = 0; i < tensors.size(); ++i) {
       const torch::Tensor got = actual.tensors.at(name).at(i).to(torch::kFloat64);
       const torch::Tensor want = tensors[i].to(torch::kFloat64);
+      if (want.numel() == 0 && got.numel() == 0) continue;
       ASSERT_EQ(got.sizes(), want.sizes()) << name << " of tensor " << i;
-      if (want.numel() == 0) continue;
       EXPECT_LE((got - want).norm().item<double>(), bound * want.norm().item<double>())
           << name << " of tensor " << i;
     }
@@ -168,7 +169,7 @@ void expect_follows(const std::string& file, const std::string& recipe, torch::D
       const Trajectory expected = scenario.expected(inputs, dtype);
       double bound = dtype == torch::kFloat64 ? 1e-12 : 2e-6;
       // torch's clip_grad_norm_ divides by norm + 1e-6; here norms above 1 are clipped to 1.
-      if (name == "clip_norm_torch_adamw") bound += 3e-6;
+      if (name.find("_norm_torch_") != std::string::npos) bound += 3e-6;
       for (const Backend backend : {Backend::sweep, Backend::reference}) {
         SCOPED_TRACE(name + (dtype == torch::kFloat64 ? ", float64" : ", float32") +
                      (backend == Backend::sweep ? ", sweep" : ", reference"));

@@ -47,7 +47,7 @@ void set_window_gradients(const std::vector<at::Tensor>& params, std::int64_t be
   for (std::size_t i = 0; i < params.size(); ++i) {
     params[i].mutable_grad() =
         sums[i].defined()
-            ? (mean ? sums[i].div(double(end - begin)) : sums[i]).to(params[i].dtype())
+            ? (mean ? sums[i].mul(1 / double(end - begin)) : sums[i]).to(params[i].dtype())
             : at::Tensor();
   }
 }

@@ -33,9 +33,8 @@ namespace {
 using TrainedScheduleFree = contract::Trained<Recipe<rule::AdamWScheduleFree>>;
 
 at::Tensor z_of(const TrainedScheduleFree::Optimizer& optimizer, const at::Tensor& param) {
-  using State = TrainedScheduleFree::Optimizer::ParamState;
   const auto& state = *optimizer.state().at(param.unsafeGetTensorImpl());
-  return static_cast<const State&>(state).get<"z">();
+  return static_cast<const TrainedScheduleFree::Optimizer::ParamState&>(state).get<"z">();
 }
 
 bool near(const at::Tensor& a, const at::Tensor& b, double bound) {

@@ -47,7 +47,7 @@ inline Accumulation::Saved read_accumulation(torch::serialize::InputArchive& own
   Accumulation::for_each(groups, [&](const at::Tensor& param, const Place& place) {
     if (!from.try_read(accumulated_key(place), value)) return;
     const at::Tensor sum = within_storage(value.toTensor());
-    validate_slot(sum, param, "accumulated gradient", place);
+    validate_slot(sum, param.sizes(), "accumulated gradient", place);
     to.sums.push_back({place, param, sum});
   });
   return to;

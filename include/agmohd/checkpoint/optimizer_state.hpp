@@ -211,7 +211,7 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
     out.groups.push_back(options_of<Recipe>(current[g], g));
     out.groups.back().read_group(options, " of group " + std::to_string(g), out.report);
 
-    const unsigned used = Recipe::Rule::slots(out.groups.back().group().rule);
+    const auto rule = out.groups.back().group().rule;
     for (std::size_t i = 0; i < params.size(); ++i) {
       const Place place{g, i};
       group.read("params/" + std::to_string(i), value);
@@ -220,16 +220,17 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
       if (!states.try_read(value.toStringRef(), saved)) continue;
       auto state = std::make_unique<ParamState<Recipe>>();
       state->read(saved, out.report);
+      const unsigned used = States<Recipe>::used(rule, params[i]);
       state->for_each_slot([&](std::size_t j, at::Tensor& slot) {
-        const char* const name = Recipe::Rule::slot_names[j];
+        const char* const name = States<Recipe>::names[j];
         TORCH_CHECK(slot.defined() || (used >> j & 1U) == 0, detail::classic,
                     "agmohd: the checkpoint lacks the state ", name, " of ", place);
-        take(slot, params[i], name, place, params[i].device());
+        take(slot, States<Recipe>::sizes(params[i], j), name, place, params[i].device());
       });
       state->for_each_kept([&](std::size_t j, at::Tensor& kept) {
         if (!kept.defined()) return;
-        const char* const name = j == 0 ? "snapshot" : Recipe::Rule::slot_names[j - 1];
-        take(kept, params[i], name, place, kept.device());
+        const char* const name = j == 0 ? "snapshot" : States<Recipe>::names[j - 1];
+        take(kept, params[i].sizes(), name, place, kept.device());
       });
       if (!ours) out.memory.updates = std::max(out.memory.updates, state->step());
       out.states.emplace_back(params[i].unsafeGetTensorImpl(), std::move(state));

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "../policy/element.hpp"
+#include "factors.hpp"
 #include "load_store.hpp"
 #include "rows.hpp"
 
@@ -23,6 +24,9 @@ struct Chunk {
   std::int64_t count;
   std::int64_t first;  // element of the tensor
   std::conditional_t<Recipe::rows, RowFactors, detail::NoMemory> rows;
+  [[no_unique_address]] std::conditional_t<Recipe::factored, SlotFactors<Compute<E>>,
+                                           detail::NoFactors>
+      factors;
   E* kept_param;  // of a snapshot that is to be written, or swapped; null: none
   Slot* kept_slots[kRoom];
   /// Whether it has the slots that most rules use by default, the first two, and no snapshot.
@@ -61,6 +65,25 @@ V grad_at(const Chunk<Recipe, E>& chunk, std::int64_t i) {
   } else {
     return load<V>(chunk.grad + i);
   }
+}
+
+/// Slot `j` from element `i` on, where it is factored.
+template <class V, class Recipe, class E>
+void take_factored(const Chunk<Recipe, E>& chunk, int j, std::int64_t i, V& slot) {
+  if constexpr (Recipe::factored) {
+    if (j == Recipe::Rule::factored && chunk.factors.used()) {
+      slot = chunk.factors.template at<V>(chunk.first + i);
+    }
+  }
+}
+
+/// Whether the first of two sweeps would change nothing: the only slot of a rule is factored.
+template <class Recipe, class E>
+bool stores_nothing(const Chunk<Recipe, E>& chunk) {
+  if constexpr (Recipe::factored && !Recipe::measures_sweep && Recipe::slot_count == 1) {
+    return chunk.factors.used();
+  }
+  return false;
 }
 
 /// Writes the chunk to its snapshot.

@@ -14,6 +14,7 @@
 #include "../step/host_executor.hpp"
 #include "../step/reduction.hpp"
 #include "dispatch.hpp"
+#include "factor_pass.hpp"
 #include "parallel.hpp"
 
 namespace agmohd::cpu {
@@ -55,6 +56,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     if constexpr (Recipe::wants != 0) partials_.resize(chunks_.size());
     if constexpr (Recipe::sums) summed_.resize(chunks_.size());
     if constexpr (Recipe::rows) rows_.bind(sorted);
+    if constexpr (Recipe::factored) factors_.bind(sorted);
     tensors_ = std::move(sorted);
     this->number_chunks();
     if constexpr (Recipe::measures_sweep) {
@@ -127,8 +129,10 @@ class CpuExecutor final : public HostExecutor<Recipe> {
       }
     }
     if (verdict.skip) return;
+    if constexpr (Recipe::factored) factors_.run(tensors_, rows_, coefficients_, coefficients64_);
     const auto sweep = [&]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
       const auto& k = coefficients<Compute<E>>()[std::size_t(chunks_[i].tensor)];
+      if (stores_nothing(chunk)) return;
       std::int64_t changed = 0;
       if (Recipe::measures_sweep && i % every == phase) {
         if constexpr (Recipe::measures_sweep) {
@@ -207,10 +211,14 @@ class CpuExecutor final : public HostExecutor<Recipe> {
                            std::min<std::int64_t>(reduction::kChunk, t.numel - ref.first),
                            ref.first,
                            {},
+                           {},
                            nullptr,
                            {},
                            nullptr};
     if constexpr (Recipe::rows) chunk.rows = rows_.of(std::size_t(ref.tensor), t.rows);
+    if constexpr (Recipe::factored) {
+      chunk.factors = factors_.template of<Compute<E>>(std::size_t(ref.tensor), t.factors);
+    }
     using Slot = typename Chunk<Recipe, E>::Slot;
     for (int j = 0; j < Recipe::slot_count; ++j) {
       chunk.slots[j] = t.slots[j] == nullptr ? nullptr : static_cast<Slot*>(t.slots[j]) + ref.first;
@@ -249,22 +257,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
           now = next;
         }
       };
-      for (; i < end; ++i) {
-        switch (dtype(i)) {
-          case Dtype::f32:
-            run(float{});
-            break;
-          case Dtype::f64:
-            run(double{});
-            break;
-          case Dtype::bf16:
-            run(Bf16{});
-            break;
-          case Dtype::f16:
-            run(F16{});
-            break;
-        }
-      }
+      for (; i < end; ++i) with_element(dtype(i), run);
     };
     parallel_ranges(last - first, work_on, thread_chunks_);
   }
@@ -286,6 +279,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
   std::int64_t thread_chunks_ = 1;   // that hold so many, on average
   std::vector<std::int64_t> waves_;  // the first chunk of each, and the end
   std::conditional_t<Recipe::rows, RowPass<Recipe>, detail::NoMemory> rows_;
+  std::conditional_t<Recipe::factored, FactorPass<Recipe>, detail::NoFactors> factors_;
   std::vector<reduction::Partial> partials_;
   std::vector<double> summed_;  // of the rule, a chunk each
   std::vector<Norms> norms_;    // of a rule with two sweeps

@@ -19,6 +19,21 @@ namespace agmohd::cpu {
 template <class E>
 using Compute = std::conditional_t<std::is_same_v<E, double>, double, float>;
 
+/// f(E{}), E being the element type of a dtype.
+template <class F>
+decltype(auto) with_element(Dtype dtype, const F& f) {
+  switch (dtype) {
+    case Dtype::f32:
+      return f(float{});
+    case Dtype::f64:
+      return f(double{});
+    case Dtype::bf16:
+      return f(Bf16{});
+    default:
+      return f(F16{});
+  }
+}
+
 inline float widen(Bf16 x) { return Bf16::widen(x.bits); }
 inline float widen(F16 x) { return c10::detail::fp16_ieee_to_fp32_value(x.bits); }
 inline void narrow(float x, Bf16& out) { out.bits = Bf16::narrow(x); }

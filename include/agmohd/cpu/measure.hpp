@@ -51,15 +51,30 @@ __attribute__((noinline)) void rescue(const Chunk<Recipe, E>& chunk, int lane,
   if constexpr (sizeof(Compute<E>) == 4) sum = rescued;
 }
 
-/// The elements from `i` on of a slot; beyond the chunk, or where the slot is not used, zeros.
-template <class Recipe, class V, class E>
-V slot_at(const Chunk<Recipe, E>& chunk, int slot, std::int64_t i) {
-  const auto* const from = chunk.slots[slot];
+/// The elements from `i` on of a chunk's parameter or slot, `from`; beyond the chunk, or where the
+/// slot is not used, zeros.
+template <class V, class Recipe, class E, class S>
+V elements_at(const Chunk<Recipe, E>& chunk, const S* from, std::int64_t i) {
   if (from == nullptr) return V{};
   if (i + V::size <= chunk.count) return load<V>(from + i);
   Compute<E> x[V::size] = {};
   for (std::int64_t j = i; j < chunk.count; ++j) x[j - i] = load<Compute<E>>(from + j);
   return load<V>(x);
+}
+
+/// What the rule sums of the elements from `i` on.
+template <class V, class Recipe, class E, class K>
+V summed_at(const Chunk<Recipe, E>& chunk, std::int64_t i, const PrefixOf<Recipe, E>& prefix,
+            const K& k) {
+  typename Recipe::template Slots<V> s{};
+  for_each_slot<Recipe::slot_count>(
+      s, [&](int n, V& slot) { slot = elements_at<V>(chunk, chunk.slots[n], i); });
+  const V g = measured_at<Recipe, V>(chunk, i, prefix);
+  if constexpr (Recipe::sums_parameter) {
+    return Recipe::Rule::summed(elements_at<V>(chunk, chunk.param, i), g, s, k);
+  } else {
+    return Recipe::Rule::summed(g, s, k);
+  }
 }
 
 /// The first elements of a vector, and zeros.
@@ -83,10 +98,7 @@ double sum_chunk(const Chunk<Recipe, E> chunk, const PrefixOf<Recipe, E> prefix,
     for (int j = 0; j < kGroup; j += V::size) {
       V sum{};
       for (std::int64_t i = c + j; i < chunk.count; i += kRow) {
-        typename Recipe::template Slots<V> s{};
-        for_each_slot<Recipe::slot_count>(
-            s, [&](int n, V& slot) { slot = slot_at<Recipe, V>(chunk, n, i); });
-        const V x = Recipe::Rule::summed(measured_at<Recipe, V>(chunk, i, prefix), s, k);
+        const V x = summed_at<V>(chunk, i, prefix, k);
         sum = sum + (i + V::size <= chunk.count ? x : first<V>(x, chunk.count - i));
       }
       store(sums + j, sum);

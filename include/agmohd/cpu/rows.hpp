@@ -128,16 +128,7 @@ class RowPass {
       return sum_piece(static_cast<const E*>(t.param), static_cast<const E*>(t.grad), t.rows,
                        length, row, first);
     };
-    switch (t.dtype) {
-      case Dtype::f32:
-        return of(float{});
-      case Dtype::f64:
-        return of(double{});
-      case Dtype::bf16:
-        return of(Bf16{});
-      default:
-        return of(F16{});
-    }
+    return with_element(t.dtype, of);
   }
 
   std::int64_t thread_pieces_ = 1;                     // that hold so many, on average

@@ -30,6 +30,7 @@ auto with_elements(const Chunk<Recipe, E>& chunk, std::int64_t i, const F& f) {
   typename Recipe::template Slots<V> s{};
   for_each_slot<Recipe::slot_count>(s, [&](int j, V& slot) {
     if (chunk.slots[j] != nullptr) slot = load<V>(chunk.slots[j] + i);
+    take_factored(chunk, j, i, slot);
   });
   return f(load<V>(chunk.param + i), grad_at<V>(chunk, i), s);
 }

@@ -19,6 +19,7 @@ void sweep_at(const Chunk<Recipe, E>& chunk, std::int64_t i, const K& k, SweepRe
   typename Recipe::template Slots<V> s{};
   for_each_slot<Recipe::slot_count>(s, [&](int j, V& slot) {
     if (chunk.slots[j] != nullptr) slot = load<V>(chunk.slots[j] + i);
+    take_factored(chunk, j, i, slot);
   });
   const V p = Recipe::sweep(load<V>(chunk.param + i), grad_at<V>(chunk, i), s, k,
                             Position{chunk.first + i}, result...);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernel/commit.cuh"
+#include "kernel/factors.cuh"
 #include "kernel/reduce.cuh"
 #include "kernel/rest.cuh"
 #include "kernel/rows.cuh"
@@ -67,6 +68,24 @@ class Register<Recipe, Tag> {
     else
       return nullptr;
   }
+  static auto factor_tiles() {
+    if constexpr (Recipe::factored)
+      return &factor_tiles_kernel<Recipe, Tag>;
+    else
+      return nullptr;
+  }
+  static auto factor_folds() {
+    if constexpr (Recipe::factored)
+      return &factor_folds_kernel<Recipe, Tag>;
+    else
+      return nullptr;
+  }
+  static auto factor_means() {
+    if constexpr (Recipe::factored)
+      return &factor_means_kernel<Recipe, Tag>;
+    else
+      return nullptr;
+  }
   static auto rest_per_tensor() {
     if constexpr (Recipe::keeps_snapshots)
       return &rest_per_tensor_kernel<Recipe, Tag>;
@@ -107,6 +126,9 @@ class Register<Recipe, Tag> {
        &sweep_kernel<Recipe, Tag, Bf16>, &sweep_kernel<Recipe, Tag, F16>},
       sum_rows(),
       scale_rows(),
+      factor_tiles(),
+      factor_folds(),
+      factor_means(),
       rest_per_tensor(),
       rest_chunks(),
       {norms<float>(), norms<double>(), norms<Bf16>(), norms<F16>()},

@@ -80,6 +80,9 @@ struct Kernels {
   void (*sweep[4])(View<Recipe>, int, int, bool);  // by Dtype
   void (*sum_rows)(View<Recipe>);
   void (*scale_rows)(View<Recipe>);
+  void (*factor_tiles)(View<Recipe>);
+  void (*factor_folds)(View<Recipe>);
+  void (*factor_means)(View<Recipe>);
   void (*rest_per_tensor)(View<Recipe>, int);
   void (*rest_chunks)(View<Recipe>, int);
   void (*norms[4])(View<Recipe>, int);  // by Dtype, as write

@@ -13,6 +13,7 @@
 #include "../step/reduction.hpp"
 #include "../step/rows.hpp"
 #include "../step/snapshot_refs.hpp"
+#include "factors.hpp"
 
 namespace agmohd::cuda {
 
@@ -31,7 +32,8 @@ struct AllRows {
 /// One tensor, as kernels see it. `group` and `per_tensor` never move, so that captured graphs stay
 /// valid.
 template <class Recipe>
-struct DeviceTensor : std::conditional_t<Recipe::rows, TensorRows, detail::NoMemory> {
+struct DeviceTensor : std::conditional_t<Recipe::rows, TensorRows, detail::NoMemory>,
+                      std::conditional_t<Recipe::factored, TensorFactors, detail::NoFactors> {
   void* param;
   void* slots[Recipe::slot_count > 0 ? Recipe::slot_count : 1];  // null: not used
   std::int64_t numel;
@@ -113,7 +115,8 @@ struct Core {  // NOLINT(clang-analyzer-optin.performance.Padding)
 
 /// Everything that a step's kernels need, by value.
 template <class Recipe>
-struct View : std::conditional_t<Recipe::rows, AllRows, detail::NoMemory> {
+struct View : std::conditional_t<Recipe::rows, AllRows, detail::NoMemory>,
+              std::conditional_t<Recipe::factored, AllFactors, detail::NoFactors> {
   const void* const* grads;
   const DeviceTensor<Recipe>* tensors;
   const ChunkRef* chunks;

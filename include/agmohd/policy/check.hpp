@@ -38,6 +38,8 @@ inline std::string text(const Bounds& bounds) {
         << (bounds.high_allowed ? ']' : ')');
   } else if (low) {
     out << "finite and " << (bounds.low_allowed ? "at least " : "greater than ") << bounds.low;
+  } else if (high) {
+    out << "finite and " << (bounds.high_allowed ? "at most " : "less than ") << bounds.high;
   } else {
     out << "finite";
   }

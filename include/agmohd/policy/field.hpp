@@ -37,6 +37,7 @@ constexpr Bounds between(double low, double high) {
 }  ///< [low, high]
 constexpr Bounds at_least(double low) { return {.low = low}; }                     ///< [low, inf)
 constexpr Bounds above(double low) { return {.low = low, .low_allowed = false}; }  ///< (low, inf)
+constexpr Bounds at_most(double high) { return {.high = high, .high_allowed = true}; }  ///< <= high
 constexpr Bounds any() { return {}; }  ///< every finite number
 
 /// The names of an enumeration's values, 0 first.

@@ -214,7 +214,7 @@ std::unique_ptr<ParamState<Recipe>> state_in(const python::Dict& saved, const at
     const char* const name = Rule::slot_names[j];
     TORCH_CHECK(slots[j].defined() || (Rule::slots(options) >> j & 1U) == 0, detail::classic,
                 "agmohd: the state_dict lacks the state ", name, " of ", place);
-    take(slots[j], param, name, place, param.device());
+    take(slots[j], param.sizes(), name, place, param.device());
     slot = std::move(slots[j]);
   });
   return state;

@@ -30,6 +30,7 @@ struct Adagrad {
                field("initial_accumulator_value", &Options::initial_accumulator_value, at_least(0)),
                field("eps", &Options::eps, at_least(0)), field("maximize", &Options::maximize));
   static const char* name() { return "Adagrad"; }
+  static constexpr bool lazy = true;
 
   template <class T>
   struct Slots {

@@ -27,6 +27,7 @@ struct AdamW : Moments {
                field("weight_decay", &Options::weight_decay, at_least(0)),
                field("amsgrad", &Options::amsgrad), field("maximize", &Options::maximize));
   static const char* name() { return "AdamW"; }
+  static constexpr bool lazy = true;
   static unsigned slots(const Options& o) { return used(o.amsgrad); }
   static Memory restore(const Options& o, std::int64_t step) {
     return Moments::restore(o.betas, step);

@@ -2,141 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <concepts>
-#include <cstddef>
-#include <cstdint>
 #include <type_traits>
 
 #include "../policy/policy.hpp"
+#include "members.hpp"
 
 namespace agmohd {
-
-/// Two values of an element, whose squares are summed over a tensor: p and u, or what a rule's
-/// `squared` takes in their place.
-template <class T>
-struct Squared {
-  T p, u;
-};
-
-namespace has {
-template <class R>
-concept Slots = requires {
-  typename R::template Slots<float>;
-};
-template <class R>
-concept slot_names = requires {
-  { R::slot_names.size() } -> std::convertible_to<std::size_t>;
-};
-template <class R>
-concept slots = requires(typename R::Options o) {
-  { R::slots(o) } -> std::convertible_to<unsigned>;
-};
-template <class R>
-concept restore = requires(typename R::Options o) {
-  { R::restore(o, std::int64_t{}) } -> std::same_as<typename R::Memory>;
-};
-template <class R>
-concept rule_at = requires(typename R::Options o, const Now& now, typename R::Memory& memory) {
-  {
-    R::template at<float>(o, now, memory)
-    } -> std::same_as<typename R::template Coefficients<float>>;
-};
-template <class R>
-concept update = requires(const float& x, typename R::template Slots<float>& s,
-                          const typename R::template Coefficients<float>& k) {
-  R::update(x, x, s, k);
-};
-template <class R>
-concept direction = requires(const float& x, const typename R::template Slots<float>& s,
-                             const typename R::template Coefficients<float>& k) {
-  { R::direction(x, x, s, k) } -> std::convertible_to<float>;
-};
-template <class R>
-concept usual = requires(typename R::template Coefficients<float>& k) {
-  { R::usual(k) } -> std::same_as<bool>;
-};
-template <class R>
-concept before = requires(const typename R::template Slots<float>& s) {
-  { R::before(s, s) } -> std::same_as<typename R::template Slots<float>>;
-};
-template <class R>
-concept summed = requires(typename R::Options o, const typename R::Memory& memory, const float& x,
-                          const typename R::template Slots<float>& s,
-                          const typename R::template Summing<float>& k) {
-  { R::template summing<float>(o, memory) } -> std::same_as<typename R::template Summing<float>>;
-  { R::summed(x, s, k) } -> std::convertible_to<float>;
-};
-template <class R>
-concept lr = requires(typename R::Options o, const Now& now) {
-  { R::lr(o, now) } -> std::same_as<double>;
-};
-template <class R>
-concept beta1 = requires(typename R::Options o) {
-  { R::beta1(o) } -> std::same_as<double>;
-};
-template <class R>
-concept stable_step = requires(typename R::Options o) {
-  { R::stable_step(o, 0.9) } -> std::same_as<double>;
-};
-template <class R>
-concept decay = requires(typename R::Options o) {
-  { R::decay(o, 1.0) } -> std::same_as<double>;
-};
-template <class R>
-concept write = requires(const float& x, typename R::template Slots<float>& s,
-                         const typename R::template Coefficients<float>& k) {
-  { R::write(x, x, x, s, k, 1.0F, 1.0F) } -> std::convertible_to<float>;
-};
-template <class R>
-concept initial = requires(typename R::Options o) {
-  { R::initial(o, 0) } -> std::same_as<double>;
-};
-template <class R>
-concept hessian_decay = requires(typename R::Options o) {
-  { R::hessian_decay(o) } -> std::same_as<double>;
-};
-template <class R>
-concept interpolation = requires(typename R::Options o) {
-  { R::interpolation(o) } -> std::same_as<double>;
-  { o.evaluating } -> std::convertible_to<bool>;
-};
-template <class R>
-concept second = requires(typename R::Options o) {
-  { R::second(o, 1.0, 1.0) } -> std::same_as<double>;
-};
-template <class R>
-concept squared = requires(const float& x) {
-  { R::squared(x, x) } -> std::same_as<Squared<float>>;
-};
-template <class R>
-concept stored = requires(const typename R::template Slots<float>& s) {
-  { R::stored(s) } -> std::same_as<typename R::template Slots<float>>;
-};
-template <class R>
-concept Guard = std::is_class_v<typename R::Guard>;
-template <class R>
-concept guard_memory = Memory<typename R::Guard>;
-template <class R>
-concept guard_restore = requires(typename R::Options o) {
-  { R::Guard::restore(o, std::int64_t{}) } -> std::same_as<typename R::Guard::Memory>;
-};
-template <class R>
-concept guard_at = requires(typename R::Options o, const Now& now, const typename R::Memory& rule,
-                            typename R::Guard::Memory& memory) {
-  {
-    R::Guard::template at<float>(o, now, 1.0, rule, memory)
-    } -> std::same_as<typename R::Guard::template Coefficients<float>>;
-};
-template <class R>
-concept guard_apply = requires(typename R::template Slots<float>& s,
-                               const typename R::template Coefficients<float>& rule,
-                               const typename R::Guard::template Coefficients<float>& k) {
-  { R::Guard::sure(s, k) } -> std::same_as<bool>;
-  { R::Guard::apply(s, rule, k) } -> std::convertible_to<bool>;
-};
-template <class R>
-concept guard = Guard<R> && guard_memory<R> && guard_restore<R> && guard_at<R> && guard_apply<R>;
-}  // namespace has
 
 /// An update rule. For every element of a step `update` moves the slots on, then `direction` gives
 /// the update u and changes nothing; the parameter becomes decay p - lr u. `at` makes the constants
@@ -157,12 +28,13 @@ concept guard = Guard<R> && guard_memory<R> && guard_restore<R> && guard_at<R> &
 ///   initial(options, slot)    the value that slot number `slot` begins with; else 0
 ///   wants                     kTensors: `at` finds the tensor's squared gradient norm in now.norm2
 ///   summing, summed           `summed` gives a value of each element, from the gradient and the
-///                             slots before the step, with constants by `summing`; `at` and `lr`
-///                             find its mean over the tensor in now.mean
+///                             slots before the step, with four arguments from the parameter, too,
+///                             and constants by `summing`; `at` and `lr` find its mean over the
+///                             tensor in now.mean
 ///   second(options, p2, u2)   makes the step two sweeps. The first changes slots only. Then, from
 ///                             the tensor's sums of squares of p and u, this gives a factor of its
 ///                             learning rate. The second sweep takes u anew from the stored slots,
-///                             and writes p
+///                             and writes p. Or second(options, k, p2, u2), with the coefficients
 ///   squared(p, u)             the Squared values whose sums of squares `second` gets, where these
 ///                             are not p and u
 ///   stored(slots)             the slots as `update` left them, from the stored ones, where an
@@ -172,14 +44,21 @@ concept guard = Guard<R> && guard_memory<R> && guard_restore<R> && guard_at<R> &
 ///   interpolation(options)    the parameter is (1 - b) z + b x with this b and the slot "z", and
 ///                             the model is to be evaluated at x. wrap::Evaluation goes there and
 ///                             back; the option `evaluating` says that it did
+///   factored                  the number of a slot that tensors of two or more dimensions do not
+///                             store: it is a product of averages over rows and columns of g^2,
+///                             see step/factors.hpp, under the two factor_names. With it come
+///                             factoring(k), how these averages move, and suit(k, kind), which
+///                             adapts the coefficients of `at` to a tensor: of a factored one
+///                             `update` leaves the slot. Such a rule has a `second`
 ///   before(old, now)          the slots that give the last update in the metric of this step, from
 ///                             those before and after `update`; else the old ones
 ///   usual(k)                  whether the coefficients on which the equations branch have their
 ///                             most frequent values. It sets them to these values once more, which
 ///                             makes them constants of loops that are compiled for that case
-///   default_lr                the learning rate of default options; else 1e-3
-///   check, needs              see check.hpp and policy.hpp
-///   Guard                     clamps slots that no gradient history can produce. `apply` returns
+///   lazy                      true: rows without a gradient may rest, so that gradients may be
+///   sparse default_lr                the learning rate of default options; else 1e-3 check, needs
+///   see check.hpp and policy.hpp Guard                     clamps slots that no gradient history
+///   can produce. `apply` returns
 ///                             the Mask of the elements that it changed; it is not called where
 ///                             `sure` tells that it would change none. A recipe whose hindrance
 ///                             policy does not want kGuard has no guard.
@@ -204,6 +83,16 @@ double initial(const typename R::Options& o, int slot) {
   return 0;
 }
 
+/// The factor of a tensor's learning rate, from what its first sweep left.
+template <class R, class K>
+AGMOHD_HD double second(const typename R::Options& o, const K& k, double p2, double u2) {
+  if constexpr (has::second_with<R>) {
+    return R::second(o, k, p2, u2);
+  } else {
+    return R::second(o, p2, u2);
+  }
+}
+
 template <class RulePolicy>
 struct CheckRule {
   static_assert(has::Options<RulePolicy>, "agmohd: the rule has no member type Options");
@@ -225,7 +114,7 @@ struct CheckRule {
                 "agmohd: the rule has no static function direction(p, g, slots, coefficients)");
   static_assert(
       has::summed<RulePolicy> || !requires { &RulePolicy::template summed<float>; },
-      "agmohd: the rule has summed(g, slots, coefficients), but no member template "
+      "agmohd: the rule has summed([p,] g, slots, coefficients), but no member template "
       "Summing<R>, or no static function summing<R>(options, memory)");
   static_assert(
       has::write<RulePolicy> || !requires { &RulePolicy::template write<float>; },
@@ -235,6 +124,13 @@ struct CheckRule {
   static_assert(
       has::squared<RulePolicy> || !requires { &RulePolicy::template squared<float>; },
       "agmohd: the rule's squared is not squared(p, u), which returns Squared");
+  static_assert(
+      has::factored<RulePolicy> || !requires { RulePolicy::factored; },
+      "agmohd: the rule has factored, but not factor_names, factoring(coefficients) that "
+      "returns a Factoring<R>, and suit(coefficients, kind)");
+  static_assert(!has::factored<RulePolicy> || (has::second<RulePolicy> &&
+                                               !has::summed<RulePolicy> && !has::Guard<RulePolicy>),
+                "agmohd: a rule with a factored slot has second, and neither summed nor Guard");
   static_assert(!has::Guard<RulePolicy> || has::guard_memory<RulePolicy>,
                 "agmohd: the rule's Guard has no member type Memory, trivially copyable and of "
                 "whole doubles");

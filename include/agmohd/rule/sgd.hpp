@@ -31,6 +31,7 @@ struct SGD {
       field("weight_decay", &Options::weight_decay, at_least(0)),
       field("nesterov", &Options::nesterov), field("maximize", &Options::maximize));
   static const char* name() { return "SGD"; }
+  static constexpr bool lazy = true;
   static void check(const Options& o) {
     if (o.nesterov && (o.momentum <= 0 || o.dampening != 0)) {
       refuse("nesterov = true with momentum = ", o.momentum, " and dampening = ", o.dampening,

@@ -12,6 +12,7 @@
 #include "../policy/element.hpp"
 #include "../policy/policy.hpp"
 #include "../policy/signals.hpp"
+#include "factors.hpp"
 #include "record.hpp"
 #include "rows.hpp"
 #include "snapshot_refs.hpp"
@@ -44,6 +45,30 @@ struct TensorRef {
   bool resting() const { return wave == kResting; }
   Dtype dtype = Dtype::f32;
   std::conditional_t<Recipe::rows, RowShape, detail::NoMemory> rows{};
+  std::conditional_t<Recipe::factored, FactorRefs, detail::NoMemory> factors{};
+
+  /// Where a tensor of its state lies: slot `j`, or behind the slots one of the factors.
+  void* state(std::size_t j) const {
+    if constexpr (Recipe::factored) {
+      if (j >= std::size_t(Recipe::slot_count)) {
+        return j == std::size_t(Recipe::slot_count) ? factors.row : factors.column;
+      }
+    }
+    return slots[j];
+  }
+  void state(std::size_t j, void* at) {
+    if constexpr (Recipe::factored) {
+      if (j >= std::size_t(Recipe::slot_count)) {
+        (j == std::size_t(Recipe::slot_count) ? factors.row : factors.column) = at;
+        return;
+      }
+    }
+    slots[j] = at;
+  }
+  /// What a rule with a factored slot is told of the tensor.
+  TensorKind kind() const requires(Recipe::factored) {
+    return {numel, factors.used(), dtype == Dtype::f64};
+  }
 };
 
 /// Whether two lists of tensors have the same chunks.
@@ -52,6 +77,9 @@ bool same_chunks(std::span<const TensorRef<Recipe>> a, std::span<const TensorRef
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
     if constexpr (Recipe::rows) {
       if (x.rows != y.rows) return false;
+    }
+    if constexpr (Recipe::factored) {
+      if (x.factors.used() != y.factors.used() || x.factors.shape != y.factors.shape) return false;
     }
     return x.numel == y.numel && x.dtype == y.dtype && x.wave == y.wave;
   });

@@ -96,9 +96,11 @@ class HostExecutor : public Executor<Recipe> {
       }
       const auto& group = settings_.groups[std::size_t(tensors_[t].group)];
       const auto decide_in = [&]<class R>(R) {
-        use(t, Recipe::template decide<R>(settings_.shared, group, sums, verdict, memory_, tensor,
-                                          tensors_[t].index, tensor_signals_[t], has_room(t),
-                                          &throttled_));
+        auto k = Recipe::template decide<R>(settings_.shared, group, sums, verdict, memory_, tensor,
+                                            tensors_[t].index, tensor_signals_[t], has_room(t),
+                                            &throttled_);
+        if constexpr (Recipe::factored) Recipe::Rule::suit(k.rule, tensors_[t].kind());
+        use(t, k);
       };
       tensors_[t].dtype == Dtype::f64 ? decide_in(double{}) : decide_in(Narrow{});
     }

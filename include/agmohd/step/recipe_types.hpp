@@ -53,8 +53,15 @@ struct RecipeTypes {
   static constexpr bool keeps_snapshots = recorded && Recovery::keeps;
   /// Whether there is a second sweep, which writes what the first one has found the size of.
   static constexpr bool two_sweeps = has::second<Rule>;
+  /// Whether tensors of two or more dimensions have factors in the place of a slot.
+  static constexpr bool factored = has::factored<Rule>;
+  static_assert(!factored || !keeps_snapshots,
+                "agmohd: snapshots do not hold the factors of a rule's slot yet; leave "
+                "recovery::Snapshots out of a recipe with this rule");
   /// Whether the reduce pass reads state too, for the rule's sums.
   static constexpr bool sums = has::summed<Rule>;
+  /// Whether those are of the parameter, too.
+  static constexpr bool sums_parameter = has::sums_parameter<Rule>;
 
   /// Whether element transforms stand in front: the reduce pass measures what they make.
   static constexpr bool prefixed = gradient::prefixed<Gradient>();

@@ -43,7 +43,7 @@ struct SecondSweep : Types {
   /// The coefficients of the second sweep, from those of the first and the sums of squares.
   template <class R>
   AGMOHD_HD static void scale(const Group& group, double p2, double u2, Coefficients<R>& k) {
-    k.lr = R(double(k.lr) * Rule::second(group.rule, p2, u2));
+    k.lr = R(double(k.lr) * detail::second<Rule>(group.rule, k.rule, p2, u2));
   }
   /// The second sweep of one element: the new parameter.
   template <Number T>

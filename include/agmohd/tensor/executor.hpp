@@ -11,9 +11,11 @@
 #include <span>
 #include <vector>
 
+#include "../gradient/chain.hpp"
 #include "../policy/number.hpp"
 #include "../policy/random.hpp"
 #include "../step/host_executor.hpp"
+#include "factors.hpp"
 #include "validate.hpp"
 
 namespace agmohd {
@@ -51,7 +53,7 @@ static_assert(Number<at::Tensor>);
 
 struct Handles {
   std::vector<at::Tensor> params, grads;
-  std::vector<std::vector<at::Tensor>> slots;  // undefined: not used
+  std::vector<std::vector<at::Tensor>> slots;  // and factors behind them; undefined: not used
   /// Of each tensor the two snapshots, parameter first; empty: none.
   std::vector<std::array<std::vector<at::Tensor>, 2>> snapshots;
 };
@@ -101,8 +103,13 @@ class TensorExecutor final : public HostExecutor<Recipe> {
         reduction::accumulate(sums, one);
         tensor_signals_[t] = {one.norm2, one.max_abs, one.nonfinite, grad.numel()};
         if constexpr (Recipe::sums) {
-          const at::Tensor x = Recipe::Rule::summed(measured, widened_slots(t),
-                                                    this->template summing<double>(tensors_[t]));
+          const auto k = this->template summing<double>(tensors_[t]);
+          at::Tensor x;
+          if constexpr (Recipe::sums_parameter) {
+            x = Recipe::Rule::summed(widened(handles_.params[t]), measured, widened_slots(t), k);
+          } else {
+            x = Recipe::Rule::summed(measured, widened_slots(t), k);
+          }
           tensor_signals_[t].summed = x.sum(at::kDouble).template item<double>();
         }
       }
@@ -141,19 +148,34 @@ class TensorExecutor final : public HostExecutor<Recipe> {
   }
 
  private:
-  typename Recipe::template Slots<at::Tensor> widened_slots(std::size_t t) const {
+  typename Recipe::template Slots<at::Tensor> widened_slots(std::size_t t, double least = 0) const {
     typename Recipe::template Slots<at::Tensor> s;
     for_each_slot<Recipe::slot_count>(s, [&](int j, at::Tensor& slot) {
       const at::Tensor& from = handles_.slots[t][std::size_t(j)];
       slot = from.defined() ? widened(from) : at::zeros_like(widened(handles_.params[t]));
     });
+    if constexpr (Recipe::factored) {
+      for_each_slot<Recipe::slot_count>(s, [&](int j, at::Tensor& slot) {
+        if (j != Recipe::Rule::factored || !tensors_[t].factors.used()) return;
+        slot = factored_slot(factor(t, 0), factor(t, 1), least);
+      });
+    }
     return s;
   }
 
   void sweep(std::size_t t, const typename Recipe::template Coefficients<double>& k,
              double (&sums)[reduction::kSweepSums], std::int64_t& guarded) const {
     const at::Tensor p = widened(handles_.params[t]), g = grad_of(t);
-    typename Recipe::template Slots<at::Tensor> s = widened_slots(t);
+    double least = 0;
+    if constexpr (Recipe::factored) {
+      const Factoring<double> f = Recipe::Rule::factoring(k.rule);
+      least = f.least;
+      if (tensors_[t].factors.used()) {
+        move_factors(gradient::transformed<typename Recipe::Gradient>(g, k.gradient, Position{}),
+                     factor(t, 0), factor(t, 1), f);
+      }
+    }
+    typename Recipe::template Slots<at::Tensor> s = widened_slots(t, least);
     at::Tensor result;
     if constexpr (Recipe::measures_sweep) {
       typename Recipe::template SweepValues<at::Tensor> w;
@@ -171,7 +193,7 @@ class TensorExecutor final : public HostExecutor<Recipe> {
       if (to.defined()) to.copy_(rounded(slot, k.storage, j));
     });
     if constexpr (Recipe::two_sweeps) {
-      const auto stored = widened_slots(t);
+      const auto stored = widened_slots(t, least);
       const auto squared = Recipe::squared(p, g, stored, k, {});
       const auto norm2 = [](const at::Tensor& x) {
         return x.square().sum(at::kDouble).template item<double>();
@@ -184,6 +206,10 @@ class TensorExecutor final : public HostExecutor<Recipe> {
     handles_.params[t].copy_(result);
   }
 
+  /// The averages of a tensor's rows (0) or columns (1).
+  const at::Tensor& factor(std::size_t t, int number) const {
+    return handles_.slots[t][std::size_t(Recipe::slot_count + number)];
+  }
   /// The gradient, its rows times their factors.
   at::Tensor grad_of(std::size_t t) const {
     at::Tensor g = widened(handles_.grads[t]);

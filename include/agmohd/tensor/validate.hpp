@@ -147,16 +147,16 @@ inline void validate_grad(const at::Tensor& param, const at::Tensor& grad, const
   validate_memory(grad, "the gradient of ", place);
 }
 
-inline void validate_slot(const at::Tensor& slot, const at::Tensor& param, const char* name,
+/// `sizes`: the shape that it must have.
+inline void validate_slot(const at::Tensor& slot, at::IntArrayRef sizes, const char* name,
                           const Place& place) {
   if (!slot.defined()) return;
   const std::string what = std::string("the state ") + name + " of ";
   validate_strided(slot, what.c_str(), place);
   TORCH_CHECK(at::isFloatingType(slot.scalar_type()), detail::classic, "agmohd: ", what, place,
               " has dtype ", slot.scalar_type(), ", but it must be a floating one");
-  TORCH_CHECK(slot.sizes() == param.sizes(), detail::classic, "agmohd: ", what, place,
-              " has shape ", slot.sizes(), ", but it must be that of the parameter, ",
-              param.sizes());
+  TORCH_CHECK(slot.sizes() == sizes, detail::classic, "agmohd: ", what, place, " has shape ",
+              slot.sizes(), ", but it must be that of the parameter, ", sizes);
   validate_memory(slot, what.c_str(), place);
 }
 

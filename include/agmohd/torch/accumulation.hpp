@@ -96,7 +96,8 @@ class Accumulation {
       });
       if (mean && from.calls_ > 1) {
         for (detail::SameKind& some : detail::by_kind(sums, sums)) {
-          at::_foreach_div_(some.others, double(from.calls_));
+          // Not a division, which ATen does otherwise on CUDA.
+          at::_foreach_mul_(some.others, 1 / double(from.calls_));
         }
       }
       for (detail::SameKind& some : narrowed) at::_foreach_copy_(some.params, some.others);

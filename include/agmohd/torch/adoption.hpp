@@ -20,6 +20,7 @@
 #include "../tensor/validate.hpp"
 #include "options.hpp"
 #include "state_access.hpp"
+#include "states.hpp"
 #include "stock_options.hpp"
 
 namespace agmohd {
@@ -37,9 +38,9 @@ void make_states_at_once(StateMap& states, const std::vector<at::Tensor>& params
       if (states.find(param.unsafeGetTensorImpl()) != states.end()) continue;
       made.emplace_back(param.unsafeGetTensorImpl(), std::make_unique<ParamState<Recipe>>());
       made.back().second->for_each_slot([&](std::size_t j, at::Tensor& slot) {
-        if ((Recipe::Rule::slots(rule) >> j & 1U) == 0) return;
-        slot = layout_of(param, state_type<typename Recipe::Storage>(param));
-        slot.fill_(detail::initial<typename Recipe::Rule>(rule, int(j)));
+        if ((States<Recipe>::used(rule, param) >> j & 1U) == 0) return;
+        slot = States<Recipe>::make(param, j);
+        slot.fill_(States<Recipe>::initial(rule, j));
       });
     }
     for (auto& [key, state] : made) states[key] = std::move(state);
@@ -95,8 +96,7 @@ struct Adoption {
   void plan(const ExecutorPtr& on, const Settings<Recipe>& settings) {
     executor_ = on;
     const auto& rule = settings.groups[std::size_t(ref.group)].rule;
-    const unsigned used = Recipe::Rule::slots(rule);
-    const at::ScalarType type = state_type<typename Recipe::Storage>(param);
+    const unsigned used = States<Recipe>::used(rule, param);
     if (state == nullptr) {
       creating();
       fresh_ = std::make_unique<State>();
@@ -110,15 +110,15 @@ struct Adoption {
     for (std::size_t j = 0; j < slots_.size(); ++j) {
       if ((used >> j & 1U) == 0) continue;
       at::Tensor& slot = slots_[j];
-      if (!slot.defined() || !fits(slot, param, type)) {
+      if (!slot.defined() || !States<Recipe>::fits(slot, param, j)) {
         creating();
-        at::Tensor fresh = layout_of(param, type);
-        slot.defined() ? fresh.copy_(slot.detach())
-                       : fresh.fill_(detail::initial<typename Recipe::Rule>(rule, int(j)));
+        at::Tensor fresh = States<Recipe>::make(param, j);
+        slot.defined() ? fresh.copy_(slot.detach()) : fresh.fill_(States<Recipe>::initial(rule, j));
         slot = fresh;
       }
-      ref.slots[j] = slot.mutable_data_ptr();
+      ref.state(j, slot.mutable_data_ptr());
     }
+    States<Recipe>::describe(ref, param);
     if constexpr (Recipe::keeps_snapshots) {
       if (settings.shared.recovery.snapshots &&
           make_room(settings.shared.recovery.snapshots_on_host)) {

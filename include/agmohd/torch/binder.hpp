@@ -21,6 +21,7 @@
 #include "devices.hpp"
 #include "loss.hpp"
 #include "state_access.hpp"
+#include "states.hpp"
 #include "waves.hpp"
 
 namespace agmohd {
@@ -89,6 +90,7 @@ class Binder {
     hold();
     if (!table_.staging) return;
     for (Bound<Recipe>& b : table_.bound) {
+      if (b.rows) b.rows->give_back();
       if (!b.staged) continue;
       if (b.stages_param()) b.staged->original.copy_(b.staged->param);
       b.staged->original_grad = at::Tensor();  // zero_grad() is to free it
@@ -157,7 +159,7 @@ class Binder {
         places.push_back({std::int32_t(g), std::int32_t(i), -1, std::int32_t(first.position)});
         if (first != place) continue;
         const at::Tensor& grad = params[i].grad();
-        if (grad.defined()) validate_grad(params[i], grad, place);
+        if (grad.defined()) validate_any_grad<Recipe>(params[i], grad, snapshots, place);
         const bool rests = !grad.defined() && (with_gradient || !params[i].requires_grad());
         if (rests && !snapshots) continue;
         Adoption<Recipe> a{params[i], grad, find_state<Recipe>(states, params[i], place), place};
@@ -173,11 +175,11 @@ class Binder {
               detail::classic, "agmohd: the state of ", place,
               " has step = ", Access::memory(*a.state).assigned_step(),
               ", but it must be at least 0");
-          const unsigned used = Recipe::Rule::slots(settings.groups[g].rule);
+          const unsigned used = States<Recipe>::used(settings.groups[g].rule, params[i]);
           for (std::size_t j = 0; j < Access::slots(*a.state).size(); ++j) {
             if ((used >> j & 1U) != 0) {
-              validate_slot(Access::slots(*a.state)[j], params[i], Recipe::Rule::slot_names[j],
-                            place);
+              validate_slot(Access::slots(*a.state)[j], States<Recipe>::sizes(params[i], j),
+                            States<Recipe>::names[j], place);
             }
           }
         }
@@ -198,7 +200,8 @@ class Binder {
       a.plan(devices_[a.device].executor, settings);
       waves.add(a.param, a.slots(), a.ref, !writable(a.param), a.place);
     }
-    const std::vector<std::int32_t> found = waves.find(Recipe::Rule::slot_names.data());
+    const std::vector<std::int32_t> found =
+        waves.find(States<Recipe>::names.data(), States<Recipe>::slots);
     for (std::size_t n = 0; n < all.size(); ++n) {
       if (!all[n].ref.resting()) all[n].ref.wave = found[n];
     }
@@ -246,8 +249,13 @@ class Binder {
                     a.ref.resting(),
                     {}};
     at::Tensor param = a.param, grad = a.grad;
+    TensorRef<Recipe> ref = a.ref;
     if (!b.resting) ++working_;
-    if (!writable(param) || (!b.resting && !readable(grad, param))) {
+    if (!b.resting && grad.is_sparse()) {
+      table_.staging = true;
+      b.rows.emplace(param, grad, b.slots, ref);
+      param = b.rows->param, grad = b.rows->grad;
+    } else if (!writable(param) || (!b.resting && !readable(grad, param))) {
       TORCH_WARN_ONCE(
           "agmohd: a parameter is not dense in memory, or its gradient is laid out differently; it "
           "is copied to a buffer in every step");
@@ -256,15 +264,15 @@ class Binder {
       if (!b.resting) grad = b.staged->grad = layout_of(param);
       if (!writable(param)) param = b.staged->param = layout_of(param);
     }
-    TensorRef<Recipe> ref = a.ref;
     ref.param = param.mutable_data_ptr();
     ref.grad = b.resting ? nullptr : grad.const_data_ptr();
     if (device.reference) {
       device.handles.params.push_back(param.detach());
       device.handles.grads.push_back(grad);
-      device.handles.slots.emplace_back(b.slots.begin(), b.slots.end());
+      const auto& slots = b.rows ? b.rows->slots : b.slots;
+      device.handles.slots.emplace_back(slots.begin(), slots.end());
       for (std::size_t j = 0; j < b.slots.size(); ++j) {
-        if (ref.slots[j] == nullptr) device.handles.slots.back()[j] = at::Tensor();
+        if (ref.state(j) == nullptr) device.handles.slots.back()[j] = at::Tensor();
       }
       auto& kept = device.handles.snapshots.emplace_back();
       for (std::size_t k = 0; k < 2; ++k) {

@@ -17,7 +17,9 @@
 
 #include "../tensor/validate.hpp"
 #include "devices.hpp"
+#include "sparse_rows.hpp"
 #include "state_access.hpp"
+#include "states.hpp"
 
 namespace agmohd {
 
@@ -36,20 +38,20 @@ enum class Found { same, moved, stale, changed };
 /// A parameter with a gradient, or one that rests, as the last step found it.
 template <class Recipe>
 struct Bound {
-  using States = StateMap;
   using Access = detail::StateAccess<Recipe>;
-  using Entry = decltype(std::declval<States&>().end().current);
+  using Entry = decltype(std::declval<StateMap&>().end().current);
   using Device = typename Devices<Recipe>::Device;
 
   c10::TensorImpl* param;
   ParamState<Recipe>* state;  // alive: its destructor would have told
   Entry entry;                // of the state, in the array of the map
-  std::array<at::Tensor, Recipe::slot_count> slots;
-  std::array<c10::Storage, Recipe::slot_count> memory;  // kept, should a program swap a slot's
+  std::array<at::Tensor, States<Recipe>::count> slots;
+  std::array<c10::Storage, States<Recipe>::count> memory;  // kept, should a program swap a slot's
   std::size_t device, ref;
   std::vector<std::int64_t> strides;
   bool resting;  // without a gradient, but in snapshots
   std::optional<Staged> staged;
+  std::optional<SparseRows<Recipe>> rows{};  // of a sparse gradient: others in every step
   // Where the next step's are likely to lie:
   const c10::TensorImpl* grad = nullptr;
   const void *meta = nullptr, *storage = nullptr, *grad_storage = nullptr;
@@ -73,7 +75,8 @@ struct Bound {
 
   /// Compares, and notes new addresses in the device. Several threads do this at once.
   Found refresh(const at::Tensor& now, const at::Tensor& new_grad, Device& to) {
-    if (param != now.unsafeGetTensorImpl() || !has_state() || Access::memory(*state).assigned()) {
+    if (rows || param != now.unsafeGetTensorImpl() || !has_state() ||
+        Access::memory(*state).assigned()) {
       return Found::changed;
     }
     for (std::size_t j = 0; j < slots.size(); ++j) {

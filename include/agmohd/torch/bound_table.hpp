@@ -14,6 +14,7 @@
 #include "../cpu/parallel.hpp"
 #include "bound.hpp"
 #include "devices.hpp"
+#include "states.hpp"
 #include "waves.hpp"
 
 namespace agmohd {
@@ -124,7 +125,8 @@ struct BoundTable {
       waves.add(param_of(groups, entry), b.slots, devices[b.device].refs[b.ref], b.stages_param(),
                 {std::size_t(entry.group), std::size_t(entry.position)});
     }
-    const std::vector<std::int32_t> now = waves.find(Recipe::Rule::slot_names.data());
+    const std::vector<std::int32_t> now =
+        waves.find(States<Recipe>::names.data(), States<Recipe>::slots);
     for (std::size_t n = 0; n < bound.size(); ++n) {
       const Bound<Recipe>& b = bound[n];
       if (now[n] != (b.resting ? 0 : devices[b.device].refs[b.ref].wave)) return true;

@@ -26,16 +26,17 @@
 #include "load_report.hpp"
 #include "memory_handle.hpp"
 #include "memory_values.hpp"
+#include "states.hpp"
 
 namespace agmohd {
 
 namespace detail {
 
-template <class Rule>
+template <class Recipe>
 struct SlotTable {
   static constexpr std::size_t find(std::string_view name) {
     std::size_t i = 0;
-    while (i < Rule::slot_names.size() && name != Rule::slot_names[i]) ++i;
+    while (i < States<Recipe>::count && name != States<Recipe>::names[i]) ++i;
     return i;
   }
 };
@@ -54,7 +55,7 @@ struct StateAccess;
 /// share their tensors.)
 template <class Recipe>
 class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<Recipe>> {
-  static constexpr std::size_t count = Recipe::slot_count;
+  static constexpr std::size_t count = States<Recipe>::count;
   using PerTensor = typename Recipe::PerTensor;
   /// Whether the hindrance policy, the gradient policy, remember something of each tensor.
   static constexpr bool has_hindrance = has::judge_tensor<typename Recipe::Hindrance>;
@@ -64,7 +65,7 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   static constexpr bool ruled = !std::is_empty_v<typename Recipe::Rule::Memory>;
   static constexpr bool guarded = !std::is_empty_v<typename Recipe::Guard::Memory>;
 
-  using Names = detail::SlotTable<typename Recipe::Rule>;
+  using Names = detail::SlotTable<Recipe>;
   using Slots = std::array<at::Tensor, count>;
   /// A snapshot of the parameter and its slots; undefined: none.
   using Snapshot = std::array<at::Tensor, Recipe::keeps_snapshots ? 1 + count : 0>;
@@ -178,7 +179,7 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
   }
   void read(torch::serialize::InputArchive& archive, checkpoint::Report& report);
 
-  /// Calls f(index, tensor) for every slot of the rule.
+  /// Calls f(index, tensor) for every tensor of the state, in the order of States<Recipe>::names.
   template <class F>
   void for_each_slot(F f) {
     memory_.touch();
@@ -234,7 +235,7 @@ class ParamState : public torch::optim::OptimizerCloneableParamState<ParamState<
     for (std::size_t i = 0; i < snapshots.size(); ++i) {
       const std::string prefix = "agmohd_snapshot_" + std::to_string(i) + "_";
       for (std::size_t j = 0; j < snapshots[i].size(); ++j) {
-        f(prefix + (j == 0 ? "param" : Recipe::Rule::slot_names[j - 1]), snapshots[i][j]);
+        f(prefix + (j == 0 ? "param" : States<Recipe>::names[j - 1]), snapshots[i][j]);
       }
     }
   }

@@ -62,7 +62,7 @@ void ParamState<Recipe>::write(Archive& archive) const {
   archive.write("step", c10::IValue(memory.step));
   for (std::size_t i = 0; i < count; ++i) {
     if (!slots_[i].defined()) continue;
-    archive.write(Recipe::Rule::slot_names[i], c10::IValue(compact(slots_[i])));
+    archive.write(States<Recipe>::names[i], c10::IValue(compact(slots_[i])));
   }
   if constexpr (ruled) {
     if (memory_.rule_known())
@@ -94,9 +94,8 @@ void ParamState<Recipe>::read(torch::serialize::InputArchive& archive, checkpoin
   bool rule_known = false, guard_known = false;
   for (std::size_t i = 0; i < count; ++i) {
     c10::IValue value;
-    slots_[i] = archive.try_read(Recipe::Rule::slot_names[i], value)
-                    ? within_storage(value.toTensor())
-                    : at::Tensor();
+    slots_[i] = archive.try_read(States<Recipe>::names[i], value) ? within_storage(value.toTensor())
+                                                                  : at::Tensor();
   }
   c10::IValue value;
   if (archive.try_read("step", value)) memory.step = value.toInt();

@@ -33,14 +33,15 @@ class Waves {
     // For writing: copies that are made at the first write have memory of their own then.
     extents_.emplace_back(param, param.mutable_data_ptr(), owner, 0);
     for (std::size_t j = 0; j < slots.size(); ++j) {
-      if (ref.slots[j] != nullptr) {
-        extents_.emplace_back(slots[j], ref.slots[j], owner, std::int32_t(1 + j));
+      if (ref.state(j) != nullptr) {
+        extents_.emplace_back(slots[j], ref.state(j), owner, std::int32_t(1 + j));
       }
     }
   }
 
-  /// The wave of each parameter. Throws where one after the other is not possible.
-  std::vector<std::int32_t> find(const char* const* slot_names) {
+  /// The wave of each parameter. Throws where one after the other is not possible. Of the states,
+  /// `slots` are what a wave updates: factors behind them move before all waves.
+  std::vector<std::int32_t> find(const char* const* slot_names, std::size_t slots) {
     std::vector<std::pair<std::int32_t, std::int32_t>> after;  // the first waits for the second
     for_each_overlap(extents_, [&](const Extent& a, const Extent& b) {
       const auto name = [&](const Extent& e) {
@@ -49,9 +50,10 @@ class Waves {
                         owners_[std::size_t(e.owner)].place);
       };
       const Owner &x = owners_[std::size_t(a.owner)], &y = owners_[std::size_t(b.owner)];
-      TORCH_CHECK(a.owner != b.owner && !x.staged && !y.staged, detail::classic,
+      const bool factor = std::size_t(std::max(a.part, b.part)) > slots;
+      TORCH_CHECK(a.owner != b.owner && !factor && !x.staged && !y.staged, detail::classic,
                   "agmohd: ", name(a), " and ", name(b), " share memory",
-                  a.owner == b.owner ? "" : ", and a parameter of them is not dense",
+                  a.owner == b.owner || factor ? "" : ", and a parameter of them is not dense",
                   ": give each memory of its own");
       if (shared_.empty()) shared_ = c10::str(name(a), " and ", name(b), " share memory");
       after.emplace_back(std::max(a.owner, b.owner), std::min(a.owner, b.owner));

@@ -16,7 +16,8 @@ namespace agmohd::cuda {
 
 /// Steps of the tensors on one CUDA device, on the current stream: a reduce and a sweep for each
 /// run (dtype and wave), or where nothing is measured a sweep alone; before them two for rows,
-/// behind them three for a second sweep. Only what reads a value back waits.
+/// between them up to three for factors, behind them three for a second sweep. Only what reads a
+/// value back waits.
 template <class Recipe>
 class CudaExecutor final : public DeviceState<Recipe> {
   using State = DeviceState<Recipe>;
@@ -101,6 +102,7 @@ class CudaExecutor final : public DeviceState<Recipe> {
       launches_.decide(view_, tables_.active(), true, stream);
     }
     if constexpr (Recipe::keeps_snapshots) launches_.rest(view_, tables_.active(), stream);
+    if constexpr (Recipe::factored) launches_.factors(view_, stream);
     launches_.sweep(view_, tables_.active().runs(), stream);
     unfinished_ = false;
     mark(stream);

@@ -66,6 +66,7 @@ class LaunchPlan {
     chunks_.clear();
     working_chunks_ = 0;
     rows_ = pieces_ = 0;
+    factors_ = {};
     runs_.clear();
     working_ = int(
         std::count_if(refs.begin(), refs.end(), [](const auto& ref) { return !ref.resting(); }));
@@ -78,6 +79,7 @@ class LaunchPlan {
         continue;
       }
       add_rows(refs[t]);
+      if constexpr (Recipe::factored) factors_.add(refs[t].factors, refs[t].dtype == Dtype::f64);
       if (runs_.empty() || runs_.back().dtype != refs[t].dtype ||
           runs_.back().wave != refs[t].wave) {
         runs_.push_back(
@@ -90,6 +92,8 @@ class LaunchPlan {
       runs_.back().tensors = int(t - first_tensor) + 1;
       largest = std::max(largest, std::min(refs[t].numel, std::int64_t(reduction::kChunk)));
     }
+    TORCH_CHECK(factors_.fit_launches(),
+                "agmohd: too many matrices on one device for one optimizer");
     const auto count = std::int64_t{working_chunks_};
     sampled_elements_.assign(std::size_t(reduction::sample_every(count)), 0);
     std::int64_t first_chunk = 0;
@@ -141,6 +145,7 @@ class LaunchPlan {
   int reduce_blocks_ = 0, sweep_blocks_ = 0, deciders_ = 1, share_ = 1;
   int split_ = 1, strips_ = 0;
   std::int64_t rows_ = 0, pieces_ = 0;  // of tensors with a gradient
+  FactorTotals factors_;                // of the same
 
   /// How many pieces the rows of a tensor have.
   static std::int64_t pieces_of(const TensorRef<Recipe>& ref) requires(Recipe::rows) {

@@ -41,6 +41,11 @@ class Launches {
       (void)version_of(kernels_.sum_rows);
       (void)version_of(kernels_.scale_rows);
     }
+    if constexpr (Recipe::factored) {
+      (void)version_of(kernels_.factor_tiles);
+      (void)version_of(kernels_.factor_folds);
+      (void)version_of(kernels_.factor_means);
+    }
     if constexpr (Recipe::two_sweeps) {
       (void)version_of(kernels_.scale);
       for (const Run& run : runs) {
@@ -59,6 +64,19 @@ class Launches {
            false, view);
     launch(kernels_.scale_rows, (view.row_count + kThreads - 1) / kThreads, kThreads, 0, 1, stream,
            false, view);
+  }
+  /// Before phase 3: the factors of slots.
+  void factors(const View<Recipe>& view, Stream stream) requires(Recipe::factored) {
+    if (view.factor_jobs == 0) return;
+    just_reduced_ = false;
+    constexpr int kThreads = 256, kJobs = kThreads / reduction::kWarp;  // of a block
+    launch(kernels_.factor_tiles, (view.factor_jobs + kJobs - 1) / kJobs, kThreads, 0, 1, stream,
+           false, view);
+    if (view.factor_matrices == 0) return;
+    launch(kernels_.factor_folds, (view.factor_folds + kThreads - 1) / kThreads, kThreads, 0, 1,
+           stream, false, view);
+    launch(kernels_.factor_means, view.factor_matrices, reduction::kLanes, 0, 1, stream, false,
+           view);
   }
   /// Phase 1 and, if `alone`, phase 2 in the blocks of the last launch that end last.
   void reduce(const View<Recipe>& view, const std::vector<Run>& runs, bool alone, Stream stream) {

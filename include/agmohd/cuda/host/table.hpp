@@ -25,7 +25,7 @@ class StepTable : public LaunchPlan<Recipe> {
   using Plan::most_few;
   using Plan::shapes_, Plan::sampled_elements_, Plan::chunks_, Plan::working_,
       Plan::working_chunks_, Plan::reduce_blocks_, Plan::sweep_blocks_, Plan::deciders_,
-      Plan::share_, Plan::split_, Plan::strips_, Plan::rows_, Plan::pieces_;
+      Plan::share_, Plan::split_, Plan::strips_, Plan::rows_, Plan::pieces_, Plan::factors_;
 
  public:
   using typename Plan::Refs;
@@ -54,6 +54,13 @@ class StepTable : public LaunchPlan<Recipe> {
         pieces += Plan::pieces_of(ref);
       }
       if (std::size_t(rows) > at_.row_room || std::size_t(pieces) > at_.piece_room) return false;
+    }
+    if constexpr (Recipe::factored) {
+      FactorTotals found;
+      for (const auto& ref : refs) {
+        if (!ref.resting()) found.add(ref.factors, ref.dtype == Dtype::f64);
+      }
+      if (!has_room(found)) return false;
     }
     return pinned_ && refs.size() <= at_.tensor_room && std::size_t(chunks) <= at_.chunk_room;
   }
@@ -114,6 +121,12 @@ class StepTable : public LaunchPlan<Recipe> {
       view.row_count = int(rows_);
       view.piece_count = int(pieces_);
     }
+    if constexpr (Recipe::factored) {
+      view.factor_partials = buffer_.template at<double>(at_.factor_partials);
+      view.factor_jobs = int(factors_.jobs);
+      view.factor_folds = int(factors_.folds);
+      view.factor_matrices = int(factors_.matrices);
+    }
     view.coefficients =
         buffer_.template at<typename Recipe::template Coefficients<float>>(at_.coefficients);
     view.coefficients64 =
@@ -146,9 +159,10 @@ class StepTable : public LaunchPlan<Recipe> {
   struct Layout {
     std::size_t tensor_room = 0, chunk_room = 0;
     std::size_t swept_room = 0;
-    std::size_t row_room = 0, piece_room = 0;
+    std::size_t row_room = 0, piece_room = 0, partial_room = 0, scaled_room = 0;
     std::size_t tensors = 0, sampled = 0, chunks = 0, partials = 0, summed = 0, norms = 0, rows = 0,
-                pieces = 0, swept = 0, coefficients = 0, coefficients64 = 0;
+                pieces = 0, factor_partials = 0, scaled = 0, swept = 0, coefficients = 0,
+                coefficients64 = 0;
     std::size_t end = 0;
 
     std::size_t place(std::size_t bytes) {
@@ -164,12 +178,17 @@ class StepTable : public LaunchPlan<Recipe> {
     const std::size_t strips = std::size_t(working_chunks_) * std::size_t(strips_);
     return std::max(split_ > 1 ? strips : 0, std::size_t(reduction::kMostSamples));
   }
+  bool has_room(const FactorTotals& factors) const {
+    return std::size_t(factors.partials) <= at_.partial_room &&
+           std::size_t(factors.scaled) <= at_.scaled_room;
+  }
   /// `strips`: of chunks that are shared by blocks, at least.
   void allocate(std::size_t strips = 0) {
     const std::size_t swept = std::max(swept_needed(), Recipe::measures_sweep ? strips : 0);
     if (buffer_.data() != nullptr && shapes_.size() <= at_.tensor_room &&
         chunks_.size() <= at_.chunk_room && swept <= at_.swept_room &&
-        std::size_t(rows_) <= at_.row_room && std::size_t(pieces_) <= at_.piece_room) {
+        std::size_t(rows_) <= at_.row_room && std::size_t(pieces_) <= at_.piece_room &&
+        has_room(factors_)) {
       return;
     }
     Layout to;
@@ -178,6 +197,8 @@ class StepTable : public LaunchPlan<Recipe> {
     to.swept_room = swept;
     to.row_room = std::size_t(rows_ + rows_ / 8);
     to.piece_room = std::size_t(pieces_ + pieces_ / 8);
+    to.partial_room = std::size_t(factors_.partials + factors_.partials / 8);
+    to.scaled_room = std::size_t(factors_.scaled + factors_.scaled / 8);
     to.place(to.tensor_room * sizeof(void*));
     to.tensors = to.place(to.tensor_room * sizeof(DeviceTensor<Recipe>));
     to.sampled = to.place(std::size_t(reduction::sample_every(std::int64_t(to.chunk_room))) *
@@ -188,6 +209,8 @@ class StepTable : public LaunchPlan<Recipe> {
     to.norms = to.place(Recipe::two_sweeps ? 2 * to.chunk_room * sizeof(double) : 0);
     to.rows = to.place(to.row_room * sizeof(double));
     to.pieces = to.place(to.piece_room * sizeof(reduction::RowSums));
+    to.factor_partials = to.place(to.partial_room * sizeof(double));
+    to.scaled = to.place(to.scaled_room);
     to.swept = to.place(swept * sizeof(reduction::SweptPartial));
     to.coefficients =
         to.place(to.tensor_room * sizeof(typename Recipe::template Coefficients<float>));
@@ -205,6 +228,7 @@ class StepTable : public LaunchPlan<Recipe> {
     fill_grads(refs, reinterpret_cast<const void**>(image_.data()));
     std::int64_t chunk = 0;
     [[maybe_unused]] std::int64_t row = 0, piece = 0;
+    [[maybe_unused]] FactorTotals factors;
     for (std::size_t t = 0; t < refs.size(); ++t) {
       DeviceTensor<Recipe>& to =
           reinterpret_cast<DeviceTensor<Recipe>*>(image_.data() + at_.tensors)[t];
@@ -224,6 +248,15 @@ class StepTable : public LaunchPlan<Recipe> {
         to.first_piece = int(piece);
         row += refs[t].numel == 0 ? 0 : refs[t].rows.count;
         piece += Plan::pieces_of(refs[t]);
+      }
+      if constexpr (Recipe::factored) {
+        to.factors = refs[t].factors;
+        to.scaled = buffer_.template at<char>(at_.scaled) + factors.scaled;
+        to.first_partial = factors.partials;
+        to.first_job = int(factors.jobs);
+        to.first_fold = int(factors.folds);
+        to.first_matrix = int(factors.matrices);
+        if (!refs[t].resting()) factors.add(refs[t].factors, refs[t].dtype == Dtype::f64);
       }
     }
   }

@@ -8,6 +8,7 @@
 #include "../../policy/element.hpp"
 #include "../../step/reduction.hpp"
 #include "../view.hpp"
+#include "factored_slot.cuh"
 #include "load_store.cuh"
 #include "number.cuh"
 #include "rows.cuh"
@@ -18,7 +19,7 @@ namespace agmohd::cuda {
 /// bundle of elements at a time: neighbours, or where an array is misaligned every 32nd element, so
 /// that the accesses of a warp coalesce.
 template <class Recipe, class E>
-struct ChunkAccess : ChunkRows<Recipe> {
+struct ChunkAccess : ChunkRows<Recipe>, ChunkFactors<Recipe, Compute<E>> {
   static constexpr int kSlots = Recipe::slot_count;
   static constexpr int kWarp = reduction::kWarp;
   using R = Compute<E>;
@@ -45,7 +46,9 @@ struct ChunkAccess : ChunkRows<Recipe> {
   bool usual;  // the first kAhead slots are used, and no other
 
   __device__ ChunkAccess(const View<Recipe>& view, const ChunkRef& ref, bool idle)
-      : ChunkRows<Recipe>(view, ref.tensor, std::int64_t(ref.chunk) * reduction::kChunk) {
+      : ChunkRows<Recipe>(view, ref.tensor, std::int64_t(ref.chunk) * reduction::kChunk),
+        ChunkFactors<Recipe, Compute<E>>(view, ref.tensor,
+                                         std::int64_t(ref.chunk) * reduction::kChunk) {
     const DeviceTensor<Recipe>& tensor = view.tensors[ref.tensor];
     first = std::int64_t(ref.chunk) * reduction::kChunk;
     const std::int64_t left = idle ? 0 : tensor.numel - first;

@@ -132,6 +132,9 @@ __device__ double sum_lane(const View<Recipe>& view, const GradChunk<Recipe, E>&
   const auto k = Recipe::Rule::template summing<R>(tensor.group->rule, tensor.per_tensor->rule);
   const S* slots[kSlots > 0 ? kSlots : 1];
   bool vector = chunk.vector;
+  constexpr bool kParam = Recipe::sums_parameter;
+  const E* const param = static_cast<const E*>(tensor.param) + chunk.first;
+  if constexpr (kParam) vector = vector && Bundle<E, 4>::aligned(param);
 #pragma unroll
   for (int s = 0; s < kSlots; ++s) {
     slots[s] =
@@ -151,6 +154,8 @@ __device__ double sum_lane(const View<Recipe>& view, const GradChunk<Recipe, E>&
       }
     };
     load(grad, chunk.grad);
+    Bundle<E, 4> weights;
+    if constexpr (kParam) load(weights, param);
 #pragma unroll
     for (int s = 0; s < kSlots; ++s) {
       if (slots[s] != nullptr) load(state[s], slots[s]);
@@ -161,7 +166,11 @@ __device__ double sum_lane(const View<Recipe>& view, const GradChunk<Recipe, E>&
       typename Recipe::template Slots<T> of;
       for_each_slot<kSlots>(of, [&](int s, T& slot) { slot = T{state[s].widened(j)}; });
       const T g = chunk.template measured<T>(grad.widened(j), i + j);
-      a[j] = a[j] + Recipe::Rule::summed(g, of, k);
+      if constexpr (kParam) {
+        a[j] = a[j] + Recipe::Rule::summed(T{weights.widened(j)}, g, of, k);
+      } else {
+        a[j] = a[j] + Recipe::Rule::summed(g, of, k);
+      }
     }
   }
   return double(((a[0] + a[1]) + (a[2] + a[3])).v);

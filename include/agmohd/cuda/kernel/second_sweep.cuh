@@ -53,6 +53,7 @@ struct SecondSweep : ChunkAccess<Recipe, E> {
       for_each_slot<kSlots>(state, [&](int s, Four& slot) {
         const auto& from = s < kAhead ? x.slots[s] : further[s - kAhead];
         slot = Four::make([&](int h) { return from.widened(j + h); });
+        this->take_factored(s, i + j, 1, count, slot);
       });
       f(j, Four::make([&](int h) { return x.param.widened(j + h); }),
         Four::make([&](int h) { return Access::scaled(x.grad.widened(j + h), i + j + h); }), state);

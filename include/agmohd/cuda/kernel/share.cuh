@@ -105,6 +105,10 @@ class Share {
       std::int64_t throttled = 0;
       to = Recipe::template decide<R>(s.shared, group, s.signals, s.verdict, s.memory, per_tensor,
                                       index_, signals_, room_, &throttled);
+      if constexpr (Recipe::factored) {
+        Recipe::Rule::suit(to.rule,
+                           {view_.tensors[t_].numel, view_.tensors[t_].factors.used(), is_double_});
+      }
       if (throttled != 0) atomicAdd(&view_.core->throttled, 1ULL);
     };
     if (is_double_) {

@@ -54,6 +54,15 @@ __device__ int chunk_number(const View<Recipe>& view, int first, int count, int 
   }
 }
 
+/// Whether the first of two sweeps would change nothing: the only slot of a rule is factored.
+template <class Recipe>
+__device__ bool stores_nothing(const View<Recipe>& view, const ChunkRef& ref) {
+  if constexpr (Recipe::factored && !Recipe::measures_sweep && Recipe::slot_count == 1) {
+    return view.tensors[ref.tensor].factors.used();
+  }
+  return false;
+}
+
 /// A block a chunk, or where chunks are tiny a warp a chunk, or where they are few several blocks a
 /// chunk. Of a recorded step the first block remembers it instead.
 template <class Recipe, class Tag, class E>
@@ -88,7 +97,7 @@ __global__ void __launch_bounds__(most_sweep_threads<Recipe>, SweepChunk<Recipe,
   const bool idle = back >= chunk_count;
   const int number = chunk_number(view, first_chunk, chunk_count, idle ? 0 : back, phase);
   const ChunkRef ref = view.chunks[number];
-  const Chunk chunk(view, ref, idle);
+  const Chunk chunk(view, ref, idle || stores_nothing(view, ref));
   // Of those who share the chunk.
   const int thread = int(threadIdx.x + blockIdx.y * blockDim.x) - warp * kWarp;
   const int threads = tiny ? kWarp : int(blockDim.x * gridDim.y);

@@ -93,6 +93,9 @@ struct SweepChunk : ChunkAccess<Recipe, E> {
         } else {
           slot = Four::make([&](int h) { return at(s).widened(j + h); });
         }
+        if constexpr (Recipe::factored) {
+          this->take_factored(s, i + j * kStep<kShare>, kStep<kShare>, count, slot);
+        }
       });
       const Position position{first | (i + j * kStep<kShare>), kStep<kShare>};
       const Four p = sweep_four<kMeasure>(x, j, position, state, k, seen, guarded);

@@ -1,0 +1,197 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "../step/executor.hpp"
+#include "../step/factors.hpp"
+#include "factors.hpp"
+#include "parallel.hpp"
+
+namespace agmohd::cpu {
+
+/// Moves the factors of all tensors of a step on, between its decision and its sweep.
+template <class Recipe>
+class FactorPass {
+  using Tensors = std::vector<TensorRef<Recipe>>;
+  template <class R>
+  using K = typename Recipe::template Coefficients<R>;
+
+ public:
+  void bind(const Tensors& tensors) {
+    places_.assign(1, {});
+    for (const auto& t : tensors) {
+      Place next = places_.back();
+      if (t.factors.used() && !t.resting() && t.numel > 0) {
+        const FactorShape& s = t.factors.shape;
+        const std::int64_t matrices = s.matrices();
+        next.scaled += s.rows() * matrices;
+        if (small(s)) {
+          next.tile += (matrices + batch(s) - 1) / batch(s);
+        } else {
+          const reduction::Tiles tiles(s);
+          next.tile += tiles.count() * matrices;
+          next.block += (blocks(s.rows()) + blocks(s.columns())) * matrices;
+          next.matrix += matrices;
+          next.partial += sums_of(s) * matrices;
+        }
+      }
+      places_.push_back(next);
+    }
+    partials_.resize(std::size_t(places_.back().partial));
+    scaled_.resize(std::size_t(places_.back().scaled));
+    scaled64_.resize(std::any_of(tensors.begin(), tensors.end(),
+                                 [](const auto& t) { return t.dtype == Dtype::f64; })
+                         ? scaled_.size()
+                         : 0);
+  }
+
+  /// `rows`: the factors of gradients' rows, where the recipe has them.
+  template <class Rows>
+  void run(const Tensors& tensors, const Rows& rows, const std::vector<K<float>>& k,
+           const std::vector<K<double>>& k64) {
+    const auto each = [&](std::int64_t Place::*member, const auto& work) {
+      parallel_ranges(places_.back().*member, [&](std::int64_t begin, std::int64_t end) {
+        auto t = std::size_t(std::upper_bound(places_.begin(), places_.end(), begin,
+                                              [&](std::int64_t number, const Place& place) {
+                                                return number < place.*member;
+                                              }) -
+                             places_.begin() - 1);
+        for (std::int64_t i = begin; i < end; ++i) {
+          while (i >= places_[t + 1].*member) ++t;
+          with_tensor(tensors[t], t, rows, k, k64,
+                      [&](const auto& x) { work(x, t, i - places_[t].*member); });
+        }
+      });
+    };
+    each(&Place::tile, [&](const auto& x, std::size_t t, std::int64_t i) { tile(x, t, i); });
+    each(&Place::block, [&](const auto& x, std::size_t t, std::int64_t i) { fold(x, t, i); });
+    each(&Place::matrix, [&](const auto& x, std::size_t, std::int64_t i) {
+      x.scale(FactorMatrix(x.shape, i), Recipe::Rule::factoring(x.k.rule).least);
+    });
+  }
+
+  template <class R>
+  SlotFactors<R> of(std::size_t tensor, const FactorRefs& refs) const {
+    if (!refs.used()) return {};
+    const R* const scaled = scaled_of<R>(*this, tensor);
+    const R* const column = static_cast<const R*>(refs.column);
+    SlotFactors<R> out;
+    out.outer = refs.shape.rows_outer ? scaled : column;
+    out.inner = refs.shape.rows_outer ? column : scaled;
+    out.shape = refs.shape;
+    return out;
+  }
+
+ private:
+  /// The first of what a tensor has in each list.
+  struct Place {
+    std::int64_t tile = 0;     ///< tiles, or batches of matrices that are one tile each
+    std::int64_t block = 0;    ///< of rows or columns that are added
+    std::int64_t matrix = 0;   ///< matrices of several tiles
+    std::int64_t partial = 0;  ///< sums of their rows and columns in tiles
+    std::int64_t scaled = 0;   ///< row averages
+  };
+  static constexpr std::int64_t kBlock = 256;  ///< rows or columns
+  static std::int64_t blocks(std::int64_t count) { return (count + kBlock - 1) / kBlock; }
+  static bool small(const FactorShape& s) { return reduction::Tiles(s).count() == 1; }
+  /// So many small matrices are worked on at a time.
+  static std::int64_t batch(const FactorShape& s) {
+    return std::max<std::int64_t>(1, 4096 / (s.rows() * s.columns()));
+  }
+  /// Sums of a matrix: for each column of tiles one of each row, for each row of tiles one of each
+  /// column.
+  static std::int64_t sums_of(const FactorShape& s) {
+    const reduction::Tiles tiles(s);
+    return tiles.across * s.rows() + tiles.down * s.columns();
+  }
+  template <class R, class Pass>
+  static auto* scaled_of(Pass& pass, std::size_t t) {
+    if constexpr (std::is_same_v<R, double>) {
+      return pass.scaled64_.data() + pass.places_[t].scaled;
+    } else {
+      return pass.scaled_.data() + pass.places_[t].scaled;
+    }
+  }
+
+  template <class Rows, class F>
+  void with_tensor(const TensorRef<Recipe>& ref, std::size_t t, [[maybe_unused]] const Rows& rows,
+                   const std::vector<K<float>>& k, const std::vector<K<double>>& k64, const F& f) {
+    const auto of = [&]<class E>(E) {
+      using R = Compute<E>;
+      const auto& own = [&]() -> auto& {
+        if constexpr (std::is_same_v<R, double>) {
+          return k64[t];
+        } else {
+          return k[t];
+        }
+      }
+      ();
+      FactorTensor<Recipe, E> x{
+          static_cast<const E*>(ref.grad),  own,
+          static_cast<R*>(ref.factors.row), static_cast<R*>(ref.factors.column),
+          scaled_of<R>(*this, t),           ref.factors.shape};
+      if constexpr (Recipe::rows) x.scaling = rows.of(t, ref.rows);
+      f(x);
+    };
+    with_element(ref.dtype, of);
+  }
+
+  template <class X>
+  void tile(const X& x, std::size_t t, std::int64_t number) {
+    using namespace reduction;
+    using R = typename X::R;
+    const FactorShape& s = x.shape;
+    if (small(s)) {
+      const auto f = Recipe::Rule::factoring(x.k.rule);
+      const std::int64_t size = batch(s), end = std::min(s.matrices(), (number + 1) * size);
+      for (std::int64_t m = number * size; m < end; ++m) x.move_small(m, f);
+      return;
+    }
+    const Tiles tiles(s);
+    const std::int64_t matrix = number / tiles.count(), own = number % tiles.count();
+    const std::int64_t down = own / tiles.across, across = own % tiles.across;
+    const std::int64_t r0 = down * kTileRows, c0 = across * kTileColumns;
+    const int rows = int(std::min<std::int64_t>(kTileRows, s.rows() - r0));
+    const int columns = int(std::min<std::int64_t>(kTileColumns, s.columns() - c0));
+    R values[kTileRows * kTileColumns];
+    x.load_tile(FactorMatrix(s, matrix), r0, c0, rows, columns, values);
+    double* const to = partials_.data() + places_[t].partial + matrix * sums_of(s);
+    x.sum_tile(values, rows, columns, to + across * s.rows() + r0,
+               to + tiles.across * s.rows() + down * s.columns() + c0);
+  }
+
+  template <class X>
+  void fold(const X& x, std::size_t t, std::int64_t number) const {
+    const FactorShape& s = x.shape;
+    const reduction::Tiles tiles(s);
+    const std::int64_t of_rows = blocks(s.rows()), each = of_rows + blocks(s.columns());
+    const std::int64_t matrix = number / each, own = number % each;
+    const FactorMatrix m(s, matrix);
+    const double* const from = partials_.data() + places_[t].partial + matrix * sums_of(s);
+    const auto gain = Recipe::Rule::factoring(x.k.rule).gain;
+    if (own < of_rows) {
+      const std::int64_t end = std::min(s.rows(), (own + 1) * kBlock);
+      for (std::int64_t r = own * kBlock; r < end; ++r) {
+        x.move(x.row[m.row_at + r * m.row_by], from + r, tiles.across, s.rows(), s.columns(), gain);
+      }
+    } else {
+      const std::int64_t first = (own - of_rows) * kBlock,
+                         end = std::min(s.columns(), first + kBlock);
+      for (std::int64_t c = first; c < end; ++c) {
+        x.move(x.column[m.column_at + c * m.column_by], from + tiles.across * s.rows() + c,
+               tiles.down, s.columns(), s.rows(), gain);
+      }
+    }
+  }
+
+  std::vector<Place> places_;  // of each tensor, and the end
+  std::vector<double> partials_;
+  std::vector<float> scaled_;
+  std::vector<double> scaled64_;
+};
+
+}  // namespace agmohd::cpu

@@ -1,0 +1,74 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "../step/factors.hpp"
+#include "../step/reduction.hpp"
+
+// What both sides know of the pass that moves factors, see step/factors.hpp.
+namespace agmohd::cuda {
+
+/// The factors of a tensor, and its first of each kind of work among those of all.
+struct TensorFactors {
+  FactorRefs factors;
+  void* scaled;                ///< row averages divided by their mean, of the step
+  std::int64_t first_partial;  ///< of the sums of tiles
+  int first_job, first_fold, first_matrix;
+};
+/// What is known of all of them.
+struct AllFactors {
+  double* factor_partials;
+  int factor_jobs, factor_folds, factor_matrices;
+};
+
+/// The work that the matrices of a tensor are. A tile is a warp's job. Matrices of one tile are
+/// done with it, 32 of them by one warp if they are very small.
+struct FactorWork {
+  static constexpr int kVerySmall = 8;  ///< rows, and columns
+  std::int64_t matrices, rows, columns;
+  reduction::Tiles tiles;
+
+  AGMOHD_HD explicit FactorWork(const FactorShape& s)
+      : matrices(s.matrices()), rows(s.rows()), columns(s.columns()), tiles(s) {}
+  AGMOHD_HD bool very_small() const { return rows <= kVerySmall && columns <= kVerySmall; }
+  AGMOHD_HD bool small() const { return tiles.count() == 1; }
+  AGMOHD_HD std::int64_t jobs() const {
+    return very_small() ? (matrices + reduction::kWarp - 1) / reduction::kWarp
+                        : matrices * tiles.count();
+  }
+  /// Rows and columns of one matrix that are added over tiles; of all.
+  AGMOHD_HD std::int64_t folds_each() const { return small() ? 0 : rows + columns; }
+  AGMOHD_HD std::int64_t folds() const { return matrices * folds_each(); }
+  /// Matrices whose mean is still to be made.
+  AGMOHD_HD std::int64_t means() const { return small() ? 0 : matrices; }
+  /// Sums of one matrix: for each column of tiles one of each row, behind them for each row of
+  /// tiles one of each column.
+  AGMOHD_HD std::int64_t partials_each() const {
+    return small() ? 0 : tiles.across * rows + tiles.down * columns;
+  }
+  AGMOHD_HD std::int64_t partials() const { return matrices * partials_each(); }
+};
+
+/// The work of several tensors.
+struct FactorTotals {
+  std::int64_t jobs = 0, folds = 0, matrices = 0, partials = 0;
+  std::int64_t scaled = 0;  ///< bytes
+
+  void add(const FactorRefs& refs, bool f64) {
+    if (!refs.used()) return;
+    const FactorWork work(refs.shape);
+    jobs += work.jobs();
+    folds += work.folds();
+    matrices += work.means();
+    partials += work.partials();
+    scaled += (work.matrices * work.rows * (f64 ? 8 : 4) + 7) / 8 * 8;
+  }
+  bool fit_launches() const {
+    constexpr std::int64_t kMost = (std::int64_t{1} << 31) - 512;  // which launches round up to
+    return jobs < kMost && folds < kMost && matrices < kMost;
+  }
+};
+
+}  // namespace agmohd::cuda

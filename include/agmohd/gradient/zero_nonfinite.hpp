@@ -1,0 +1,39 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "../policy/field.hpp"
+#include "../policy/signals.hpp"
+#include "gradient.hpp"
+
+namespace agmohd::gradient {
+
+/// Elements that are not finite become 0, as torch.nan_to_num(g, 0, 0, 0) has them; the others keep
+/// their bits. optax's zero_nans leaves infinities.
+///
+/// It stands in front, where what is measured is what it leaves. Norms and clips then see finite
+/// gradients. Nothing counts the elements, and no hindrance policy finds them in Signals::nonfinite
+/// or skips their steps: prefer to skip (hindrance::SkipStep) where a whole step is cheap. A
+/// parameter whose gradient is 0 by this still has momentum and weight decay.
+struct ZeroNonfinite {
+  struct Options {};
+  static constexpr auto fields = describe();
+  static constexpr TransformKind kind = TransformKind::element;
+  static constexpr unsigned wants = kNothing;
+  static const char* name() { return "ZeroNonfinite"; }
+
+  template <class R>
+  struct Coefficients {};
+  template <class R>
+  AGMOHD_HD static Coefficients<R> at(const Options&, Signals&, const Verdict&) {
+    return {};
+  }
+  template <Number T>
+  AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>&) {
+    const T zero = math::like(g, Real<T>(0)), none = g - g;  // NaN where g is not finite
+    return math::select(none != none, zero, g);
+  }
+};
+static_assert(Transform<ZeroNonfinite>);
+
+}  // namespace agmohd::gradient
