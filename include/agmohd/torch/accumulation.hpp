@@ -119,9 +119,9 @@ class Accumulation {
     AsGradients& operator=(const AsGradients&) = delete;
     ~AsGradients() {
       swap();
-      if (done_) return from_.begin_anew();
+      if (done_) from_.begin_anew();
       try {
-        if (scaled_) scale(double(from_.calls_));
+        if (scaled_ && !done_) scale(double(from_.calls_));
       } catch (const std::exception&) {  // the device is broken
       }
     }
