@@ -6,6 +6,7 @@
 
 #include <agmohd/agmohd.hpp>
 #include <agmohd/optimizers.hpp>
+#include <agmohd/rule/cautious.hpp>
 #include <cmath>
 #include <cstdint>
 #include <sstream>
@@ -152,6 +153,11 @@ TEST(Sparse, EmbeddingsTrainAndResume) {
   }
   for (std::size_t i = 0; i < params.size(); ++i) EXPECT_TRUE(at::equal(params[i], whole[i]));
 }
+
+/// A rule around another says for itself whether rows may rest.
+static_assert(agmohd::has::lazy<agmohd::rule::AdamC>);
+static_assert(!agmohd::has::lazy<agmohd::rule::Cautious<agmohd::rule::AdamW>> &&
+              !agmohd::has::lazy<agmohd::rule::Cautious<agmohd::rule::SGD>>);
 
 TEST(Sparse, RulesThatMoveAllRowsSayWhatToUse) {
   Tensor p = start(10, 2, at::kFloat);
