@@ -6,6 +6,7 @@
 
 #include <agmohd/agmohd.hpp>
 #include <agmohd/optimizers.hpp>
+#include <agmohd/rule/cautious.hpp>
 #include <cmath>
 #include <cstdint>
 #include <sstream>
@@ -164,6 +165,11 @@ TEST(Sparse, SharedMemoryIsAnError) {
   a.mutable_grad() = at::ones({6, 2});
   optimizer.step();
 }
+
+/// A rule around another says for itself whether rows may rest.
+static_assert(agmohd::has::lazy<agmohd::rule::AdamC>);
+static_assert(!agmohd::has::lazy<agmohd::rule::Cautious<agmohd::rule::AdamW>> &&
+              !agmohd::has::lazy<agmohd::rule::Cautious<agmohd::rule::SGD>>);
 
 TEST(Sparse, RulesThatMoveAllRowsSayWhatToUse) {
   Tensor p = start(10, 2, at::kFloat);

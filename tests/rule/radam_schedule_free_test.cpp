@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include <agmohd/rule/radam_schedule_free.hpp>
+#include <stdexcept>
 #include <vector>
 
 #include "../contract/rule.hpp"
@@ -24,3 +25,11 @@ struct contract::Sample<rule::RAdamScheduleFree> {
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(RAdamScheduleFree, RuleContract, rule::RAdamScheduleFree);
+
+TEST(RAdamScheduleFree, RefusesDecaysWithWhichItWouldNeverMove) {
+  using Rule = rule::RAdamScheduleFree;
+  EXPECT_THROW(check<Rule>({.betas = {0.9, 0.6}}), std::invalid_argument);
+  EXPECT_THROW(check<Rule>({.betas = {0.9, 0.0}}), std::invalid_argument);
+  check<Rule>({.betas = {0.9, 0.61}});
+  check<Rule>({.betas = {0.9, 0.6}, .silent_sgd_phase = false});
+}

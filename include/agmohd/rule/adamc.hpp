@@ -15,13 +15,17 @@ namespace agmohd::rule {
 /// as the learning rate falls:
 ///   p <- (1 - lr^2 / max_lr weight_decay) p - lr m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps)
 /// In the paper only layers that a normalisation follows have it: other groups take max_lr 0, which
-/// leaves AdamW's decay, as `normalized=False` does in pytorch-optimizer.
+/// leaves AdamW's decay. That is the default, as is `normalized=False` in pytorch-optimizer 4.1.0
+/// and `corrected_weight_decay=False` in timm 1.0.31: set max_lr, or AdamC is AdamW. Where both
+/// correct, they take the learning rate at their construction for max_lr. A rule here sees the rate
+/// of a step, after the schedule, so max_lr is an option: with a schedule whose factor reaches 1 it
+/// is the group's lr.
 struct AdamC : AdamW {
   struct Options {
     Pair betas{0.9, 0.999};   ///< decays of the two moments
     double eps = 1e-8;        ///< added to the root; bounds the step where gradients vanish
     double weight_decay = 0;  ///< decoupled: p is multiplied with 1 - lr^2 / max_lr weight_decay
-    double max_lr = 0;        ///< largest learning rate of the run; 0: decay is that of AdamW
+    double max_lr = 0;        ///< largest learning rate of the run; 0: not corrected, as AdamW
     bool amsgrad = false;     ///< divide by the largest second moment so far
     bool maximize = false;    ///< ascend: the gradient is negated
   };
@@ -31,6 +35,7 @@ struct AdamC : AdamW {
                field("max_lr", &Options::max_lr, at_least(0)), field("amsgrad", &Options::amsgrad),
                field("maximize", &Options::maximize));
   static const char* name() { return "AdamC"; }
+  static constexpr bool lazy = true;
   static const char* needs(const Options& o, std::string_view name) {
     return name == "max_lr" && o.weight_decay == 0 ? "weight_decay above 0" : nullptr;
   }

@@ -38,7 +38,8 @@ AGMOHD_HD inline double for_part(double part) { return 1 / (part > 1e-3 ? part :
 /// decoupled weight decay is not masked. g is the gradient after the transforms, without the L2
 /// weight decay of R.
 /// Since the part is known after the whole update, the step has a second sweep, as LAMB's. The mask
-/// of the last update is gone with its gradient, so hindrance::Oscillation reports nothing.
+/// of the last update is gone with its gradient, so hindrance::Oscillation reports nothing. Sparse
+/// gradients are refused, also where R takes them: the part counts all rows of the tensor.
 template <class R>
 struct Cautious : R {
   static_assert(!has::second<R>, "agmohd: Cautious needs a rule with one sweep (no second)");
@@ -46,6 +47,7 @@ struct Cautious : R {
                 "agmohd: Cautious needs a rule whose parameter becomes decay p - lr u (no write)");
   static_assert(std::is_class_v<typename R::template Coefficients<float>>,
                 "agmohd: Cautious needs a rule whose Coefficients are a struct");
+  static constexpr bool lazy = false;
   template <class Text = std::string>
   static Text name() {
     return agmohd::detail::name_of<Text, R>("Cautious");

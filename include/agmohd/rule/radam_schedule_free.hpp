@@ -20,6 +20,7 @@ namespace agmohd::rule {
 ///   rho = 2 / (1 - b2) - 1,  rho_t = rho - 2 t b2^t / (1 - b2^t)
 /// The rate in the weights of the average is q lr. While rho_t <= 4 (rule::RAdam: 5) there is no
 /// step, or with silent_sgd_phase = false one along g + weight_decay y. It needs no warm-up.
+/// rho_t stays below rho, so b2 <= 0.6 means no step ever, which check() refuses.
 /// In that phase pytorch-optimizer 4.1.0 has a rate of 1, whatever lr is.
 struct RAdamScheduleFree : ScheduleFree {
   struct Options {
@@ -42,7 +43,14 @@ struct RAdamScheduleFree : ScheduleFree {
                field("maximize", &Options::maximize), field("evaluating", &Options::evaluating));
   static const char* name() { return "RAdamScheduleFree"; }
   static constexpr bool squares = true;
-  static void check(const Options& o) { ScheduleFree::check(o, "betas[0]", o.betas.first); }
+  static void check(const Options& o) {
+    ScheduleFree::check(o, "betas[0]", o.betas.first);
+    if (o.silent_sgd_phase && !(2 / (1 - o.betas.second) - 1 > 4)) {
+      refuse("betas[1] = ", o.betas.second,
+             ", but it must be greater than 0.6: below, the variance of v is never known, and with "
+             "silent_sgd_phase there is no step");
+    }
+  }
 
   template <class T>
   struct Slots {

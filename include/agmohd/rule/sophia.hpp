@@ -17,7 +17,8 @@ namespace agmohd::rule {
 /// h, the slot `hessian`, is a running mean of estimates of the Hessian's diagonal, with decay b2.
 /// A step leaves it alone: call wrap::update_hessian every ten steps or so, with an estimate of
 /// wrap::gauss_newton_bartlett (Sophia-G) or wrap::hutchinson (Sophia-H). Where h is 0 or negative
-/// the step is that of sign(m). `rho` is the paper's gamma: 0.05 for Sophia-G, 0.01 for Sophia-H.
+/// the step is that of sign(m). Keep h in float32: storage::BFloat16 rounds its small steps away.
+/// `rho` is the paper's gamma: 0.05 for Sophia-G, 0.01 for Sophia-H.
 ///
 /// The authors' code has g^2 of sampled labels in h and rho bs h + 1e-15 in the place of the
 /// maximum, bs being the batch size; here the estimate has the batch size in it. pytorch-optimizer
@@ -27,14 +28,14 @@ struct Sophia {
   struct Options {
     Pair betas{0.965, 0.99};    ///< decays of m, and of h at each update of h
     double rho = 0.04;          ///< of h: the larger, the fewer elements are clipped
-    double eps = 1e-12;         ///< least denominator
+    double eps = 1e-12;         ///< least denominator; m = h = 0 would be 0 / 0 without it
     double weight_decay = 0.1;  ///< decoupled: p is multiplied with 1 - lr weight_decay
     bool maximize = false;      ///< ascend: the gradient is negated
   };
   static constexpr double default_lr = 1e-4;
   static constexpr auto fields =
       describe(field("betas", &Options::betas, in(0, 1)), field("rho", &Options::rho, at_least(0)),
-               field("eps", &Options::eps, at_least(0)),
+               field("eps", &Options::eps, above(0)),
                field("weight_decay", &Options::weight_decay, at_least(0)),
                field("maximize", &Options::maximize));
   static const char* name() { return "Sophia"; }

@@ -20,9 +20,11 @@
 namespace agmohd::wrap {
 
 /// An average of parameters beside them, in float32 (float64 for float64). Works with any
-/// optimizer: call update() after its step. For an evaluation a Scope, or swap(), exchanges
-/// parameters and averages. A few launches for any number of parameters; never waits. A model may
-/// be moved to another device or dtype in between. Errors are c10::Error.
+/// optimizer: call update() after its step. For an evaluation a Scope, or swap(), puts the averages
+/// into the parameters, rounded to their dtype, and keeps copies of the parameters until they come
+/// back with the bits of before. The averages themselves stay wide. A few launches for any number
+/// of parameters; never waits. A model may be moved to another device or dtype in between. Errors
+/// are c10::Error.
 ///
 /// The average takes parameters as they are: one that is not finite makes its element of an
 /// exponential average not finite for good. Let the optimizer skip such steps (hindrance policies
@@ -45,7 +47,7 @@ class Average {
 
   /// While it lives, the parameters are the averages, unless there are none yet:
   ///   const auto scope = ema.scope();
-  /// Its end exchanges them back, also where it comes by an exception; if that fails, it warns, and
+  /// Its end brings them back, also where it comes by an exception; if that fails, it warns, and
   /// update() refuses to go on. The Average is to live longer.
   class [[nodiscard]] Scope {
    public:
@@ -94,8 +96,8 @@ class Average {
     steps_ += 1;
   }
 
-  /// Parameters become their averages, and the averages hold the parameters until the next swap().
-  /// Nothing before the first average.
+  /// Parameters become their averages, and at the next swap() what they were. What is written to
+  /// them in between is lost. Nothing before the first average.
   void swap() {
     TORCH_CHECK(!scoped_, "agmohd: swap() of an average within a Scope of it, which swaps back");
     exchange();
@@ -164,23 +166,31 @@ class Average {
     }
     return out;
   }
-  /// All is allocated before anything is written.
+  /// Copies of all parameters are made before any is written. If a write fails, they count as
+  /// swapped, and swap() brings back what they were.
   void exchange() {
     const at::NoGradGuard no_grad;
     if (averages_.empty()) return;
+    if (swapped_) {
+      write_params(kept_);
+      swapped_ = false;
+      kept_.clear();
+      return;
+    }
     follow_devices();
-    std::vector<agmohd::detail::SameKind> kinds = agmohd::detail::by_kind(params_, averages_);
-    std::vector<std::vector<at::Tensor>> kept;
-    for (const agmohd::detail::SameKind& some : kinds) {
-      kept.emplace_back();
-      for (const at::Tensor& param : some.params) kept.back().push_back(at::empty_like(param));
-      at::_foreach_copy_(kept.back(), some.params);
+    std::vector<at::Tensor> kept;
+    for (const at::Tensor& param : params_) kept.push_back(at::empty_like(param));
+    for (agmohd::detail::SameKind& some : agmohd::detail::by_kind(params_, kept)) {
+      at::_foreach_copy_(some.others, some.params);
     }
-    for (std::size_t k = 0; k < kinds.size(); ++k) {
-      at::_foreach_copy_(kinds[k].params, kinds[k].others);
-      at::_foreach_copy_(kinds[k].others, kept[k]);
+    kept_ = std::move(kept);
+    swapped_ = true;
+    write_params(averages_);
+  }
+  void write_params(const std::vector<at::Tensor>& values) {
+    for (agmohd::detail::SameKind& some : agmohd::detail::by_kind(params_, values)) {
+      at::_foreach_copy_(some.params, some.others);
     }
-    swapped_ = !swapped_;
   }
   /// Averages lie on the devices of their parameters, and are as wide, after a model was moved.
   void follow_devices() {
@@ -194,7 +204,7 @@ class Average {
                 scoped_ ? "it after the Scope" : "swap() before");
   }
 
-  std::vector<at::Tensor> params_, averages_;
+  std::vector<at::Tensor> params_, averages_, kept_;  // kept_: the parameters while swapped
   std::int64_t steps_ = 0, averaged_ = 0;
   bool swapped_ = false, scoped_ = false;
 };

@@ -40,7 +40,8 @@ struct SAMOptions {
 /// on devices of one type: the norm stays there. e is computed in a parameter's dtype, the norm in
 /// float32 (float64 if a parameter is). Parameters come back as copies, exactly, also where a
 /// gradient is not finite; what the optimizer then makes of the second gradient is its own affair.
-/// Running statistics of batch norms see both passes. Errors are c10::Error.
+/// Running statistics of batch norms see both passes. Gradients must be strided: sparse ones are
+/// refused before a parameter moves. Errors are c10::Error.
 template <class Inner>
 class SAM {
  public:
@@ -156,9 +157,16 @@ class SAM {
   std::vector<agmohd::detail::SameKind> with_gradients() {
     std::vector<at::Tensor> params, grads;
     std::unordered_set<const void*> seen;
+    std::size_t number = 0;
     for (auto& group : inner_.param_groups()) {
       for (const at::Tensor& param : group.params()) {
+        number += 1;
         if (!param.grad().defined() || !seen.insert(param.unsafeGetTensorImpl()).second) continue;
+        TORCH_CHECK(param.grad().layout() == at::kStrided, agmohd::detail::classic,
+                    "agmohd: first_step() of SAM, but the gradient of parameter ", number - 1,
+                    " has layout ", param.grad().layout(),
+                    ". Build the embedding with sparse(false), or give it an optimizer of its own "
+                    "without SAM");
         params.push_back(param);
         grads.push_back(param.grad());
       }
