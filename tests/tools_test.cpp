@@ -178,6 +178,24 @@ TEST(Tools, PatternsChangeOptionsInOrder) {
   EXPECT_THROW((Groups(*net, torch::optim::SGDOptions(1e-1))), c10::Error);
 }
 
+template <class Options>
+void expect_a_group_for_each_rate() {
+  Net net(8);
+  double rate = 0;
+  const Made made =
+      Groups(*net, Options(1e-1)).match("head.*", [&](auto& o) { o.lr(rate += 0.25); }).groups();
+  ASSERT_EQ(made.size(), 3U);
+  const auto named = net->named_parameters();
+  EXPECT_EQ(options_of<Options>(made, named["norm.weight"]).get_lr(), 0.1);
+  EXPECT_EQ(options_of<Options>(made, named["head.weight"]).get_lr(), 0.25);
+  EXPECT_EQ(options_of<Options>(made, named["head.bias"]).get_lr(), 0.5);
+}
+
+TEST(Tools, OneCallMayGiveDifferentOptions) {
+  expect_a_group_for_each_rate<torch::optim::SGDOptions>();
+  expect_a_group_for_each_rate<agmohd::AdamWOptions>();
+}
+
 TEST(Tools, WidthScalesHiddenMatrices) {
   Net net(32), base(8), other(8);
   const auto named = net->named_parameters();
@@ -350,6 +368,49 @@ TEST(Tools, ARangeTestDividesAScheduleOut) {
   }
   EXPECT_EQ(optimizer.param_groups()[0].options().get_lr(), 0.5);
   EXPECT_EQ(optimizer.updates(), 0);
+}
+
+TEST(Tools, ARangeTestMakesAWindowOfEachRate) {
+  using Recipe = agmohd::Recipe<agmohd::rule::SGD, agmohd::gradient::Accumulate>;
+  const at::Tensor p = at::full({1}, 1.0, at::kDouble).requires_grad_();
+  agmohd::Optimizer<Recipe> optimizer(std::vector<at::Tensor>{p},
+                                      agmohd::Options<Recipe>(0.5).set<"accumulation_steps">(4));
+  std::int64_t calls = 0;
+  const auto closure = [&] {
+    optimizer.zero_grad();
+    const at::Tensor loss = p.square().sum() + double(calls++ % 4);
+    loss.backward();
+    return loss;
+  };
+  const auto expect_rates = [&](const LrCurve& curve) {
+    ASSERT_EQ(curve.lrs.size(), 5U);
+    double q = 1;  // descends on q^2
+    for (std::size_t i = 0; i < 5; ++i) {
+      EXPECT_NEAR(curve.losses[i], q * q + 1.5, 1e-12) << i;
+      q -= curve.lrs[i] * 2 * q;
+    }
+  };
+  const FindLrOptions how{.min_lr = 1e-3, .max_lr = 1e-1, .steps = 5};
+  expect_rates(find_lr(optimizer, closure, how));
+  EXPECT_EQ(calls, 20);
+  EXPECT_EQ(optimizer.accumulated(), 0);
+  // Within a window the first rate ends it.
+  calls = 0;
+  optimizer.step(closure), optimizer.step(closure);
+  const LrCurve within = find_lr(optimizer, closure, how);
+  EXPECT_EQ(calls, 2 + 2 + 4 * 4);
+  EXPECT_NEAR(within.losses[0], 1 + 2.5, 1e-12);
+  EXPECT_EQ(optimizer.accumulated(), 2);
+  EXPECT_EQ(p.item<double>(), 1);
+  // Calls without gradients do not keep a window open.
+  calls = 0;
+  const auto rarely = [&] {
+    if (calls % 4 == 0) return closure();
+    calls += 1;
+    optimizer.zero_grad();
+    return at::ones({});
+  };
+  EXPECT_EQ(find_lr(optimizer, rarely, how).lrs.size(), 5U);
 }
 
 TEST(Tools, BadOptionsOfARangeTestAreRefused) {

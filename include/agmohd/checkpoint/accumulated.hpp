@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <ATen/ATen.h>
+#include <c10/util/Exception.h>
 #include <torch/optim/optimizer.h>
 #include <torch/serialize/archive.h>
 
@@ -29,6 +31,16 @@ inline void write_accumulation(Writer& own, const Accumulation::Saved& from) {
   own.write("accumulated", out);
 }
 
+/// The sum of losses, in double and in memory of its own, on the device that it came on.
+inline at::Tensor accumulated_loss(const at::Tensor& sum) {
+  TORCH_CHECK(sum.defined(), "agmohd: the checkpoint's sum of losses is an undefined tensor");
+  TORCH_CHECK(within_storage(sum).numel() == 1 && dtype_of(sum.scalar_type()), detail::classic,
+              "agmohd: the checkpoint's sum of losses is of dtype ", sum.scalar_type(),
+              " and shape ", sum.sizes(),
+              ", but it must be one element of dtype Float, Double, BFloat16 or Half");
+  return sum.to(at::kDouble, /*non_blocking=*/false, /*copy=*/true);
+}
+
 /// Nothing where the checkpoint has none. Throws c10::Error and changes nothing.
 inline Accumulation::Saved read_accumulation(torch::serialize::InputArchive& own,
                                              const Accumulation::Groups& groups) {
@@ -43,11 +55,17 @@ inline Accumulation::Saved read_accumulation(torch::serialize::InputArchive& own
   TORCH_CHECK(to.calls >= 0 && to.losses >= 0 && to.losses <= to.calls, detail::classic,
               "agmohd: the checkpoint has added the gradients of ", to.calls, " calls and ",
               to.losses, " losses, but these must be at least 0, and not more losses than calls");
-  if (from.try_read("loss", value)) to.loss = within_storage(value.toTensor()).clone();
+  if (from.try_read("loss", value)) to.loss = accumulated_loss(value.toTensor());
+  TORCH_CHECK(to.loss.defined() == (to.losses > 0), detail::classic,
+              "agmohd: the checkpoint has added ", to.losses, " losses, but it has ",
+              to.loss.defined() ? "their sum" : "no sum of them");
   Accumulation::for_each(groups, [&](const at::Tensor& param, const Place& place) {
     if (!from.try_read(accumulated_key(place), value)) return;
     const at::Tensor sum = within_storage(value.toTensor());
     validate_slot(sum, param.sizes(), "accumulated gradient", place);
+    TORCH_CHECK(to.calls > 0, detail::classic,
+                "agmohd: the checkpoint has added the gradients of 0 calls, but it has a sum of ",
+                "those of ", place);
     to.sums.push_back({place, param, sum});
   });
   return to;

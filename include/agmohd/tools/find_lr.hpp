@@ -122,6 +122,33 @@ void use_lr(Optimizer& optimizer, const std::vector<double>& given, double lr) {
   }
 }
 
+/// The loss of the closure.
+template <class Optimizer>
+double step_with(Optimizer& optimizer, const torch::optim::Optimizer::LossClosure& closure) {
+  const at::Tensor loss = optimizer.step(closure);
+  TORCH_CHECK(loss.defined() && loss.numel() == 1,
+              "agmohd: the closure of find_lr() is to return the loss, a tensor of one element");
+  return loss.item<double>();
+}
+/// One update; the loss, which is the mean of those of a window of gradient::Accumulate. Ends a
+/// window with calls that gave no gradient after `accumulation_steps` calls.
+template <class Optimizer>
+double update_with(Optimizer& optimizer, const torch::optim::Optimizer::LossClosure& closure) {
+  if constexpr (requires { optimizer.accumulated(); }) {
+    const auto most = optimizer.options().template get<"accumulation_steps">();
+    double sum = 0;
+    std::int64_t calls = 0;
+    do {
+      sum += step_with(optimizer, closure);
+      calls += 1;
+    } while (optimizer.accumulated() > 0 && calls < most);
+    optimizer.apply_accumulated();
+    return sum / double(calls);
+  } else {
+    return step_with(optimizer, closure);
+  }
+}
+
 }  // namespace detail
 
 /// The learning-rate range test (Smith 2017, section 3.3), with rates that grow exponentially as in
@@ -129,7 +156,8 @@ void use_lr(Optimizer& optimizer, const std::vector<double>& given, double lr) {
 /// their ratio to the first one whose rate is not 0. Stops where the mean of losses,
 ///   m_i = s m_(i-1) + (1 - s) loss_i,   mean_i = m_i / (1 - s^(i+1)),   s = smoothing,
 /// is above `divergence` times its least, or not finite; where the least is not positive, above it
-/// by divergence - 1 times its magnitude.
+/// by divergence - 1 times its magnitude. With gradient::Accumulate a step is a window: the closure
+/// is called `accumulation_steps` times, and the loss is their mean.
 ///
 /// Afterwards parameters, gradients, `also`, the optimizer's state and options, and the default
 /// random generators of the host and of the parameters' devices are as they were, to the bit, also
@@ -158,11 +186,7 @@ LrCurve find_lr(Optimizer& optimizer, const torch::optim::Optimizer::LossClosure
       const double lr = options.min_lr * std::pow(options.max_lr / options.min_lr,
                                                   double(i) / double(options.steps - 1));
       detail::use_lr(optimizer, before.lrs(), lr);
-      const at::Tensor loss = optimizer.step(closure);
-      TORCH_CHECK(
-          loss.defined() && loss.numel() == 1,
-          "agmohd: the closure of find_lr() is to return the loss, a tensor of one element");
-      const double value = loss.item<double>();
+      const double value = detail::update_with(optimizer, closure);
       mean = options.smoothing * mean + (1 - options.smoothing) * value;
       weight *= options.smoothing;
       const double smoothed = mean / (1 - weight);

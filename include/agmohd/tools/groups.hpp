@@ -31,10 +31,11 @@ namespace agmohd::tools {
 /// Parameter groups of a module, of those of its parameters that require a gradient:
 ///   agmohd::AdamW optimizer(tools::Groups(*model, options).no_decay().groups(), options);
 /// Each parameter begins with `options`, ours or torch::optim's. Each call below changes those of
-/// some, in the order of calls. groups() puts parameters with the same changes together, in the
-/// order of the module. Parameters are named as in named_parameters(); one that has several names
-/// has the first. Patterns are globs of whole names, see glob(). A pattern that matches nothing is
-/// an error. Errors are c10::Error, and change nothing.
+/// some, in the order of calls. groups() puts parameters with the same changes and equal options
+/// together, in the order of the module; options without an operator== count as equal. Parameters
+/// are named as in named_parameters(); one that has several names has the first. Patterns are globs
+/// of whole names, see glob(). A pattern that matches nothing is an error. Errors are c10::Error,
+/// and change nothing.
 template <std::derived_from<torch::optim::OptimizerOptions> Options>
 class Groups {
  public:
@@ -209,12 +210,19 @@ class Groups {
       visit(*child.value(), prefix + child.key() + ".", f);
     }
   }
-  /// Parameters with the same changes, in the order of their first.
+  static bool equal(const Options& a, const Options& b) {
+    if constexpr (requires { bool(a == b); }) {
+      return a == b;
+    } else {
+      return true;
+    }
+  }
+  /// Parameters with the same changes and options, in the order of their first.
   std::vector<std::vector<const Param*>> together() const {
     std::vector<std::vector<const Param*>> out;
     for (const Param& param : params_) {
       const auto same = std::find_if(out.begin(), out.end(), [&](const auto& members) {
-        return members[0]->changes == param.changes;
+        return members[0]->changes == param.changes && equal(members[0]->options, param.options);
       });
       if (same != out.end()) {
         same->push_back(&param);

@@ -12,12 +12,15 @@
 namespace agmohd::detail {
 
 /// The loss as a step can use it: of one element and a floating dtype, with memory of its own.
+/// Undefined where gradient::Accumulate would add losses that nothing reads.
 template <class Recipe>
 at::Tensor checked_loss(const at::Tensor& loss) {
   if constexpr ((Recipe::wants & kLoss) != 0) {
     TORCH_CHECK(!loss.defined() || (loss.numel() == 1 && dtype_of(loss.scalar_type())), classic,
                 "agmohd: the loss is of dtype ", loss.scalar_type(), " and shape ", loss.sizes(),
                 ", but it must be one element of dtype Float, Double, BFloat16 or Half");
+  } else if constexpr (Recipe::accumulates) {
+    return {};
   }
   return loss.defined() && !is_plain(loss) ? loss.clone() : loss;  // a ZeroTensor has no memory
 }
