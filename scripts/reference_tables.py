@@ -76,7 +76,8 @@ void print(const char* policy) {
   }
   const typename Policy::Options o{};
   if constexpr (requires { Policy::slots(o); }) {
-    row("#slots", std::to_string(__builtin_popcount(Policy::slots(o))), "");
+    const char* const factored = requires { Policy::factored; } ? "factored" : "";
+    row("#slots", std::to_string(__builtin_popcount(Policy::slots(o))), factored);
   }
   Policy::fields.each([&](const auto& f, auto) {
     using Value = typename std::remove_cvref_t<decltype(f)>::value_type;
@@ -170,7 +171,7 @@ def printed(compiler, names):
     for line in lines:
         policy, *row = line.split("\t")
         if row[0] == "#slots":
-            slots[policy] = int(row[1])
+            slots[policy] = f"{4 * int(row[1])}" + (", of R x C matrices 4 / R + 4 / C" if row[2] else "")
         else:
             rows[policy].append([re.sub(r"e([+-])0", r"e\1", cell).replace("e+", "e") for cell in row])
     return rows, slots
@@ -235,7 +236,7 @@ def page_of_optimizers(rows, slots):
             sys.exit(f"the comment of rule::{name} names no source (Author year)")
         peers = "LibTorch, PyTorch" if name in LIBTORCH else "PyTorch" if name in PYTORCH else ""
         lr = dict((row[0], row[1]) for row in rows[f"rule::{name}"])["lr"]
-        head.append([f"[`{name}`](#{name.lower()})", peers, str(4 * slots[f"rule::{name}"]), lr, source[1]])
+        head.append([f"[`{name}`](#{name.lower()})", peers, slots[f"rule::{name}"], lr, source[1]])
         equations += ["", f"### {name}", "", *([*(f"    {line}" for line in lines), ""] if lines else [])]
         equations.append(f"Options: [`rule::{name}`](reference.md#rules-group). Source: `agmohd/rule/{header}`.")
     return [

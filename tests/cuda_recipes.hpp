@@ -3,6 +3,7 @@
 #pragma once
 
 #include <agmohd/recipes.hpp>
+#include <agmohd/rule/adafactor.hpp>
 #include <agmohd/rule/adagrad.hpp>
 #include <agmohd/rule/lamb.hpp>
 #include <agmohd/rule/lion.hpp>
@@ -86,6 +87,12 @@ using RowsLAMB =
     agmohd::Recipe<agmohd::rule::LAMB, agmohd::gradient::AGC, agmohd::gradient::ClipByNorm>;
 using CentralizedLAMB =
     agmohd::Recipe<agmohd::rule::LAMB, agmohd::gradient::Centralize, agmohd::gradient::ClipByNorm>;
+/// With a factored slot: of gradients whose rows have factors, and measured, with state in
+/// bfloat16.
+using RowsAdafactor =
+    agmohd::Recipe<agmohd::rule::Adafactor, agmohd::gradient::AGC, agmohd::gradient::ClipByNorm>;
+using MeasuredAdafactor = agmohd::Recipe<agmohd::rule::Adafactor, agmohd::hindrance::StepTooLarge,
+                                         agmohd::storage::BFloat16>;
 /// Several calls of step() to an update.
 using AccumulatedAdamW =
     agmohd::Recipe<agmohd::rule::AdamW, agmohd::gradient::Accumulate, agmohd::gradient::ClipByNorm>;

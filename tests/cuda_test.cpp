@@ -38,10 +38,12 @@ using testing_recipes::ClippedSGD;
 using testing_recipes::Everything;
 using testing_recipes::HalfState;
 using testing_recipes::KeptLAMB;
+using testing_recipes::MeasuredAdafactor;
 using testing_recipes::NoisyAdamW;
 using testing_recipes::PlainAdagrad;
 using testing_recipes::PlainRMSprop;
 using testing_recipes::PlateauLion;
+using testing_recipes::RowsAdafactor;
 using testing_recipes::RowsLAMB;
 using testing_recipes::RowsSGD;
 using testing_recipes::StableHalf;
@@ -151,6 +153,17 @@ Optimizer<CentralizedLAMB>::Options options<CentralizedLAMB>() {
   return Optimizer<CentralizedLAMB>::Options(1e-2).max_norm(3);
 }
 template <>
+Optimizer<RowsAdafactor>::Options options<RowsAdafactor>() {
+  return Optimizer<RowsAdafactor>::Options(1e-2)
+      .max_norm(3)
+      .weight_decay(0.1)
+      .set<agmohd::gradient::AGC>({.clip_factor = 0.1});
+}
+template <>
+Optimizer<MeasuredAdafactor>::Options options<MeasuredAdafactor>() {
+  return Optimizer<MeasuredAdafactor>::Options(1e-2).stochastic_rounding(true);
+}
+template <>
 Optimizer<PlainRMSprop>::Options options<PlainRMSprop>() {
   return Optimizer<PlainRMSprop>::Options(1e-2).momentum(0.9).centered(true).weight_decay(0.1);
 }
@@ -207,7 +220,8 @@ class CudaBackend : public ::testing::Test {};
 using Recipes =
     ::testing::Types<agmohd::recipe::SGD, agmohd::recipe::Adam, agmohd::recipe::AdamW, ClippedSGD,
                      Everything, HalfState, StableHalf, PlateauLion, PlainRMSprop, PlainAdagrad,
-                     ClippedNovoGrad, KeptLAMB, NoisyAdamW, RowsSGD, RowsLAMB, CentralizedLAMB>;
+                     ClippedNovoGrad, KeptLAMB, NoisyAdamW, RowsSGD, RowsLAMB, CentralizedLAMB,
+                     RowsAdafactor, MeasuredAdafactor>;
 TYPED_TEST_SUITE(CudaBackend, Recipes);
 
 TYPED_TEST(CudaBackend, HasTheBitsOfTheCpu) {
@@ -231,6 +245,42 @@ TYPED_TEST(CudaBackend, HasTheBitsOfTheCpu) {
     expect_same_bits(states(*on_host, host), states(*on_device, device),
                      "states of " + TypeParam::name());
     EXPECT_EQ(on_host->updates(), on_device->updates());
+  }
+}
+
+TEST(CudaFactors, HaveTheBitsOfTheCpuInAnyLayout) {
+  for (const auto dtype : {torch::kFloat, torch::kDouble, torch::kBFloat16, torch::kHalf}) {
+    Tensors start;
+    for (const std::vector<std::int64_t>& shape :
+         std::vector<std::vector<std::int64_t>>{{64, 128},
+                                                {65, 129},
+                                                {300, 200},
+                                                {1, 1},
+                                                {1, 700},
+                                                {700, 1},
+                                                {2100, 3},
+                                                {3, 2100},
+                                                {8, 8},
+                                                {40, 30, 3, 3},
+                                                {70, 30, 1, 1},
+                                                {5, 6, 9, 7},
+                                                {2, 70, 3, 140},
+                                                {0, 4}}) {
+      const Tensor x = torch::randn(shape).to(dtype);
+      start.push_back(x);
+      start.push_back(x.transpose(0, 1).clone().transpose(0, 1));
+      if (x.dim() == 4) start.push_back(x.contiguous(at::MemoryFormat::ChannelsLast));
+      if (x.dim() == 4) start.push_back(x.permute({3, 1, 0, 2}).clone().permute({2, 1, 3, 0}));
+    }
+    const Tensors host = copies(start, torch::kCPU), device = copies(start, torch::kCUDA);
+    Optimizer<RowsAdafactor> a(host, options<RowsAdafactor>()), b(device, options<RowsAdafactor>());
+    for (int t = 0; t < 5; ++t) {
+      set_gradients(host, t, 1);
+      set_gradients(device, t, 1);
+      a.step(), b.step();
+    }
+    expect_same_bits(host, device, c10::toString(dtype));
+    expect_same_bits(states(a, host), states(b, device), "states");
   }
 }
 
@@ -376,7 +426,7 @@ TYPED_TEST(CudaBackend, LaunchesAsManyKernelsForAnyNumberOfTensors) {
     torch::cuda::synchronize();
     const auto [kernels, others] = captured_nodes([&] { optimizer.step(); });
     const int own = TypeParam::two_sweeps ? 5 : TypeParam::wants == 0 ? 1 : 2;
-    EXPECT_EQ(kernels, own + (TypeParam::rows ? 2 : 0)) << count;
+    EXPECT_EQ(kernels, own + (TypeParam::rows ? 2 : 0) + (TypeParam::factored ? 1 : 0)) << count;
     EXPECT_EQ(others, 0) << count << " tensors";
   }
 }

@@ -231,8 +231,8 @@ TEST_F(Python, DamagedFilesAreErrors) {
 
 template <class Optimizer>
 class Rules : public Python {};
-using All =
-    testing::Types<agmohd::SGD, agmohd::Adam, agmohd::AdamW, agmohd::RMSprop, agmohd::Adagrad>;
+using All = testing::Types<agmohd::SGD, agmohd::Adam, agmohd::AdamW, agmohd::RMSprop,
+                           agmohd::Adagrad, agmohd::Adafactor>;
 TYPED_TEST_SUITE(Rules, All);
 
 template <class Optimizer>

@@ -153,6 +153,18 @@ TEST(Sparse, EmbeddingsTrainAndResume) {
   for (std::size_t i = 0; i < params.size(); ++i) EXPECT_TRUE(at::equal(params[i], whole[i]));
 }
 
+TEST(Sparse, SharedMemoryIsAnError) {
+  const Tensor memory = at::ones({6, 2});
+  Tensor a = memory.detach().requires_grad_(), b = memory.detach().requires_grad_();
+  agmohd::SGD optimizer({a, b}, agmohd::SGDOptions(0.1));
+  a.mutable_grad() = sparse_gradient(6, 2, 3, 0, at::kFloat);
+  b.mutable_grad() = at::ones({6, 2});
+  EXPECT_THROW(optimizer.step(), c10::Error);
+  EXPECT_TRUE(at::equal(memory, at::ones({6, 2})));
+  a.mutable_grad() = at::ones({6, 2});
+  optimizer.step();
+}
+
 TEST(Sparse, RulesThatMoveAllRowsSayWhatToUse) {
   Tensor p = start(10, 2, at::kFloat);
   const Tensor before = p.detach().clone();

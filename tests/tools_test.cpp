@@ -69,6 +69,17 @@ TEST(Tools, GlobsMatchWholeNames) {
   EXPECT_FALSE(glob("bias", "a.bias") || glob("a?c", "ac") || glob("", "a") || glob("a", ""));
   EXPECT_EQ(glob("blocks.#.*", "blocks.12.up.weight"), 12);
   EXPECT_FALSE(glob("blocks.#.*", "blocks.up.weight") || glob("blocks.#", "blocks.1.up"));
+  EXPECT_EQ(glob("#0", "10"), 1);
+  EXPECT_EQ(glob("*#*0.#5", "a1.b20.75"), 1);
+  EXPECT_EQ(glob("*b#", "a1b22"), 22);
+  EXPECT_EQ(glob("#??", "1234"), 12);
+  EXPECT_EQ(glob("*.#.w", "a.b.0012345678901234567.w"), 12345678901234567);
+  EXPECT_EQ(glob("#", "9223372036854775807"), INT64_MAX);
+  EXPECT_EQ(glob("x#.w", "x92233720368547758079999.w"), INT64_MAX);
+  EXPECT_FALSE(glob("#", "") || glob("##", "1") || glob("#1", "1") || glob("*#", "1a"));
+  std::string stars;
+  for (int i = 0; i < 30; ++i) stars += "*a";
+  EXPECT_FALSE(glob(stars + "b", std::string(200, 'a')));
 }
 
 template <class Options, class Optimizer>

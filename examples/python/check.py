@@ -177,6 +177,7 @@ def agreeing(program, folder):
         check("AdamW", save=save, lr=0.01, weight_decay=0.1, biases={"lr": 0.02, "weight_decay": 0})
         check("RMSprop", torch.float64, save=save, lr=0.002, momentum=0.9, weight_decay=0.1, biases={"lr": 0.001})
         check("Adagrad", save=save, lr=0.05, lr_decay=0.1, biases={"lr": 0.1, "lr_decay": 0})
+        check("Adafactor", save=save, lr=0.05, weight_decay=0.1, biases={"lr": 0.02, "d": 2.0})
     for prepare in (without_state, without_steps):
         check("SGD", prepare=prepare, lr=0.05, momentum=0.9, dampening=0.5)
         check("Adam", prepare=prepare, lr=0.01)
@@ -197,6 +198,10 @@ def agreeing(program, folder):
     check("RMSprop", torch.float64, lr=0.0002, maximize=True)
     check("Adagrad", lr=0.05, weight_decay=0.1, eps=1e-4, initial_accumulator_value=1)
     check("Adagrad", lr=0.001, maximize=True)
+    check("Adafactor", torch.float64, lr=0.05, weight_decay=0.1)
+    check("Adafactor", torch.float64, lr=0.01, eps=(1e-6, 0.1), beta2_decay=-0.5, biases={"eps": (None, 1e-3)})
+    check("Adafactor", lr=0.01, d=2.0, maximize=True)
+    check("Adafactor", torch.bfloat16, tolerance=0.05, lr=0.05, eps=(1e-3, 1e-3))
     for lr in (torch.tensor(0.01), torch.tensor([0.01], dtype=torch.float64)):
         check("AdamW", lr=lr, capturable=False)
     for rule in ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad"):

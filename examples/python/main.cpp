@@ -50,6 +50,7 @@ bool go_on_with(const std::string& rule, const std::string& folder) {
   if (rule == "AdamW") return go_on<agmohd::AdamW>(folder), true;
   if (rule == "RMSprop") return go_on<agmohd::RMSprop>(folder), true;
   if (rule == "Adagrad") return go_on<agmohd::Adagrad>(folder), true;
+  if (rule == "Adafactor") return go_on<agmohd::Adafactor>(folder), true;
   return false;
 }
 
@@ -57,7 +58,7 @@ int main(int argc, char** argv) try {
   bool known = argc >= 3 && argc % 2 == 1;
   for (int i = 1; known && i < argc; i += 2) known = go_on_with(argv[i], argv[i + 1]);
   if (known) return 0;
-  std::fputs("usage: python_files SGD|Adam|AdamW|RMSprop|Adagrad FOLDER ...\n", stderr);
+  std::fputs("usage: python_files SGD|Adam|AdamW|RMSprop|Adagrad|Adafactor FOLDER ...\n", stderr);
   return 2;
 } catch (const c10::Error& error) {
   std::fprintf(stderr, "%s\n", error.what_without_backtrace());

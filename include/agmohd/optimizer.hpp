@@ -241,10 +241,9 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
  private:
   /// What precedes a step: the optimizer may have given up, or options have changed.
   void begin() {
-    if constexpr (Recipe::recorded) {
-      const auto& devices = binder_.devices();
+    const auto& devices = binder_.devices();
+    if (Recipe::recorded)
       give_up_.raise(devices.records(), names_, param_groups_, devices.capturing());
-    }
     const auto found = settings_.refresh(options(), param_groups_, warnings_, binder_.devices());
     if (found.anew) binder_.invalidate();
     if (found.changed) binder_.devices().configure(settings_.now());
@@ -255,20 +254,21 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     begin();
     const bool observed = !loss.defined();
     loss = detail::checked_loss<Recipe>(observed ? observed_ : loss);
-    bool used = false;  // the loss
+    bool used = false;
     if constexpr (Recipe::accumulates) {
-      used = accumulation_.add(param_groups_, loss);
-      const auto steps = options().template get<"accumulation_steps">();
-      if (used && accumulation_.calls() >= steps) apply_window();
+      const at::Tensor wanted = detail::wanted_loss<Recipe>(loss);
+      used = accumulation_.add(param_groups_, wanted, binder_.devices().capturing());
+      if (accumulation_.calls() >= options().template get<"accumulation_steps">()) apply_window();
     } else {
       used = apply(loss);
     }
     if (used && observed) observed_ = at::Tensor();
   }
   void apply_window() requires(Recipe::accumulates) {
-    const bool mean = options().template get<"accumulate_mean">();
-    const Accumulation::AsGradients gradients(accumulation_, param_groups_, mean);
+    Accumulation::AsGradients gradients(accumulation_, param_groups_,
+                                        options().template get<"accumulate_mean">());
     apply(accumulation_.loss());
+    gradients.done();
   }
   /// False: no parameter has a gradient.
   bool apply(const at::Tensor& loss) {

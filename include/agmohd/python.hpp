@@ -30,8 +30,8 @@
 #include "torch/options.hpp"
 #include "torch/state_access.hpp"
 
-// The state_dict() of Python's torch.optim.SGD, Adam, AdamW, RMSprop and Adagrad, and of its
-// modules, into and out of agmohd's optimizers and LibTorch's modules. For those who need it:
+// The state_dict() of Python's torch.optim.SGD, Adam, AdamW, RMSprop, Adagrad and Adafactor, and of
+// its modules, into and out of agmohd's optimizers and LibTorch's modules. For those who need it:
 // agmohd.hpp does not include it.
 namespace agmohd {
 
@@ -55,14 +55,17 @@ Dict state_dict(const Optimizer<Recipe>& optimizer) {
     Rule::fields.each([&](const auto& field, auto) {
       const auto value = field(options.rule);
       if constexpr (std::is_same_v<std::remove_cv_t<decltype(value)>, Pair>) {
-        group.insert(field.name, c10::ivalue::Tuple::create(value.first, value.second));
+        const bool none = Python::adafactor && value.first == 0;  // of eps
+        group.insert(field.name,
+                     c10::ivalue::Tuple::create(none ? c10::IValue() : c10::IValue(value.first),
+                                                value.second));
       } else {
         group.insert(field.name, value);
       }
     });
     group.insert("foreach", c10::IValue());
-    group.insert("differentiable", false);
-    if constexpr (!Python::rmsprop) group.insert("fused", c10::IValue());
+    if constexpr (!Python::adafactor) group.insert("differentiable", false);
+    if constexpr (!Python::rmsprop && !Python::adafactor) group.insert("fused", c10::IValue());
     if constexpr (Python::rmsprop || Python::adams) group.insert("capturable", false);
     if constexpr (Python::adams) group.insert("decoupled_weight_decay", Python::adamw);
 
@@ -93,7 +96,8 @@ Dict state_dict(const Optimizer<Recipe>& optimizer) {
         entry.insert("step", at::scalar_tensor(double(state->step()), at::kFloat));
         const auto& slots = agmohd::detail::StateAccess<Recipe>::slots(*state);
         for (std::size_t j = 0; j < slots.size(); ++j) {
-          if ((Rule::slots(options.rule) >> j & 1U) != 0) add(Rule::slot_names[j], slots[j]);
+          const unsigned used = States<Recipe>::used(options.rule, tensors[i]);
+          if ((used >> j & 1U) != 0) add(States<Recipe>::names[j], slots[j]);
         }
       }
       states.insert(index, entry);

@@ -167,6 +167,38 @@ TEST(Accumulate, AnErrorChangesNothing) {
   contract::expect_same(trained.run(1, 3).now(), straight.run(0, 3).now());
 }
 
+TEST(Accumulate, AnErrorInTheLastCallKeepsTheWindow) {
+  Accumulated trained(options(2)), straight(options(2));
+  trained.run(0, 3), straight.run(0, 3);
+  auto& state = static_cast<Accumulated::Optimizer::ParamState&>(
+      *trained.optimizer.state().at(trained.params[4].unsafeGetTensorImpl()));
+  const at::Tensor exp_avg = state.exp_avg();
+  state.exp_avg(at::zeros({1}));
+  contract::set_gradients(trained.params, 3);
+  EXPECT_THROW(trained.optimizer.step(), c10::Error);
+  EXPECT_EQ(trained.optimizer.accumulated(), 2);
+  state.exp_avg(exp_avg);
+  trained.optimizer.apply_accumulated();
+  straight.run(3, 4);
+  contract::expect_close(trained.now(), straight.now(), 1e-6);
+}
+
+TEST(Accumulate, LossesThatNobodyLooksAtDoNotMatter) {
+  Accumulated trained(options(2)), straight(options(2));
+  contract::set_gradients(trained.params, 0);
+  trained.optimizer.step(at::ones({2}));
+  contract::set_gradients(trained.params, 1);
+  trained.optimizer.step(at::ones({3}));
+  contract::expect_same(trained.now(), straight.run(0, 2).now());
+}
+
+TEST(Accumulate, FrozenParametersNeedNoRoom) {
+  std::vector<at::Tensor> params = contract::parameters(at::kFloat);
+  params.push_back(at::ones({3, 4}).to_sparse());  // any tensor
+  agmohd::Optimizer<Recipe> optimizer(params, options(2));
+  optimizer.prepare();
+}
+
 TEST(Accumulate, ASkippedUpdateEndsItsWindow) {
   Accumulated trained(options(2));
   trained.run(0, 2);

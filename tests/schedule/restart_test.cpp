@@ -55,4 +55,41 @@ TEST(Restart, OfACosineIsCosineRestarts) {
   }
 }
 
+template <class S>
+void expect_stretched(const typename S::Options& of_first, const typename S::Options& of_second) {
+  const typename schedule::Restart<S>::Options o{
+      .restart_steps = 10, .restart_mult = 2, .schedule = of_first};
+  for (std::int64_t t = 0; t < 30; ++t) {
+    EXPECT_EQ(schedule::Restart<S>::factor(o, t),
+              t < 10 ? S::factor(of_first, t) : S::factor(of_second, t - 10))
+        << S::name() << " " << t;
+  }
+}
+
+TEST(Restart, GrowsWhatIsInsideOtherSchedules) {
+  using namespace schedule;
+  expect_stretched<Scale<Cosine>>({.scale = 0.5, .schedule = {.total_steps = 10}},
+                                  {.scale = 0.5, .schedule = {.total_steps = 20}});
+  expect_stretched<Warmup<Cosine>>({.warmup_steps = 3, .after = {.total_steps = 10}},
+                                   {.warmup_steps = 3, .after = {.total_steps = 20}});
+  expect_stretched<Warmup<Scale<Linear>>>(
+      {.warmup_steps = 3, .after = {.scale = 0.5, .schedule = {.total_steps = 10}}},
+      {.warmup_steps = 3, .after = {.scale = 0.5, .schedule = {.total_steps = 20}}});
+  Product<Cosine, Linear>::Options product, longer;
+  product.schedules.first.total_steps = product.schedules.rest.first.total_steps = 10;
+  longer.schedules.first.total_steps = longer.schedules.rest.first.total_steps = 20;
+  expect_stretched<Product<Cosine, Linear>>(product, longer);
+  Sequence<Linear, Cosine>::Options sequence, stretched;
+  sequence.milestones = {4};
+  sequence.schedules.first.total_steps = 4;
+  sequence.schedules.rest.first.total_steps = 6;
+  stretched.milestones = {8};
+  stretched.schedules.first.total_steps = 8;
+  stretched.schedules.rest.first.total_steps = 12;
+  expect_stretched<Sequence<Linear, Cosine>>(sequence, stretched);
+  // A Restart inside keeps its cycles.
+  const Restart<Cosine>::Options own{.restart_steps = 5, .schedule = {.total_steps = 5}};
+  expect_stretched<Restart<Cosine>>(own, own);
+}
+
 }  // namespace

@@ -98,9 +98,10 @@ class FactorPass {
   static constexpr std::int64_t kBlock = 256;  ///< rows or columns
   static std::int64_t blocks(std::int64_t count) { return (count + kBlock - 1) / kBlock; }
   static bool small(const FactorShape& s) { return reduction::Tiles(s).count() == 1; }
+  static constexpr std::int64_t kSingles = 4096;  ///< matrices of one element at a time
   /// So many small matrices are worked on at a time.
   static std::int64_t batch(const FactorShape& s) {
-    return std::max<std::int64_t>(1, 4096 / (s.rows() * s.columns()));
+    return std::max<std::int64_t>(1, kSingles / (s.rows() * s.columns()));
   }
   /// Sums of a matrix: for each column of tiles one of each row, for each row of tiles one of each
   /// column.
@@ -148,6 +149,7 @@ class FactorPass {
     if (small(s)) {
       const auto f = Recipe::Rule::factoring(x.k.rule);
       const std::int64_t size = batch(s), end = std::min(s.matrices(), (number + 1) * size);
+      if (size == kSingles) return x.move_single(number * size, end, f);
       for (std::int64_t m = number * size; m < end; ++m) x.move_small(m, f);
       return;
     }

@@ -107,7 +107,7 @@ struct FactorTensor {
     if constexpr (Recipe::rows) {
       g = reduction::with_row<Recipe>(g, values.template at<V>(element));
     }
-    return gradient::transformed<typename Recipe::Gradient>(g, k.gradient, Position{element});
+    return Recipe::seen(g, k, Position{element});
   }
 
   /// The gradients of a tile, transformed, row by row to x[kTileRows][kTileColumns], as memory has
@@ -181,6 +181,15 @@ struct FactorTensor {
     for (std::int64_t r = 0; r < rows; ++r) {
       const std::int64_t at = m.row_at + r * m.row_by;
       scaled[at] = row[at] / by;
+    }
+  }
+  /// All of matrices that are one element each: their numbers are those of the elements.
+  void move_single(std::int64_t first, std::int64_t end, const Factoring<R>& f) const {
+    for (std::int64_t i = first; i < end; ++i) {
+      const double g = double(transformed<R>(i)), square = g * g;
+      move(row[i], &square, 1, 0, 1, f.gain);
+      move(column[i], &square, 1, 0, 1, f.gain);
+      scaled[i] = row[i] / reduction::divisor(double(row[i]), 1, f.least);
     }
   }
   /// All of a matrix that is one tile.

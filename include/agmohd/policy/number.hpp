@@ -113,17 +113,6 @@ AGMOHD_HD T min(const T& a, const T& b) {
 template <class R>
 inline constexpr R largest = std::numeric_limits<R>::max();
 
-/// The square of x, or the largest finite number where that is less: a mean of squares goes down
-/// from it again, and never becomes inf - inf. NaN stays.
-template <Number T>
-AGMOHD_HD T square(const T& x) {
-  if constexpr (requires { number_traits<T>::square(x); }) {
-    return number_traits<T>::square(x);
-  } else {
-    return min(T(x * x), like(x, largest<Real<T>>));
-  }
-}
-
 /// x within [-bound, bound]. NaN stays, and so do the bits of what is in range.
 template <Number T>
 AGMOHD_HD T clamp(const T& x, const T& bound) {
@@ -141,6 +130,19 @@ AGMOHD_HD T clamp(const T& x, Real<T> bound) requires(!std::same_as<T, Real<T>>)
     if (bound == std::numeric_limits<Real<T>>::infinity()) return x;
   }
   return clamp(x, like(x, bound));
+}
+
+/// The largest magnitude of a gradient that is squared: sums and differences of some still have
+/// finite squares.
+template <class R>
+inline constexpr R largest_squared = R(sizeof(R) == 4 ? 0x1p60 : 0x1p508);
+
+/// x, or if it is finite and beyond that bound, the bound. Else its square would be infinite, and
+/// means of squares with it for good. What is not finite stays, for those who look for it.
+template <Number T>
+AGMOHD_HD T squarable(const T& x) {
+  const T zero = like(x, Real<T>(0));
+  return select(x - x != zero, x, clamp(x, like(x, largest_squared<Real<T>>)));
 }
 
 /// -1, 0 or 1; NaN stays, as torch.sign.

@@ -25,6 +25,7 @@
 #include "../checkpoint/loaded.hpp"
 #include "../policy/check.hpp"
 #include "../policy/classic_locale.hpp"
+#include "../rule/adafactor.hpp"
 #include "../rule/adagrad.hpp"
 #include "../rule/adam.hpp"
 #include "../rule/adamw.hpp"
@@ -35,6 +36,7 @@
 #include "../torch/option_table.hpp"
 #include "../torch/options.hpp"
 #include "../torch/param_state.hpp"
+#include "../torch/states.hpp"
 #include "pickle_values.hpp"
 
 // The parts of a state_dict() of Python's torch.optim.
@@ -49,9 +51,10 @@ struct OfPython {
   static constexpr bool adamw = std::same_as<Rule, rule::AdamW>;
   static constexpr bool adams = adamw || std::same_as<Rule, rule::Adam>;
   static constexpr bool rmsprop = std::same_as<Rule, rule::RMSprop>;
-  static_assert(sgd || adams || rmsprop || std::same_as<Rule, rule::Adagrad>,
-                "agmohd: load_python and save_python know SGD, Adam, AdamW, RMSprop and Adagrad of "
-                "torch.optim; the rule of this optimizer is another");
+  static constexpr bool adafactor = std::same_as<Rule, rule::Adafactor>;
+  static_assert(sgd || adams || rmsprop || adafactor || std::same_as<Rule, rule::Adagrad>,
+                "agmohd: load_python and save_python know SGD, Adam, AdamW, RMSprop, Adagrad and "
+                "Adafactor of torch.optim; the rule of this optimizer is another");
 
   static std::string name() { return std::string("torch.optim.") + Rule::name(); }
   /// What a group of torch.optim has that does not change what a step computes.
@@ -108,8 +111,9 @@ inline std::optional<double> number_in(const c10::IValue& x) {
 }
 
 /// An option of torch.optim as an archive holds one of type V; None if it is of another kind.
+/// `none`: what None stands for in a pair.
 template <class V>
-c10::IValue option_in(const c10::IValue& x) {
+c10::IValue option_in(const c10::IValue& x, std::optional<double> none = {}) {
   if constexpr (std::is_same_v<V, bool>) {
     return x.isBool() ? x : c10::IValue();
   } else if constexpr (std::is_same_v<V, Pair>) {
@@ -117,7 +121,8 @@ c10::IValue option_in(const c10::IValue& x) {
     if (x.isTuple()) parts = x.toTupleRef().elements().vec();
     if (x.isList()) parts = x.toListRef().vec();
     if (parts.size() != 2) return {};
-    const auto first = number_in(parts[0]), second = number_in(parts[1]);
+    const auto first = parts[0].isNone() ? none : number_in(parts[0]);
+    const auto second = number_in(parts[1]);
     if (!first || !second) return {};
     return c10::ivalue::Tuple::create(*first, *second);
   } else {
@@ -148,7 +153,8 @@ void write_options(torch::serialize::OutputArchive& archive, const python::Dict&
     }
     TORCH_CHECK(group.contains(name), detail::classic, "agmohd: group ", g,
                 " of the state_dict lacks the option ", name, ": it is not of ", Python::name());
-    const c10::IValue value = option_in<V>(group.at(name));
+    const c10::IValue value =
+        option_in<V>(group.at(name), Python::adafactor ? std::optional<double>(0) : std::nullopt);
     TORCH_CHECK(!value.isNone(), detail::classic, "agmohd: the option ", name, " of group ", g,
                 " of the state_dict is of type ", type_of(group.at(name)), ", but it must be ",
                 kind_of_option<V>());
@@ -181,13 +187,14 @@ std::unique_ptr<ParamState<Recipe>> state_in(const python::Dict& saved, const at
   using Rule = typename Recipe::Rule;
   using Python = OfPython<Rule>;
   auto state = std::make_unique<ParamState<Recipe>>();
-  std::array<at::Tensor, Recipe::slot_count> slots;
+  constexpr auto names = States<Recipe>::names;
+  std::array<at::Tensor, States<Recipe>::count> slots;
   double step = Python::sgd ? 1 : -1;  // SGD has none: a buffer is the sign of an earlier step
   bool any = false;
   for (const auto& item : saved) {
     const std::string name = text_of(item.key());
     const c10::IValue& value = item.value();
-    const auto slot = std::find(Rule::slot_names.begin(), Rule::slot_names.end(), name);
+    const auto slot = std::find(names.begin(), names.end(), name);
     if (name == "step" && !Python::sgd) {
       const auto number = number_in(value);
       TORCH_CHECK(number.has_value(), detail::classic, "agmohd: the state step of ", place,
@@ -197,24 +204,24 @@ std::unique_ptr<ParamState<Recipe>> state_in(const python::Dict& saved, const at
                   ", but it must be a whole number of at least 0");
       step = *number;
     } else {
-      TORCH_CHECK(slot != Rule::slot_names.end(), detail::classic,
-                  "agmohd: the state_dict has a state ", name, " of ", place, ", which ",
-                  Python::name(), " does not have");
+      TORCH_CHECK(slot != names.end(), detail::classic, "agmohd: the state_dict has a state ", name,
+                  " of ", place, ", which ", Python::name(), " does not have");
       TORCH_CHECK(value.isTensor() || value.isNone(), detail::classic, "agmohd: the state ", name,
                   " of ", place, " is of type ", type_of(value), ", but it must be a tensor");
       if (value.isNone()) continue;
-      slots[static_cast<std::size_t>(slot - Rule::slot_names.begin())] = value.toTensor();
+      slots[static_cast<std::size_t>(slot - names.begin())] = value.toTensor();
     }
     any = true;
   }
   if (!any) return nullptr;
   TORCH_CHECK(step >= 0, detail::classic, "agmohd: the state_dict lacks the state step of ", place);
   state->step(static_cast<std::int64_t>(step));
+  const unsigned used = States<Recipe>::used(options, param);
   state->for_each_slot([&](std::size_t j, at::Tensor& slot) {
-    const char* const name = Rule::slot_names[j];
-    TORCH_CHECK(slots[j].defined() || (Rule::slots(options) >> j & 1U) == 0, detail::classic,
+    const char* const name = names[j];
+    TORCH_CHECK(slots[j].defined() || (used >> j & 1U) == 0, detail::classic,
                 "agmohd: the state_dict lacks the state ", name, " of ", place);
-    take(slots[j], param.sizes(), name, place, param.device());
+    take(slots[j], States<Recipe>::sizes(param, j), name, place, param.device());
     slot = std::move(slots[j]);
   });
   return state;

@@ -30,6 +30,7 @@ struct AdaBelief : Moments {
                field("weight_decay", &Options::weight_decay, at_least(0)),
                field("amsgrad", &Options::amsgrad), field("maximize", &Options::maximize));
   static const char* name() { return "AdaBelief"; }
+  static constexpr bool squares = true;
 
   /// s is in the place of Adam's second moment.
   static constexpr std::array<const char*, 3> slot_names{"exp_avg", "exp_avg_var",
@@ -61,7 +62,7 @@ struct AdaBelief : Moments {
     const T h = k.sign * g;
     s.exp_avg = s.exp_avg + k.moments.gain1 * (h - s.exp_avg);
     const T error = h - s.exp_avg;
-    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.moments.gain2 * math::square(error) + k.moments.eps;
+    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.moments.gain2 * (error * error) + k.moments.eps;
     s.max_exp_avg_sq = math::max(s.max_exp_avg_sq, s.exp_avg_sq);  // as Moments::average
   }
   template <Number T>

@@ -30,6 +30,7 @@ struct Adadelta {
                field("weight_decay", &Options::weight_decay, at_least(0)),
                field("maximize", &Options::maximize));
   static const char* name() { return "Adadelta"; }
+  static constexpr bool squares = true;
 
   template <class T>
   struct Slots {
@@ -58,7 +59,7 @@ struct Adadelta {
   AGMOHD_HD static void update(const T& p, const T& g, Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
     const T h = decayed(p, g, k);
-    s.square_avg = k.rho * s.square_avg + k.gain * math::square(h);
+    s.square_avg = k.rho * s.square_avg + k.gain * (h * h);
   }
   template <Number T>
   AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,

@@ -39,6 +39,7 @@ struct Adafactor {
                field("weight_decay", &Options::weight_decay, at_least(0)),
                field("maximize", &Options::maximize));
   static const char* name() { return "Adafactor"; }
+  static constexpr bool squares = true;
 
   template <class T>
   struct Slots {

@@ -30,6 +30,7 @@ struct Adagrad {
                field("initial_accumulator_value", &Options::initial_accumulator_value, at_least(0)),
                field("eps", &Options::eps, at_least(0)), field("maximize", &Options::maximize));
   static const char* name() { return "Adagrad"; }
+  static constexpr bool squares = true;
   static constexpr bool lazy = true;
 
   template <class T>
@@ -63,7 +64,7 @@ struct Adagrad {
   AGMOHD_HD static void update(const T& p, const T& g, Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
     const T h = decayed(p, g, k);
-    s.sum = s.sum + math::square(h);
+    s.sum = s.sum + h * h;
   }
   template <Number T>
   AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,

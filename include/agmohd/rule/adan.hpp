@@ -33,6 +33,7 @@ struct Adan {
                field("weight_decay", &Options::weight_decay, at_least(0)),
                field("no_prox", &Options::no_prox), field("maximize", &Options::maximize));
   static const char* name() { return "Adan"; }
+  static constexpr bool squares = true;
 
   template <class T>
   struct Slots {
@@ -100,7 +101,7 @@ struct Adan {
     const T ahead = h + k.beta2 * y;
     s.exp_avg = s.exp_avg + k.gain1 * (h - s.exp_avg);
     s.exp_avg_diff = s.exp_avg_diff + k.gain2 * (y - s.exp_avg_diff);
-    s.exp_avg_sq = k.beta3 * s.exp_avg_sq + k.gain3 * math::square(ahead);
+    s.exp_avg_sq = k.beta3 * s.exp_avg_sq + k.gain3 * (ahead * ahead);
     s.neg_pre_grad = Real<T>(-1) * h;
   }
   template <Number T>

@@ -38,6 +38,7 @@ struct AdEMAMix {
       field("weight_decay", &Options::weight_decay, at_least(0)),
       field("maximize", &Options::maximize));
   static const char* name() { return "AdEMAMix"; }
+  static constexpr bool squares = true;
 
   template <class T>
   struct Slots {
@@ -90,7 +91,7 @@ struct AdEMAMix {
     const T h = k.sign * g;
     s.exp_avg = s.exp_avg + k.moments.gain1 * (h - s.exp_avg);
     s.exp_avg_slow = s.exp_avg_slow + k.gain3 * (h - s.exp_avg_slow);
-    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.moments.gain2 * math::square(h);
+    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.moments.gain2 * (h * h);
   }
   template <Number T>
   AGMOHD_HD static T direction(const T& /*p*/, const T& g, const Slots<T>& s,

@@ -36,6 +36,7 @@ struct ADOPT {
                field("decoupled_weight_decay", &Options::decoupled_weight_decay),
                field("maximize", &Options::maximize));
   static const char* name() { return "ADOPT"; }
+  static constexpr bool squares = true;
 
   template <class T>
   struct Slots {
@@ -95,7 +96,7 @@ struct ADOPT {
   AGMOHD_HD static T write(const T& p, const T& g, const T& u, Slots<T>& s,
                            const Coefficients<Real<T>>& k, Real<T> lr, Real<T> /*decay*/) {
     const T h = decayed(p, g, k);
-    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.gain2 * math::square(h);
+    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.gain2 * (h * h);
     return p - k.decay * p - lr * u;
   }
 

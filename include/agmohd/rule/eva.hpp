@@ -39,6 +39,7 @@ struct EVA : Moments {
                field("adaptation_strength", &Options::adaptation_strength, at_least(0)),
                field("maximize", &Options::maximize));
   static const char* name() { return "EVA"; }
+  static constexpr bool squares = true;
   static unsigned slots(const Options&) { return used(false); }
   static Memory restore(const Options& o, std::int64_t step) {
     return Moments::restore(o.betas, step);

@@ -33,6 +33,7 @@ struct LAMB {
                field("bias_correction", &Options::bias_correction),
                field("trust_clip", &Options::trust_clip), field("maximize", &Options::maximize));
   static const char* name() { return "LAMB"; }
+  static constexpr bool squares = true;
 
   template <class T>
   struct Slots {
@@ -79,7 +80,7 @@ struct LAMB {
                                const Coefficients<Real<T>>& k) {
     const T h = k.sign * g;
     s.exp_avg = s.exp_avg + k.moments.gain1 * (h - s.exp_avg);
-    s.exp_avg_sq = s.exp_avg_sq + k.moments.gain2 * (math::square(h) - s.exp_avg_sq);
+    s.exp_avg_sq = s.exp_avg_sq + k.moments.gain2 * (h * h - s.exp_avg_sq);
   }
   template <Number T>
   AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,

@@ -31,6 +31,7 @@ struct LaProp : Moments {
                field("weight_decay", &Options::weight_decay, at_least(0)),
                field("maximize", &Options::maximize));
   static const char* name() { return "LaProp"; }
+  static constexpr bool squares = true;
   static unsigned slots(const Options&) { return used(false); }
   static Memory restore(const Options& o, std::int64_t step) {
     return Moments::restore(o.betas, step);
@@ -55,7 +56,7 @@ struct LaProp : Moments {
   template <Number T>
   AGMOHD_HD static void update(const T& /*p*/, const T& g, Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
-    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.moments.gain2 * math::square(g);
+    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.moments.gain2 * (g * g);
     s.exp_avg = s.exp_avg + k.moments.gain1 * (scaled(g, s, k) - s.exp_avg);
   }
   template <Number T>

@@ -34,6 +34,7 @@ struct MARS {
       field("weight_decay", &Options::weight_decay, at_least(0)),
       field("maximize", &Options::maximize));
   static const char* name() { return "MARS"; }
+  static constexpr bool squares = true;
 
   template <class T>
   struct Slots {
@@ -96,7 +97,7 @@ struct MARS {
                                const Coefficients<Real<T>>& k) {
     const T c = k.scale * k.reduction.corrected(g, s.last_grad);
     s.exp_avg = s.exp_avg + k.moments.gain1 * (c - s.exp_avg);
-    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.moments.gain2 * math::square(c);
+    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.moments.gain2 * (c * c);
     s.last_grad = k.reduction.sign * g;
   }
   template <Number T>

@@ -138,6 +138,10 @@ concept factored = requires(typename R::template Coefficients<float>& k, const T
 template <class R>
 concept Guard = std::is_class_v<typename R::Guard>;
 template <class R>
+concept squares = requires {
+  requires R::squares;
+};
+template <class R>
 concept lazy = requires {
   requires R::lazy;
 };

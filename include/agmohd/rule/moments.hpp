@@ -16,6 +16,7 @@ namespace agmohd::rule {
 /// With AMSGrad (Reddi et al. 2018) the root is of the largest v so far. As in PyTorch, eps is
 /// outside the corrected root.
 struct Moments {
+  static constexpr bool squares = true;
   template <class T>
   struct Slots {
     T exp_avg, exp_avg_sq, max_exp_avg_sq;
@@ -71,7 +72,7 @@ struct Moments {
   template <Number T>
   AGMOHD_HD static void average(const T& g, Slots<T>& s, const Coefficients<Real<T>>& k) {
     s.exp_avg = s.exp_avg + k.gain1 * (g - s.exp_avg);
-    s.exp_avg_sq = s.exp_avg_sq + k.gain2 * (math::square(g) - s.exp_avg_sq);
+    s.exp_avg_sq = s.exp_avg_sq + k.gain2 * (g * g - s.exp_avg_sq);
     // Without AMSGrad the slot is unused: it is 0 before every step, and becomes exp_avg_sq.
     s.max_exp_avg_sq = math::max(s.max_exp_avg_sq, s.exp_avg_sq);
   }

@@ -35,6 +35,7 @@ struct MSVAG {
                field("weight_decay", &Options::weight_decay, at_least(0)),
                field("maximize", &Options::maximize));
   static const char* name() { return "MSVAG"; }
+  static constexpr bool squares = true;
 
   template <class T>
   struct Slots {
@@ -82,12 +83,13 @@ struct MSVAG {
                                const Coefficients<Real<T>>& k) {
     const T h = k.sign * g;
     s.exp_avg = s.exp_avg + k.gain * (h - s.exp_avg);
-    s.exp_avg_sq = s.exp_avg_sq + k.gain * (math::square(h) - s.exp_avg_sq);
+    s.exp_avg_sq = s.exp_avg_sq + k.gain * (h * h - s.exp_avg_sq);
   }
   template <Number T>
   AGMOHD_HD static T direction(const T& /*p*/, const T& /*g*/, const Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
-    const T zero = math::like(s.exp_avg, Real<T>(0)), mean2 = math::square(T(k.root * s.exp_avg));
+    const T zero = math::like(s.exp_avg, Real<T>(0)), mean = k.root * s.exp_avg;
+    const T mean2 = mean * mean;
     const T sum = mean2 + k.noise * math::max(T(s.exp_avg_sq - mean2), zero);
     const T part = math::select(sum > zero, T(mean2 / sum), zero);  // 0 where m and v are 0
     return k.scale * s.exp_avg * part;

@@ -36,6 +36,7 @@ struct NAdam {
                field("decoupled_weight_decay", &Options::decoupled_weight_decay),
                field("maximize", &Options::maximize));
   static const char* name() { return "NAdam"; }
+  static constexpr bool squares = true;
 
   template <class T>
   struct Slots {
@@ -104,7 +105,7 @@ struct NAdam {
                                const Coefficients<Real<T>>& k) {
     const T h = decayed(p, g, k);
     s.exp_avg = s.exp_avg + k.gain1 * (h - s.exp_avg);
-    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.gain2 * math::square(h);
+    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.gain2 * (h * h);
   }
   template <Number T>
   AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,

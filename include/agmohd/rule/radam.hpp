@@ -34,6 +34,7 @@ struct RAdam {
                field("decoupled_weight_decay", &Options::decoupled_weight_decay),
                field("maximize", &Options::maximize));
   static const char* name() { return "RAdam"; }
+  static constexpr bool squares = true;
 
   template <class T>
   struct Slots {
@@ -95,7 +96,7 @@ struct RAdam {
                                const Coefficients<Real<T>>& k) {
     const T h = decayed(p, g, k);
     s.exp_avg = s.exp_avg + k.gain1 * (h - s.exp_avg);
-    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.gain2 * math::square(h);
+    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.gain2 * (h * h);
   }
   template <Number T>
   AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,

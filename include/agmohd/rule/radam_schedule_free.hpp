@@ -41,6 +41,7 @@ struct RAdamScheduleFree : ScheduleFree {
                field("silent_sgd_phase", &Options::silent_sgd_phase),
                field("maximize", &Options::maximize), field("evaluating", &Options::evaluating));
   static const char* name() { return "RAdamScheduleFree"; }
+  static constexpr bool squares = true;
   static void check(const Options& o) { ScheduleFree::check(o, "betas[0]", o.betas.first); }
 
   template <class T>
@@ -100,7 +101,7 @@ struct RAdamScheduleFree : ScheduleFree {
   AGMOHD_HD static void update(const T& p, const T& g, Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
     s.z = from(p, s.z, k.average);
-    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.gain2 * math::square(g);
+    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.gain2 * (g * g);
   }
   template <Number T>
   AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,

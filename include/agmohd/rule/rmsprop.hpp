@@ -32,6 +32,7 @@ struct RMSprop {
       field("momentum", &Options::momentum, at_least(0)), field("centered", &Options::centered),
       field("maximize", &Options::maximize));
   static const char* name() { return "RMSprop"; }
+  static constexpr bool squares = true;
 
   template <class T>
   struct Slots {
@@ -80,7 +81,7 @@ struct RMSprop {
   AGMOHD_HD static void update(const T& p, const T& g, Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
     const T h = decayed(p, g, k);
-    s.square_avg = k.alpha * s.square_avg + k.gain * math::square(h);
+    s.square_avg = k.alpha * s.square_avg + k.gain * (h * h);
     if (k.mean_gain != 0) s.grad_avg = s.grad_avg + k.mean_gain * (h - s.grad_avg);
     if (k.momentum != 0) s.momentum_buffer = k.momentum * s.momentum_buffer + scaled(h, s, k);
   }

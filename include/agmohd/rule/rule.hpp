@@ -55,10 +55,12 @@ namespace agmohd {
 ///   usual(k)                  whether the coefficients on which the equations branch have their
 ///                             most frequent values. It sets them to these values once more, which
 ///                             makes them constants of loops that are compiled for that case
-///   lazy                      true: rows without a gradient may rest, so that gradients may be
-///   sparse default_lr                the learning rate of default options; else 1e-3 check, needs
-///   see check.hpp and policy.hpp Guard                     clamps slots that no gradient history
-///   can produce. `apply` returns
+///   lazy                      true: rows without a gradient may rest, as sparse ones leave them
+///   squares                   true: it squares gradients. Finite ones beyond 2^60, in float64
+///                             2^508, count as that
+///   default_lr                the learning rate of default options; else 1e-3
+///   check, needs              see check.hpp and policy.hpp
+///   Guard                     clamps slots that no gradient history can produce. `apply` returns
 ///                             the Mask of the elements that it changed; it is not called where
 ///                             `sure` tells that it would change none. A recipe whose hindrance
 ///                             policy does not want kGuard has no guard.

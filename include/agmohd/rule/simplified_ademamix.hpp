@@ -39,6 +39,7 @@ struct SimplifiedAdEMAMix {
       field("weight_decay", &Options::weight_decay, at_least(0)),
       field("maximize", &Options::maximize));
   static const char* name() { return "SimplifiedAdEMAMix"; }
+  static constexpr bool squares = true;
   static const char* needs(const Options& o, std::string_view name) {
     return name == "min_beta1" && o.beta1_warmup == 0 ? "beta1_warmup above 0" : nullptr;
   }
@@ -106,7 +107,7 @@ struct SimplifiedAdEMAMix {
     const T h = k.sign * g;
     // Not b1 m + h: b1 rounded to float would be an error of 1e-6 of a settled m at b1 = 0.99.
     s.exp_avg = s.exp_avg + (h - k.gain1 * s.exp_avg);
-    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.gain2 * math::square(h);
+    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.gain2 * (h * h);
   }
   template <Number T>
   AGMOHD_HD static T direction(const T& /*p*/, const T& g, const Slots<T>& s,

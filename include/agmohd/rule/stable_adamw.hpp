@@ -35,6 +35,7 @@ struct StableAdamW : Moments {
       field("weight_decay", &Options::weight_decay, at_least(0)),
       field("maximize", &Options::maximize), field("rms_repaired", &Options::rms_repaired));
   static const char* name() { return "StableAdamW"; }
+  static constexpr bool squares = true;
   static constexpr double default_lr = 1e-3;
   static unsigned slots(const Options&) { return used(false); }
   static Memory restore(const Options& o, std::int64_t step) {
@@ -92,7 +93,7 @@ struct StableAdamW : Moments {
   }
   template <Number T>
   AGMOHD_HD static T summed(const T& g, const Slots<T>& s, const Summing<Real<T>>& k) {
-    const T square = math::square(g);
+    const T square = g * g;
     const T v = k.correction * (s.exp_avg_sq + k.gain2 * (square - s.exp_avg_sq));
     return square / math::max(v, math::like(g, k.least));
   }

@@ -31,6 +31,7 @@ struct Yogi : Moments {
                field("weight_decay", &Options::weight_decay, at_least(0)),
                field("maximize", &Options::maximize));
   static const char* name() { return "Yogi"; }
+  static constexpr bool squares = true;
   static unsigned slots(const Options&) { return used(false); }
   static double initial(const Options& o, int /*slot*/) { return o.initial_accumulator_value; }
   static Memory restore(const Options& o, std::int64_t step) {
@@ -55,7 +56,7 @@ struct Yogi : Moments {
   template <Number T>
   AGMOHD_HD static void update(const T& /*p*/, const T& g, Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
-    const T h = k.sign * g, square = math::square(h);
+    const T h = k.sign * g, square = h * h;
     s.exp_avg = s.exp_avg + k.moments.gain1 * (h - s.exp_avg);
     s.exp_avg_sq = s.exp_avg_sq - k.moments.gain2 * (math::sign(T(s.exp_avg_sq - square)) * square);
     s.max_exp_avg_sq = s.exp_avg_sq;  // what `ratio` divides by; not stored

@@ -14,12 +14,14 @@
 namespace agmohd::schedule {
 
 /// Schedule S, begun anew after `restart_steps` steps, and then after `restart_mult` times as many
-/// as before. S's `total_steps` grows with them. In cycle i the factor is S's times
-/// restart_decay^i. After `restart_cycles` cycles it stays as S ends the last one.
-/// Restart<Cosine> is transformers' get_cosine_with_hard_restarts_schedule_with_warmup after its
-/// warm-up, where num_cycles divides the steps; and timm's CosineLRScheduler with cycle_mul,
-/// cycle_decay, cycle_limit = restart_mult, restart_decay, restart_cycles and lr_min = 0. Another
-/// lr_min does not decay there; min_factor does here.
+/// as before. S's `total_steps` grows with them, also inside Scale, Product, Sequence, whose
+/// `milestones` grow as well, and Warmup, whose `warmup_steps` stay. A Restart inside keeps its
+/// cycles, and has more of them. In cycle i the factor is S's times restart_decay^i. After
+/// `restart_cycles` cycles it stays as S ends the last one. Restart<Cosine> is transformers'
+/// get_cosine_with_hard_restarts_schedule_with_warmup after its warm-up, where num_cycles divides
+/// the steps; and timm's CosineLRScheduler with cycle_mul, cycle_decay, cycle_limit = restart_mult,
+/// restart_decay, restart_cycles and lr_min = 0. Another lr_min does not decay there; min_factor
+/// does here.
 template <class S = Constant>
 struct Restart {
   static_assert(!has::schedule_memory<S>,
@@ -52,11 +54,7 @@ struct Restart {
     const detail::Cycle cycle =
         detail::cycle_at(o.restart_steps, o.restart_mult, t, o.restart_cycles);
     typename S::Options inner = o.schedule;
-    if constexpr (requires { inner.total_steps; }) {
-      const std::int64_t times = cycle.length / o.restart_steps;
-      inner.total_steps =
-          inner.total_steps > INT64_MAX / times ? INT64_MAX : inner.total_steps * times;
-    }
+    agmohd::detail::grow<S>(inner, cycle.length / o.restart_steps);
     const double factor = S::factor(inner, t - cycle.begin);
     if (o.restart_decay == 1) return factor;
     const Exponential::Options decay{o.restart_decay, 1};

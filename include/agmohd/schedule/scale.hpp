@@ -38,6 +38,9 @@ struct Scale {
   AGMOHD_HD static void begin_later(Options& o, std::int64_t steps) {
     agmohd::detail::begin_later<S>(o.schedule, steps);
   }
+  AGMOHD_HD static void grow(Options& o, std::int64_t times) {
+    agmohd::detail::grow<S>(o.schedule, times);
+  }
 
   AGMOHD_HD static double factor(const Options& o, std::int64_t t) {
     return o.scale * S::factor(o.schedule, t);

@@ -70,6 +70,21 @@ AGMOHD_HD void begin_later(typename S::Options& o, std::int64_t steps) {
   }
 }
 
+/// steps times `times`, at most INT64_MAX.
+AGMOHD_HD inline std::int64_t multiplied(std::int64_t steps, std::int64_t times) {
+  return steps > INT64_MAX / times ? INT64_MAX : steps * times;
+}
+/// Changes S's options to those of an S that lasts `times` as long, by its option `total_steps`. A
+/// schedule around others has a `grow(options, times)` of its own.
+template <class S>
+AGMOHD_HD void grow(typename S::Options& o, std::int64_t times) {
+  if constexpr (requires { S::grow(o, times); }) {
+    S::grow(o, times);
+  } else if constexpr (requires { o.total_steps; }) {
+    o.total_steps = multiplied(o.total_steps, times);
+  }
+}
+
 template <class SchedulePolicy>
 struct CheckSchedule {
   static_assert(has::Options<SchedulePolicy>, "agmohd: the schedule has no member type Options");

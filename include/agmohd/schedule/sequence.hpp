@@ -21,6 +21,7 @@ struct Several {
   static constexpr auto fields = describe();
   static void check(const Options&) {}
   static const char* needs(const Options&, std::string_view) { return nullptr; }
+  AGMOHD_HD static void grow(Options&, std::int64_t) {}
   AGMOHD_HD static double factor(const Options&, std::int64_t, std::int64_t) { return 1; }
   AGMOHD_HD static double product(const Options&, std::int64_t) { return 1; }
 };
@@ -44,6 +45,10 @@ struct Several<S, Others...> {
     bool own = false;
     S::fields.each([&](const auto& f, auto) { own = own || name == f.name; });
     return own ? agmohd::detail::needs<S>(o.first, name) : Rest::needs(o.rest, name);
+  }
+  AGMOHD_HD static void grow(Options& o, std::int64_t times) {
+    agmohd::detail::grow<S>(o.first, times);
+    Rest::grow(o.rest, times);
   }
   /// Of schedule number i.
   AGMOHD_HD static double factor(const Options& o, std::int64_t i, std::int64_t t) {
@@ -88,6 +93,12 @@ struct Sequence {
   static const char* needs(const Options& o, std::string_view name) {
     return name == "milestones" ? nullptr : Schedules::needs(o.schedules, name);
   }
+  AGMOHD_HD static void grow(Options& o, std::int64_t times) {
+    for (std::int64_t i = 0; i < o.milestones.count(); ++i) {
+      o.milestones.values[i] = agmohd::detail::multiplied(o.milestones.values[i], times);
+    }
+    Schedules::grow(o.schedules, times);
+  }
 
   AGMOHD_HD static double factor(const Options& o, std::int64_t t) {
     std::int64_t i = 0, begin = 0;
@@ -113,6 +124,9 @@ struct Product {
   static void check(const Options& o) { Schedules::check(o.schedules); }
   static const char* needs(const Options& o, std::string_view name) {
     return Schedules::needs(o.schedules, name);
+  }
+  AGMOHD_HD static void grow(Options& o, std::int64_t times) {
+    Schedules::grow(o.schedules, times);
   }
   AGMOHD_HD static double factor(const Options& o, std::int64_t t) {
     return Schedules::product(o.schedules, t);

@@ -64,6 +64,10 @@ struct Warmup {
     return agmohd::detail::needs<S>(o.after, name);
   }
 
+  AGMOHD_HD static void grow(Options& o, std::int64_t times) {
+    agmohd::detail::grow<S>(o.after, times);
+  }
+
   AGMOHD_HD static double factor(const Options& o, std::int64_t t) {
     const typename S::Options after = later(o);
     if (t >= o.warmup_steps) return S::factor(after, t - o.warmup_steps);

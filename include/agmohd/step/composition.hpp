@@ -238,7 +238,7 @@ struct Composition
   template <Number T, class... Result>
   AGMOHD_HD static T sweep(const T& p, const T& g, Slots<T>& s, const Coefficients<Real<T>>& k,
                            const Position& at, Result&... result) {
-    const T h = gradient::transformed<Gradient>(g, k.gradient, at);
+    const T h = Types::template seen<T>(g, k, at);
     [[maybe_unused]] const Slots<T> old = s;
     Rule::update(p, h, s, k.rule);
     if constexpr (guards) (guard<T>(s, k, result), ...);

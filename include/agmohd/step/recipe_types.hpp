@@ -182,6 +182,14 @@ struct RecipeTypes {
     typename Storage::Key storage;
   };
 
+  /// The gradient that the rule gets.
+  template <Number T>
+  AGMOHD_HD static T seen(const T& g, const Coefficients<Real<T>>& k, const Position& at) {
+    const T h = gradient::transformed<Gradient>(g, k.gradient, at);
+    if constexpr (has::squares<Rule>) return math::squarable(h);
+    return h;
+  }
+
   /// What a sweep that measures makes of one element, beside the new parameter.
   template <class T>
   struct Guarded {

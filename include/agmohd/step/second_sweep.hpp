@@ -22,7 +22,7 @@ struct SecondSweep : Types {
   template <Number T>
   AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,
                                const Coefficients<Real<T>>& k, const Position& at) {
-    const T h = gradient::transformed<Gradient>(g, k.gradient, at);
+    const T h = Types::template seen<T>(g, k, at);
     if constexpr (has::stored<Rule>) {
       return Rule::direction(p, h, Rule::stored(s), k.rule);
     } else {

@@ -30,11 +30,6 @@ struct number_traits<at::Tensor> {
     return at::where(mask, a, b);
   }
   static at::Tensor like(const at::Tensor& x, double r) { return at::full_like(x, r); }
-  static at::Tensor square(const at::Tensor& x) {
-    const bool wide = x.scalar_type() == at::kDouble;
-    return x.square().clamp_max(wide ? std::numeric_limits<double>::max()
-                                     : double{std::numeric_limits<float>::max()});
-  }
   /// Made on the host, element by element in memory order.
   static at::Tensor centred(const at::Tensor& like, const random::Key& k, const Position& at) {
     at::Tensor host = at::empty_like(like, like.options().device(at::kCPU));
@@ -171,8 +166,7 @@ class TensorExecutor final : public HostExecutor<Recipe> {
       const Factoring<double> f = Recipe::Rule::factoring(k.rule);
       least = f.least;
       if (tensors_[t].factors.used()) {
-        move_factors(gradient::transformed<typename Recipe::Gradient>(g, k.gradient, Position{}),
-                     factor(t, 0), factor(t, 1), f);
+        move_factors(Recipe::seen(g, k, Position{}), factor(t, 0), factor(t, 1), f);
       }
     }
     typename Recipe::template Slots<at::Tensor> s = widened_slots(t, least);

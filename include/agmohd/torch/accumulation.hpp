@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <type_traits>
 #include <unordered_map>
 #include <unordered_set>
@@ -35,9 +36,12 @@ class Accumulation {
   /// Calls of add() since the last update.
   std::int64_t calls() const { return calls_; }
 
-  /// Adds the gradients of one call, and its loss if there is one. Checks all of them first. False:
-  /// no parameter has a gradient, and the call does not count.
-  bool add(const Groups& groups, const at::Tensor& loss) {
+  /// Adds the gradients of one call, and its loss, of one element, if there is one. Checks all of
+  /// them first. False: no parameter has a gradient, and the call does not count.
+  bool add(const Groups& groups, const at::Tensor& loss, bool capturing) {
+    TORCH_CHECK(calls_ == 0 || capturing == captured_, detail::classic,
+                "agmohd: a CUDA graph holds whole windows of gradient::Accumulate, but one was ",
+                capturing ? "begun" : "ended", " after ", calls_, " of the calls of a window");
     bool any = false;
     for_each(groups, [&](const at::Tensor& param, const Place& place) {
       validate_param(param, place);
@@ -48,40 +52,50 @@ class Accumulation {
     if (!any) return false;
     if (calls_ == 0) drop_others(groups);
     std::vector<detail::SameKind> begin, more;  // gradients and their sums
+    std::vector<Sum*> begun;
     for_each(groups, [&](const at::Tensor& param, const Place&) {
       const at::Tensor& grad = param.grad();
       if (!grad.defined()) return;
       Sum& to = room(param);
       detail::add_by_kind(to.begun ? more : begin, is_plain(grad) ? grad : grad.clone(), to.sum);
-      to.begun = true;
+      begun.push_back(&to);
     });
+    if (loss.defined() && !(loss_.defined() && loss_.device() == loss.device())) {
+      const at::Tensor fresh = at::zeros({}, loss.options().dtype(at::kDouble));
+      if (losses_ > 0) fresh.copy_(loss_);
+      loss_ = fresh;
+    }
     for (detail::SameKind& some : begin) at::_foreach_copy_(some.others, some.params);
     for (detail::SameKind& some : more) {
       at::_foreach_add_(some.others, detail::in_dtype_of(some.others, some.params));
     }
+    for (Sum* sum : begun) sum->begun = true;
     if (loss.defined()) {
-      const at::Tensor one = loss.detach().to(at::kDouble);
-      loss_ = loss_.defined() ? loss_ + one.to(loss_.device()) : one.clone();
+      const at::Tensor one = loss.detach().reshape({});
+      losses_ > 0 ? loss_.add_(one) : loss_.copy_(one);
       losses_ += 1;
     }
     calls_ += 1;
+    captured_ = capturing;
     return true;
   }
 
   /// Makes room for the sums of all parameters, for a capture.
   void prepare(const Groups& groups) {
-    for_each(groups, [this](const at::Tensor& param, const Place&) { room(param); });
+    for_each(groups, [this](const at::Tensor& param, const Place&) {
+      if (param.requires_grad() || param.grad().defined()) room(param);
+    });
   }
 
   /// The mean of the losses; undefined: there were none.
-  at::Tensor loss() const { return losses_ > 1 ? loss_ / double(losses_) : loss_; }
+  at::Tensor loss() const { return losses_ > 0 ? loss_ / double(losses_) : at::Tensor(); }
 
-  /// While it lives, the parameters' gradients are the sums, or means; then they are what they were
-  /// and a new window begins. A parameter that added none has none.
+  /// While it lives, the parameters' gradients are the sums, or means; then they are what they
+  /// were. A parameter that added none has none. After done() a new window begins; without it, as
+  /// after an error, the sums are what they were, up to rounding.
   class AsGradients {
    public:
     AsGradients(Accumulation& from, const Groups& groups, bool mean) : from_(from) {
-      std::vector<at::Tensor> sums;
       std::vector<detail::SameKind> narrowed;  // what is rounded, and its sums
       from.for_each(groups, [&](const at::Tensor& param, const Place&) {
         const auto found = from.sums_.find(param.unsafeGetTensorImpl());
@@ -90,15 +104,13 @@ class Accumulation {
           return;
         }
         Sum& of = found->second;
-        sums.push_back(of.sum);
+        sums_.push_back(of.sum);
         if (of.narrow.defined()) detail::add_by_kind(narrowed, of.narrow, of.sum);
         swaps_.emplace_back(param, of.narrow.defined() ? of.narrow : of.sum);
       });
       if (mean && from.calls_ > 1) {
-        for (detail::SameKind& some : detail::by_kind(sums, sums)) {
-          // Not a division, which ATen does otherwise on CUDA.
-          at::_foreach_mul_(some.others, 1 / double(from.calls_));
-        }
+        scaled_ = true;
+        scale(1 / double(from.calls_));  // not a division, which ATen does otherwise on CUDA
       }
       for (detail::SameKind& some : narrowed) at::_foreach_copy_(some.params, some.others);
       swap();
@@ -107,22 +119,33 @@ class Accumulation {
     AsGradients& operator=(const AsGradients&) = delete;
     ~AsGradients() {
       swap();
-      from_.begin_anew();
+      if (done_) return from_.begin_anew();
+      try {
+        if (scaled_) scale(double(from_.calls_));
+      } catch (const std::exception&) {  // the device is broken
+      }
     }
+    void done() { done_ = true; }
 
    private:
+    void scale(double factor) {
+      for (detail::SameKind& some : detail::by_kind(sums_, sums_)) {
+        at::_foreach_mul_(some.others, factor);
+      }
+    }
     void swap() noexcept {
       for (auto& [param, grad] : swaps_) std::swap(param.mutable_grad(), grad);
     }
 
     Accumulation& from_;
+    bool scaled_ = false, done_ = false;
+    std::vector<at::Tensor> sums_;
     std::vector<std::pair<at::Tensor, at::Tensor>> swaps_;  // parameters and their other gradients
   };
 
   /// Forgets what was added; the memory stays, for the next window.
   void begin_anew() noexcept {
     for (auto& [param, sum] : sums_) sum.begun = false;
-    loss_ = at::Tensor();
     calls_ = losses_ = 0;
   }
 
@@ -149,7 +172,7 @@ class Accumulation {
     std::vector<Entry> sums;
   };
   Saved saved(const Groups& groups) const {
-    Saved out{calls_, losses_, loss_, {}};
+    Saved out{calls_, losses_, losses_ > 0 ? loss_ : at::Tensor(), {}};
     for_each(groups, [&](const at::Tensor& param, const Place& place) {
       const auto found = sums_.find(param.unsafeGetTensorImpl());
       if (found != sums_.end() && found->second.begun) {
@@ -198,8 +221,9 @@ class Accumulation {
   }
 
   std::unordered_map<const void*, Sum> sums_;
-  at::Tensor loss_;  // the sum, in double
+  at::Tensor loss_;  // the sum, in double; what it has without losses does not count
   std::int64_t calls_ = 0, losses_ = 0;
+  bool captured_ = false;  // the last call
 };
 
 /// Or nothing, of a recipe without gradient::Accumulate.

@@ -198,7 +198,8 @@ class Binder {
     Waves waves;
     for (Adoption<Recipe>& a : all) {
       a.plan(devices_[a.device].executor, settings);
-      waves.add(a.param, a.slots(), a.ref, !writable(a.param), a.place);
+      const bool rows = a.grad.defined() && a.grad.is_sparse();
+      waves.add(a.param, a.slots(), a.ref, rows || !writable(a.param), a.place);
     }
     const std::vector<std::int32_t> found =
         waves.find(States<Recipe>::names.data(), States<Recipe>::slots);

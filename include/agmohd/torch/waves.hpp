@@ -53,7 +53,9 @@ class Waves {
       const bool factor = std::size_t(std::max(a.part, b.part)) > slots;
       TORCH_CHECK(a.owner != b.owner && !factor && !x.staged && !y.staged, detail::classic,
                   "agmohd: ", name(a), " and ", name(b), " share memory",
-                  a.owner == b.owner || factor ? "" : ", and a parameter of them is not dense",
+                  a.owner == b.owner || factor
+                      ? ""
+                      : ", and a parameter of them, or its gradient, is not dense",
                   ": give each memory of its own");
       if (shared_.empty()) shared_ = c10::str(name(a), " and ", name(b), " share memory");
       after.emplace_back(std::max(a.owner, b.owner), std::min(a.owner, b.owner));

@@ -58,7 +58,7 @@ struct FactorJob {
       const double value = view.row_values[tensor.first_row + tensor.rows.of(element)];
       g = reduction::with_row<Recipe>(g, T{R(value)});
     }
-    const T h = gradient::transformed<typename Recipe::Gradient>(g, k.gradient, Position{element});
+    const T h = Recipe::template seen<T>(g, k, Position{element});
     return __dmul_rn(double(h.v), double(h.v));
   }
   __device__ R move(R& average, double sum, std::int64_t count) const {
