@@ -31,6 +31,7 @@
 #include "rule/lion.hpp"
 #include "rule/mars.hpp"
 #include "rule/mars_lion.hpp"
+#include "rule/msvag.hpp"
 #include "rule/nadam.hpp"
 #include "rule/novograd.hpp"
 #include "rule/radam.hpp"
@@ -88,6 +89,7 @@ using LARS = Optimizer<Recipe<rule::LARS>>;
 using Lion = Optimizer<Recipe<rule::Lion>>;
 using MARS = Optimizer<Recipe<rule::MARS>>;
 using MARSLion = Optimizer<Recipe<rule::MARSLion>>;
+using MSVAG = Optimizer<Recipe<rule::MSVAG>>;
 using NAdam = Optimizer<Recipe<rule::NAdam>>;
 using NovoGrad = Optimizer<Recipe<rule::NovoGrad>>;
 using RAdam = Optimizer<Recipe<rule::RAdam>>;

@@ -164,7 +164,9 @@ struct GrokFast : R {
   /// With e as `update` left it.
   template <Number T>
   AGMOHD_HD static T filtered(const T& g, const Slots<T>& s, const Coefficients<Real<T>>& k) {
-    return g + k.lamb * s.last;
+    const T h = g + k.lamb * s.last;
+    if constexpr (has::squares<R>) return math::squarable(h);
+    return h;
   }
 };
 
