@@ -4,6 +4,8 @@
 #include <agmohd/rule/adamw_schedule_free.hpp>
 #include <agmohd/wrap/evaluation.hpp>
 #include <cstdint>
+#include <exception>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -87,6 +89,54 @@ TEST(Evaluation, StepIsRefusedMeanwhile) {
   scope.end();
   contract::expect_same(trained.now(), before);
   trained.run(3, 4);
+}
+
+TEST(Evaluation, CheckpointsAreRefusedMeanwhile) {
+  TrainedScheduleFree trained(TrainedScheduleFree::Options(0.05));
+  trained.run(0, 3);
+  std::stringstream file;
+  torch::serialize::OutputArchive good;
+  trained.optimizer.save(good);
+  good.save_to(file);
+  torch::serialize::InputArchive read;
+  read.load_from(file);
+  const contract::Snapshot before = trained.now();
+  {
+    const wrap::Evaluation scope(trained.optimizer);
+    const contract::Snapshot averages = trained.now();
+    for (const std::string call : {"save", "load"}) {
+      torch::serialize::OutputArchive archive;
+      try {
+        call == "save" ? trained.optimizer.save(archive) : trained.optimizer.load(read);
+        ADD_FAILURE() << "no error";
+      } catch (const c10::Error& error) {
+        const std::string what = error.what_without_backtrace();
+        EXPECT_NE(what.find(call + "() while"), std::string::npos) << what;
+        EXPECT_NE(what.find("wrap::train"), std::string::npos) << what;
+      }
+    }
+    contract::expect_same(trained.now(), averages);
+    EXPECT_TRUE(wrap::is_evaluating(trained.optimizer));
+  }
+  contract::expect_same(trained.now(), before);
+  trained.optimizer.load(read);
+  contract::expect_same(trained.now(), before);
+}
+
+TEST(Evaluation, AnErrorLeavesTheParametersAsTheyWere) {
+  TrainedScheduleFree trained(TrainedScheduleFree::Options(0.05), at::kDouble);
+  trained.run(0, 3);
+  const contract::Snapshot before = trained.now();
+  auto& groups = trained.optimizer.param_groups();
+  const at::Tensor& last = groups.back().params().back();
+  auto& state = *trained.optimizer.state().at(last.unsafeGetTensorImpl());
+  auto& ours = static_cast<TrainedScheduleFree::Optimizer::ParamState&>(state);
+  const at::Tensor z = ours.get<"z">();
+  ours.set<"z">(at::zeros({last.numel() + 2, 3}, at::kDouble));
+  EXPECT_THROW(wrap::Evaluation(trained.optimizer), std::exception);
+  ours.set<"z">(z);
+  EXPECT_FALSE(wrap::is_evaluating(trained.optimizer));
+  contract::expect_same(trained.now(), before);
 }
 
 TEST(Evaluation, GoesThereAndBackWithoutACopy) {

@@ -4,7 +4,10 @@
 #include <agmohd/rule/sophia.hpp>
 #include <agmohd/wrap/hessian.hpp>
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <limits>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -91,6 +94,56 @@ TEST(UpdateHessian, RefusesOtherNumbersAndShapes) {
   estimates.pop_back();
   EXPECT_THROW(wrap::update_hessian(trained.optimizer, estimates), c10::Error);
   contract::expect_same(trained.now(), before);
+}
+
+TEST(UpdateHessian, ElementsThatAreNotFiniteAreLeftOut) {
+  const double inf = std::numeric_limits<double>::infinity();
+  for (const at::ScalarType dtype : {at::kFloat, at::kDouble, at::kBFloat16}) {
+    const at::Tensor p = at::ones({4}, dtype).requires_grad_();
+    TrainedSophia::Optimizer optimizer(std::vector<at::Tensor>{p}, 0.01);
+    const at::Tensor good = at::full({4}, 3.0, at::kDouble);
+    at::Tensor bad = good.clone();
+    bad[0] = std::nan(""), bad[1] = inf, bad[2] = dtype == at::kDouble ? -inf : 1e300;
+    for (const at::Tensor& estimate : {good, bad}) wrap::update_hessian(optimizer, {estimate});
+    const at::Tensor h = hessian_of(optimizer, p).to(at::kDouble);
+    for (int i = 0; i < 4; ++i) {
+      EXPECT_NEAR(h[i].item<double>(), 3 * (i < 3 ? 0.01 : 1 - 0.99 * 0.99), 1e-7) << i << dtype;
+    }
+  }
+}
+
+TEST(UpdateHessian, FrozenParametersHaveNoEstimate) {
+  const at::Tensor w = at::full({2}, 3.0, at::kDouble).requires_grad_(),
+                   f = at::full({2}, 2.0, at::kDouble);
+  TrainedSophia::Optimizer optimizer(std::vector<at::Tensor>{w, f}, 0.01);
+  const std::vector<at::Tensor> all = wrap::parameters_of(optimizer);
+  const auto newton = wrap::hutchinson((w * w * f).sum(), all);
+  EXPECT_TRUE(at::equal(newton[0], 2 * f));
+  EXPECT_FALSE(newton[1].defined());
+  const auto gauss = wrap::gauss_newton_bartlett((w * f).view({1, 2}), all);
+  EXPECT_TRUE(gauss[0].defined() && !gauss[1].defined());
+  wrap::update_hessian(optimizer, newton);
+  const at::Tensor before = hessian_of(optimizer, w).clone();
+  EXPECT_TRUE(at::allclose(before, at::full_like(before, 0.04), 1e-14, 0));
+  EXPECT_THROW(wrap::update_hessian(optimizer, {newton[0], at::ones_like(f)}), c10::Error);
+  EXPECT_TRUE(at::equal(hessian_of(optimizer, w), before));
+  const auto none = wrap::hutchinson((w * w).sum(), {f});
+  EXPECT_FALSE(none[0].defined());
+}
+
+/// Softmax of two equal logits, whose gradients are +-1e-4: their squares are below float16.
+TEST(GaussNewtonBartlett, SquaresInFloat32) {
+  for (const at::ScalarType dtype : {at::kHalf, at::kBFloat16}) {
+    const at::Tensor w = at::zeros({2}, dtype).requires_grad_();
+    const at::Tensor logits = (w * 2e-4).to(at::kFloat).view({1, 2});
+    const at::Tensor estimate = wrap::gauss_newton_bartlett(logits, {w})[0];
+    EXPECT_EQ(estimate.scalar_type(), at::kFloat);
+    EXPECT_TRUE(at::allclose(estimate, at::full({2}, 1e-8), 2e-2, 0)) << estimate;
+  }
+}
+
+TEST(Sophia, EpsIsAboveZero) {
+  EXPECT_THROW(check<rule::Sophia>({.eps = 0}), std::invalid_argument);
 }
 
 /// loss = sum a p^2 / 2 + b q + (sum r)^2: Hessians diag(a), 0, and 2 everywhere; s is not in it.

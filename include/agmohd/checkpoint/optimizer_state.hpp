@@ -55,8 +55,24 @@ template <class Recipe>
 inline constexpr auto of_optimizer =
     [](auto& memory, const auto& leaf) { Memories<Recipe>::optimizer(memory, leaf); };
 
+/// Throws c10::Error while the parameters of a schedule-free rule are its averages x: their state
+/// belongs to y.
+template <class Recipe>
+void refuse_evaluating(const std::vector<torch::optim::OptimizerParamGroup>& groups,
+                       const char* call) {
+  if constexpr (has::interpolation<typename Recipe::Rule>) {
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      TORCH_CHECK(!options_of<Recipe>(groups[g], g).template get<"evaluating">(), detail::classic,
+                  "agmohd: ", call, "() while the parameters of group ", g,
+                  " are the averages (evaluating = true); call it after wrap::train or the end of "
+                  "wrap::Evaluation");
+    }
+  }
+}
+
 template <class Recipe>
 void write(torch::serialize::OutputArchive& archive, const Written<Recipe>& from) {
+  refuse_evaluating<Recipe>(from.groups, "save");
   archive.write("pytorch_version", c10::IValue("1.5.0"));  // the version of torch.optim's format
 
   Contents contents;
@@ -166,6 +182,7 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
                     const std::vector<torch::optim::OptimizerParamGroup>& current,
                     const Options<Recipe>& defaults) {
   using torch::serialize::InputArchive;
+  refuse_evaluating<Recipe>(current, "load");
   Loaded<Recipe> out;
   out.options = defaults;
 

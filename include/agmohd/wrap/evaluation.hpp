@@ -21,7 +21,8 @@
 //   y = (1 - b) z + b x,  so  x = y + (1 - 1 / b) (z - y)  and  y = x + (1 - b) (z - x)
 // A few launches for any number of parameters. What was never updated stays. While the parameters
 // are x, the option `evaluating` is set in all groups, and step() and prepare() are errors; replays
-// of a CUDA graph are not. Save and load optimizer and model while they are y.
+// of a CUDA graph are not. save() and load() of the optimizer are errors meanwhile; save the model,
+// too, while the parameters are y.
 namespace agmohd::wrap {
 
 template <class Optimizer>
@@ -48,17 +49,25 @@ inline void move(agmohd::detail::SameKind& some, double weight) {
   at::_foreach_copy_(some.params, params);
 }
 
-/// Marks all groups; calls move(params, zs, b) for those of each group that were marked otherwise.
-template <class Optimizer, class Move>
-void mark_evaluating(Optimizer& optimizer, bool evaluating, const Move& move) {
+/// What evaluate() or train() has to move of one group.
+template <class Recipe>
+struct Part {
+  std::vector<agmohd::detail::SameKind> kinds;  ///< parameters and their z
+  double b;                                     ///< weight of x in y
+  Options<Recipe>* options;                     ///< of the group
+};
+
+/// The groups that are not marked so yet. Allocates; writes nothing.
+template <class Optimizer>
+auto parts_of(Optimizer& optimizer, bool evaluating) {
   using Recipe = typename Optimizer::Recipe;
-  const at::NoGradGuard no_grad;
+  std::vector<Part<Recipe>> parts;
   auto& groups = optimizer.param_groups();
   std::unordered_set<const void*> seen;  // several groups or places may have a parameter
   for (std::size_t g = 0; g < groups.size(); ++g) {
     Options<Recipe>& options = options_of<Recipe>(groups[g], g);
     if (options.template get<"evaluating">() == evaluating) continue;
-    std::vector<at::Tensor> params, zs;
+    Part<Recipe> part{{}, Recipe::Rule::interpolation(options.group().rule), &options};
     for (const at::Tensor& param : groups[g].params()) {
       const auto found = std::as_const(optimizer).state().find(param.unsafeGetTensorImpl());
       if (found == std::as_const(optimizer).state().end()) continue;
@@ -66,11 +75,21 @@ void mark_evaluating(Optimizer& optimizer, bool evaluating, const Move& move) {
       const at::Tensor& z = state.template get<"z">();
       if (!z.defined() || state.step() == 0) continue;
       if (!seen.insert(param.unsafeGetTensorImpl()).second) continue;
-      params.push_back(param);
-      zs.push_back(z.to(param.device()));
+      agmohd::detail::add_by_kind(part.kinds, param, z.to(param.device()));
     }
-    move(params, zs, Recipe::Rule::interpolation(options.group().rule));
-    options.template set<"evaluating">(evaluating);
+    parts.push_back(std::move(part));
+  }
+  return parts;
+}
+
+/// Moves the parameters of all parts, and marks their groups.
+template <class Recipe>
+void move(std::vector<Part<Recipe>>& parts, bool evaluating) {
+  for (Part<Recipe>& part : parts) {
+    for (agmohd::detail::SameKind& some : part.kinds) {
+      move(some, 1 - (evaluating ? 1 / part.b : part.b));
+    }
+    part.options->template set<"evaluating">(evaluating);
   }
 }
 
@@ -91,19 +110,17 @@ bool is_evaluating(Optimizer& optimizer) {
 /// nothing if they are. Waits for the device.
 template <ScheduleFree Optimizer>
 void evaluate(Optimizer& optimizer) {
-  detail::mark_evaluating(optimizer, true, [](const auto& params, const auto& zs, double b) {
-    for (agmohd::detail::SameKind& some : agmohd::detail::by_kind(params, zs))
-      detail::move(some, 1 - 1 / b);
-  });
+  const at::NoGradGuard no_grad;
+  auto parts = detail::parts_of(optimizer, true);
+  detail::move(parts, true);
 }
 
 /// The parameters become y again, but for rounding; nothing if they are. Waits for the device.
 template <ScheduleFree Optimizer>
 void train(Optimizer& optimizer) {
-  detail::mark_evaluating(optimizer, false, [](const auto& params, const auto& zs, double b) {
-    for (agmohd::detail::SameKind& some : agmohd::detail::by_kind(params, zs))
-      detail::move(some, 1 - b);
-  });
+  const at::NoGradGuard no_grad;
+  auto parts = detail::parts_of(optimizer, false);
+  detail::move(parts, false);
 }
 
 /// For its lifetime the parameters are the averages x; then they are y again with the bits of
@@ -113,16 +130,24 @@ template <ScheduleFree Optimizer>
 class Evaluation {
  public:
   /// @param optimizer  is to live as long as this, and not to be evaluating. Waits for the device.
+  /// After an error the parameters are y.
   explicit Evaluation(Optimizer& optimizer) : optimizer_(optimizer) {
     TORCH_CHECK(!is_evaluating(optimizer),
                 "agmohd: wrap::Evaluation of an optimizer whose parameters are averages already");
-    detail::mark_evaluating(optimizer, true, [this](const auto& params, const auto& zs, double b) {
-      for (agmohd::detail::SameKind& some : agmohd::detail::by_kind(params, zs)) {
+    const at::NoGradGuard no_grad;
+    auto parts = detail::parts_of(optimizer, true);
+    for (const auto& part : parts) {
+      for (const agmohd::detail::SameKind& some : part.kinds) {
         for (const at::Tensor& param : some.params) kept_.push_back(param.clone());
         params_.insert(params_.end(), some.params.begin(), some.params.end());
-        detail::move(some, 1 - 1 / b);
       }
-    });
+    }
+    try {
+      detail::move(parts, true);
+    } catch (...) {
+      end();
+      throw;
+    }
   }
   Evaluation(const Evaluation&) = delete;  // two would bring the parameters back
   Evaluation& operator=(const Evaluation&) = delete;
@@ -142,7 +167,10 @@ class Evaluation {
     for (agmohd::detail::SameKind& some : agmohd::detail::by_kind(params_, kept_)) {
       at::_foreach_copy_(some.params, some.others);
     }
-    detail::mark_evaluating(optimizer_, false, [](const auto&, const auto&, double) {});
+    auto& groups = optimizer_.param_groups();
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      options_of<typename Optimizer::Recipe>(groups[g], g).template set<"evaluating">(false);
+    }
   }
 
  private:

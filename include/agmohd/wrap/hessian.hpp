@@ -29,9 +29,14 @@ template <class Optimizer>
 concept HasHessian = has::hessian_decay<typename Optimizer::Recipe::Rule>;
 
 /// h <- b2 h + (1 - b2) estimate, in a few launches; h begins as 0. Before step(), so that the step
-/// has it. Where the estimate is undefined h stays, too. A parameter that is listed twice takes its
-/// first one.
-/// @throws c10::Error  if the number of estimates or a shape is wrong; nothing has changed then
+/// has it. h stays where the estimate is undefined, and in elements where it is not finite in h's
+/// dtype: one overflow would stay in h for good. A parameter that is listed twice takes its first
+/// estimate. Never waits.
+/// With storage::BFloat16 h is rounded to nearest: it stands still where its step is below 2^-9 of
+/// it, with b2 = 0.99 up to 28% short of a constant estimate. Keep h in float32, by
+/// storage::Native.
+/// @throws c10::Error  if the number of estimates or a shape is wrong, or a parameter with an
+///                     estimate has no state, as a frozen one; no state has changed then
 template <HasHessian Optimizer>
 void update_hessian(Optimizer& optimizer, const std::vector<at::Tensor>& estimates) {
   using Recipe = typename Optimizer::Recipe;
@@ -55,19 +60,29 @@ void update_hessian(Optimizer& optimizer, const std::vector<at::Tensor>& estimat
               " estimates for ", count, " parameters");
   if (!has_states) optimizer.prepare();
   std::unordered_set<const void*> seen;
+  std::vector<std::pair<double, std::vector<agmohd::detail::SameKind>>> all;  // weight, h and new
   for (std::size_t g = 0, i = 0; g < groups.size(); ++g) {
     const auto rule = options_of<Recipe>(groups[g], g).group().rule;
-    std::vector<at::Tensor> means, news;
+    auto& kinds = all.emplace_back(1 - Recipe::Rule::hessian_decay(rule),
+                                   std::vector<agmohd::detail::SameKind>{})
+                      .second;
     for (const at::Tensor& param : groups[g].params()) {
       const at::Tensor& estimate = estimates[i++];
       if (!estimate.defined() || !seen.insert(param.unsafeGetTensorImpl()).second) continue;
-      const auto& state = *std::as_const(optimizer).state().at(param.unsafeGetTensorImpl());
-      const auto& h = static_cast<const ParamState<Recipe>&>(state).template get<"hessian">();
-      means.push_back(h);
-      news.push_back(estimate.detach().to(h.options()));
+      const auto& states = std::as_const(optimizer).state();
+      const auto found = states.find(param.unsafeGetTensorImpl());
+      TORCH_CHECK(found != states.end(), agmohd::detail::classic, "agmohd: parameter ", i - 1,
+                  " has an estimate, but no state: it neither requires nor has a gradient. Leave "
+                  "its estimate undefined");
+      const auto& h =
+          static_cast<const ParamState<Recipe>&>(*found->second).template get<"hessian">();
+      const at::Tensor value = estimate.detach().to(h.options());
+      agmohd::detail::add_by_kind(kinds, h, at::where(value.isfinite(), value, h));
     }
-    for (agmohd::detail::SameKind& some : agmohd::detail::by_kind(means, news)) {
-      at::_foreach_lerp_(some.params, some.others, 1 - Recipe::Rule::hessian_decay(rule));
+  }
+  for (auto& [weight, kinds] : all) {
+    for (agmohd::detail::SameKind& some : kinds) {
+      at::_foreach_lerp_(some.params, some.others, weight);
     }
   }
 }
@@ -82,9 +97,39 @@ std::vector<at::Tensor> parameters_of(Optimizer& optimizer) {
   return out;
 }
 
+namespace detail {
+
+/// Derivatives in the order of `parameters`; undefined for those that require no gradient, which
+/// autograd refuses, and those that the outputs do not depend on. The graph stays.
+inline std::vector<at::Tensor> derivatives(const std::vector<at::Tensor>& outputs,
+                                           const std::vector<at::Tensor>& parameters,
+                                           const std::vector<at::Tensor>& weights,
+                                           bool create_graph) {
+  std::vector<at::Tensor> inputs, out(parameters.size());
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    if (!parameters[i].requires_grad()) continue;
+    inputs.push_back(parameters[i]);
+    places.push_back(i);
+  }
+  if (inputs.empty()) return out;
+  std::vector<at::Tensor> found = torch::autograd::grad(
+      outputs, inputs, weights, /*retain_graph=*/true, create_graph, /*allow_unused=*/true);
+  for (std::size_t j = 0; j < places.size(); ++j) out[places[j]] = std::move(found[j]);
+  return out;
+}
+/// In float32, unless it is as wide or wider.
+inline at::Tensor widened(const at::Tensor& x) {
+  return x.to(at::promote_types(x.scalar_type(), at::kFloat));
+}
+
+}  // namespace detail
+
 /// The estimator of Gauss, Newton and Bartlett (Liu et al. 2023, algorithm 2), for a loss that is a
 /// mean of cross-entropies: with labels drawn from the model's own softmax, B g^2. Its mean is the
-/// diagonal of the Gauss-Newton matrix, so it is never negative.
+/// diagonal of the Gauss-Newton matrix, so it is never negative. Squares and estimates are float32
+/// (float64 for float64): g^2 of float16 would underflow below 2e-4. Undefined for parameters that
+/// require no gradient.
 /// @param logits     [..., classes], with their graph, which stays; B is how many rows they have
 /// @param generator  of the labels, on the device of the logits; else the default one
 inline std::vector<at::Tensor> gauss_newton_bartlett(
@@ -98,19 +143,18 @@ inline std::vector<at::Tensor> gauss_newton_bartlett(
   const at::Tensor labels =
       at::multinomial(rows.detach().exp(), 1, /*replacement=*/true, std::move(generator));
   const at::Tensor loss = -rows.gather(1, labels).mean();
-  std::vector<at::Tensor> out =
-      torch::autograd::grad({loss}, parameters, {}, /*retain_graph=*/true,
-                            /*create_graph=*/false, /*allow_unused=*/true);
+  std::vector<at::Tensor> out = detail::derivatives({loss}, parameters, {}, /*create_graph=*/false);
   const at::NoGradGuard no_grad;
   for (at::Tensor& g : out) {
-    if (g.defined()) g = double(rows.size(0)) * g * g;
+    if (g.defined()) g = detail::widened(g).square().mul_(double(rows.size(0)));
   }
   return out;
 }
 
 /// Hutchinson's estimator: the mean of z * (Hessian z) over `samples` draws of signs z, +-1 with
 /// equal odds (Hutchinson 1990). Exact for a diagonal Hessian. Liu et al. 2023, algorithm 1, draws
-/// z from a normal distribution, whose estimates vary more. May be negative.
+/// z from a normal distribution, whose estimates vary more. May be negative. The mean is float32
+/// (float64 for float64). Undefined for parameters that require no gradient.
 /// @param loss       a scalar with its graph, which stays: twice differentiable
 /// @param generator  of the signs, on the device of the parameters; else the default one
 inline std::vector<at::Tensor> hutchinson(const at::Tensor& loss,
@@ -121,25 +165,23 @@ inline std::vector<at::Tensor> hutchinson(const at::Tensor& loss,
               "agmohd: hutchinson() needs a scalar loss with a graph, and at least one sample");
   const at::AutoGradMode enable(true);
   const std::vector<at::Tensor> gradients =
-      torch::autograd::grad({loss}, parameters, {}, /*retain_graph=*/true,
-                            /*create_graph=*/true, /*allow_unused=*/true);
+      detail::derivatives({loss}, parameters, {}, /*create_graph=*/true);
   std::vector<at::Tensor> out(parameters.size());
   for (std::size_t i = 0; i < out.size(); ++i) {
-    if (gradients[i].defined()) out[i] = at::zeros_like(gradients[i]).detach();
+    if (gradients[i].defined()) out[i] = detail::widened(at::zeros_like(gradients[i].detach()));
   }
   for (std::int64_t n = 0; n < samples; ++n) {
     std::vector<at::Tensor> signs(out.size()), outputs, weights;
     for (std::size_t i = 0; i < out.size(); ++i) {
       if (!gradients[i].defined()) continue;
-      signs[i] = at::empty_like(out[i]).bernoulli_(0.5, generator).mul_(2).sub_(1);
+      signs[i] = at::empty_like(gradients[i].detach()).bernoulli_(0.5, generator).mul_(2).sub_(1);
       if (!gradients[i].requires_grad()) continue;  // linear: no curvature
       outputs.push_back(gradients[i]);
       weights.push_back(signs[i]);
     }
     if (outputs.empty()) break;
     const std::vector<at::Tensor> products =
-        torch::autograd::grad(outputs, parameters, weights, /*retain_graph=*/true,
-                              /*create_graph=*/false, /*allow_unused=*/true);
+        detail::derivatives(outputs, parameters, weights, /*create_graph=*/false);
     const at::NoGradGuard no_grad;
     for (std::size_t i = 0; i < out.size(); ++i) {
       if (out[i].defined() && products[i].defined()) {
