@@ -173,7 +173,8 @@ TYPED_TEST_P(RuleContract, HugeAndTinyGradientsLeaveAllFinite) {
         EXPECT_TRUE(contract::all_finite(trained.now())) << dtype;
         if constexpr (std::is_base_of_v<agmohd::rule::Moments, TypeParam>) {
           for (const at::Tensor& param : trained.params) {  // a step is about as long as ever
-            if (param.numel() > 0) EXPECT_LT(param.detach().abs().max().item<double>(), 10);
+            if (param.numel() == 0) continue;
+            EXPECT_LT(param.detach().abs().max().template item<double>(), 10);
           }
         }
       }
