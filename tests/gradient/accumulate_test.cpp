@@ -199,8 +199,8 @@ TEST(Accumulate, ACheckpointThatDoesNotFitItselfIsRefused) {
 }
 
 TEST(Accumulate, ALossThatNothingReadsMayHaveAnyShape) {
-  using Plain = agmohd::Recipe<rule::AdamW, Accumulate>;
-  using Trained = contract::Trained<Plain>;
+  using Unseen = agmohd::Recipe<rule::AdamW, Accumulate>;
+  using Trained = contract::Trained<Unseen>;
   const auto given = Trained::Options(1e-3).set<"accumulation_steps">(3);
   Trained from(given), to(given), without(given);
   for (std::int64_t call = 0; call < 2; ++call) {

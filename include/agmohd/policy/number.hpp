@@ -141,8 +141,12 @@ inline constexpr R largest_squared = R(sizeof(R) == 4 ? 0x1p60 : 0x1p508);
 /// means of squares with it for good. What is not finite stays, for those who look for it.
 template <Number T>
 AGMOHD_HD T squarable(const T& x) {
-  const T zero = like(x, Real<T>(0));
-  return select(x - x != zero, x, clamp(x, like(x, largest_squared<Real<T>>)));
+  if constexpr (requires { number_traits<T>::squarable(x); }) {
+    return number_traits<T>::squarable(x);
+  } else {
+    const T zero = like(x, Real<T>(0));
+    return select(x - x != zero, x, clamp(x, like(x, largest_squared<Real<T>>)));
+  }
 }
 
 /// -1, 0 or 1; NaN stays, as torch.sign.

@@ -30,6 +30,12 @@ struct number_traits<at::Tensor> {
     return at::where(mask, a, b);
   }
   static at::Tensor like(const at::Tensor& x, double r) { return at::full_like(x, r); }
+  /// By the bound of the tensor's own type.
+  static at::Tensor squarable(const at::Tensor& x) {
+    const double bound = x.scalar_type() == at::kDouble ? math::largest_squared<double>
+                                                        : double{math::largest_squared<float>};
+    return at::where(x.isfinite(), x.clamp(-bound, bound), x);
+  }
   /// Made on the host, element by element in memory order.
   static at::Tensor centred(const at::Tensor& like, const random::Key& k, const Position& at) {
     at::Tensor host = at::empty_like(like, like.options().device(at::kCPU));
