@@ -93,7 +93,7 @@ struct StableAdamW : Moments {
   }
   template <Number T>
   AGMOHD_HD static T summed(const T& g, const Slots<T>& s, const Summing<Real<T>>& k) {
-    const T square = g * g;
+    const T h = math::squarable(g), square = h * h;
     const T v = k.correction * (s.exp_avg_sq + k.gain2 * (square - s.exp_avg_sq));
     return square / math::max(v, math::like(g, k.least));
   }

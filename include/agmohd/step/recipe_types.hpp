@@ -185,9 +185,12 @@ struct RecipeTypes {
   /// The gradient that the rule gets.
   template <Number T>
   AGMOHD_HD static T seen(const T& g, const Coefficients<Real<T>>& k, const Position& at) {
-    const T h = gradient::transformed<Gradient>(g, k.gradient, at);
-    if constexpr (has::squares<Rule>) return math::squarable(h);
-    return h;
+    T h = gradient::transformed<Gradient>(g, k.gradient, at);
+    if constexpr (has::squares<Rule>) {
+      return math::squarable(h);
+    } else {
+      return h;
+    }
   }
 
   /// What a sweep that measures makes of one element, beside the new parameter.

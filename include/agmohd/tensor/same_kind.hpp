@@ -41,6 +41,7 @@ inline std::vector<at::Tensor> in_dtype_of(const std::vector<at::Tensor>& like,
                                            const std::vector<at::Tensor>& tensors) {
   if (like[0].scalar_type() == tensors[0].scalar_type()) return tensors;
   std::vector<at::Tensor> out;
+  out.reserve(like.size());
   for (const at::Tensor& x : like) out.push_back(at::empty_like(x));
   at::_foreach_copy_(out, tensors);
   return out;
