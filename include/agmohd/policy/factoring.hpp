@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "compiler.hpp"
+
 namespace agmohd {
 
 /// What a rule with a factored slot is told of a tensor, beside Now.
