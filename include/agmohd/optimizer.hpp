@@ -256,8 +256,7 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     loss = detail::checked_loss<Recipe>(observed ? observed_ : loss);
     bool used = false;
     if constexpr (Recipe::accumulates) {
-      const at::Tensor wanted = detail::wanted_loss<Recipe>(loss);
-      used = accumulation_.add(param_groups_, wanted, binder_.devices().capturing());
+      used = accumulation_.add(param_groups_, loss, binder_.devices().capturing());
       if (accumulation_.calls() >= options().template get<"accumulation_steps">()) apply_window();
     } else {
       used = apply(loss);

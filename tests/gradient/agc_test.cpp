@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "samples.hpp"
+#include "rows.hpp"
 
 using namespace agmohd;
 
@@ -40,22 +40,6 @@ at::Tensor expected(const AGC::Options& o, const at::Tensor& p, const at::Tensor
   return at::where(norm < bound, wide, wide * (bound / norm.clamp_min(1e-6)));
 }
 
-/// Beside those of the contract: rows of several pieces, contiguous, strided, of one element; a
-/// long vector; more tensors than one, so that rows are counted on.
-std::vector<at::Tensor> parameters(at::ScalarType dtype) {
-  std::vector<at::Tensor> out = contract::parameters(dtype, 2);
-  int seed = 100;
-  const auto add = [&](at::Tensor x) { out.push_back(x.to(dtype).detach().requires_grad_()); };
-  add(contract::random({3, 10'000}, seed++));
-  add(contract::random({5'000, 3}, seed++).t());
-  add(contract::random({20'000}, seed++));
-  add(contract::random({300, 1}, seed++));
-  add(contract::random({1, 300}, seed++));
-  add(contract::random({4, 5, 6}, seed++).permute({1, 2, 0}));
-  add(contract::random({6, 40}, seed++).narrow(1, 3, 30));  // not dense
-  return out;
-}
-
 TEST(AGC, Bounds) { contract::expect_bounds<AGC>(); }
 
 TEST(AGC, ClipsRowsAsTheFormulaSays) {
@@ -63,7 +47,7 @@ TEST(AGC, ClipsRowsAsTheFormulaSays) {
     for (const at::ScalarType dtype : contract::kDtypes) {
       for (const bool reference : {false, true}) {
         SCOPED_TRACE(std::string(c10::toString(dtype)) + (reference ? ", reference" : ""));
-        std::vector<at::Tensor> params = parameters(dtype);
+        std::vector<at::Tensor> params = contract::row_parameters(dtype);
         contract::set_gradients(params, 0);
         std::vector<at::Tensor> want;
         int clipped = 0;
@@ -98,7 +82,7 @@ TEST(AGC, KeepsEveryBitWhereItIsInactive) {
 TEST(AGC, NormsAreMeasuredBehindIt) {
   using Trained = Clipped<gradient::ClipByNorm>;
   const AGC::Options o{.clip_factor = 0.2};
-  std::vector<at::Tensor> params = parameters(at::kDouble);
+  std::vector<at::Tensor> params = contract::row_parameters(at::kDouble);
   contract::set_gradients(params, 0);
   double norm2 = 0;
   for (const at::Tensor& p : params)
@@ -118,7 +102,8 @@ TEST(AGC, NormsAreMeasuredBehindIt) {
 TEST(AGC, ARowThatIsNotFiniteIsSeen) {
   for (const float bad :
        {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
-    Clipped<> trained(Clipped<>::Options(1.0), at::kFloat, false, parameters(at::kFloat));
+    Clipped<> trained(Clipped<>::Options(1.0), at::kFloat, false,
+                      contract::row_parameters(at::kFloat));
     trained.run(0, 1);
     contract::set_gradients(trained.params, 1);
     trained.params[6].mutable_grad()[3][2] = bad;
@@ -134,12 +119,12 @@ TEST(AGC, BackendsAgreeAndThreadsDoNotMatter) {
                            .set<AGC>({.clip_factor = 0.1})
                            .set<gradient::ClipByNorm>({.max_norm = 3});
   for (const at::ScalarType dtype : contract::kDtypes) {
-    Trained cpu(options, dtype, false, parameters(dtype));
-    Trained reference(options, dtype, true, parameters(dtype));
+    Trained cpu(options, dtype, false, contract::row_parameters(dtype));
+    Trained reference(options, dtype, true, contract::row_parameters(dtype));
     cpu.run(0, 6);
     contract::expect_close(cpu.now(), reference.run(0, 6).now(), contract::epsilon(dtype));
     const contract::Threads one(1);
-    Trained alone(options, dtype, false, parameters(dtype));
+    Trained alone(options, dtype, false, contract::row_parameters(dtype));
     contract::expect_same(alone.run(0, 6).now(), cpu.now());
   }
 }

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "samples.hpp"
+#include "rows.hpp"
 
 using namespace agmohd;
 
@@ -35,24 +35,6 @@ at::Tensor expected(const Centralize::Options& o, const at::Tensor& g) {
   return wide - wide.mean(dims, /*keepdim=*/true);
 }
 
-/// Beside those of the contract: rows of several pieces, contiguous, strided, of one element; one
-/// row; a long vector; a tensor that is not dense.
-std::vector<at::Tensor> parameters(at::ScalarType dtype) {
-  std::vector<at::Tensor> out = contract::parameters(dtype, 2);
-  int seed = 100;
-  const auto add = [&](const at::Tensor& x) {
-    out.push_back(x.to(dtype).detach().requires_grad_());
-  };
-  add(contract::random({3, 10'000}, seed++));
-  add(contract::random({5'000, 3}, seed++).t());
-  add(contract::random({20'000}, seed++));
-  add(contract::random({300, 1}, seed++));
-  add(contract::random({1, 300}, seed++));
-  add(contract::random({4, 5, 6}, seed++).permute({1, 2, 0}));
-  add(contract::random({6, 40}, seed++).narrow(1, 3, 30));
-  return out;
-}
-
 TEST(Centralize, Bounds) { contract::expect_bounds<Centralize>(); }
 
 TEST(Centralize, SubtractsTheMeanOfRows) {
@@ -60,7 +42,7 @@ TEST(Centralize, SubtractsTheMeanOfRows) {
     for (const at::ScalarType dtype : contract::kDtypes) {
       for (const bool reference : {false, true}) {
         SCOPED_TRACE(std::string(c10::toString(dtype)) + (reference ? ", reference" : ""));
-        std::vector<at::Tensor> params = parameters(dtype);
+        std::vector<at::Tensor> params = contract::row_parameters(dtype);
         contract::set_gradients(params, 0);
         std::vector<at::Tensor> want;
         for (const at::Tensor& p : params) {
@@ -79,7 +61,7 @@ TEST(Centralize, SubtractsTheMeanOfRows) {
 }
 
 TEST(Centralize, NormsAreMeasuredBehindIt) {
-  std::vector<at::Tensor> params = parameters(at::kDouble);
+  std::vector<at::Tensor> params = contract::row_parameters(at::kDouble);
   contract::set_gradients(params, 0);
   double norm2 = 0;
   for (const at::Tensor& p : params) norm2 += expected({}, p.grad()).square().sum().item<double>();
@@ -90,7 +72,8 @@ TEST(Centralize, NormsAreMeasuredBehindIt) {
 }
 
 TEST(Centralize, ARowThatIsNotFiniteIsSeen) {
-  Trained<> trained(Trained<>::Options(1.0), at::kFloat, false, parameters(at::kFloat));
+  Trained<> trained(Trained<>::Options(1.0), at::kFloat, false,
+                    contract::row_parameters(at::kFloat));
   trained.run(0, 1);
   contract::set_gradients(trained.params, 1);
   trained.params[6].mutable_grad()[3][2] = std::numeric_limits<float>::infinity();
@@ -103,12 +86,12 @@ TEST(Centralize, ARowThatIsNotFiniteIsSeen) {
 TEST(Centralize, BackendsAgreeThreadsDoNotMatterAndItResumes) {
   const auto options = Trained<>::Options(0.1);
   for (const at::ScalarType dtype : contract::kDtypes) {
-    Trained<> cpu(options, dtype, false, parameters(dtype));
-    Trained<> reference(options, dtype, true, parameters(dtype));
+    Trained<> cpu(options, dtype, false, contract::row_parameters(dtype));
+    Trained<> reference(options, dtype, true, contract::row_parameters(dtype));
     cpu.run(0, 6);
     contract::expect_close(cpu.now(), reference.run(0, 6).now(), contract::epsilon(dtype));
     const contract::Threads one(1);
-    Trained<> alone(options, dtype, false, parameters(dtype));
+    Trained<> alone(options, dtype, false, contract::row_parameters(dtype));
     contract::expect_same(alone.run(0, 6).now(), cpu.now());
   }
   contract::expect_resumes<Centralized<>>(options, at::kFloat);

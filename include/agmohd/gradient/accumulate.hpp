@@ -20,7 +20,7 @@ namespace agmohd::gradient {
 /// zero in these. With losses, the update gets the mean of those that were handed over.
 /// Optimizer::apply_accumulated() makes the update of a window that ends early. Checkpoints hold
 /// what was added so far. In a CUDA graph, capture all calls of a window.
-struct Accumulate {
+struct Accumulate : AppliedBefore {
   struct Options {
     std::int64_t accumulation_steps = 1;  ///< calls of step() to an update
     bool accumulate_mean = true;          ///< divide the sum by the number of calls
@@ -32,18 +32,6 @@ struct Accumulate {
   static constexpr unsigned wants = kNothing;
   static constexpr bool accumulates = true;
   static const char* name() { return "Accumulate"; }
-
-  template <class R>
-  struct Coefficients {};
-  template <class R>
-  AGMOHD_HD static Coefficients<R> at(const Options&, Signals&, const Verdict&) {
-    return {};
-  }
-  /// The optimizer has added the gradients.
-  template <Number T>
-  AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>&) {
-    return g;
-  }
 };
 static_assert(Transform<Accumulate>);
 

@@ -23,7 +23,7 @@ namespace agmohd::gradient {
 /// The paper leaves the last linear layer out, as timm's exclude_head does. Options of transforms
 /// are those of the optimizer as a whole: give that layer an optimizer of its own. The pass over
 /// rows reads parameters and gradients once more.
-struct AGC {
+struct AGC : AppliedBefore {
   struct Options {
     double clip_factor = 0.01;  ///< largest norm of a row's gradient, over that of its parameters
     double clip_eps = 1e-3;     ///< smallest norm of parameters; lets rows of zeros learn
@@ -40,18 +40,6 @@ struct AGC {
     const double bound = o.clip_factor * (p < o.clip_eps ? o.clip_eps : p);
     if (!(norm >= bound) || g2 - g2 != 0) return 1;
     return bound / (norm < 1e-6 ? 1e-6 : norm);
-  }
-
-  template <class R>
-  struct Coefficients {};
-  template <class R>
-  AGMOHD_HD static Coefficients<R> at(const Options&, Signals&, const Verdict&) {
-    return {};
-  }
-  /// The backends have applied the factor.
-  template <Number T>
-  AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>&) {
-    return g;
   }
 };
 static_assert(Transform<AGC>);

@@ -21,7 +21,7 @@ namespace agmohd::gradient {
 /// A row whose sum is not finite passes as it is, for the hindrance policy to see; published
 /// versions make it NaN. Norms are measured of the centralized gradient. The pass over rows reads
 /// the gradients once more.
-struct Centralize {
+struct Centralize : AppliedBefore {
   struct Options {
     bool centralize_conv_only = false;  ///< only tensors of four and more dimensions
   };
@@ -36,18 +36,6 @@ struct Centralize {
                                     std::int64_t dims) {
     if (dims < (o.centralize_conv_only ? 4 : 2) || sum - sum != 0) return 0;
     return sum / double(length);
-  }
-
-  template <class R>
-  struct Coefficients {};
-  template <class R>
-  AGMOHD_HD static Coefficients<R> at(const Options&, Signals&, const Verdict&) {
-    return {};
-  }
-  /// The backends have subtracted the mean.
-  template <Number T>
-  AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>&) {
-    return g;
   }
 };
 static_assert(Transform<Centralize>);

@@ -79,6 +79,28 @@ concept Transform = Policy<G> && has::kind<G> && has::wants<G> &&
     (has::transform_at<G> || has::transform_at_tensor<G> ||
      has::transform_remembers<G>)&&has::apply<G>;
 
+namespace gradient {
+
+/// A transform without coefficients is made of this.
+struct NoCoefficients {
+  template <class R>
+  struct Coefficients {};
+  template <class R>
+  AGMOHD_HD static Coefficients<R> at(const auto& /*options*/, Signals&, const Verdict&) {
+    return {};
+  }
+};
+/// So is one whose work is done when elements are transformed: by the backends as they read the
+/// gradients of rows, or by the optimizer.
+struct AppliedBefore : NoCoefficients {
+  template <Number T>
+  AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>&) {
+    return g;
+  }
+};
+
+}  // namespace gradient
+
 namespace detail {
 
 template <has::transform_remembers G>

@@ -15,19 +15,13 @@ namespace agmohd::gradient {
 /// In front of a chain the signals are those of the signs: their norm is the square root of the
 /// number of elements that are not 0, and infinities are not counted. The sign of a mean of
 /// gradients is rule::Signum.
-struct Sign {
+struct Sign : NoCoefficients {
   struct Options {};
   static constexpr auto fields = describe();
   static constexpr TransformKind kind = TransformKind::element;
   static constexpr unsigned wants = kNothing;
   static const char* name() { return "Sign"; }
 
-  template <class R>
-  struct Coefficients {};
-  template <class R>
-  AGMOHD_HD static Coefficients<R> at(const Options&, Signals&, const Verdict&) {
-    return {};
-  }
   template <Number T>
   AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>&) {
     return math::sign(g);

@@ -15,19 +15,13 @@ namespace agmohd::gradient {
 /// gradients. Nothing counts the elements, and no hindrance policy finds them in Signals::nonfinite
 /// or skips their steps: prefer to skip (hindrance::SkipStep) where a whole step is cheap. A
 /// parameter whose gradient is 0 by this still has momentum and weight decay.
-struct ZeroNonfinite {
+struct ZeroNonfinite : NoCoefficients {
   struct Options {};
   static constexpr auto fields = describe();
   static constexpr TransformKind kind = TransformKind::element;
   static constexpr unsigned wants = kNothing;
   static const char* name() { return "ZeroNonfinite"; }
 
-  template <class R>
-  struct Coefficients {};
-  template <class R>
-  AGMOHD_HD static Coefficients<R> at(const Options&, Signals&, const Verdict&) {
-    return {};
-  }
   template <Number T>
   AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>&) {
     const T zero = math::like(g, Real<T>(0)), none = g - g;  // NaN where g is not finite

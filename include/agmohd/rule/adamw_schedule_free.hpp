@@ -2,13 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <cmath>
 #include <cstdint>
 
 #include "../policy/field.hpp"
 #include "rule.hpp"
-#include "schedule_free.hpp"
+#include "schedule_free_moment.hpp"
 
 namespace agmohd::rule {
 
@@ -20,7 +19,7 @@ namespace agmohd::rule {
 /// 1 multiplies lr with the root of that, which differs by eps and in c. optax adds the decay of
 /// the optimizer that it wraps. Rates are one to ten times those of AdamW with a schedule, constant
 /// after a schedule::Warmup.
-struct AdamWScheduleFree : ScheduleFree {
+struct AdamWScheduleFree : ScheduleFreeMoment {
   struct Options {
     Pair betas{0.9, 0.999};      ///< weight of the average x in y, above 0; decay of v
     double eps = 1e-8;           ///< added to the root
@@ -38,22 +37,10 @@ struct AdamWScheduleFree : ScheduleFree {
                field("weight_lr_power", &Options::weight_lr_power, at_least(0)),
                field("maximize", &Options::maximize), field("evaluating", &Options::evaluating));
   static const char* name() { return "AdamWScheduleFree"; }
-  static constexpr bool squares = true;
   static void check(const Options& o) { ScheduleFree::check(o, "betas[0]", o.betas.first); }
 
-  template <class T>
-  struct Slots {
-    T z, exp_avg_sq;
-  };
-  static constexpr std::array<const char*, 2> slot_names{"z", "exp_avg_sq"};
-  static unsigned slots(const Options&) { return 3; }
   static double interpolation(const Options& o) { return o.betas.first; }
 
-  struct Memory {
-    double beta2_product = 1;  ///< of all steps so far, in the place of b2^t
-    Averaging average{};
-    constexpr void members(auto&& f) { f("beta2_product", beta2_product), average.members(f); }
-  };
   static Memory restore(const Options& o, std::int64_t step) {
     return {std::pow(o.betas.second, double(step)),
             averaged(o, step, [](std::int64_t) { return 1.0; })};
@@ -83,21 +70,10 @@ struct AdamWScheduleFree : ScheduleFree {
   }
 
   template <Number T>
-  AGMOHD_HD static void update(const T& p, const T& g, Slots<T>& s,
-                               const Coefficients<Real<T>>& k) {
-    s.z = from(p, s.z, k.average);
-    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.gain2 * (g * g);
-  }
-  template <Number T>
   AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
     return k.sign * g / (k.scale2 * math::sqrt(s.exp_avg_sq) + math::like(g, k.eps)) +
            k.weight_decay * p;
-  }
-  template <Number T>
-  AGMOHD_HD static T write(const T& p, const T& /*g*/, const T& u, Slots<T>& s,
-                           const Coefficients<Real<T>>& k, Real<T> lr, Real<T> /*decay*/) {
-    return move(p, u, s.z, k.average, lr);
   }
 };
 static_assert(Rule<AdamWScheduleFree> && has::write<AdamWScheduleFree>);

@@ -2,13 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <cmath>
 #include <cstdint>
 
 #include "../policy/field.hpp"
 #include "rule.hpp"
-#include "schedule_free.hpp"
+#include "schedule_free_moment.hpp"
 
 namespace agmohd::rule {
 
@@ -19,10 +18,10 @@ namespace agmohd::rule {
 ///   q^2 = (rho_t - 4) (rho_t - 2) rho / ((rho - 4) (rho - 2) rho_t),
 ///   rho = 2 / (1 - b2) - 1,  rho_t = rho - 2 t b2^t / (1 - b2^t)
 /// The rate in the weights of the average is q lr. While rho_t <= 4 (rule::RAdam: 5) there is no
-/// step, or with silent_sgd_phase = false one along g + weight_decay y. It needs no warm-up.
-/// rho_t stays below rho, so b2 <= 0.6 means no step ever, which check() refuses.
-/// In that phase pytorch-optimizer 4.1.0 has a rate of 1, whatever lr is.
-struct RAdamScheduleFree : ScheduleFree {
+/// step, or with silent_sgd_phase = false one along g + weight_decay y, for which pytorch-optimizer
+/// 4.1.0 has a rate of 1, whatever lr is. It needs no warm-up. rho_t stays below rho: with
+/// b2 <= 0.6 there would never be a step, and check() refuses that.
+struct RAdamScheduleFree : ScheduleFreeMoment {
   struct Options {
     Pair betas{0.9, 0.999};        ///< weight of the average x in y, above 0; decay of v
     double eps = 1e-8;             ///< added to the root
@@ -42,7 +41,6 @@ struct RAdamScheduleFree : ScheduleFree {
                field("silent_sgd_phase", &Options::silent_sgd_phase),
                field("maximize", &Options::maximize), field("evaluating", &Options::evaluating));
   static const char* name() { return "RAdamScheduleFree"; }
-  static constexpr bool squares = true;
   static void check(const Options& o) {
     ScheduleFree::check(o, "betas[0]", o.betas.first);
     if (o.silent_sgd_phase && !(2 / (1 - o.betas.second) - 1 > 4)) {
@@ -52,19 +50,8 @@ struct RAdamScheduleFree : ScheduleFree {
     }
   }
 
-  template <class T>
-  struct Slots {
-    T z, exp_avg_sq;
-  };
-  static constexpr std::array<const char*, 2> slot_names{"z", "exp_avg_sq"};
-  static unsigned slots(const Options&) { return 3; }
   static double interpolation(const Options& o) { return o.betas.first; }
 
-  struct Memory {
-    double beta2_product = 1;  ///< of all steps so far, in the place of b2^t
-    Averaging average{};
-    constexpr void members(auto&& f) { f("beta2_product", beta2_product), average.members(f); }
-  };
   static Memory restore(const Options& o, std::int64_t step) {
     double product = 1;
     const Averaging average = averaged(o, step, [&](std::int64_t k) {
@@ -106,23 +93,12 @@ struct RAdamScheduleFree : ScheduleFree {
   }
 
   template <Number T>
-  AGMOHD_HD static void update(const T& p, const T& g, Slots<T>& s,
-                               const Coefficients<Real<T>>& k) {
-    s.z = from(p, s.z, k.average);
-    s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.gain2 * (g * g);
-  }
-  template <Number T>
   AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
     const T h = k.sign * g;
     if (k.rectified == 0) return k.factor * (h + k.weight_decay * p);
     return k.factor *
            (h / (k.scale2 * math::sqrt(s.exp_avg_sq) + math::like(g, k.eps)) + k.weight_decay * p);
-  }
-  template <Number T>
-  AGMOHD_HD static T write(const T& p, const T& /*g*/, const T& u, Slots<T>& s,
-                           const Coefficients<Real<T>>& k, Real<T> lr, Real<T> /*decay*/) {
-    return move(p, u, s.z, k.average, lr);
   }
 
  private:

@@ -72,11 +72,12 @@ struct ScheduleFree {
     return math::select(math::like(p, k.begins) > math::like(p, Real<T>(0)), p, z);
   }
   /// The new parameter; z moves on.
-  template <Number T>
-  AGMOHD_HD static T move(const T& p, const T& u, T& z, const Coefficients<Real<T>>& k,
-                          Real<T> lr) {
-    const T step = lr * u, y = p + k.share * (z - p) - k.follow * step;
-    z = z - step;
+  template <Number T, class S, class K>
+  AGMOHD_HD static T write(const T& p, const T& /*g*/, const T& u, S& s, const K& k, Real<T> lr,
+                           Real<T> /*decay*/) {
+    const T step = lr * u;
+    const T y = p + k.average.share * (s.z - p) - k.average.follow * step;
+    s.z = s.z - step;
     return y;
   }
 

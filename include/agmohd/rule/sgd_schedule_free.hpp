@@ -72,11 +72,6 @@ struct SGDScheduleFree : ScheduleFree {
                                const Coefficients<Real<T>>& k) {
     return decayed(p, g, k);
   }
-  template <Number T>
-  AGMOHD_HD static T write(const T& p, const T& /*g*/, const T& u, Slots<T>& s,
-                           const Coefficients<Real<T>>& k, Real<T> lr, Real<T> /*decay*/) {
-    return move(p, u, s.z, k.average, lr);
-  }
 };
 static_assert(Rule<SGDScheduleFree> && has::write<SGDScheduleFree>);
 

@@ -132,9 +132,9 @@ class FirstPlaces {
   std::unordered_map<const c10::TensorImpl*, Place> places_;
 };
 
-inline void validate_grad(const at::Tensor& param, const at::Tensor& grad, const Place& place) {
-  validate_strided(grad, "the gradient of ", place,
-                   ": call to_dense(), or build the embedding with sparse(false)");
+/// Throws c10::Error unless a gradient, of any layout, has dtype, device and shape of its
+/// parameter.
+inline void validate_as_param(const at::Tensor& param, const at::Tensor& grad, const Place& place) {
   TORCH_CHECK(grad.scalar_type() == param.scalar_type(), detail::classic,
               "agmohd: the gradient of ", place, " has dtype ", grad.scalar_type(),
               ", but it must be that of the parameter, ", param.scalar_type());
@@ -144,6 +144,12 @@ inline void validate_grad(const at::Tensor& param, const at::Tensor& grad, const
   TORCH_CHECK(grad.sizes() == param.sizes(), detail::classic, "agmohd: the gradient of ", place,
               " has shape ", grad.sizes(), ", but it must be that of the parameter, ",
               param.sizes());
+}
+
+inline void validate_grad(const at::Tensor& param, const at::Tensor& grad, const Place& place) {
+  validate_strided(grad, "the gradient of ", place,
+                   ": call to_dense(), or build the embedding with sparse(false)");
+  validate_as_param(param, grad, place);
   validate_memory(grad, "the gradient of ", place);
 }
 

@@ -42,24 +42,23 @@ class Accumulation {
     TORCH_CHECK(calls_ == 0 || capturing == captured_, detail::classic,
                 "agmohd: a CUDA graph holds whole windows of gradient::Accumulate, but one was ",
                 capturing ? "begun" : "ended", " after ", calls_, " of the calls of a window");
-    bool any = false;
+    std::vector<const at::Tensor*> params;  // with gradients
     for_each(groups, [&](const at::Tensor& param, const Place& place) {
       validate_param(param, place);
       if (!param.grad().defined()) return;
       validate_grad(param, param.grad(), place);
-      any = true;
+      params.push_back(&param);
     });
-    if (!any) return false;
+    if (params.empty()) return false;
     if (calls_ == 0) drop_others(groups);
     std::vector<detail::SameKind> begin, more;  // gradients and their sums
     std::vector<Sum*> begun;
-    for_each(groups, [&](const at::Tensor& param, const Place&) {
-      const at::Tensor& grad = param.grad();
-      if (!grad.defined()) return;
-      Sum& to = room(param);
+    for (const at::Tensor* param : params) {
+      const at::Tensor& grad = param->grad();
+      Sum& to = room(*param);
       detail::add_by_kind(to.begun ? more : begin, is_plain(grad) ? grad : grad.clone(), to.sum);
       begun.push_back(&to);
-    });
+    }
     if (loss.defined() && !(loss_.defined() && loss_.device() == loss.device())) {
       const at::Tensor fresh = at::zeros({}, loss.options().dtype(at::kDouble));
       if (losses_ > 0) fresh.copy_(loss_);
@@ -119,13 +118,16 @@ class Accumulation {
     AsGradients& operator=(const AsGradients&) = delete;
     ~AsGradients() {
       swap();
-      if (done_) from_.begin_anew();
+      if (done_) return;
       try {
-        if (scaled_ && !done_) scale(double(from_.calls_));
+        if (scaled_) scale(double(from_.calls_));
       } catch (const std::exception&) {  // the device is broken
       }
     }
-    void done() { done_ = true; }
+    void done() {
+      done_ = true;
+      from_.begin_anew();
+    }
 
    private:
     void scale(double factor) {

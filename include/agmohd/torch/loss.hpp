@@ -25,12 +25,6 @@ at::Tensor checked_loss(const at::Tensor& loss) {
   return loss.defined() && !is_plain(loss) ? loss.clone() : loss;  // a ZeroTensor has no memory
 }
 
-/// The loss, if the recipe looks at it.
-template <class Recipe>
-at::Tensor wanted_loss(const at::Tensor& loss) {
-  return (Recipe::wants & kLoss) != 0 ? loss : at::Tensor();
-}
-
 /// The loss where the executor that judges reads it. If one of the two is on the host, this waits
 /// for the loss.
 template <class Recipe>

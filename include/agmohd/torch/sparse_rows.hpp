@@ -34,15 +34,7 @@ void validate_sparse_grad(const at::Tensor& param, const at::Tensor& grad, bool 
               "snapshots hold whole parameters. Set snapshots(false)", instead);
   TORCH_CHECK(grad.sparse_dim() == 1, detail::classic, "agmohd: the gradient of ", place, must,
               grad.sparse_dim(), " of its dimensions are sparse. Only the first may be");
-  TORCH_CHECK(grad.scalar_type() == param.scalar_type(), detail::classic,
-              "agmohd: the gradient of ", place, " has dtype ", grad.scalar_type(),
-              ", but it must be that of the parameter, ", param.scalar_type());
-  TORCH_CHECK(grad.device() == param.device(), detail::classic, "agmohd: the gradient of ", place,
-              " is on ", grad.device(), ", but it must be where the parameter is, on ",
-              param.device());
-  TORCH_CHECK(grad.sizes() == param.sizes(), detail::classic, "agmohd: the gradient of ", place,
-              " has shape ", grad.sizes(), ", but it must be that of the parameter, ",
-              param.sizes());
+  validate_as_param(param, grad, place);
 }
 
 template <class Recipe>
