@@ -5,10 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "../policy/field.hpp"
-#include "../policy/fixed_string.hpp"
-#include "../policy/memory_pair.hpp"
-#include "../policy/name.hpp"
+#include "../policy/several.hpp"
 #include "../policy/signals.hpp"
 #include "gradient.hpp"
 
@@ -84,10 +81,7 @@ inline constexpr bool is_chain<Chain<L...>> = true;
 /// that this one gets. A scale transform multiplies the signals with its factor, for the transforms
 /// after it.
 template <class... L>
-struct Chain {
-  struct Options {};
-  using TensorMemory = agmohd::detail::NoMemory;
-  static constexpr auto fields = describe();
+struct Chain : agmohd::detail::Several<> {
   static constexpr TransformKind kind = TransformKind::element;
   static constexpr unsigned wants = kNothing;
   static constexpr bool has_element = false;
@@ -117,7 +111,7 @@ struct Chain {
 };
 
 template <class H, class... L>
-struct Chain<H, L...> {
+struct Chain<H, L...> : agmohd::detail::Several<H, L...> {
   static_assert(
       Transform<H>,
       "agmohd: a member of a gradient Chain is not a transform; see agmohd/gradient/gradient.hpp");
@@ -125,9 +119,8 @@ struct Chain<H, L...> {
       !detail::is_chain<H>,
       "agmohd: a gradient Chain stands inside a Chain; write its transforms in its place");
   using Rest = Chain<L...>;
-  using Memories = agmohd::detail::MemoryPair<typename agmohd::detail::TensorMemory<H>::type,
-                                              typename Rest::TensorMemory>;
-  using TensorMemory = typename Memories::type;
+  using Both = agmohd::detail::Several<H, L...>;
+  using typename Both::Options, typename Both::TensorMemory, typename Both::TensorMemories;
   static constexpr bool element = H::kind == TransformKind::element;
   static_assert(
       element || !Rest::has_element || Rest::wants == kNothing,
@@ -144,12 +137,6 @@ struct Chain<H, L...> {
   static_assert(!agmohd::detail::accumulates<H>() || !agmohd::detail::accumulates<Rest>(),
                 "agmohd: a recipe has two gradient::Accumulate; one is enough");
 
-  struct Options {
-    typename H::Options head{};
-    typename Rest::Options rest{};
-  };
-  static constexpr auto fields =
-      describe(nested(&Options::head, H::fields), nested(&Options::rest, Rest::fields));
   static constexpr TransformKind kind = element ? Rest::kind : TransformKind::scale;
   static constexpr unsigned wants = H::wants | Rest::wants;
   static constexpr bool has_element = element || Rest::has_element;
@@ -161,22 +148,7 @@ struct Chain<H, L...> {
       agmohd::detail::accumulates<H>() || agmohd::detail::accumulates<Rest>();
   template <class Text = std::string>
   static Text name() {
-    return agmohd::detail::name_of<Text, H, L...>("");
-  }
-
-  /// Calls f(name, memory) for each transform that remembers something.
-  static void each_tensor_memory(TensorMemory& m, auto&& f) {
-    if constexpr (!std::is_empty_v<typename agmohd::detail::TensorMemory<H>::type>) {
-      f(H::name(), Memories::head(m));
-    }
-    if constexpr (!std::is_empty_v<typename Rest::TensorMemory>) {
-      Rest::each_tensor_memory(Memories::rest(m), f);
-    }
-  }
-  static const char* needs(const Options& o, std::string_view name) {
-    using agmohd::detail::needs;
-    return agmohd::detail::position(H::fields, name) < H::fields.size ? needs<H>(o.head, name)
-                                                                      : needs<Rest>(o.rest, name);
+    return Both::template names<Text>();
   }
 
   AGMOHD_HD static double row_factor(const Options& o, double p2,
@@ -198,8 +170,8 @@ struct Chain<H, L...> {
   AGMOHD_HD static Coefficients<R> at(const Options& o, Signals& s, const Verdict& v,
                                       TensorSignals& ts, const TensorVerdict& tv,
                                       TensorMemory& memory) {
-    auto&& first = Memories::head(memory);
-    auto&& others = Memories::rest(memory);
+    auto&& first = TensorMemories::head(memory);
+    auto&& others = TensorMemories::rest(memory);
     const auto head = transform_at<R, H>(o.head, s, v, ts, tv, first);
     return {head, Rest::template at<R>(o.rest, s, v, ts, tv, others)};
   }

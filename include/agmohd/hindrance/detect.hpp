@@ -4,9 +4,7 @@
 
 #include <cmath>
 
-#include "../policy/fixed_string.hpp"
-#include "../policy/memory_pair.hpp"
-#include "../policy/name.hpp"
+#include "../policy/several.hpp"
 #include "detector/detector.hpp"
 
 namespace agmohd::hindrance {
@@ -15,11 +13,8 @@ namespace detail {
 
 /// The detectors of a Detect, in written order, with the members of one.
 template <class...>
-struct DetectorList {
-  struct Options {};
+struct DetectorList : agmohd::detail::Several<> {
   struct Memory {};
-  struct TensorMemory {};
-  static constexpr auto fields = describe();
   static constexpr unsigned wants = kNothing;
   static constexpr int count = 0;
   static const char* name() { return ""; }
@@ -33,49 +28,28 @@ struct DetectorList {
 };
 
 template <class H, class... L>
-struct DetectorList<H, L...> {
+struct DetectorList<H, L...> : agmohd::detail::Several<H, L...> {
   static_assert(
       IsDetector<H>,
       "agmohd: a member of Detect is no detector; see agmohd/hindrance/detector/detector.hpp");
   using Rest = DetectorList<L...>;
+  using Both = agmohd::detail::Several<H, L...>;
+  using typename Both::Options, typename Both::TensorMemory, typename Both::TensorMemories;
   using Memories = agmohd::detail::MemoryPair<typename H::Memory, typename Rest::Memory>;
-  using TensorMemories = agmohd::detail::MemoryPair<typename agmohd::detail::TensorMemory<H>::type,
-                                                    typename Rest::TensorMemory>;
-
-  struct Options {
-    typename H::Options head{};
-    typename Rest::Options rest{};
-  };
   using Memory = typename Memories::type;
-  using TensorMemory = typename TensorMemories::type;
-  static constexpr auto fields =
-      describe(nested(&Options::head, H::fields), nested(&Options::rest, Rest::fields));
   static constexpr unsigned wants = H::wants | Rest::wants;
   static constexpr bool bounds_norm =
       agmohd::detail::bounds_norm<H>() || agmohd::detail::bounds_norm<Rest>();
   static constexpr int count = 1 + Rest::count;
   template <class Text = std::string>
   static Text name() {
-    return agmohd::detail::name_of<Text, H, L...>("");
+    return Both::template names<Text>();
   }
 
   /// Calls f(name, memory) for each detector that remembers something.
   static void each_memory(Memory& m, auto&& f) {
     if constexpr (!std::is_empty_v<typename H::Memory>) f(H::name(), Memories::head(m));
     if constexpr (!std::is_empty_v<typename Rest::Memory>) Rest::each_memory(Memories::rest(m), f);
-  }
-  static void each_tensor_memory(TensorMemory& m, auto&& f) {
-    if constexpr (!std::is_empty_v<typename agmohd::detail::TensorMemory<H>::type>) {
-      f(H::name(), TensorMemories::head(m));
-    }
-    if constexpr (!std::is_empty_v<typename Rest::TensorMemory>) {
-      Rest::each_tensor_memory(TensorMemories::rest(m), f);
-    }
-  }
-  static const char* needs(const Options& o, std::string_view name) {
-    using agmohd::detail::needs;
-    return agmohd::detail::position(H::fields, name) < H::fields.size ? needs<H>(o.head, name)
-                                                                      : needs<Rest>(o.rest, name);
   }
 
   AGMOHD_HD static void examine(const Options& o, const Signals& s, const Memory& m, Verdict& v) {
@@ -142,8 +116,9 @@ struct Detect {
   static void each_tensor_memory(TensorMemory& m, auto&& f) {
     DetectorList::each_tensor_memory(m, f);
   }
+  static void check(const Options& o) { DetectorList::check(o.detectors); }
   static const char* needs(const Options& o, std::string_view name) {
-    return agmohd::detail::needs<DetectorList>(o.detectors, name);
+    return DetectorList::needs(o.detectors, name);
   }
 
   AGMOHD_HD static Verdict inspect(const Options& o, const Signals& s, const Memory& m) {

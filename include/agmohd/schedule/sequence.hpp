@@ -7,6 +7,7 @@
 #include "../policy/field.hpp"
 #include "../policy/list.hpp"
 #include "../policy/name.hpp"
+#include "../policy/several.hpp"
 #include "constant.hpp"
 #include "schedule.hpp"
 
@@ -14,48 +15,30 @@ namespace agmohd::schedule {
 
 namespace detail {
 
-/// Several schedules, with the options of one after those of the other.
+/// Several schedules as one policy.
 template <class... S>
-struct Several {
-  struct Options {};
-  static constexpr auto fields = describe();
-  static void check(const Options&) {}
-  static const char* needs(const Options&, std::string_view) { return nullptr; }
+struct Schedules : agmohd::detail::Several<> {
   AGMOHD_HD static void grow(Options&, std::int64_t) {}
   AGMOHD_HD static double factor(const Options&, std::int64_t, std::int64_t) { return 1; }
   AGMOHD_HD static double product(const Options&, std::int64_t) { return 1; }
 };
 template <class S, class... Others>
-struct Several<S, Others...> {
+struct Schedules<S, Others...> : agmohd::detail::Several<S, Others...> {
   static_assert(!has::schedule_memory<S>,
                 "agmohd: a schedule inside Sequence or Product has a memory; write the Sequence or "
                 "Product inside it");
-  using Rest = Several<Others...>;
-  struct Options {
-    typename S::Options first{};
-    typename Rest::Options rest{};
-  };
-  static constexpr auto fields =
-      describe(nested(&Options::first, S::fields), nested(&Options::rest, Rest::fields));
-  static void check(const Options& o) {
-    if constexpr (requires { S::check(o.first); }) S::check(o.first);
-    Rest::check(o.rest);
-  }
-  static const char* needs(const Options& o, std::string_view name) {
-    bool own = false;
-    S::fields.each([&](const auto& f, auto) { own = own || name == f.name; });
-    return own ? agmohd::detail::needs<S>(o.first, name) : Rest::needs(o.rest, name);
-  }
+  using Rest = Schedules<Others...>;
+  using typename agmohd::detail::Several<S, Others...>::Options;
   AGMOHD_HD static void grow(Options& o, std::int64_t times) {
-    agmohd::detail::grow<S>(o.first, times);
+    agmohd::detail::grow<S>(o.head, times);
     Rest::grow(o.rest, times);
   }
   /// Of schedule number i.
   AGMOHD_HD static double factor(const Options& o, std::int64_t i, std::int64_t t) {
-    return i == 0 ? S::factor(o.first, t) : Rest::factor(o.rest, i - 1, t);
+    return i == 0 ? S::factor(o.head, t) : Rest::factor(o.rest, i - 1, t);
   }
   AGMOHD_HD static double product(const Options& o, std::int64_t t) {
-    return S::factor(o.first, t) * Rest::product(o.rest, t);
+    return S::factor(o.head, t) * Rest::product(o.rest, t);
   }
 };
 
@@ -67,7 +50,7 @@ struct Several<S, Others...> {
 template <class... S>
 struct Sequence {
   static_assert(sizeof...(S) >= 2, "agmohd: a Sequence is of two schedules or more");
-  using Schedules = detail::Several<S...>;
+  using Schedules = detail::Schedules<S...>;
   struct Options {
     List<std::int64_t, sizeof...(S) - 1> milestones{};  ///< first steps of all schedules but one
     typename Schedules::Options schedules{};
@@ -112,7 +95,7 @@ static_assert(Schedule<Sequence<Constant, Constant>>);
 /// The product of the factors of several schedules: torch.optim's ChainedScheduler.
 template <class... S>
 struct Product {
-  using Schedules = detail::Several<S...>;
+  using Schedules = detail::Schedules<S...>;
   struct Options {
     typename Schedules::Options schedules{};
   };
