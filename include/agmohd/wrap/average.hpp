@@ -16,15 +16,16 @@
 
 #include "../policy/classic_locale.hpp"
 #include "../tensor/same_kind.hpp"
+#include "lerp.hpp"
 
 namespace agmohd::wrap {
 
 /// An average of parameters beside them, in float32 (float64 for float64). Works with any
 /// optimizer: call update() after its step. For an evaluation a Scope, or swap(), puts the averages
 /// into the parameters, rounded to their dtype, and keeps copies of the parameters until they come
-/// back with the bits of before. The averages themselves stay wide. A few launches for any number
-/// of parameters; never waits. A model may be moved to another device or dtype in between. Errors
-/// are c10::Error.
+/// back with the bits of before. The averages themselves stay wide. One launch an update for any
+/// number of parameters, if agmohd_add_kernels(<target> WRAP) compiled it, else a few; never waits.
+/// A model may be moved to another device or dtype in between. Errors are c10::Error.
 ///
 /// The average takes parameters as they are: one that is not finite makes its element of an
 /// exponential average not finite for good. Let the optimizer skip such steps (hindrance policies
@@ -85,11 +86,7 @@ class Average {
         averages_ = first_averages();
       } else {
         follow_devices();
-        const double weight = weight_of_next(averaged_);
-        for (agmohd::detail::SameKind& some : agmohd::detail::by_kind(params_, averages_)) {
-          at::_foreach_lerp_(some.others, agmohd::detail::in_dtype_of(some.others, some.params),
-                             weight);
-        }
+        lerp_.run(averages_, params_, weight_of_next(averaged_));
       }
       averaged_ += 1;
     }
@@ -204,6 +201,7 @@ class Average {
                 scoped_ ? "it after the Scope" : "swap() before");
   }
 
+  detail::Lerp lerp_;
   std::vector<at::Tensor> params_, averages_, kept_;  // kept_: the parameters while swapped
   std::int64_t steps_ = 0, averaged_ = 0;
   bool swapped_ = false, scoped_ = false;

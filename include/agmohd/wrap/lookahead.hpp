@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "../policy/classic_locale.hpp"
-#include "../tensor/same_kind.hpp"
+#include "lerp.hpp"
 
 namespace agmohd::wrap {
 
@@ -29,8 +29,9 @@ struct LookaheadOptions {
 /// Lookahead (Zhang et al. 2019, algorithm 1) around any optimizer, which stays the owner of
 /// parameters and options. After every `steps` steps:
 ///   slow <- slow + alpha (p - slow),  p <- slow
-/// slow begins as a parameter before its first step. The optimizer's own state is left alone. A few
-/// launches in those steps, none in the others; never waits. Errors are c10::Error.
+/// slow begins as a parameter before its first step. The optimizer's own state is left alone. One
+/// launch in those steps, if agmohd_add_kernels(<target> WRAP) compiled it, else a few; none in the
+/// others; never waits. Errors are c10::Error.
 ///
 /// Slow weights know nothing of a rollback: what recovery::Snapshots undoes in the parameters is
 /// still in them. Do not use the two together.
@@ -61,10 +62,7 @@ class Lookahead {
       for (std::size_t i = 0; i < params_.size(); ++i) {  // a model may have been moved
         slow_[i] = slow_[i].to(params_[i].device(), params_[i].scalar_type());
       }
-      for (agmohd::detail::SameKind& some : agmohd::detail::by_kind(params_, slow_)) {
-        at::_foreach_lerp_(some.others, some.params, options_.alpha);
-        at::_foreach_copy_(some.params, some.others);
-      }
+      lerp_.run(slow_, params_, options_.alpha, /*write=*/true);
     }
     return loss;
   }
@@ -124,6 +122,7 @@ class Lookahead {
 
   Inner& inner_;
   Options options_;
+  detail::Lerp lerp_;
   std::vector<at::Tensor> params_, slow_;
   std::int64_t count_ = 0;  // steps
 };

@@ -41,7 +41,7 @@ check("app|HEADER|guarded.hpp" "agmohd_add_kernels(app): name the RECIPES that g
 check("app|HEADER|/nowhere/recipe.hpp|RECIPES|Mine" "agmohd_add_kernels(app): there is no HEADER /nowhere/recipe.hpp")
 check("app|HEADER|with_libtorch.hpp|RECIPES|Mine" "HEADER with_libtorch.hpp includes <")
 check("app|HEADER|by_way.hpp|RECIPES|Mine" "HEADER by_way.hpp includes <torch/torch.h> by way of ")
-check("app|HEADER|RECIPES|Mine" "agmohd_add_kernels(<target> [RULES <rule>...] [HEADER <header>] [RECIPES <recipe>...]), not: app")
+check("app|HEADER|RECIPES|Mine" "agmohd_add_kernels(<target> [RULES <rule>...] [HEADER <header>] [RECIPES <recipe>...] [WRAP]), not: app")
 check("app|agmohd::recipe::AdamW" "not: app agmohd::recipe::AdamW")
 check("nothing" "agmohd_add_kernels: nothing is not a target")
 check("alias" "agmohd_add_kernels: alias is imported or an alias; name a target of your own")

@@ -1,0 +1,75 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstddef>
+#include <map>
+#include <vector>
+
+#include "../cuda/host/lerp.hpp"
+#include "../tensor/same_kind.hpp"
+#include "../tensor/validate.hpp"
+
+namespace agmohd::wrap::detail {
+
+/// averages <- averages + weight (params - averages), as at::lerp; then, where asked for, params <-
+/// averages. CUDA tensors take one launch a device if its kernel was compiled
+/// (agmohd_add_kernels(<target> WRAP)), all others LibTorch's _foreach functions.
+class Lerp {
+ public:
+  void run(const std::vector<at::Tensor>& averages, const std::vector<at::Tensor>& params,
+           double weight, bool write = false) {
+    const auto* const kernels =
+        static_cast<const cuda::LerpKernels*>(cuda::Registry::find(cuda::lerp_key()));
+    std::map<int, std::vector<std::size_t>> of_device;
+    std::vector<agmohd::detail::SameKind> others;
+    for (std::size_t i = 0; i < params.size(); ++i) {
+      if (kernels != nullptr && fits(averages[i], params[i])) {
+        of_device[params[i].get_device()].push_back(i);
+      } else {
+        agmohd::detail::add_by_kind(others, params[i], averages[i]);
+      }
+    }
+    for (const auto& [device, which] : of_device) {
+      std::vector<cuda::LerpTensor> tensors;
+      for (const std::size_t i : which) {
+        tensors.push_back({averages[i].mutable_data_ptr(), address(params[i], write),
+                           params[i].numel(), *dtype_of(averages[i].scalar_type()),
+                           *dtype_of(params[i].scalar_type())});
+      }
+      if (on_device_.try_emplace(device, device, *kernels)
+              .first->second.run(tensors, weight, write)) {
+        for (const std::size_t i : which) {
+          averages[i].unsafeGetTensorImpl()->bump_version();
+          if (write) params[i].unsafeGetTensorImpl()->bump_version();
+        }
+      } else {
+        for (const std::size_t i : which) {
+          agmohd::detail::add_by_kind(others, params[i], averages[i]);
+        }
+      }
+    }
+    for (agmohd::detail::SameKind& some : others) {
+      at::_foreach_lerp_(some.others, agmohd::detail::in_dtype_of(some.others, some.params),
+                         weight);
+      if (write) at::_foreach_copy_(some.params, some.others);
+    }
+  }
+
+ private:
+  static bool fits(const at::Tensor& average, const at::Tensor& param) {
+    if (!param.is_cuda() || average.device() != param.device()) return false;
+    const auto a = dtype_of(average.scalar_type()), p = dtype_of(param.scalar_type());
+    return a && p && (a == p || (a == Dtype::f32 && p != Dtype::f64)) &&
+           average.strides() == param.strides() && param.is_non_overlapping_and_dense();
+  }
+  static void* address(const at::Tensor& param, bool written) {
+    return written ? param.mutable_data_ptr() : const_cast<void*>(param.const_data_ptr());
+  }
+
+  std::map<int, cuda::Lerp> on_device_;
+};
+
+}  // namespace agmohd::wrap::detail
