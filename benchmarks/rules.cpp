@@ -15,6 +15,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "cuda_platform.hpp"
@@ -54,6 +55,18 @@ double copy_rate(const bench::Cuda& platform) {
   return best;
 }
 
+/// Bytes an element that the reduce pass reads for what a rule sums, beyond the gradient.
+template <class Rule>
+double summed_bytes(double element, double states) {
+  using namespace agmohd::rule;
+  if (!bench::clipped::Of<Rule>::sums || std::is_same_v<Rule, EVA>) return 0;
+  if (std::is_same_v<Rule, LARS>) return element;
+  if (std::is_same_v<Rule, MARS>) return states / 3;  // the gradient before
+  if (std::is_same_v<Rule, MARSLion>) return states / 2;
+  if (std::is_same_v<Rule, StableAdamW>) return states / 2;  // exp_avg_sq
+  return states;
+}
+
 template <class Rule>
 void row(const bench::Cuda& platform, const Model& model, const char* name) {
   using Recipe = bench::clipped::Of<Rule>;
@@ -77,7 +90,7 @@ void row(const bench::Cuda& platform, const Model& model, const char* name) {
   const double element = double(model.params[0].element_size());
   // The gradient in the reduce pass; parameter and gradient in, states in and out, parameter out.
   double bytes = element + 3 * element + 2 * states;
-  if (Recipe::sums) bytes += states;  // which the reduce pass reads too
+  bytes += summed_bytes<Rule>(element, states);
   // Norms, and what writes; the first sweep stores the parameter as it was.
   if (Recipe::two_sweeps) bytes += (2 * element + states) + (3 * element + states);
   std::vector<double> shares, times;
@@ -94,6 +107,31 @@ void row(const bench::Cuda& platform, const Model& model, const char* name) {
   std::printf("| %s | %.1f | %.1f | %.3f (%.3f to %.3f) | %.2f (%.2f to %.2f) | %.0f |\n", name,
               states, bytes, times[kRounds / 2], times.front(), times.back(), shares[kRounds / 2],
               shares.front(), shares.back(), launches ? launches->kernels : 0.0);
+  std::fflush(stdout);
+}
+
+/// What detection costs: a rule with ClipByNorm, and within AGMOHD, in turn.
+template <class Rule>
+void detection_row(const bench::Cuda& platform, const Model& model, const char* name) {
+  using Clipped = agmohd::Optimizer<bench::clipped::Of<Rule>>;
+  using Hindered = agmohd::Optimizer<agmohd::recipe::Hindered<Rule>>;
+  Clipped clipped(model.params, typename Clipped::Options(1e-6).template set<"max_norm">(1e9));
+  Hindered hindered(model.params, typename Hindered::Options(1e-6).max_norm(1e9));
+  const auto milliseconds = [&](auto& optimizer) {
+    const auto step = [&] { optimizer.step(); };
+    platform.time(3, step);
+    const int steps = std::max(10, int(0.1 / platform.time(1, step).whole));
+    return 1e3 * platform.time(steps, step).whole / steps;
+  };
+  std::vector<double> plain, ratios;
+  for (int round = 0; round < 2 * kRounds; ++round) {
+    plain.push_back(milliseconds(clipped));
+    ratios.push_back(milliseconds(hindered) / plain.back());
+  }
+  std::sort(plain.begin(), plain.end());
+  std::sort(ratios.begin(), ratios.end());
+  std::printf("| %s | %.3f | %.3f (%.3f to %.3f) |\n", name, plain[kRounds], ratios[kRounds],
+              ratios.front(), ratios.back());
   std::fflush(stdout);
 }
 
@@ -128,5 +166,11 @@ int main(int argc, char** argv) {
 #define BENCH_ROW(name) row<agmohd::rule::name>(platform, tensors, #name);
   BENCH_RULES(BENCH_ROW)
 #undef BENCH_ROW
+  std::printf(
+      "\n| rule, with ClipByNorm | ms a step | within AGMOHD, times as long |\n|---|---|---|\n");
+  detection_row<agmohd::rule::SGD>(platform, tensors, "SGD");
+  detection_row<agmohd::rule::AdamW>(platform, tensors, "AdamW");
+  detection_row<agmohd::rule::Lion>(platform, tensors, "Lion");
+  detection_row<agmohd::rule::LAMB>(platform, tensors, "LAMB");
   return 0;
 }

@@ -58,13 +58,15 @@ sanitize() {
 }
 
 bench() {
-  # shellcheck disable=SC2086
-  $build/benchmarks/agmohd_rules_bench | tee "$out/rules.md"
+  local python=${PYTHON:-python3} rules="$out/rules.md"
+  $build/benchmarks/agmohd_rules_bench | tee "$rules"
+  $build/benchmarks/agmohd_rules_bench gpt2_124m | tee "$out/rules_124m.md"
   # shellcheck disable=SC2086
   $build/benchmarks/agmohd_bench --benchmark_filter='^cuda/' --benchmark_out="$out/bench.json" \
     --benchmark_out_format=json ${BENCH_ARGS:-}
-  local files=("$out/bench.json") python=${PYTHON:-python3}
+  local files=("$out/bench.json")
   if $python -c 'import torch' 2>/dev/null; then
+    $python benchmarks/rules_peers.py < "$rules" | tee "$out/rules_peers.md"
     # shellcheck disable=SC2086
     $python benchmarks/peers.py --device cuda --out "$out/peers.json" ${PEERS_ARGS:-}
     files+=("$out/peers.json")
