@@ -40,6 +40,8 @@ using testing_recipes::HalfState;
 using testing_recipes::KeptLAMB;
 using testing_recipes::MeasuredAdafactor;
 using testing_recipes::NoisyAdamW;
+using testing_recipes::OrthogonalAdafactor;
+using testing_recipes::OrthogonalSGD;
 using testing_recipes::PlainAdagrad;
 using testing_recipes::PlainRMSprop;
 using testing_recipes::PlateauLion;
@@ -160,6 +162,14 @@ Optimizer<RowsAdafactor>::Options options<RowsAdafactor>() {
       .set<agmohd::gradient::AGC>({.clip_factor = 0.1});
 }
 template <>
+Optimizer<OrthogonalSGD>::Options options<OrthogonalSGD>() {
+  return Optimizer<OrthogonalSGD>::Options(1e-2).momentum(0.9);
+}
+template <>
+Optimizer<OrthogonalAdafactor>::Options options<OrthogonalAdafactor>() {
+  return Optimizer<OrthogonalAdafactor>::Options(1e-2).max_norm(3).weight_decay(0.1);
+}
+template <>
 Optimizer<MeasuredAdafactor>::Options options<MeasuredAdafactor>() {
   return Optimizer<MeasuredAdafactor>::Options(1e-2).stochastic_rounding(true);
 }
@@ -221,7 +231,7 @@ using Recipes =
     ::testing::Types<agmohd::recipe::SGD, agmohd::recipe::Adam, agmohd::recipe::AdamW, ClippedSGD,
                      Everything, HalfState, StableHalf, PlateauLion, PlainRMSprop, PlainAdagrad,
                      ClippedNovoGrad, KeptLAMB, NoisyAdamW, RowsSGD, RowsLAMB, CentralizedLAMB,
-                     RowsAdafactor, MeasuredAdafactor>;
+                     RowsAdafactor, MeasuredAdafactor, OrthogonalSGD, OrthogonalAdafactor>;
 TYPED_TEST_SUITE(CudaBackend, Recipes);
 
 TYPED_TEST(CudaBackend, HasTheBitsOfTheCpu) {

@@ -16,6 +16,7 @@
 #include "gradient/noise.hpp"
 #include "gradient/normalize.hpp"
 #include "gradient/normalize_tensors.hpp"
+#include "gradient/orthogonal.hpp"
 #include "gradient/sign.hpp"
 #include "gradient/stabilize.hpp"
 #include "gradient/zero_nonfinite.hpp"

@@ -215,7 +215,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
                            nullptr,
                            {},
                            nullptr};
-    if constexpr (Recipe::rows) chunk.rows = rows_.of(std::size_t(ref.tensor), t.rows);
+    if constexpr (Recipe::rows) chunk.rows = rows_.of(std::size_t(ref.tensor), t);
     if constexpr (Recipe::factored) {
       chunk.factors = factors_.template of<Compute<E>>(std::size_t(ref.tensor), t.factors);
     }

@@ -138,8 +138,8 @@ struct Chain<H, L...> {
 
   static_assert(
       !has::rows<Rest>,
-      "agmohd: in a gradient Chain a transform by rows stands behind another; rows are of "
-      "the gradients as they come: move it to the front");
+      "agmohd: in a gradient Chain a transform by rows, or Orthogonal, stands behind another; its "
+      "sums are of the gradients as they come: move it to the front, and leave out a second one");
 
   static_assert(!agmohd::detail::accumulates<H>() || !agmohd::detail::accumulates<Rest>(),
                 "agmohd: a recipe has two gradient::Accumulate; one is enough");
@@ -186,6 +186,10 @@ struct Chain<H, L...> {
   AGMOHD_HD static double row_shift(const Options& o, double sum, std::int64_t length,
                                     std::int64_t dims) requires(has::row_shift<H>) {
     return H::row_shift(o.head, sum, length, dims);
+  }
+  AGMOHD_HD static Projection projection(const Options& o, double p2, double pg,
+                                         double g2) requires(has::projection<H>) {
+    return H::projection(o.head, p2, pg, g2);
   }
 
   template <class R>

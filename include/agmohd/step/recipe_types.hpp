@@ -73,8 +73,10 @@ struct RecipeTypes {
   static constexpr bool accumulates = detail::accumulates<Gradient>();
   /// Whether gradients are shifted by values of their rows as they are read.
   static constexpr bool shifts_rows = has::row_shift<Gradient>;
-  /// Whether they are, or are multiplied with factors of their rows.
-  static constexpr bool rows = has::row_factor<Gradient> || shifts_rows;
+  /// Whether they are projected: all of a tensor is one row then.
+  static constexpr bool projects = has::projection<Gradient>;
+  /// Whether they are shifted or projected, or multiplied with factors of their rows.
+  static constexpr bool rows = has::rows<Gradient>;
 
   template <class T>
   using Slots = typename Rule::template Slots<T>;
@@ -111,6 +113,10 @@ struct RecipeTypes {
   AGMOHD_HD static double row_shift(const Shared& o, double sum, std::int64_t length,
                                     std::int64_t dims) requires(shifts_rows) {
     return Gradient::row_shift(o.gradient, sum, length, dims);
+  }
+  AGMOHD_HD static gradient::Projection projection(const Shared& o, double p2, double pg,
+                                                   double g2) requires(projects) {
+    return Gradient::projection(o.gradient, p2, pg, g2);
   }
   /// Options of one parameter group.
   struct Group {
