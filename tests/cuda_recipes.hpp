@@ -91,6 +91,9 @@ using CentralizedLAMB =
 using OrthogonalSGD = agmohd::Recipe<agmohd::rule::SGD, agmohd::gradient::Orthogonal>;
 using OrthogonalAdafactor = agmohd::Recipe<agmohd::rule::Adafactor, agmohd::gradient::Orthogonal,
                                            agmohd::gradient::ClipByNorm>;
+/// With sums of powers.
+using ClippedPowers =
+    agmohd::Recipe<agmohd::rule::SGD, agmohd::gradient::ClipByValue, agmohd::gradient::ClipByPNorm>;
 /// With a factored slot: of gradients whose rows have factors, and measured, with state in
 /// bfloat16.
 using RowsAdafactor =

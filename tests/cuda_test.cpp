@@ -34,6 +34,7 @@ using agmohd::Optimizer;
 using testing_recipes::AccumulatedAdamW;
 using testing_recipes::CentralizedLAMB;
 using testing_recipes::ClippedNovoGrad;
+using testing_recipes::ClippedPowers;
 using testing_recipes::ClippedSGD;
 using testing_recipes::Everything;
 using testing_recipes::HalfState;
@@ -170,6 +171,10 @@ Optimizer<OrthogonalAdafactor>::Options options<OrthogonalAdafactor>() {
   return Optimizer<OrthogonalAdafactor>::Options(1e-2).max_norm(3).weight_decay(0.1);
 }
 template <>
+Optimizer<ClippedPowers>::Options options<ClippedPowers>() {
+  return Optimizer<ClippedPowers>::Options(1e-2).max_norm(3).max_value(2).set<"norm_type">(3);
+}
+template <>
 Optimizer<MeasuredAdafactor>::Options options<MeasuredAdafactor>() {
   return Optimizer<MeasuredAdafactor>::Options(1e-2).stochastic_rounding(true);
 }
@@ -231,7 +236,8 @@ using Recipes =
     ::testing::Types<agmohd::recipe::SGD, agmohd::recipe::Adam, agmohd::recipe::AdamW, ClippedSGD,
                      Everything, HalfState, StableHalf, PlateauLion, PlainRMSprop, PlainAdagrad,
                      ClippedNovoGrad, KeptLAMB, NoisyAdamW, RowsSGD, RowsLAMB, CentralizedLAMB,
-                     RowsAdafactor, MeasuredAdafactor, OrthogonalSGD, OrthogonalAdafactor>;
+                     RowsAdafactor, MeasuredAdafactor, OrthogonalSGD, ClippedPowers,
+                     OrthogonalAdafactor>;
 TYPED_TEST_SUITE(CudaBackend, Recipes);
 
 TYPED_TEST(CudaBackend, HasTheBitsOfTheCpu) {

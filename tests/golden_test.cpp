@@ -33,6 +33,7 @@ std::vector<Case> cases() {
   return {
       of<golden::ClipByNormAdamW>("clip", "ClipByNorm+AdamW"),
       of<golden::ClipByMaxNormAdamW>("clip", "ClipByMaxNorm+AdamW"),
+      of<golden::ClipByPNormAdamW>("pnorm", "ClipByPNorm+AdamW"),
       of<golden::ClipByValueSGD>("clip", "ClipByValue+SGD"),
       of<golden::ClipByValueClipByNormAdam>("clip", "ClipByValue+ClipByNorm+Adam"),
       of<golden::NormalizeSGD>("normalize", "Normalize+SGD"),

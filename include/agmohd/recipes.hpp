@@ -12,6 +12,7 @@
 #include "gradient/choice.hpp"
 #include "gradient/clip_by_max_norm.hpp"
 #include "gradient/clip_by_norm.hpp"
+#include "gradient/clip_by_p_norm.hpp"
 #include "gradient/clip_by_value.hpp"
 #include "gradient/noise.hpp"
 #include "gradient/normalize.hpp"

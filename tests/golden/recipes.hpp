@@ -14,6 +14,7 @@ using With = agmohd::Recipe<Rule, Gradient, Schedule>;
 
 using ClipByNormAdamW = With<agmohd::rule::AdamW, agmohd::gradient::ClipByNorm>;
 using ClipByMaxNormAdamW = With<agmohd::rule::AdamW, agmohd::gradient::ClipByMaxNorm>;
+using ClipByPNormAdamW = With<agmohd::rule::AdamW, agmohd::gradient::ClipByPNorm>;
 using ClipByValueSGD = With<agmohd::rule::SGD, agmohd::gradient::ClipByValue>;
 using ClipByValueClipByNormAdam =
     With<agmohd::rule::Adam,

@@ -70,6 +70,10 @@ concept projection = requires(typename G::Options o) {
   { G::projection(o, 1.0, 1.0, 1.0) } -> std::same_as<gradient::Projection>;
 };
 template <class G>
+concept power = requires(typename G::Options o) {
+  { G::power(o) } -> std::same_as<std::int64_t>;
+};
+template <class G>
 concept rows = row_factor<G> || row_shift<G> || projection<G>;
 template <class G>
 concept apply = apply_alone<G> || apply_at<G>;
@@ -89,6 +93,9 @@ concept apply = apply_alone<G> || apply_at<G>;
 /// projection(options, p2, pg, g2) it makes a gradient::Projection of sums over a whole tensor: of
 /// p^2, p g and g^2. The backends apply all of these as they read the gradients, so it stands
 /// before all other transforms.
+///
+/// With power(options), of at least 1, the reduce pass sums these powers of magnitudes in the place
+/// of squares, see clip_by_p_norm.hpp; no other policy of the recipe then wants norms.
 template <class G>
 concept Transform = Policy<G> && has::kind<G> && has::wants<G> &&
     (has::transform_at<G> || has::transform_at_tensor<G> ||
@@ -122,6 +129,9 @@ template <has::transform_remembers G>
 struct TensorMemory<G> {
   using type = typename G::TensorMemory;
 };
+
+/// Whether wants are of norms.
+constexpr bool wants_norms(unsigned wants) { return (wants & (kNorm | kTensors)) != 0; }
 
 /// Optional members of a transform: `applies_norm_bound`: it clips to Verdict::norm_bound;
 /// `applies_tensor_bounds`: it clips each tensor to TensorVerdict::norm_bound; `accumulates`: the
@@ -178,6 +188,10 @@ struct CheckGradient {
           !requires { &GradientPolicy::projection; },
       "agmohd: the gradient policy's projection is not gradient::Projection projection(options, "
       "double p2, double pg, double g2)");
+  static_assert(
+      has::power<GradientPolicy> || requires { typename GradientPolicy::Rest; } ||
+          !requires { &GradientPolicy::power; },
+      "agmohd: the gradient policy's power is not std::int64_t power(options)");
   static_assert(int(has::row_factor<GradientPolicy>) + int(has::row_shift<GradientPolicy>) +
                         int(has::projection<GradientPolicy>) <
                     2,

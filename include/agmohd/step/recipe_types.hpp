@@ -71,6 +71,13 @@ struct RecipeTypes {
       std::conditional_t<prefixed, typename Gradient::template Coefficients<R>, NoMemory>;
   /// Whether several calls of step() make one update.
   static constexpr bool accumulates = detail::accumulates<Gradient>();
+  /// Whether the reduce pass sums powers in the place of squares.
+  static constexpr bool powers = has::power<Gradient>;
+  static_assert(!powers || (Hindrance::wants == 0 &&
+                            !wants_norms(schedule_wants<Schedule>() | rule_wants<Rule>())),
+                "agmohd: gradient::ClipByPNorm has powers of gradients summed in the place of "
+                "squares: its recipe can have no hindrance policy that looks at gradients, and no "
+                "rule or schedule that wants norms; clip by gradient::ClipByNorm there");
   /// Whether gradients are shifted by values of their rows as they are read.
   static constexpr bool shifts_rows = has::row_shift<Gradient>;
   /// Whether they are projected: all of a tensor is one row then.
@@ -113,6 +120,9 @@ struct RecipeTypes {
   AGMOHD_HD static double row_shift(const Shared& o, double sum, std::int64_t length,
                                     std::int64_t dims) requires(shifts_rows) {
     return Gradient::row_shift(o.gradient, sum, length, dims);
+  }
+  AGMOHD_HD static std::int64_t power(const Shared& o) requires(powers) {
+    return Gradient::power(o.gradient);
   }
   AGMOHD_HD static gradient::Projection projection(const Shared& o, double p2, double pg,
                                                    double g2) requires(projects) {

@@ -103,7 +103,9 @@ class TensorExecutor final : public HostExecutor<Recipe> {
         const at::Tensor measured = Recipe::measured(grad_of(t), prefix, {});
         const at::Tensor g = measured.to(at::kDouble);
         Signals one;
-        one.norm2 = g.square().sum().template item<double>();
+        at::Tensor summed = g.square();
+        if constexpr (Recipe::powers) summed = g.abs().pow(Recipe::power(settings_.shared));
+        one.norm2 = summed.sum().template item<double>();
         one.max_abs = g.abs().max().template item<double>();
         one.nonfinite = g.isfinite().logical_not().sum().template item<std::int64_t>();
         reduction::accumulate(sums, one);

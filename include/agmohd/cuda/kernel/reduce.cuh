@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "../../policy/power.hpp"
 #include "../../step/reduction.hpp"
 #include "../view.hpp"
 #include "decide.cuh"
@@ -86,6 +87,25 @@ __device__ auto measure_lane(const GradChunk<Recipe, E>& chunk, int lane) {
     }
   }
   if (sizeof(R) == 4) out.norm2 = rescued.v;
+  return out;
+}
+
+/// The same of a recipe that sums powers of magnitudes.
+template <class Recipe, class E>
+__device__ auto measure_powers(const GradChunk<Recipe, E>& chunk, int lane, std::int64_t power) {
+  using T = strict<Compute<E>>;
+  Measured<decltype(magnitude(T{}.v))> out{};
+  strict<double> sum{0};
+  for (int row = 4 * lane; row < chunk.count; row += reduction::kRow) {
+    for (int i = row; i < row + 4 && i < chunk.count; ++i) {
+      const T g = chunk.template measured<T>(widen(chunk.grad[i]), i);
+      const auto m = magnitude(g.v);
+      sum = sum + math::power(strict<double>{magnitude_value(m)}, power);
+      out.most = m > out.most ? m : out.most;
+      if (!((g - g).v == 0)) ++out.nonfinite;
+    }
+  }
+  out.norm2 = sum.v;
   return out;
 }
 
@@ -179,7 +199,14 @@ __device__ void measure_chunks(const View<Recipe>& view, int first, int chunks, 
                                      prefixes + (Recipe::prefixed ? p : 0));
     const int active = chunk.warps();
     for (int w = mate; w < active; w += warps) {
-      const auto x = warp_sum(measure_lane(chunk, w * kWarp + lane), kWarp / 2);
+      const auto own = [&] {
+        if constexpr (Recipe::powers) {
+          return measure_powers(chunk, w * kWarp + lane, Recipe::power(view.core->shared));
+        } else {
+          return measure_lane(chunk, w * kWarp + lane);
+        }
+      }();
+      const auto x = warp_sum(own, kWarp / 2);
       if (lane == 0) sums.of[p][w] = x;
       if constexpr (Recipe::sums) {
         const double y = warp_sum(sum_lane(view, chunk, w * kWarp + lane), kWarp / 2);
