@@ -186,7 +186,10 @@ struct ChunkRows<Recipe, true, true> {
   const void* param;  // of the tensor
 
   __device__ ChunkRows(const View<Recipe>& view, int t, std::int64_t)
-      : projection(view.projections[view.tensors[t].first_row]), param(view.tensors[t].param) {}
+      : param(view.tensors[t].param) {
+    const int row = view.tensors[t].first_row;  // beyond the last: it has no gradient in this step
+    if (row < view.row_count) projection = view.projections[row];
+  }
   template <class E>
   __device__ Compute<E> beside(std::int64_t element) const {
     return widen(static_cast<const E*>(param)[element]);
