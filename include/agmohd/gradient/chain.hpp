@@ -138,8 +138,8 @@ struct Chain<H, L...> {
 
   static_assert(
       !has::rows<Rest>,
-      "agmohd: in a gradient Chain a transform by rows, or Orthogonal, stands behind another; its "
-      "sums are of the gradients as they come: move it to the front, and leave out a second one");
+      "agmohd: in a gradient Chain a transform by rows stands behind another; its sums, and those "
+      "of Orthogonal, are of the gradients as they come: move it to the front; a chain has one");
 
   static_assert((!has::power<H> || !agmohd::detail::wants_norms(Rest::wants)) &&
                     (!has::power<Rest> || !agmohd::detail::wants_norms(H::wants)),
