@@ -129,7 +129,8 @@ def not_a_number(folder):
 def schedules(folder):
     """By name they drive every optimizer; the table has their rates. A resumed run goes on with them."""
     for optimizer in OPTIMIZERS:
-        expect(run(folder, "--steps", "10", "--optimizer", optimizer, "--schedule", "linear,end_factor=0.5", "--lr", "1e-3"), 0)
+        how = "--optimizer", optimizer, "--schedule", "linear,end_factor=0.5", "--lr", "1e-3"
+        expect(run(folder, "--steps", "10", *how), 0)
         rates = [float(row[2]) for row in rows(folder / "train_gpt.csv")]
         assert rates[:2] == [5e-4, 1e-3] and abs(rates[-1] - 5e-4) < 1e-4, (optimizer, rates)
     records = [float(row[3]) for row in rows(folder / "train_gpt_records.csv")]
@@ -147,7 +148,8 @@ def schedules(folder):
         expect(run(parts, "--steps", "12", *chosen, "--resume", "c.pt"), 0)
         losses = [[row[1] for row in rows(part / "train_gpt.csv")] for part in (parts, whole)]
         assert losses[0][:3] == losses[1][:3] and len(losses[0]) == 12, losses
-    expect(run(parts, "--steps", "12", "--resume", "c.pt", "--optimizer", "torch-adamw"), 1, "--schedule wsd, not cosine")
+    other = "--resume", "c.pt", "--optimizer", "torch-adamw"
+    expect(run(parts, "--steps", "12", *other), 1, "--schedule wsd, not cosine")
     expect(run(folder, "--schedule", "cosin"), 2, "--schedule: there is no schedule", "cosine")
     expect(run(folder, "--schedule", "step,size=3"), 2, "--schedule", "no option size", "step_size")
     expect(run(folder, "--schedule", "step,gamma"), 2, "--schedule", "name=value")
