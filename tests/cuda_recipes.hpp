@@ -87,6 +87,13 @@ using RowsLAMB =
     agmohd::Recipe<agmohd::rule::LAMB, agmohd::gradient::AGC, agmohd::gradient::ClipByNorm>;
 using CentralizedLAMB =
     agmohd::Recipe<agmohd::rule::LAMB, agmohd::gradient::Centralize, agmohd::gradient::ClipByNorm>;
+/// With projections: alone, and measured, with two sweeps and a factored slot.
+using OrthogonalSGD = agmohd::Recipe<agmohd::rule::SGD, agmohd::gradient::Orthogonal>;
+using OrthogonalAdafactor = agmohd::Recipe<agmohd::rule::Adafactor, agmohd::gradient::Orthogonal,
+                                           agmohd::gradient::ClipByNorm>;
+/// With sums of powers.
+using ClippedPowers =
+    agmohd::Recipe<agmohd::rule::SGD, agmohd::gradient::ClipByValue, agmohd::gradient::ClipByPNorm>;
 /// With a factored slot: of gradients whose rows have factors, and measured, with state in
 /// bfloat16.
 using RowsAdafactor =

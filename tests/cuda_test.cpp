@@ -36,12 +36,15 @@ using agmohd::Optimizer;
 using testing_recipes::AccumulatedAdamW;
 using testing_recipes::CentralizedLAMB;
 using testing_recipes::ClippedNovoGrad;
+using testing_recipes::ClippedPowers;
 using testing_recipes::ClippedSGD;
 using testing_recipes::Everything;
 using testing_recipes::HalfState;
 using testing_recipes::KeptLAMB;
 using testing_recipes::MeasuredAdafactor;
 using testing_recipes::NoisyAdamW;
+using testing_recipes::OrthogonalAdafactor;
+using testing_recipes::OrthogonalSGD;
 using testing_recipes::PlainAdagrad;
 using testing_recipes::PlainRMSprop;
 using testing_recipes::PlateauLion;
@@ -162,6 +165,18 @@ Optimizer<RowsAdafactor>::Options options<RowsAdafactor>() {
       .set<agmohd::gradient::AGC>({.clip_factor = 0.1});
 }
 template <>
+Optimizer<OrthogonalSGD>::Options options<OrthogonalSGD>() {
+  return Optimizer<OrthogonalSGD>::Options(1e-2).momentum(0.9);
+}
+template <>
+Optimizer<OrthogonalAdafactor>::Options options<OrthogonalAdafactor>() {
+  return Optimizer<OrthogonalAdafactor>::Options(1e-2).max_norm(3).weight_decay(0.1);
+}
+template <>
+Optimizer<ClippedPowers>::Options options<ClippedPowers>() {
+  return Optimizer<ClippedPowers>::Options(1e-2).max_norm(3).max_value(2).set<"norm_type">(3);
+}
+template <>
 Optimizer<MeasuredAdafactor>::Options options<MeasuredAdafactor>() {
   return Optimizer<MeasuredAdafactor>::Options(1e-2).stochastic_rounding(true);
 }
@@ -223,7 +238,8 @@ using Recipes =
     ::testing::Types<agmohd::recipe::SGD, agmohd::recipe::Adam, agmohd::recipe::AdamW, ClippedSGD,
                      Everything, HalfState, StableHalf, PlateauLion, PlainRMSprop, PlainAdagrad,
                      ClippedNovoGrad, KeptLAMB, NoisyAdamW, RowsSGD, RowsLAMB, CentralizedLAMB,
-                     RowsAdafactor, MeasuredAdafactor>;
+                     RowsAdafactor, MeasuredAdafactor, OrthogonalSGD, ClippedPowers,
+                     OrthogonalAdafactor>;
 TYPED_TEST_SUITE(CudaBackend, Recipes);
 
 TYPED_TEST(CudaBackend, HasTheBitsOfTheCpu) {

@@ -33,6 +33,7 @@ std::vector<Case> cases() {
   return {
       of<golden::ClipByNormAdamW>("clip", "ClipByNorm+AdamW"),
       of<golden::ClipByMaxNormAdamW>("clip", "ClipByMaxNorm+AdamW"),
+      of<golden::ClipByPNormAdamW>("pnorm", "ClipByPNorm+AdamW"),
       of<golden::ClipByValueSGD>("clip", "ClipByValue+SGD"),
       of<golden::ClipByValueClipByNormAdam>("clip", "ClipByValue+ClipByNorm+Adam"),
       of<golden::NormalizeSGD>("normalize", "Normalize+SGD"),
@@ -43,6 +44,9 @@ std::vector<Case> cases() {
       of<golden::RowsAdamW>("agc", "AGC+AdamW"),
       of<golden::CentralizeSGD>("centralize", "Centralize+SGD"),
       of<golden::CentralizeAdamW>("centralize", "Centralize+AdamW"),
+      of<golden::OrthogonalSGD>("orthogonal", "Orthogonal+SGD"),
+      of<golden::OrthogonalAdamW>("orthogonal", "Orthogonal+AdamW"),
+      of<golden::OrthogonalClipByNormAdamW>("orthogonal", "Orthogonal+ClipByNorm+AdamW"),
       of<golden::AccumulatedAdamW>("accumulate", "Accumulate+AdamW"),
       of<golden::AccumulatedSGD>("accumulate", "Accumulate+SGD"),
       of<golden::LinearSGD>("schedule", "Linear+SGD"),

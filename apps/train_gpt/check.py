@@ -16,6 +16,7 @@ import time
 import zipfile
 
 PROGRAM = sys.argv[1]
+OPTIMIZERS = "torch-adamw adamw agmohd-sgd agmohd-adam agmohd".split()
 TINY = "--layers 1 --heads 1 --width 16 --context 16 --batch 2 --sample 0 --threads 1 --warmup 2".split()
 
 
@@ -125,8 +126,73 @@ def not_a_number(folder):
     expect(done, 1, "Validation: loss")
 
 
+def schedules(folder):
+    """By name they drive every optimizer; the table has their rates. A resumed run goes on with them."""
+    for optimizer in OPTIMIZERS:
+        how = "--optimizer", optimizer, "--schedule", "linear,end_factor=0.5", "--lr", "1e-3"
+        expect(run(folder, "--steps", "10", *how), 0)
+        rates = [float(row[2]) for row in rows(folder / "train_gpt.csv")]
+        assert rates[:2] == [5e-4, 1e-3] and abs(rates[-1] - 5e-4) < 1e-4, (optimizer, rates)
+    records = [float(row[3]) for row in rows(folder / "train_gpt_records.csv")]
+    assert len(records) == 10 and abs(records[0] / rates[0] - 1) < 1e-6, records
+    for name in ("constant", "wsd", "one_cycle", "noam,model_dim=16,noam_steps=2", "piecewise,points=0:1/9:0"):
+        expect(run(folder, "--steps", "4", "--optimizer", "torch-adamw", "--warmup", "1", "--schedule", name), 0)
+    whole, parts = folder / "whole", folder / "parts"
+    whole.mkdir()
+    parts.mkdir()
+    chosen = "--schedule", "wsd", "--accumulate", "2", "--group-decay"
+    for optimizer in ("agmohd", "torch-adamw"):
+        chosen = (*chosen, "--optimizer", optimizer)
+        expect(run(whole, "--steps", "12", *chosen), 0)
+        expect(run(parts, "--steps", "6", *chosen, "--checkpoint", "c.pt"), 0)
+        expect(run(parts, "--steps", "12", *chosen, "--resume", "c.pt"), 0)
+        losses = [[row[1] for row in rows(part / "train_gpt.csv")] for part in (parts, whole)]
+        assert losses[0][:3] == losses[1][:3] and len(losses[0]) == 12, losses
+    other = "--resume", "c.pt", "--optimizer", "torch-adamw"
+    expect(run(parts, "--steps", "12", *other), 1, "--schedule wsd, not cosine")
+    expect(run(folder, "--schedule", "cosin"), 2, "--schedule: there is no schedule", "cosine")
+    expect(run(folder, "--schedule", "step,size=3"), 2, "--schedule", "no option size", "step_size")
+    expect(run(folder, "--schedule", "step,gamma"), 2, "--schedule", "name=value")
+
+
+def group_decay(folder):
+    """Embeddings decay by default, and not with it; norms and biases never do."""
+    for optimizer in OPTIMIZERS:
+        more = "--steps", "6", "--optimizer", optimizer, "--weight-decay", "0.5"
+        expect(run(folder, *more), 0)
+        with_embeddings = rows(folder / "train_gpt.csv")
+        expect(run(folder, *more, "--group-decay"), 0)
+        assert rows(folder / "train_gpt.csv") != with_embeddings, optimizer
+
+
+def accumulated(folder):
+    """The losses are means over all batches of a step, and those of torch's AdamW."""
+    found = {}
+    for optimizer in OPTIMIZERS:
+        expect(run(folder, "--steps", "6", "--optimizer", optimizer, "--accumulate", "3"), 0, "a step takes 96 of them")
+        found[optimizer] = [float(row[1]) for row in rows(folder / "train_gpt.csv")]
+        assert len(found[optimizer]) == 6
+    assert max(abs(a - b) for a, b in zip(found["adamw"], found["torch-adamw"])) < 1e-5, found
+    assert found["agmohd"][0] == found["torch-adamw"][0], found
+    expect(run(folder, "--accumulate", "0"), 2, "--accumulate: '0' is not allowed", "from 1 to")
+
+
+def learning_rate(folder):
+    for optimizer in OPTIMIZERS:
+        done = run(folder, "--find-lr", "--steps", "30", "--optimizer", optimizer, "--accumulate", "2", "--group-decay")
+        expect(done, 0, "valley: --lr", "steepest: --lr", "Losses of the test: train_gpt.svg")
+        assert (folder / "train_gpt.svg").read_text().count("<polyline") == 2
+        assert not (folder / "train_gpt.csv").exists(), "it trains nothing"
+    expect(run(folder, "--find-lr", "--checkpoint", "c.pt"), 2, "--find-lr: takes neither")
+    expect(run(folder, "--find-lr", "--steps", "9"), 2, "--steps: '9' is not allowed", "10 or more")
+
+
 for case, *arguments in (
     (wrong_arguments,),
+    (schedules,),
+    (group_decay,),
+    (accumulated,),
+    (learning_rate,),
     (wrong_checkpoints,),
     (resumed_and_extended,),
     (damaged,),

@@ -65,18 +65,17 @@ void time_updates(const Options& options, const Trainer& trainer, torch::Device 
   Options first = options, stock = options;
   if (options.optimizer == "torch-adamw") first.optimizer = "agmohd";
   stock.optimizer = "torch-adamw";
+  first.accumulate = stock.accumulate = 1;
+  std::vector<Gpt> models;
   std::vector<Update> updates;
   std::int64_t elements = 0, tensors = 0;
   for (const Options& o : {first, stock}) {
-    std::vector<torch::Tensor> copies;
+    models.push_back(trainer.copy());
+    const std::vector<torch::Tensor> copies = models.back()->parameters();
     elements = 0;
-    for (const torch::Tensor& p : trainer.parameters()) {
-      copies.push_back(p.detach().clone().requires_grad_());
-      copies.back().mutable_grad() = p.grad().clone();
-      elements += p.numel();
-    }
+    for (const torch::Tensor& p : copies) elements += p.numel();
     tensors = static_cast<std::int64_t>(copies.size());
-    updates.push_back(make_update(o, copies));
+    updates.push_back(make_update(o, *models.back()));
   }
   const torch::Tensor loss = torch::ones({}, torch::TensorOptions(device));
   std::vector<std::vector<double>> times(updates.size());
@@ -159,7 +158,7 @@ int train(Options options, const Text& text, torch::Device device) {
   std::printf("%.2f million parameters on %s, %s; %lld bytes of text, a step takes %lld of them\n",
               1e-6 * static_cast<double>(elements), device.str().c_str(),
               trainer.optimizer_name().c_str(), static_cast<long long>(text.size()),
-              static_cast<long long>(options.batch * options.context));
+              static_cast<long long>(options.tokens()));
   const std::int64_t begin = trainer.step();
   trainer.run(options.steps, /*show=*/true);
   bool saved_all = true;
@@ -189,6 +188,40 @@ int train(Options options, const Text& text, torch::Device device) {
     time_updates(options, trainer, device);
   write_tables(options, trainer, loss);
   return trainer.gave_up().empty() && sound && saved_all ? 0 : 1;
+}
+
+/// The range test of the learning rate, without a schedule.
+int find_lr(Options options, const Text& text, torch::Device device) {
+  if (options.optimizer == "agmohd") {
+    options.optimizer = "adamw";
+    std::printf("agmohd clips and skips what the test looks for: it is of its rule, AdamW.\n");
+  }
+  options.schedule = "constant";
+  options.warmup = 0;
+  options.steps = std::min<std::int64_t>(options.steps, 100);
+  Trainer trainer(options, text, device);
+  agmohd::tools::LrCurve curve;
+  try {
+    curve = trainer.find_lr(options.steps);
+  } catch (const std::runtime_error&) {
+    if (!interrupted) throw;
+    return 128 + interrupted;
+  }
+  if (curve.lrs.empty()) throw std::runtime_error("--find-lr: the first loss is not finite");
+  std::printf("%s, %zu learning rates from %.1e to %.1e%s\n", trainer.optimizer_name().c_str(),
+              curve.lrs.size(), curve.lrs.front(), curve.lrs.back(),
+              curve.diverged ? ", where the loss diverged" : "");
+  const auto print = [](const char* name, const std::optional<double>& lr, const char* what) {
+    if (lr) std::printf("%s: --lr %.2e, %s\n", name, *lr, what);
+  };
+  print("valley", curve.valley, "within the longest fall of the loss");
+  print("steepest", curve.steepest, "where the loss falls fastest");
+  if (!curve.valley) std::printf("No suggestion: the loss never fell.\n");
+  if (!options.svg.empty()) {
+    write_file(options.svg, curve.svg());
+    std::printf("Losses of the test: %s\n", options.svg.c_str());
+  }
+  return curve.valley ? 0 : 1;
 }
 
 /// Whether a run that is saved half way, and resumed by another trainer, has the same losses as
@@ -353,6 +386,7 @@ int main(int argc, char** argv) {
       });
     }
     return options->quick     ? demo::quick(*options, text, device)
+           : options->find_lr ? demo::find_lr(*options, text, device)
            : options->compare ? demo::compare(*options, text, device)
                               : demo::train(*options, text, device);
   } catch (const demo::UsageError& error) {

@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <unistd.h>
 
+#include <agmohd/schedule/by_name.hpp>
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -66,10 +67,15 @@ Entry real(const char* name, Target& target, double low, double high, const std:
           [=, &target](const std::string& v) { target = number(name, v, low, high, allowed); }};
 }
 
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += " " + word;
+  return out;
+}
+
 Entry choice(const char* name, std::string& target, std::vector<std::string> choices,
              const std::string& help) {
-  std::string allowed = "one of";
-  for (const std::string& c : choices) allowed += " " + c;
+  const std::string allowed = "one of" + joined(choices);
   return {name, "NAME", help + "; " + allowed + " [" + target + "]",
           [=, &target](const std::string& v) {
             for (const std::string& c : choices) {
@@ -172,8 +178,17 @@ std::vector<Entry> entries(Options& o, bool& help) {
        [&o](const std::string& v) {
          o.warmup = number<std::int64_t>("warmup", v, 0, kMany, "a whole number of steps");
        }},
+      {"schedule", "NAME",
+       "how the learning rate moves: NAME or NAME,option=value,...; --steps, --warmup and a "
+       "min_factor of 0.1 are its options of that kind, unless they are given; one of" +
+           joined(agmohd::schedule::names()) + " [" + o.schedule + "]",
+       [&o](const std::string& v) { o.schedule = v; }},
       real("weight-decay", o.weight_decay, 0.0, 10.0,
            "of matrices [0.1; 0 for agmohd-sgd and agmohd-adam]"),
+      {"group-decay", nullptr, "no weight decay of norms, biases and embeddings",
+       [&o](const std::string&) { o.group_decay = true; }},
+      integer("accumulate", o.accumulate, 1, 4096,
+              "batches whose mean gradient makes a step; the printed |g| is that of the last one"),
       real("clip", o.clip, 1e-6, 1e6, "largest norm of the gradients [" + text(o.clip) + "]"),
       integer("seed", o.seed, 0, std::numeric_limits<std::int64_t>::max(),
               "of the parameters, the batches and the sample"),
@@ -197,6 +212,10 @@ std::vector<Entry> entries(Options& o, bool& help) {
        "train with torch-adamw and with --optimizer from the same seed and under the same faults, "
        "draw both; exit 1 if agmohd or adamw differ from it without a fault",
        [&o](const std::string&) { o.compare = true; }},
+      {"find-lr", nullptr,
+       "instead of training, try learning rates from 1e-7 to 10, 100 or --steps of them; print "
+       "those that the losses suggest, and draw the losses where --svg says",
+       [&o](const std::string&) { o.find_lr = true; }},
       {"quick", nullptr,
        "set tiny sizes, then compare torch-adamw, adamw and agmohd, and check a resumed run and "
        "one "
@@ -238,6 +257,7 @@ void check_together(const Options& o) {
     reject("warmup", std::to_string(o.warmup_steps()),
            "fewer than --steps " + std::to_string(o.steps));
   }
+  o.schedule_factor();
   check_writable("checkpoint", o.checkpoint);
   check_writable("csv", o.csv);
   check_writable("svg", o.svg);
@@ -248,6 +268,13 @@ void check_together(const Options& o) {
   if (o.compare && !(o.checkpoint.empty() && o.resume.empty())) {
     throw UsageError("--compare and --quick: take neither --checkpoint nor --resume");
   }
+  const bool kept = !(o.checkpoint.empty() && o.resume.empty());
+  if (o.find_lr && (o.compare || kept || !o.faults.empty())) {
+    throw UsageError(
+        "--find-lr: takes neither --compare, --quick, --checkpoint, --resume nor --fault");
+  }
+  if (o.find_lr && o.steps < 10)
+    reject("steps", std::to_string(o.steps), "10 or more with --find-lr");
   if (o.compare && o.optimizer == "torch-adamw") {
     reject("optimizer", o.optimizer, "what --compare is to compare with torch-adamw");
   }
@@ -276,15 +303,48 @@ std::int64_t Options::warmup_steps() const {
   return warmup.value_or(std::min<std::int64_t>(50, steps / 10));
 }
 
+agmohd::schedule::Function Options::schedule_factor() const try {
+  namespace schedule = agmohd::schedule;
+  const std::size_t comma = this->schedule.find(',');
+  const std::string name = this->schedule.substr(0, comma);
+  const std::vector<std::string> known = schedule::option_names(name);
+  schedule::Settings settings;
+  if (comma != std::string::npos) {
+    settings = schedule::settings_from(this->schedule.substr(comma + 1));
+  }
+  const auto by_default = [&](const char* option, const std::string& value) {
+    const bool given = std::any_of(settings.begin(), settings.end(),
+                                   [&](const auto& setting) { return setting.first == option; });
+    if (given || std::find(known.begin(), known.end(), option) == known.end()) return;
+    settings.emplace_back(option, value);
+  };
+  by_default("total_steps", std::to_string(steps));
+  by_default("warmup_steps", std::to_string(warmup_steps()));
+  by_default("min_factor", text(kMinFactor));
+  by_default("decay_steps", std::to_string(std::max<std::int64_t>(1, steps / 5)));
+  return schedule::by_name(name, settings);
+} catch (const std::invalid_argument& error) {
+  throw UsageError("--schedule: " + std::string(error.what()));
+}
+
 std::vector<std::pair<std::string, std::string>> Options::identity() const {
   std::string given;
   for (const Fault& fault : faults) given += (given.empty() ? "" : " ") + fault.given;
-  return {{"layers", std::to_string(layers)}, {"width", std::to_string(width)},
-          {"heads", std::to_string(heads)},   {"context", std::to_string(context)},
-          {"batch", std::to_string(batch)},   {"optimizer", optimizer},
-          {"lr", text(learning_rate())},      {"warmup", std::to_string(warmup_steps())},
-          {"weight-decay", text(decay())},    {"clip", text(clip)},
-          {"seed", std::to_string(seed)},     {"fault", given}};
+  return {{"layers", std::to_string(layers)},
+          {"width", std::to_string(width)},
+          {"heads", std::to_string(heads)},
+          {"context", std::to_string(context)},
+          {"batch", std::to_string(batch)},
+          {"optimizer", optimizer},
+          {"lr", text(learning_rate())},
+          {"warmup", std::to_string(warmup_steps())},
+          {"weight-decay", text(decay())},
+          {"clip", text(clip)},
+          {"seed", std::to_string(seed)},
+          {"fault", given},
+          {"schedule", schedule},
+          {"group-decay", group_decay ? "on" : "off"},
+          {"accumulate", std::to_string(accumulate)}};
 }
 
 std::optional<Options> parse_options(int argc, char** argv) {

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <agmohd/schedule/function.hpp>
 #include <cstdint>
 #include <optional>
 #include <stdexcept>
@@ -29,6 +30,9 @@ struct Options {
   std::string optimizer = "agmohd";
   std::optional<double> lr, weight_decay;  // unset: the optimizer's own default
   std::optional<std::int64_t> warmup;      // unset: a tenth of the steps, 50 at most
+  std::string schedule = "cosine";         // NAME or NAME,option=value,...
+  bool group_decay = false;
+  std::int64_t accumulate = 1;
   double clip = 1.0;
   std::int64_t seed = 1;
   std::string device = "auto";
@@ -39,11 +43,16 @@ struct Options {
   std::string csv = "train_gpt.csv", svg = "train_gpt.svg", records = "train_gpt_records.csv",
               tensorboard;
   std::int64_t sample = 400;
-  bool compare = false, quick = false;
+  bool compare = false, quick = false, find_lr = false;
 
   double learning_rate() const;
   double decay() const;
+  std::int64_t tokens() const { return accumulate * batch * context; }  // of a step
   std::int64_t warmup_steps() const;
+  /// Whether the schedule is the one that the recipes have; others drive them from the host.
+  bool schedule_of_recipe() const { return schedule == "cosine"; }
+  /// The factor of the learning rate in each step. Throws UsageError.
+  agmohd::schedule::Function schedule_factor() const;
 
   /// What must be the same for a resumed run to continue the run that wrote the checkpoint. The
   /// steps may differ: the schedule then is that of the new number.

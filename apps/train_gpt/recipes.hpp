@@ -10,13 +10,14 @@ namespace demo {
 
 using Schedule = agmohd::schedule::Warmup<agmohd::schedule::Cosine>;
 
-/// agmohd::recipe::AGMOHD with this program's schedule.
-using AGMOHD =
-    agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::Detector, agmohd::momentum::Choice,
-                   agmohd::gradient::Choice, agmohd::schedule::HindranceAware<Schedule>>;
+/// agmohd::recipe::AGMOHD with this program's schedule, and --accumulate.
+using AGMOHD = agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::Detector,
+                              agmohd::momentum::Choice, agmohd::gradient::Accumulate,
+                              agmohd::gradient::Choice, agmohd::schedule::HindranceAware<Schedule>>;
 
 template <class Rule>
-using Clipped = agmohd::Recipe<Rule, agmohd::gradient::ClipByNorm, Schedule>;
+using Clipped =
+    agmohd::Recipe<Rule, agmohd::gradient::Accumulate, agmohd::gradient::ClipByNorm, Schedule>;
 
 using AdamW = Clipped<agmohd::rule::AdamW>;
 using Adam = Clipped<agmohd::rule::Adam>;

@@ -19,12 +19,6 @@ std::string format(const char* pattern, Numbers... numbers) {
   return buffer;
 }
 
-void write(const std::string& path, const std::string& contents) {
-  std::ofstream out(path, std::ios::binary);
-  out << contents;
-  if (!out.flush()) throw std::runtime_error("cannot write " + path);
-}
-
 std::string escape(const std::string& text) {
   std::string result;
   for (const char c : text) {
@@ -79,6 +73,12 @@ std::vector<double> smooth(const std::vector<double>& losses) {
 
 }  // namespace
 
+void write_file(const std::string& path, const std::string& contents) {
+  std::ofstream out(path, std::ios::binary);
+  out << contents;
+  if (!out.flush()) throw std::runtime_error("cannot write " + path);
+}
+
 void write_csv(const std::string& path, const std::vector<Row>& rows) {
   std::string out = "step,loss,lr,grad_norm,tokens_per_second\n";
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -89,7 +89,7 @@ void write_csv(const std::string& path, const std::vector<Row>& rows) {
     }
     out += '\n';
   }
-  write(path, out);
+  write_file(path, out);
 }
 
 void write_losses(const std::string& path, const std::vector<Curve>& curves) {
@@ -108,7 +108,7 @@ void write_losses(const std::string& path, const std::vector<Curve>& curves) {
     }
     out += '\n';
   }
-  write(path, out);
+  write_file(path, out);
 }
 
 void write_svg(const std::string& path, const std::vector<Curve>& curves,
@@ -193,7 +193,7 @@ void write_svg(const std::string& path, const std::vector<Curve>& curves,
   out +=
       format("<text x='%.0f' y='%.0f' fill='#666'>faint: each step; strong: running mean</text>\n",
              right - 190, legend);
-  write(path, out + "</svg>\n");
+  write_file(path, out + "</svg>\n");
 }
 
 }  // namespace demo

@@ -14,6 +14,9 @@ struct Row {
   double loss, lr, grad_norm, tokens_per_second;
 };
 
+/// Throws std::runtime_error that names the file.
+void write_file(const std::string& path, const std::string& contents);
+
 /// step,loss,lr,grad_norm,tokens_per_second; a number that was not measured is an empty cell.
 void write_csv(const std::string& path, const std::vector<Row>& rows);
 

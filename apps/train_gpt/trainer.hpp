@@ -71,9 +71,9 @@ class Trainer {
         device_(device),
         model_(seeded_model(options)),
         update_((model_->to(device),
-                 make_update(of_steps(options, saved ? saved->steps : options.steps),
-                             model_->parameters()))),
-        plan_(text.plan(options.steps, options.batch, options.seed)) {
+                 make_update(of_steps(options, saved ? saved->steps : options.steps), *model_))),
+        factor_(options.schedule_factor()),
+        plan_(text.plan(options.steps * options.accumulate, options.batch, options.seed)) {
     const double nan = std::numeric_limits<double>::quiet_NaN();
     losses_ =
         torch::full({options.steps}, nan, torch::TensorOptions(torch::kFloat32).device(device));
@@ -100,20 +100,25 @@ class Trainer {
   /// Trains up to step `end`, or until the interrupt, or until the optimizer gives up. `show`:
   /// print progress, write the checkpoints.
   void run(std::int64_t end, bool show) {
-    const std::int64_t tokens = options_.batch * options_.context;
+    const std::int64_t tokens = options_.tokens();
     std::int64_t first = step_;  // of those since the last line
     Progress progress(step_, options_.steps);
     while (step_ < end && !interrupted && gave_up_.empty()) {
       const std::int64_t t = step_++;
       const bool print = show && progress.due(step_);
-      update_.optimizer->zero_grad();
       faults_.corrupt(step_, parameters(), update_);
-      const torch::Tensor loss = model_->loss(faults_.batch(step_, text_.windows(plan_[t])));
-      loss.backward();
-      faults_.spoil_gradients(step_, parameters());
-      losses_[t].copy_(loss.detach());
-      if (print || t % kNormEvery == 0) norms_[t].copy_(grad_norm());
-      update(t, loss.detach());
+      torch::Tensor sum;
+      for (std::int64_t batch = 0; batch < options_.accumulate; ++batch) {
+        const torch::Tensor windows = text_.windows(plan_[t * options_.accumulate + batch]);
+        const torch::Tensor loss = backward(faults_.batch(step_, windows));
+        faults_.spoil_gradients(step_, parameters());
+        sum = batch == 0 ? loss : sum + loss;
+        if (batch + 1 == options_.accumulate) {
+          losses_[t].copy_(sum / options_.accumulate);
+          if (print || t % kNormEvery == 0) norms_[t].copy_(grad_norm());
+        }
+        update(t, loss);
+      }
       if (print || step_ % kRecordsEvery == 0) poll(show ? &progress : nullptr);
       if (print) {  // the one place that waits for the device
         const torch::Tensor shown = torch::stack({losses_[t], norms_[t]}).cpu();
@@ -133,6 +138,29 @@ class Trainer {
     }
     if (device_.is_cuda()) torch::cuda::synchronize();
     poll(show ? &progress : nullptr);
+  }
+
+  /// The range test of the learning rate, with `rates` rates. Throws where it is interrupted.
+  agmohd::tools::LrCurve find_lr(std::int64_t rates) {
+    std::int64_t batch = 0;
+    const auto closure = [&] {
+      if (interrupted) throw std::runtime_error("interrupted");
+      return backward(text_.windows(plan_[batch++]));
+    };
+    return update_.find_lr(closure, {.steps = rates});
+  }
+
+  /// Another model with the same parameters and gradients.
+  Gpt copy() const {
+    Gpt model = seeded_model(options_);
+    model->to(device_);
+    const torch::NoGradGuard no_grad;
+    const std::vector<torch::Tensor> from = parameters(), to = model->parameters();
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      to[i].copy_(from[i]);
+      to[i].mutable_grad() = from[i].grad().clone();
+    }
+    return model;
   }
 
   /// Mean loss over at most `most` windows of the held-out text.
@@ -211,7 +239,7 @@ class Trainer {
     model_->load(model);
     if (weights_digest() != weights.toInt()) throw std::runtime_error("its weights are damaged");
     update_.optimizer->load(optimizer);
-    if (update_.set_steps) update_.set_steps(options_.steps);
+    update_.set_steps(options_);
     step_ = step.toInt();
     for (const auto& [name, rows] : {std::pair("losses", &losses_), std::pair("norms", &norms_),
                                      std::pair("rates", &rates_)}) {
@@ -244,6 +272,14 @@ class Trainer {
 
  private:
   static constexpr std::int64_t kNormEvery = 10, kRecordsEvery = 50;
+
+  /// The gradients of one batch; its loss.
+  torch::Tensor backward(const torch::Tensor& windows) {
+    update_.optimizer->zero_grad();
+    const torch::Tensor loss = model_->loss(windows);
+    loss.backward();
+    return loss.detach();
+  }
 
   void update(std::int64_t t, const torch::Tensor& loss) try {
     update_.step(t, loss, faults_.lr_factor(t + 1));
@@ -281,8 +317,7 @@ class Trainer {
   }
 
   double lr(std::int64_t t) const {
-    return faults_.lr_factor(t + 1) * options_.learning_rate() *
-           Schedule::factor(schedule_options(options_), t);
+    return faults_.lr_factor(t + 1) * options_.learning_rate() * factor_(t);
   }
 
   torch::Tensor grad_norm() const {
@@ -306,6 +341,7 @@ class Trainer {
   torch::Device device_;
   Gpt model_;
   Update update_;
+  agmohd::schedule::Function factor_;
   torch::Tensor plan_, losses_, norms_, rates_;
   std::int64_t step_ = 0;
 };

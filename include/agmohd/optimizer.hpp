@@ -254,13 +254,14 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     begin();
     const bool observed = !loss.defined();
     loss = detail::checked_loss<Recipe>(observed ? observed_ : loss);
-    bool used = false;
+    bool used = false, adds = false;
     if constexpr (Recipe::accumulates) {
-      used = accumulation_.add(param_groups_, loss, binder_.devices().capturing());
-      if (accumulation_.calls() >= options().template get<"accumulation_steps">()) apply_window();
-    } else {
-      used = apply(loss);
+      const auto window = options().template get<"accumulation_steps">();
+      adds = window > 1 || accumulation_.calls() > 0;
+      if (adds) used = accumulation_.add(param_groups_, loss, binder_.devices().capturing());
+      if (accumulation_.calls() >= window) apply_window();
     }
+    if (!adds) used = apply(loss);
     if (used && observed) observed_ = at::Tensor();
   }
   void apply_window() requires(Recipe::accumulates) {

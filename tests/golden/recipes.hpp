@@ -14,6 +14,7 @@ using With = agmohd::Recipe<Rule, Gradient, Schedule>;
 
 using ClipByNormAdamW = With<agmohd::rule::AdamW, agmohd::gradient::ClipByNorm>;
 using ClipByMaxNormAdamW = With<agmohd::rule::AdamW, agmohd::gradient::ClipByMaxNorm>;
+using ClipByPNormAdamW = With<agmohd::rule::AdamW, agmohd::gradient::ClipByPNorm>;
 using ClipByValueSGD = With<agmohd::rule::SGD, agmohd::gradient::ClipByValue>;
 using ClipByValueClipByNormAdam =
     With<agmohd::rule::Adam,
@@ -26,6 +27,11 @@ using RowsSGD = With<agmohd::rule::SGD, agmohd::gradient::AGC>;
 using RowsAdamW = With<agmohd::rule::AdamW, agmohd::gradient::AGC>;
 using CentralizeSGD = With<agmohd::rule::SGD, agmohd::gradient::Centralize>;
 using CentralizeAdamW = With<agmohd::rule::AdamW, agmohd::gradient::Centralize>;
+using OrthogonalSGD = With<agmohd::rule::SGD, agmohd::gradient::Orthogonal>;
+using OrthogonalAdamW = With<agmohd::rule::AdamW, agmohd::gradient::Orthogonal>;
+using OrthogonalClipByNormAdamW =
+    With<agmohd::rule::AdamW,
+         agmohd::gradient::Chain<agmohd::gradient::Orthogonal, agmohd::gradient::ClipByNorm>>;
 using AccumulatedAdamW = With<agmohd::rule::AdamW, agmohd::gradient::Accumulate>;
 using AccumulatedSGD = With<agmohd::rule::SGD, agmohd::gradient::Accumulate>;
 using LinearSGD = With<agmohd::rule::SGD, agmohd::gradient::None, agmohd::schedule::Linear>;

@@ -69,6 +69,22 @@ TEST(SchedulePeers, HaveTheSameFactorsAtEveryStep) {
   }
 }
 
+TEST(ScheduleByName, ListsTheOptionsOfASchedule) {
+  EXPECT_EQ(schedule::option_names("noam"), (std::vector<std::string>{"noam_steps", "model_dim"}));
+  for (const std::string& name : schedule::names()) {
+    for (const std::string& option : schedule::option_names(name)) {
+      try {
+        schedule::by_name(name, {{option, "x"}});
+        ADD_FAILURE() << name << ", " << option;
+      } catch (const std::invalid_argument& error) {
+        EXPECT_EQ(std::string(error.what()).find("the schedule"), std::string::npos)
+            << error.what();
+      }
+    }
+  }
+  EXPECT_THROW(schedule::option_names("cosin"), std::invalid_argument);
+}
+
 TEST(ScheduleByName, SaysWhatIsKnown) {
   const auto complaint = [](const std::string& text) -> std::string {
     try {

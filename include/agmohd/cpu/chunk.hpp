@@ -23,7 +23,7 @@ struct Chunk {
   Slot* slots[kRoom];  // null: not used
   std::int64_t count;
   std::int64_t first;  // element of the tensor
-  std::conditional_t<Recipe::rows, RowValues, detail::NoMemory> rows;
+  std::conditional_t<Recipe::rows, ValuesOf<Recipe>, detail::NoMemory> rows;
   [[no_unique_address]] std::conditional_t<Recipe::factored, SlotFactors<Compute<E>>,
                                            detail::NoFactors>
       factors;
@@ -61,8 +61,7 @@ struct Chunk {
 template <class V, class Recipe, class E>
 V grad_at(const Chunk<Recipe, E>& chunk, std::int64_t i) {
   if constexpr (Recipe::rows) {
-    return reduction::with_row<Recipe>(load<V>(chunk.grad + i),
-                                       chunk.rows.template at<V>(chunk.first + i));
+    return with_rows<Recipe, E>(load<V>(chunk.grad + i), chunk.rows, chunk.first + i);
   } else {
     return load<V>(chunk.grad + i);
   }

@@ -74,8 +74,12 @@ class CpuExecutor final : public HostExecutor<Recipe> {
       const auto measure = [this]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
         const Draw draw{memory_.updates, tensors_[std::size_t(chunks_[i].tensor)].index};
         const auto prefix = Recipe::template prefix<Compute<E>>(settings_.shared, draw);
-        partials_[i] =
-            has_avx2() ? measure_chunk_avx2(chunk, prefix) : measure_chunk_base(chunk, prefix);
+        if constexpr (Recipe::powers) {
+          partials_[i] = measure_powers(chunk, prefix, Recipe::power(settings_.shared));
+        } else {
+          partials_[i] =
+              has_avx2() ? measure_chunk_avx2(chunk, prefix) : measure_chunk_base(chunk, prefix);
+        }
         if constexpr (Recipe::sums) {
           const auto k =
               this->template summing<Compute<E>>(tensors_[std::size_t(chunks_[i].tensor)]);
@@ -215,7 +219,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
                            nullptr,
                            {},
                            nullptr};
-    if constexpr (Recipe::rows) chunk.rows = rows_.of(std::size_t(ref.tensor), t.rows);
+    if constexpr (Recipe::rows) chunk.rows = rows_.of(std::size_t(ref.tensor), t);
     if constexpr (Recipe::factored) {
       chunk.factors = factors_.template of<Compute<E>>(std::size_t(ref.tensor), t.factors);
     }

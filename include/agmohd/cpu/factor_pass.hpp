@@ -135,7 +135,7 @@ class FactorPass {
           static_cast<const E*>(ref.grad),  own,
           static_cast<R*>(ref.factors.row), static_cast<R*>(ref.factors.column),
           scaled_of<R>(*this, t),           ref.factors.shape};
-      if constexpr (Recipe::rows) x.values = rows.of(t, ref.rows);
+      if constexpr (Recipe::rows) x.values = rows.of(t, ref);
       f(x);
     };
     with_element(ref.dtype, of);

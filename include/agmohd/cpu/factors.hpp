@@ -98,14 +98,15 @@ struct FactorTensor {
   R *row, *column;  ///< averages
   R* scaled;        ///< row averages divided by their mean
   FactorShape shape;
-  [[no_unique_address]] std::conditional_t<Recipe::rows, RowValues, detail::NoMemory> values{};
+  [[no_unique_address]] std::conditional_t<Recipe::rows, ValuesOf<Recipe>, detail::NoMemory>
+      values{};
 
   /// The transformed gradients from `element` on, as many as V has.
   template <class V>
   V transformed(std::int64_t element) const {
     V g = load<V>(grad + element);
     if constexpr (Recipe::rows) {
-      g = reduction::with_row<Recipe>(g, values.template at<V>(element));
+      g = with_rows<Recipe, E>(g, values, element);
     }
     return Recipe::seen(g, k, Position{element});
   }

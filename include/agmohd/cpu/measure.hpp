@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
 
+#include "../policy/power.hpp"
 #include "../step/reduction.hpp"
 #include "chunk.hpp"
 #include "vec.hpp"
@@ -106,6 +108,25 @@ double sum_chunk(const Chunk<Recipe, E> chunk, const PrefixOf<Recipe, E> prefix,
     V::template bundles<4>(sums).widen(lanes + c / 4);
   }
   return butterfly(lanes, (columns + 3) / 4);
+}
+
+/// measure_chunk() of a recipe that sums powers of magnitudes.
+template <class Recipe, class E>
+reduction::Partial measure_powers(const Chunk<Recipe, E>& chunk, const PrefixOf<Recipe, E>& k,
+                                  std::int64_t power) {
+  using namespace reduction;
+  double lanes[kLanes] = {};
+  Partial out{0, 0, 0};
+  for (std::int64_t i = 0; i < chunk.count; ++i) {
+    const double g =
+        double(Recipe::measured(grad_at<Compute<E>>(chunk, i), k, Position{chunk.first + i}));
+    const double size = std::abs(g);
+    lanes[i % kRow / 4] += math::power(size, power);
+    out.max_abs = larger(out.max_abs, size);
+    if (!(g - g == 0)) ++out.nonfinite;
+  }
+  out.norm2 = butterfly(lanes);
+  return out;
 }
 
 template <class V, class Recipe, class E>

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include "../policy/element.hpp"
@@ -41,6 +42,49 @@ struct RowValues {
   }
 };
 
+/// What one tensor's gradients are projected with.
+struct Projected {
+  const gradient::Projection* by;
+  const void* param;
+};
+template <class Recipe>
+using ValuesOf = std::conditional_t<Recipe::projects, Projected, RowValues>;
+
+/// The gradients from `element` of a tensor on, as many as V has, with the values of their rows. E:
+/// the element type of the parameter.
+template <class Recipe, class E, class V>
+V with_rows(const V& g, const ValuesOf<Recipe>& values, std::int64_t element) {
+  if constexpr (Recipe::projects) {
+    return reduction::projected(g, load<V>(static_cast<const E*>(values.param) + element),
+                                *values.by);
+  } else {
+    return reduction::with_row<Recipe>(g, values.template at<V>(element));
+  }
+}
+
+/// What a piece of a tensor contributes where the recipe projects.
+template <class E>
+reduction::TensorSums sum_piece(const E* param, const E* grad, std::int64_t length,
+                                std::int64_t first) {
+  using namespace reduction;
+  const std::int64_t end = std::min(length, first + kPiece);
+  double lanes[3][kPieceLanes] = {};
+  const auto add = [&](int l, std::int64_t i) __attribute__((always_inline)) {
+    const double p = double(load<Compute<E>>(param + i));
+    const double g = double(load<Compute<E>>(grad + i));
+    lanes[0][l] += p * p;
+    lanes[1][l] += p * g;
+    lanes[2][l] += g * g;
+  };
+  std::int64_t k = first;
+  for (; k + kPieceLanes <= end; k += kPieceLanes) {  // vectors
+    for (int l = 0; l < kPieceLanes; ++l) add(l, k + l);
+  }
+  for (int l = 0; k + l < end; ++l) add(l, k + l);
+  return {fold<kPieceLanes / 2>(lanes[0]), fold<kPieceLanes / 2>(lanes[1]),
+          fold<kPieceLanes / 2>(lanes[2])};
+}
+
 /// What a piece of a row contributes, in the order of step/rows.hpp.
 template <class Recipe, class E>
 reduction::RowSums sum_piece(const E* param, const E* grad, const RowShape& shape,
@@ -75,6 +119,8 @@ reduction::RowSums sum_piece(const E* param, const E* grad, const RowShape& shap
 /// Measures the rows of all tensors of a step and makes their values.
 template <class Recipe>
 class RowPass {
+  using Sums = reduction::SumsOf<Recipe>;
+
  public:
   void bind(const std::vector<TensorRef<Recipe>>& tensors) {
     first_row_.assign(1, 0);
@@ -110,14 +156,23 @@ class RowPass {
       const std::int64_t pieces = pieces_of(tensors[t]), length = tensors[t].numel / shape.count;
       for (std::int64_t row = first_row_[t]; row < first_row_[t + 1]; ++row) {
         const std::int64_t first = first_piece_[t] + (row - first_row_[t]) * pieces;
-        values_[std::size_t(row)] =
-            reduction::row_value<Recipe>(shared, sums_.data() + first, shape, length);
+        if constexpr (Recipe::projects) {
+          values_[std::size_t(row)] = projection(shared, sums_.data() + first, pieces);
+        } else {
+          values_[std::size_t(row)] =
+              reduction::row_value<Recipe>(shared, sums_.data() + first, shape, length);
+        }
       }
     }
   }
 
-  RowValues of(std::size_t tensor, const RowShape& shape) const {
-    return {values_.data() + first_row_[tensor], shape};
+  ValuesOf<Recipe> of(std::size_t tensor, const TensorRef<Recipe>& ref) const {
+    const auto* const values = values_.data() + first_row_[tensor];
+    if constexpr (Recipe::projects) {
+      return {values, ref.param};
+    } else {
+      return {values, ref.rows};
+    }
   }
 
  private:
@@ -127,20 +182,35 @@ class RowPass {
   static std::int64_t pieces_of(const TensorRef<Recipe>& t) {
     return reduction::pieces(t.numel / t.rows.count);
   }
-  static reduction::RowSums sum(const TensorRef<Recipe>& t, std::int64_t piece) {
+  static gradient::Projection projection(const typename Recipe::Shared& shared,
+                                         const reduction::TensorSums* sums, std::int64_t pieces) {
+    const auto total = [&](double reduction::TensorSums::*of) {
+      return reduction::dealt(pieces, reduction::tensor_lanes(pieces),
+                              [&](std::int64_t i) { return sums[i].*of; });
+    };
+    using Sums = reduction::TensorSums;
+    return Recipe::projection(shared, total(&Sums::p2), total(&Sums::pg), total(&Sums::g2));
+  }
+  static Sums sum(const TensorRef<Recipe>& t, std::int64_t piece) {
     const std::int64_t pieces = pieces_of(t), length = t.numel / t.rows.count;
     const std::int64_t row = piece / pieces, first = piece % pieces * reduction::kPiece;
     const auto of = [&]<class E>(E) {
-      return sum_piece<Recipe>(static_cast<const E*>(t.param), static_cast<const E*>(t.grad),
-                               t.rows, length, row, first);
+      const auto* const param = static_cast<const E*>(t.param);
+      const auto* const grad = static_cast<const E*>(t.grad);
+      if constexpr (Recipe::projects) {
+        return sum_piece(param, grad, length, first);
+      } else {
+        return sum_piece<Recipe>(param, grad, t.rows, length, row, first);
+      }
     };
     return with_element(t.dtype, of);
   }
 
   std::int64_t thread_pieces_ = 1;                     // that hold so many, on average
   std::vector<std::int64_t> first_row_, first_piece_;  // of each tensor, and the end
-  std::vector<reduction::RowSums> sums_;               // of pieces
-  std::vector<double> values_;                         // of rows
+  std::vector<Sums> sums_;                             // of pieces
+  std::vector<std::conditional_t<Recipe::projects, gradient::Projection, double>>
+      values_;  // of rows
 };
 
 }  // namespace agmohd::cpu

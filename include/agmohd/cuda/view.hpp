@@ -29,6 +29,17 @@ struct AllRows {
   int row_count, piece_count;
 };
 
+/// The same where the recipe projects: all of a tensor is one row.
+struct AllProjections {
+  double* sums[3];  ///< of pieces: of p^2, p g and g^2
+  gradient::Projection* projections;
+  int row_count, piece_count;
+};
+template <class Recipe>
+using RowsOf =
+    std::conditional_t<Recipe::rows, std::conditional_t<Recipe::projects, AllProjections, AllRows>,
+                       detail::NoMemory>;
+
 /// One tensor, as kernels see it. `group` and `per_tensor` never move, so that captured graphs stay
 /// valid.
 template <class Recipe>
@@ -115,8 +126,7 @@ struct Core {  // NOLINT(clang-analyzer-optin.performance.Padding)
 
 /// Everything that a step's kernels need, by value.
 template <class Recipe>
-struct View : std::conditional_t<Recipe::rows, AllRows, detail::NoMemory>,
-              std::conditional_t<Recipe::factored, AllFactors, detail::NoFactors> {
+struct View : RowsOf<Recipe>, std::conditional_t<Recipe::factored, AllFactors, detail::NoFactors> {
   const void* const* grads;
   const DeviceTensor<Recipe>* tensors;
   const ChunkRef* chunks;

@@ -13,7 +13,8 @@ namespace agmohd::gradient {
 /// Gradient accumulation: of `accumulation_steps` calls of step() the last one is an update, with
 /// the mean, or the sum, of the gradients of all these calls. The others add gradients, and move
 /// nothing else: parameters, state, schedule and hindrance policies know updates alone. It comes
-/// before all other transforms, wherever it stands in a recipe.
+/// before all other transforms, wherever it stands in a recipe. With `accumulation_steps` 1 a call
+/// is an update of its own, and nothing is added.
 ///
 /// Sums are float32 (float64 for float64) and belong to the optimizer: call zero_grad() before each
 /// backward pass, as without accumulation. A parameter without a gradient in some of the calls adds

@@ -131,8 +131,13 @@ struct Chain<H, L...> : agmohd::detail::Several<H, L...> {
 
   static_assert(
       !has::rows<Rest>,
-      "agmohd: in a gradient Chain a transform by rows stands behind another; rows are of "
-      "the gradients as they come: move it to the front");
+      "agmohd: in a gradient Chain a transform by rows stands behind another; its sums, and those "
+      "of Orthogonal, are of the gradients as they come: move it to the front; a chain has one");
+
+  static_assert((!has::power<H> || !agmohd::detail::wants_norms(Rest::wants)) &&
+                    (!has::power<Rest> || !agmohd::detail::wants_norms(H::wants)),
+                "agmohd: ClipByPNorm has powers of gradients summed in the place of squares, but "
+                "another transform of the gradient Chain wants norms; leave one of them out");
 
   static_assert(!agmohd::detail::accumulates<H>() || !agmohd::detail::accumulates<Rest>(),
                 "agmohd: a recipe has two gradient::Accumulate; one is enough");
@@ -158,6 +163,18 @@ struct Chain<H, L...> : agmohd::detail::Several<H, L...> {
   AGMOHD_HD static double row_shift(const Options& o, double sum, std::int64_t length,
                                     std::int64_t dims) requires(has::row_shift<H>) {
     return H::row_shift(o.head, sum, length, dims);
+  }
+  AGMOHD_HD static std::int64_t power(const Options& o) requires(has::power<H> ||
+                                                                 has::power<Rest>) {
+    if constexpr (has::power<H>) {
+      return H::power(o.head);
+    } else {
+      return Rest::power(o.rest);
+    }
+  }
+  AGMOHD_HD static Projection projection(const Options& o, double p2, double pg,
+                                         double g2) requires(has::projection<H>) {
+    return H::projection(o.head, p2, pg, g2);
   }
 
   template <class R>

@@ -13,9 +13,6 @@ namespace agmohd::gradient {
 /// ClipByNorm with the infinity norm, as torch's clip_grad_norm_ with norm_type = inf, which
 /// divides by max|g| + 1e-6. Unlike ClipByValue it keeps the direction. The bounds of hindrance
 /// policies are of 2-norms and are not applied here.
-///
-/// p-norms other than 2 and infinity would need a sum of |g|^p, which the reduce pass does not
-/// make.
 struct ClipByMaxNorm {
   struct Options {
     double max_abs = 1;  ///< largest magnitude of all elements together

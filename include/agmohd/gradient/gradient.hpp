@@ -14,6 +14,15 @@ namespace agmohd {
 /// decided from the signals.
 enum class TransformKind { element, scale };
 
+namespace gradient {
+
+/// What becomes of a tensor's gradient g beside its parameter p: scale (g - along p).
+struct Projection {
+  double along = 0, scale = 1;
+};
+
+}  // namespace gradient
+
 namespace has {
 template <class G>
 concept kind = requires {
@@ -57,7 +66,15 @@ concept row_shift = requires(typename G::Options o) {
   { G::row_shift(o, 1.0, std::int64_t{}, std::int64_t{}) } -> std::same_as<double>;
 };
 template <class G>
-concept rows = row_factor<G> || row_shift<G>;
+concept projection = requires(typename G::Options o) {
+  { G::projection(o, 1.0, 1.0, 1.0) } -> std::same_as<gradient::Projection>;
+};
+template <class G>
+concept power = requires(typename G::Options o) {
+  { G::power(o) } -> std::same_as<std::int64_t>;
+};
+template <class G>
+concept rows = row_factor<G> || row_shift<G> || projection<G>;
 template <class G>
 concept apply = apply_alone<G> || apply_at<G>;
 }  // namespace has
@@ -72,8 +89,13 @@ concept apply = apply_alone<G> || apply_at<G>;
 /// A transform with row_factor(options, p2, g2) acts on the rows of tensors, see step/rows.hpp:
 /// from the sums of squares of a row's parameters and gradients it makes the factor of these
 /// gradients. With row_shift(options, sum, length, dims) it makes of the sum of a row's `length`
-/// gradients what is subtracted from each; `dims` are the dimensions of the tensor. The backends
-/// apply both as they read the gradients, so it stands before all other transforms.
+/// gradients what is subtracted from each; `dims` are the dimensions of the tensor. With
+/// projection(options, p2, pg, g2) it makes a gradient::Projection of sums over a whole tensor: of
+/// p^2, p g and g^2. The backends apply all of these as they read the gradients, so it stands
+/// before all other transforms.
+///
+/// With power(options), of at least 1, the reduce pass sums these powers of magnitudes in the place
+/// of squares, see clip_by_p_norm.hpp; no other policy of the recipe then wants norms.
 template <class G>
 concept Transform = Policy<G> && has::kind<G> && has::wants<G> &&
     (has::transform_at<G> || has::transform_at_tensor<G> ||
@@ -107,6 +129,9 @@ template <has::transform_remembers G>
 struct TensorMemory<G> {
   using type = typename G::TensorMemory;
 };
+
+/// Whether wants are of norms.
+constexpr bool wants_norms(unsigned wants) { return (wants & (kNorm | kTensors)) != 0; }
 
 /// Optional members of a transform: `applies_norm_bound`: it clips to Verdict::norm_bound;
 /// `applies_tensor_bounds`: it clips each tensor to TensorVerdict::norm_bound; `accumulates`: the
@@ -158,8 +183,20 @@ struct CheckGradient {
           !requires { &GradientPolicy::row_shift; },
       "agmohd: the gradient policy's row_shift is not double row_shift(options, double sum, "
       "std::int64_t length, std::int64_t dims)");
-  static_assert(!(has::row_factor<GradientPolicy> && has::row_shift<GradientPolicy>),
-                "agmohd: the gradient policy has both row_factor and row_shift");
+  static_assert(
+      has::projection<GradientPolicy> || requires { typename GradientPolicy::Rest; } ||
+          !requires { &GradientPolicy::projection; },
+      "agmohd: the gradient policy's projection is not gradient::Projection projection(options, "
+      "double p2, double pg, double g2)");
+  static_assert(
+      has::power<GradientPolicy> || requires { typename GradientPolicy::Rest; } ||
+          !requires { &GradientPolicy::power; },
+      "agmohd: the gradient policy's power is not std::int64_t power(options)");
+  static_assert(int(has::row_factor<GradientPolicy>) + int(has::row_shift<GradientPolicy>) +
+                        int(has::projection<GradientPolicy>) <
+                    2,
+                "agmohd: the gradient policy has more than one of row_factor, row_shift and "
+                "projection");
   static_assert(
       agmohd::Transform<GradientPolicy>,
       "agmohd: an argument of Recipe is not a gradient policy; see agmohd/gradient/gradient.hpp");

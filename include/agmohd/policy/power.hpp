@@ -40,6 +40,14 @@ AGMOHD_HD inline double exp(double x) {
   return sum * __builtin_bit_cast(double, std::uint64_t(exponent + 1023) << 52);
 }
 
+/// x^n for n of at least 1, by n - 1 products.
+template <class T>
+AGMOHD_HD T power(const T& x, std::int64_t n) {
+  T y = x;
+  for (; n > 1; --n) y = y * x;
+  return y;
+}
+
 /// x^a within (2 + |a ln(x)|) 1e-15 of itself, for a normal x > 0.
 AGMOHD_HD inline double pow(double x, double a) { return exp(a * log(x)); }
 

@@ -29,28 +29,39 @@ namespace detail {
 struct Named {
   const char* name;
   Function (*make)(const Settings&);
+  std::vector<std::string> (*options)();
 };
 template <class S>
 Function make(const Settings& settings) {
   return function<S>(options_from<S>(settings));
 }
+template <class S>
+std::vector<std::string> option_names() {
+  std::vector<std::string> out;
+  S::fields.each([&](const auto& field, auto) { out.emplace_back(field.name); });
+  return out;
+}
+template <class S>
+Named named(const char* name) {
+  return {name, make<S>, option_names<S>};
+}
 inline const std::vector<Named>& all_named() {
   static const std::vector<Named> all{
-      {"constant", make<Warmup<Constant>>},
-      {"cosine", make<Warmup<Cosine>>},
-      {"cosine_restarts", make<Warmup<CosineRestarts>>},
-      {"cyclical", make<Warmup<Cyclical>>},
-      {"exponential", make<Warmup<Exponential>>},
-      {"inverse_sqrt", make<Warmup<InverseSqrt>>},
-      {"linear", make<Warmup<Linear>>},
-      {"multi_step", make<Warmup<MultiStep>>},
-      {"noam", make<Noam>},
-      {"one_cycle", make<OneCycle>},
-      {"piecewise", make<Piecewise>},
-      {"polynomial", make<Warmup<Polynomial>>},
-      {"step", make<Warmup<Step>>},
-      {"trapezoid", make<Trapezoid>},
-      {"wsd", make<WarmupStableDecay>},
+      named<Warmup<Constant>>("constant"),
+      named<Warmup<Cosine>>("cosine"),
+      named<Warmup<CosineRestarts>>("cosine_restarts"),
+      named<Warmup<Cyclical>>("cyclical"),
+      named<Warmup<Exponential>>("exponential"),
+      named<Warmup<InverseSqrt>>("inverse_sqrt"),
+      named<Warmup<Linear>>("linear"),
+      named<Warmup<MultiStep>>("multi_step"),
+      named<Noam>("noam"),
+      named<OneCycle>("one_cycle"),
+      named<Piecewise>("piecewise"),
+      named<Warmup<Polynomial>>("polynomial"),
+      named<Warmup<Step>>("step"),
+      named<Trapezoid>("trapezoid"),
+      named<WarmupStableDecay>("wsd"),
   };
   return all;
 }
@@ -64,17 +75,29 @@ inline std::vector<std::string> names() {
   return out;
 }
 
+namespace detail {
+inline const Named& find_named(const std::string& name) {
+  std::string known;
+  for (const Named& named : all_named()) {
+    if (name == named.name) return named;
+    known += (known.empty() ? "" : ", ") + std::string(named.name);
+  }
+  refuse("there is no schedule \"", name, "\"; there are ", known);
+}
+}  // namespace detail
+
+/// The options that by_name() takes for a schedule. Throws std::invalid_argument that lists the
+/// names.
+inline std::vector<std::string> option_names(const std::string& name) {
+  return detail::find_named(name).options();
+}
+
 /// A schedule by its name, as a command line has it, with options by name: by_name("cosine",
 /// {{"total_steps", "1000"}, {"warmup_steps", "50"}}). Those that do not begin with a warm-up of
 /// their own have Warmup's options, too. Throws std::invalid_argument that lists the names, or the
 /// options of that schedule.
 inline Function by_name(const std::string& name, const Settings& settings = {}) {
-  std::string known;
-  for (const detail::Named& named : detail::all_named()) {
-    if (name == named.name) return named.make(settings);
-    known += (known.empty() ? "" : ", ") + std::string(named.name);
-  }
-  refuse("there is no schedule \"", name, "\"; there are ", known);
+  return detail::find_named(name).make(settings);
 }
 
 /// The same from one word: "cosine,total_steps=1000,warmup_steps=50".

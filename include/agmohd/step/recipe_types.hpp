@@ -71,10 +71,19 @@ struct RecipeTypes {
       std::conditional_t<prefixed, typename Gradient::template Coefficients<R>, NoMemory>;
   /// Whether several calls of step() make one update.
   static constexpr bool accumulates = detail::accumulates<Gradient>();
+  /// Whether the reduce pass sums powers in the place of squares.
+  static constexpr bool powers = has::power<Gradient>;
+  static_assert(!powers || (Hindrance::wants == 0 &&
+                            !wants_norms(schedule_wants<Schedule>() | rule_wants<Rule>())),
+                "agmohd: gradient::ClipByPNorm has powers of gradients summed in the place of "
+                "squares: its recipe can have no hindrance policy that looks at gradients, and no "
+                "rule or schedule that wants norms; clip by gradient::ClipByNorm there");
   /// Whether gradients are shifted by values of their rows as they are read.
   static constexpr bool shifts_rows = has::row_shift<Gradient>;
-  /// Whether they are, or are multiplied with factors of their rows.
-  static constexpr bool rows = has::row_factor<Gradient> || shifts_rows;
+  /// Whether they are projected: all of a tensor is one row then.
+  static constexpr bool projects = has::projection<Gradient>;
+  /// Whether they are shifted or projected, or multiplied with factors of their rows.
+  static constexpr bool rows = has::rows<Gradient>;
 
   template <class T>
   using Slots = typename Rule::template Slots<T>;
@@ -111,6 +120,13 @@ struct RecipeTypes {
   AGMOHD_HD static double row_shift(const Shared& o, double sum, std::int64_t length,
                                     std::int64_t dims) requires(shifts_rows) {
     return Gradient::row_shift(o.gradient, sum, length, dims);
+  }
+  AGMOHD_HD static std::int64_t power(const Shared& o) requires(powers) {
+    return Gradient::power(o.gradient);
+  }
+  AGMOHD_HD static gradient::Projection projection(const Shared& o, double p2, double pg,
+                                                   double g2) requires(projects) {
+    return Gradient::projection(o.gradient, p2, pg, g2);
   }
   /// Options of one parameter group.
   struct Group {

@@ -18,8 +18,9 @@
 // squares would overflow, vanish or are not finite, the lane's sum is formed in double instead,
 // over k and then j. The 512 lanes are added as a butterfly: within 32 at distances 16, 8, 4, 2, 1,
 // then the 16 results at 8, 4, 2, 1. Chunks are dealt to 512 lanes round-robin, added in order, and
-// combined by the same butterfly. float64 gradients do the same in double throughout. What a rule
-// sums goes the same way, but without a second sum in double.
+// combined by the same butterfly. float64 gradients do the same in double throughout. Powers, where
+// a recipe sums these, are made and added in double, over k and then j. What a rule sums goes the
+// same way as squares, but without a second sum in double.
 namespace agmohd::reduction {
 
 inline constexpr int kChunk = 16384;

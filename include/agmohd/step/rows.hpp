@@ -3,14 +3,17 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
+#include "../gradient/gradient.hpp"
 #include "../policy/number.hpp"
 
 // Rows of tensors, for transforms that act on each by itself. What is added of a row, and in which
 // order, is part of the algorithm, so that every backend gets the same bits: a row is cut into
 // pieces of 4096 elements in memory order; of a piece, lane l of 32 adds, in double, squares of the
 // elements l, l + 32, ..., or the elements themselves, and the lanes are added as a butterfly at
-// distances 16, 8, 4, 2, 1; pieces are added in order.
+// distances 16, 8, 4, 2, 1; pieces are added in order. Where a recipe projects, a tensor is one
+// row, and its pieces are added as the chunks of a tensor are, see reduction::tensor_lanes().
 namespace agmohd {
 
 /// The rows of a tensor that is dense in memory: what one index of its first dimension names. A
@@ -45,6 +48,20 @@ struct RowSums {
   double p2 = 0;  ///< of squares of the parameter; 0 where the recipe shifts rows
   double g = 0;   ///< of squares of the gradient, or, where the recipe shifts rows, of the gradient
 };
+
+/// Sums of a tensor, or of a piece of it, where the recipe projects.
+struct TensorSums {
+  double p2 = 0, pg = 0, g2 = 0;  ///< of p^2, p g and g^2
+};
+template <class Recipe>
+using SumsOf = std::conditional_t<Recipe::projects, TensorSums, RowSums>;
+
+/// The gradient of a recipe that projects, as the other transforms get it.
+template <Number T>
+AGMOHD_HD T projected(const T& g, const T& p, const gradient::Projection& k) {
+  using R = Real<T>;
+  return R(k.scale) * (g - R(k.along) * p);
+}
 
 /// What a row's gradient is multiplied with, or, where the recipe shifts rows, what is subtracted
 /// from it. `length`: elements of the row.

@@ -86,7 +86,12 @@ class TensorExecutor final : public HostExecutor<Recipe> {
     if constexpr (Recipe::rows) {
       row_values_.assign(tensors_.size(), {});
       for (std::size_t t = 0; t < tensors_.size(); ++t) {
-        if (tensors_[t].numel > 0 && !tensors_[t].resting()) row_values_[t] = row_values(t);
+        if (tensors_[t].numel == 0 || tensors_[t].resting()) continue;
+        if constexpr (Recipe::projects) {
+          row_values_[t] = projection(t);
+        } else {
+          row_values_[t] = row_values(t);
+        }
       }
     }
     if constexpr (Recipe::wants != 0) {
@@ -98,7 +103,9 @@ class TensorExecutor final : public HostExecutor<Recipe> {
         const at::Tensor measured = Recipe::measured(grad_of(t), prefix, {});
         const at::Tensor g = measured.to(at::kDouble);
         Signals one;
-        one.norm2 = g.square().sum().template item<double>();
+        at::Tensor summed = g.square();
+        if constexpr (Recipe::powers) summed = g.abs().pow(Recipe::power(settings_.shared));
+        one.norm2 = summed.sum().template item<double>();
         one.max_abs = g.abs().max().template item<double>();
         one.nonfinite = g.isfinite().logical_not().sum().template item<std::int64_t>();
         reduction::accumulate(sums, one);
@@ -214,9 +221,19 @@ class TensorExecutor final : public HostExecutor<Recipe> {
   at::Tensor grad_of(std::size_t t) const {
     at::Tensor g = widened(handles_.grads[t]);
     if constexpr (Recipe::rows) {
-      if (g.numel() > 0) return reduction::with_row<Recipe>(g, row_values_[t]);
+      if (g.numel() == 0) return g;
+      if constexpr (Recipe::projects) {
+        return reduction::projected(g, widened(handles_.params[t]), row_values_[t]);
+      } else {
+        return reduction::with_row<Recipe>(g, row_values_[t]);
+      }
     }
     return g;
+  }
+  gradient::Projection projection(std::size_t t) const requires(Recipe::projects) {
+    const at::Tensor p = handles_.params[t].to(at::kDouble), g = handles_.grads[t].to(at::kDouble);
+    const auto sum = [](const at::Tensor& x) { return x.sum().template item<double>(); };
+    return Recipe::projection(settings_.shared, sum(p * p), sum(p * g), sum(g * g));
   }
   /// The values of a tensor's rows, to be broadcast.
   at::Tensor row_values(std::size_t t) const requires(Recipe::rows) {
@@ -272,8 +289,9 @@ class TensorExecutor final : public HostExecutor<Recipe> {
   }
 
   Handles handles_;
-  std::vector<at::Tensor> row_values_;  // of this step, from before it wrote a parameter
-  std::int64_t phase_ = 0;              // of this step's sample
+  // Of this step, from before it wrote a parameter.
+  std::vector<std::conditional_t<Recipe::projects, gradient::Projection, at::Tensor>> row_values_;
+  std::int64_t phase_ = 0;  // of this step's sample
 };
 
 }  // namespace agmohd

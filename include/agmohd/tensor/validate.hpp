@@ -208,9 +208,9 @@ inline at::Tensor layout_of(const at::Tensor& param, std::optional<at::ScalarTyp
   return at::empty_like(param, type ? options.dtype(*type) : options, at::MemoryFormat::Preserve);
 }
 
-/// The rows of a tensor in its memory order.
-inline RowShape rows_of(const at::Tensor& x) {
-  const bool one = x.dim() < 2 || x.size(0) < 2 || x.numel() == 0;
+/// The rows of a tensor in its memory order, or `whole`, as one row.
+inline RowShape rows_of(const at::Tensor& x, bool whole) {
+  const bool one = whole || x.dim() < 2 || x.size(0) < 2 || x.numel() == 0;
   if (one) return {1, std::max<std::int64_t>(x.numel(), 1), x.dim()};
   return {x.size(0), is_dense(x) ? x.stride(0) : layout_of(x).stride(0), x.dim()};
 }

@@ -56,14 +56,15 @@ class Launches {
     for (const Run& run : runs) waits_ = waits_ && version_of(sweep_of(run.dtype)) >= 90;
   }
 
-  /// Before phase 1: the factors of rows.
+  /// Before phase 1: the values of rows.
   void rows(const View<Recipe>& view, Stream stream) requires(Recipe::rows) {
     if (view.piece_count == 0) return;
     constexpr int kThreads = 256, kPieces = kThreads / reduction::kPieceLanes;  // of a block
     launch(kernels_.sum_rows, (view.piece_count + kPieces - 1) / kPieces, kThreads, 0, 1, stream,
            false, view);
-    launch(kernels_.scale_rows, (view.row_count + kThreads - 1) / kThreads, kThreads, 0, 1, stream,
-           false, view);
+    constexpr int kRows = Recipe::projects ? kThreads / reduction::kWarp : kThreads;  // of a block
+    launch(kernels_.scale_rows, (view.row_count + kRows - 1) / kRows, kThreads, 0, 1, stream, false,
+           view);
   }
   /// Before phase 3: the factors of slots.
   void factors(const View<Recipe>& view, Stream stream) requires(Recipe::factored) {

@@ -116,8 +116,14 @@ class StepTable : public LaunchPlan<Recipe> {
       view.norms[1] = view.norms[0] + at_.chunk_room;
     }
     if constexpr (Recipe::rows) {
-      view.of_pieces = buffer_.template at<reduction::RowSums>(at_.pieces);
-      view.row_values = buffer_.template at<double>(at_.rows);
+      if constexpr (Recipe::projects) {
+        auto* const sums = buffer_.template at<double>(at_.pieces);
+        for (std::size_t i = 0; i < 3; ++i) view.sums[i] = sums + i * at_.piece_room;
+        view.projections = buffer_.template at<gradient::Projection>(at_.rows);
+      } else {
+        view.of_pieces = buffer_.template at<reduction::RowSums>(at_.pieces);
+        view.row_values = buffer_.template at<double>(at_.rows);
+      }
       view.row_count = int(rows_);
       view.piece_count = int(pieces_);
     }
@@ -207,8 +213,9 @@ class StepTable : public LaunchPlan<Recipe> {
     to.partials = to.place(Recipe::wants == 0 ? 0 : to.chunk_room * Partials::kBytes);
     to.summed = to.place(Recipe::sums ? to.chunk_room * sizeof(double) : 0);
     to.norms = to.place(Recipe::two_sweeps ? 2 * to.chunk_room * sizeof(double) : 0);
-    to.rows = to.place(to.row_room * sizeof(double));
-    to.pieces = to.place(to.piece_room * sizeof(reduction::RowSums));
+    to.rows =
+        to.place(to.row_room * (Recipe::projects ? sizeof(gradient::Projection) : sizeof(double)));
+    to.pieces = to.place(to.piece_room * sizeof(reduction::SumsOf<Recipe>));
     to.factor_partials = to.place(to.partial_room * sizeof(double));
     to.scaled = to.place(to.scaled_room);
     to.swept = to.place(swept * sizeof(reduction::SweptPartial));

@@ -54,7 +54,10 @@ struct FactorJob {
 
   __device__ double square(std::int64_t element) const {
     T g{widen(grad[element])};
-    if constexpr (Recipe::rows) {
+    if constexpr (Recipe::projects) {
+      const T p{widen(static_cast<const E*>(tensor.param)[element])};
+      g = reduction::projected(g, p, view.projections[tensor.first_row]);
+    } else if constexpr (Recipe::rows) {
       const double value = view.row_values[tensor.first_row + tensor.rows.of(element)];
       g = reduction::with_row<Recipe>(g, T{R(value)});
     }

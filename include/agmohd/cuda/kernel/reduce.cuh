@@ -4,9 +4,11 @@
 
 #include <cstdint>
 
+#include "../../policy/power.hpp"
 #include "../../step/reduction.hpp"
 #include "../view.hpp"
 #include "decide.cuh"
+#include "grad_chunk.cuh"
 #include "load_store.cuh"
 #include "number.cuh"
 #include "rows.cuh"
@@ -16,39 +18,6 @@
 // Phase 1 of a step. `Tag` is a type of the including unit's own, so that two units never share a
 // kernel.
 namespace agmohd::cuda {
-
-/// A chunk of gradients.
-template <class Recipe, class E>
-struct GradChunk : ChunkRows<Recipe> {
-  using Prefix = typename Recipe::template Prefix<Compute<E>>;
-  const E* grad;
-  const Prefix* prefix;
-  std::int64_t first;  // element of the tensor
-  int tensor, count;
-  bool vector;
-
-  __device__ GradChunk(const View<Recipe>& view, const ChunkRef& ref, const Prefix* front)
-      : ChunkRows<Recipe>(view, ref.tensor, std::int64_t(ref.chunk) * reduction::kChunk),
-        prefix(front) {
-    tensor = ref.tensor;
-    first = std::int64_t(ref.chunk) * reduction::kChunk;
-    const std::int64_t left = view.tensors[ref.tensor].numel - first;
-    grad = static_cast<const E*>(view.grads[ref.tensor]) + first;
-    count = int(left < reduction::kChunk ? left : reduction::kChunk);
-    vector = Bundle<E, 4>::aligned(grad);
-  }
-  /// Element i of the chunk, which is `x` in memory, as it is measured.
-  template <class T>
-  __device__ T measured(Real<T> x, int i) const {
-    return Recipe::measured(T{this->scaled(x, i)}, *prefix, Position{first + i});
-  }
-  /// How many of the 16 logical warps have elements.
-  __device__ int warps() const {
-    using namespace reduction;
-    const int found = (count + 4 * kWarp - 1) / (4 * kWarp);
-    return found < kLanes / kWarp ? found : kLanes / kWarp;
-  }
-};
 
 /// What one lane owns of a chunk.
 template <class Recipe, class E>
@@ -118,6 +87,25 @@ __device__ auto measure_lane(const GradChunk<Recipe, E>& chunk, int lane) {
     }
   }
   if (sizeof(R) == 4) out.norm2 = rescued.v;
+  return out;
+}
+
+/// The same of a recipe that sums powers of magnitudes.
+template <class Recipe, class E>
+__device__ auto measure_powers(const GradChunk<Recipe, E>& chunk, int lane, std::int64_t power) {
+  using T = strict<Compute<E>>;
+  Measured<decltype(magnitude(T{}.v))> out{};
+  strict<double> sum{0};
+  for (int row = 4 * lane; row < chunk.count; row += reduction::kRow) {
+    for (int i = row; i < row + 4 && i < chunk.count; ++i) {
+      const T g = chunk.template measured<T>(widen(chunk.grad[i]), i);
+      const auto m = magnitude(g.v);
+      sum = sum + math::power(strict<double>{magnitude_value(m)}, power);
+      out.most = m > out.most ? m : out.most;
+      if (!((g - g).v == 0)) ++out.nonfinite;
+    }
+  }
+  out.norm2 = sum.v;
   return out;
 }
 
@@ -211,7 +199,14 @@ __device__ void measure_chunks(const View<Recipe>& view, int first, int chunks, 
                                      prefixes + (Recipe::prefixed ? p : 0));
     const int active = chunk.warps();
     for (int w = mate; w < active; w += warps) {
-      const auto x = warp_sum(measure_lane(chunk, w * kWarp + lane), kWarp / 2);
+      const auto own = [&] {
+        if constexpr (Recipe::powers) {
+          return measure_powers(chunk, w * kWarp + lane, Recipe::power(view.core->shared));
+        } else {
+          return measure_lane(chunk, w * kWarp + lane);
+        }
+      }();
+      const auto x = warp_sum(own, kWarp / 2);
       if (lane == 0) sums.of[p][w] = x;
       if constexpr (Recipe::sums) {
         const double y = warp_sum(sum_lane(view, chunk, w * kWarp + lane), kWarp / 2);

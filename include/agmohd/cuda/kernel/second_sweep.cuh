@@ -55,8 +55,10 @@ struct SecondSweep : ChunkAccess<Recipe, E> {
         slot = Four::make([&](int h) { return from.widened(j + h); });
         this->take_factored(s, i + j, 1, count, slot);
       });
-      f(j, Four::make([&](int h) { return x.param.widened(j + h); }),
-        Four::make([&](int h) { return Access::scaled(x.grad.widened(j + h), i + j + h); }), state);
+      f(j, Four::make([&](int h) { return x.param.widened(j + h); }), Four::make([&](int h) {
+          return Access::scaled(x.grad.widened(j + h), i + j + h, x.param.widened(j + h));
+        }),
+        state);
     }
   }
 

@@ -55,7 +55,8 @@ struct SweepChunk : ChunkAccess<Recipe, E> {
                              Seen (&seen)[4], int& guarded) const {
     const Four p = Four::make([&](int h) { return x.param.widened(j + h); });
     const Four g = Four::make([&](int h) {
-      return Access::scaled(x.grad.widened(j + h), int(at.first - first) + h * at.step);
+      return Access::scaled(x.grad.widened(j + h), int(at.first - first) + h * at.step,
+                            x.param.widened(j + h));
     });
     if constexpr (!Recipe::measures_sweep) {
       return Recipe::sweep(p, g, state, k, at);
