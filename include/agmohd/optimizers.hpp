@@ -17,6 +17,7 @@
 #include "rule/adafactor.hpp"
 #include "rule/adagrad.hpp"
 #include "rule/adam_atan2.hpp"
+#include "rule/adam_mini.hpp"
 #include "rule/adamax.hpp"
 #include "rule/adamc.hpp"
 #include "rule/adamw_schedule_free.hpp"
@@ -75,6 +76,7 @@ using AdaBelief = Optimizer<Recipe<rule::AdaBelief>>;
 using Adadelta = Optimizer<Recipe<rule::Adadelta>>;
 using Adafactor = Optimizer<Recipe<rule::Adafactor>>;
 using AdamAtan2 = Optimizer<Recipe<rule::AdamAtan2>>;
+using AdamMini = Optimizer<Recipe<rule::AdamMini>>;
 using Adamax = Optimizer<Recipe<rule::Adamax>>;
 using AdamC = Optimizer<Recipe<rule::AdamC>>;
 using AdamWScheduleFree = Optimizer<Recipe<rule::AdamWScheduleFree>>;

@@ -16,6 +16,7 @@
 #include "dispatch.hpp"
 #include "factor_pass.hpp"
 #include "parallel.hpp"
+#include "row_slot_pass.hpp"
 
 namespace agmohd::cpu {
 
@@ -279,7 +280,9 @@ class CpuExecutor final : public HostExecutor<Recipe> {
   std::int64_t thread_chunks_ = 1;   // that hold so many, on average
   std::vector<std::int64_t> waves_;  // the first chunk of each, and the end
   std::conditional_t<Recipe::rows, RowPass<Recipe>, detail::NoMemory> rows_;
-  std::conditional_t<Recipe::factored, FactorPass<Recipe>, detail::NoFactors> factors_;
+  std::conditional_t<Recipe::by_rows, RowSlotPass<Recipe>,
+                     std::conditional_t<Recipe::factored, FactorPass<Recipe>, detail::NoFactors>>
+      factors_;
   std::vector<reduction::Partial> partials_;
   std::vector<double> summed_;  // of the rule, a chunk each
   std::vector<Norms> norms_;    // of a rule with two sweeps

@@ -131,10 +131,11 @@ class FactorPass {
         }
       }
       ();
-      FactorTensor<Recipe, E> x{
-          static_cast<const E*>(ref.grad),  own,
-          static_cast<R*>(ref.factors.row), static_cast<R*>(ref.factors.column),
-          scaled_of<R>(*this, t),           ref.factors.shape};
+      FactorTensor<Recipe, E> x{{static_cast<const E*>(ref.grad), own},
+                                static_cast<R*>(ref.factors.row),
+                                static_cast<R*>(ref.factors.column),
+                                scaled_of<R>(*this, t),
+                                ref.factors.shape};
       if constexpr (Recipe::rows) x.values = rows.of(t, ref.rows);
       f(x);
     };

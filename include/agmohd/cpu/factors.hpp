@@ -88,16 +88,13 @@ struct SlotFactors {
   mutable bool moves_ = false;
 };
 
-/// A tensor's gradient and factors in the pass over matrices.
+/// A tensor's gradient in a pass that squares it.
 template <class Recipe, class E>
-struct FactorTensor {
+struct SquaredTensor {
   using R = Compute<E>;
   using K = typename Recipe::template Coefficients<R>;
   const E* grad;
   const K& k;
-  R *row, *column;  ///< averages
-  R* scaled;        ///< row averages divided by their mean
-  FactorShape shape;
   [[no_unique_address]] std::conditional_t<Recipe::rows, RowValues, detail::NoMemory> values{};
 
   /// The transformed gradients from `element` on, as many as V has.
@@ -110,6 +107,37 @@ struct FactorTensor {
     return Recipe::seen(g, k, Position{element});
   }
 
+  /// Neighbours in memory, by vectors that begin at multiples of their size, as random numbers are
+  /// drawn.
+  void load_run(std::int64_t from, int count, R* to) const {
+    using V = vec<R>;
+    const auto some = [&]<class T>(int i, T) { store(to + i, transformed<T>(from + i)); };
+    int i = 0;
+    for (; i < count && (from + i) % V::size != 0; ++i) some(i, R{});
+    for (; i + V::size <= count; i += V::size) some(i, V{});
+    for (; i < count; ++i) some(i, R{});
+  }
+  /// An average moves on, by its sums, each of a part.
+  static void move(R& average, const double* of_parts, std::int64_t parts, std::int64_t step,
+                   std::int64_t count, R gain) {
+    double sum = of_parts[0];
+    for (std::int64_t i = 1; i < parts; ++i) sum += of_parts[i * step];
+    average = reduction::averaged(average, sum, count, gain);
+  }
+};
+
+/// And its factors, in the pass over matrices.
+template <class Recipe, class E>
+struct FactorTensor : SquaredTensor<Recipe, E> {
+  using Squared = SquaredTensor<Recipe, E>;
+  using Squared::load_run, Squared::move;
+  using typename Squared::R;
+  R *row, *column;  ///< averages
+  R* scaled;        ///< row averages divided by their mean
+  FactorShape shape;
+
+  R transformed(std::int64_t element) const { return Squared::template transformed<R>(element); }
+
   /// The gradients of a tile, transformed, row by row to x[kTileRows][kTileColumns], as memory has
   /// them in its order.
   void load_tile(const FactorMatrix& m, std::int64_t r0, std::int64_t c0, int rows, int columns,
@@ -121,7 +149,7 @@ struct FactorTensor {
         if (m.column == 1) {
           load_run(from, columns, to);
         } else {
-          for (int c = 0; c < columns; ++c) to[c] = transformed<R>(from + c * m.column);
+          for (int c = 0; c < columns; ++c) to[c] = transformed(from + c * m.column);
         }
       }
     } else {
@@ -131,7 +159,7 @@ struct FactorTensor {
         if (m.row == 1) {
           load_run(from, rows, run);
         } else {
-          for (int r = 0; r < rows; ++r) run[r] = transformed<R>(from + r * m.row);
+          for (int r = 0; r < rows; ++r) run[r] = transformed(from + r * m.row);
         }
         for (int r = 0; r < rows; ++r) x[r * reduction::kTileColumns + c] = run[r];
       }
@@ -164,13 +192,6 @@ struct FactorTensor {
     }
   }
 
-  /// The average of a row or column moves on, by its sums in all tiles.
-  static void move(R& average, const double* of_tiles, std::int64_t tiles, std::int64_t step,
-                   std::int64_t count, R gain) {
-    double sum = of_tiles[0];
-    for (std::int64_t i = 1; i < tiles; ++i) sum += of_tiles[i * step];
-    average = reduction::averaged(average, sum, count, gain);
-  }
   /// The row averages of a matrix over their mean.
   void scale(const FactorMatrix& m, R least) const {
     const std::int64_t rows = shape.rows();
@@ -186,7 +207,7 @@ struct FactorTensor {
   /// All of matrices that are one element each: their numbers are those of the elements.
   void move_single(std::int64_t first, std::int64_t end, const Factoring<R>& f) const {
     for (std::int64_t i = first; i < end; ++i) {
-      const double g = double(transformed<R>(i)), square = g * g;
+      const double g = double(transformed(i)), square = g * g;
       move(row[i], &square, 1, 0, 1, f.gain);
       move(column[i], &square, 1, 0, 1, f.gain);
       scaled[i] = row[i] / reduction::divisor(double(row[i]), 1, f.least);
@@ -208,18 +229,6 @@ struct FactorTensor {
       move(column[m.column_at + c * m.column_by], of_columns + c, 1, 0, rows, f.gain);
     }
     scale(m, f.least);
-  }
-
- private:
-  /// Neighbours in memory, by vectors that begin at multiples of their size, as random numbers are
-  /// drawn.
-  void load_run(std::int64_t from, int count, R* to) const {
-    using V = vec<R>;
-    const auto some = [&]<class T>(int i, T) { store(to + i, transformed<T>(from + i)); };
-    int i = 0;
-    for (; i < count && (from + i) % V::size != 0; ++i) some(i, R{});
-    for (; i + V::size <= count; i += V::size) some(i, V{});
-    for (; i < count; ++i) some(i, R{});
   }
 };
 

@@ -6,6 +6,7 @@
 #include "kernel/factors.cuh"
 #include "kernel/reduce.cuh"
 #include "kernel/rest.cuh"
+#include "kernel/row_slot.cuh"
 #include "kernel/rows.cuh"
 #include "kernel/runtime.cuh"
 #include "kernel/second_sweep.cuh"
@@ -69,19 +70,23 @@ class Register<Recipe, Tag> {
       return nullptr;
   }
   static auto factor_tiles() {
-    if constexpr (Recipe::factored)
+    if constexpr (Recipe::by_rows)
+      return &row_slot_pieces_kernel<Recipe, Tag>;
+    else if constexpr (Recipe::factored)
       return &factor_tiles_kernel<Recipe, Tag>;
     else
       return nullptr;
   }
   static auto factor_folds() {
-    if constexpr (Recipe::factored)
+    if constexpr (Recipe::by_rows)
+      return &row_slot_folds_kernel<Recipe, Tag>;
+    else if constexpr (Recipe::factored)
       return &factor_folds_kernel<Recipe, Tag>;
     else
       return nullptr;
   }
   static auto factor_means() {
-    if constexpr (Recipe::factored)
+    if constexpr (Recipe::factored && !Recipe::by_rows)
       return &factor_means_kernel<Recipe, Tag>;
     else
       return nullptr;

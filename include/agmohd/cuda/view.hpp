@@ -32,8 +32,9 @@ struct AllRows {
 /// One tensor, as kernels see it. `group` and `per_tensor` never move, so that captured graphs stay
 /// valid.
 template <class Recipe>
-struct DeviceTensor : std::conditional_t<Recipe::rows, TensorRows, detail::NoMemory>,
-                      std::conditional_t<Recipe::factored, TensorFactors, detail::NoFactors> {
+struct DeviceTensor
+    : std::conditional_t<Recipe::rows, TensorRows, detail::NoMemory>,
+      std::conditional_t<Recipe::factored, TensorFactors<AverageRefs<Recipe>>, detail::NoFactors> {
   void* param;
   void* slots[Recipe::slot_count > 0 ? Recipe::slot_count : 1];  // null: not used
   std::int64_t numel;

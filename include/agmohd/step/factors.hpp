@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -74,6 +75,8 @@ struct FactorRefs {
   FactorShape shape{};
 
   AGMOHD_HD bool used() const { return row != nullptr; }
+  void*& average(std::size_t number) { return number == 0 ? row : column; }
+  void* const& average(std::size_t number) const { return number == 0 ? row : column; }
 };
 
 namespace reduction {

@@ -16,6 +16,7 @@
 #include "../policy/random.hpp"
 #include "../step/host_executor.hpp"
 #include "factors.hpp"
+#include "row_slot.hpp"
 #include "validate.hpp"
 
 namespace agmohd {
@@ -158,7 +159,11 @@ class TensorExecutor final : public HostExecutor<Recipe> {
     if constexpr (Recipe::factored) {
       for_each_slot<Recipe::slot_count>(s, [&](int j, at::Tensor& slot) {
         if (j != Recipe::Rule::factored || !tensors_[t].factors.used()) return;
-        slot = factored_slot(factor(t, 0), factor(t, 1), least);
+        if constexpr (Recipe::by_rows) {
+          slot = factor(t, 0).expand(slot.sizes());
+        } else {
+          slot = factored_slot(factor(t, 0), factor(t, 1), least);
+        }
       });
     }
     return s;
@@ -172,7 +177,12 @@ class TensorExecutor final : public HostExecutor<Recipe> {
       const Factoring<double> f = Recipe::Rule::factoring(k.rule);
       least = f.least;
       if (tensors_[t].factors.used()) {
-        move_factors(Recipe::seen(g, k, Position{}), factor(t, 0), factor(t, 1), f);
+        const at::Tensor h = Recipe::seen(g, k, Position{});
+        if constexpr (Recipe::by_rows) {
+          move_row_slot(h, factor(t, 0), f.gain);
+        } else {
+          move_factors(h, factor(t, 0), factor(t, 1), f);
+        }
       }
     }
     typename Recipe::template Slots<at::Tensor> s = widened_slots(t, least);

@@ -44,7 +44,7 @@ class Launches {
     if constexpr (Recipe::factored) {
       (void)version_of(kernels_.factor_tiles);
       (void)version_of(kernels_.factor_folds);
-      (void)version_of(kernels_.factor_means);
+      if (!Recipe::by_rows) (void)version_of(kernels_.factor_means);
     }
     if constexpr (Recipe::two_sweeps) {
       (void)version_of(kernels_.scale);
@@ -72,9 +72,10 @@ class Launches {
     constexpr int kThreads = 256, kJobs = kThreads / reduction::kWarp;  // of a block
     launch(kernels_.factor_tiles, (view.factor_jobs + kJobs - 1) / kJobs, kThreads, 0, 1, stream,
            false, view);
-    if (view.factor_matrices == 0) return;
+    if (view.factor_folds == 0) return;
     launch(kernels_.factor_folds, (view.factor_folds + kThreads - 1) / kThreads, kThreads, 0, 1,
            stream, false, view);
+    if (view.factor_matrices == 0) return;
     launch(kernels_.factor_means, view.factor_matrices, reduction::kLanes, 0, 1, stream, false,
            view);
   }

@@ -57,9 +57,7 @@ class StepTable : public LaunchPlan<Recipe> {
     }
     if constexpr (Recipe::factored) {
       FactorTotals found;
-      for (const auto& ref : refs) {
-        if (!ref.resting()) found.add(ref.factors, ref.dtype == Dtype::f64);
-      }
+      for (const auto& ref : refs) found.add(ref);
       if (!has_room(found)) return false;
     }
     return pinned_ && refs.size() <= at_.tensor_room && std::size_t(chunks) <= at_.chunk_room;
@@ -256,7 +254,7 @@ class StepTable : public LaunchPlan<Recipe> {
         to.first_job = int(factors.jobs);
         to.first_fold = int(factors.folds);
         to.first_matrix = int(factors.matrices);
-        if (!refs[t].resting()) factors.add(refs[t].factors, refs[t].dtype == Dtype::f64);
+        factors.add(refs[t]);
       }
     }
   }

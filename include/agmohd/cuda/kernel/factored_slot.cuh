@@ -11,7 +11,7 @@
 namespace agmohd::cuda {
 
 /// The factored slot of a tensor at the elements of a chunk; nothing where the recipe has none.
-template <class Recipe, class R, bool = Recipe::factored>
+template <class Recipe, class R, bool = Recipe::factored, bool = Recipe::by_rows>
 struct ChunkFactors {
   __device__ ChunkFactors(const View<Recipe>&, int, std::int64_t) {}
   template <class Four>
@@ -20,7 +20,7 @@ struct ChunkFactors {
   __device__ bool factored(int) const { return false; }
 };
 template <class Recipe, class R>
-struct ChunkFactors<Recipe, R, true> {
+struct ChunkFactors<Recipe, R, true, false> {
   const R *of_outer = nullptr, *of_inner = nullptr;  // by the dimensions of FactorShape
   FactorShape shape;
   std::int64_t front = 0, outer = 0, between = 0, inner = 0, behind = 0;  // of the first element
@@ -94,6 +94,46 @@ struct ChunkFactors<Recipe, R, true> {
     carry(at.between, at.outer, shape.between);
     carry(at.outer, at.front, shape.outer);
     return at;
+  }
+};
+
+/// The slot is the average of the element's row.
+template <class Recipe, class R>
+struct ChunkFactors<Recipe, R, true, true> {
+  const R* averages;         // of the tensor
+  std::int64_t row, within;  // of the chunk's first element, and its number in that row's run
+  RowShape shape;
+
+  __device__ ChunkFactors(const View<Recipe>& view, int t, std::int64_t first)
+      : averages(static_cast<const R*>(view.tensors[t].factors.row)),
+        shape(view.tensors[t].factors.shape) {
+    row = shape.of(first);
+    within = first % shape.stride;
+  }
+  /// Slot `s` of the elements i, i + step, ... of the chunk, which has `count`.
+  template <class Four>
+  __device__ void take_factored(int s, int i, int step, int count, Four& slot) const {
+    if (s != Recipe::Rule::factored) return;
+    if (within + i + 3 * step < shape.stride && i + 3 * step < count) {  // in one row
+      slot = Four::all(averages[row]);
+    } else {
+      slot = Four::make([&](int h) {
+        const int element = i + h * step;
+        return element < count ? averages[row_of(element)] : R(0);
+      });
+    }
+  }
+
+ private:
+  __device__ std::int64_t row_of(int i) const {
+    const std::int64_t at = within + i;
+    if (at < shape.stride) return row;
+    // Both fit 32 bits, or it is the next row.
+    const std::int64_t more =
+        shape.stride > reduction::kChunk ? 1 : std::int64_t(unsigned(at) / unsigned(shape.stride));
+    const std::int64_t r = row + more;
+    if (r < shape.count) return r;
+    return shape.count <= reduction::kChunk ? unsigned(r) % unsigned(shape.count) : r % shape.count;
   }
 };
 

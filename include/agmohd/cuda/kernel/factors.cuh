@@ -17,21 +17,17 @@
 // means.
 namespace agmohd::cuda {
 
-/// A tensor in that pass.
+/// A tensor in a pass that squares its gradients.
 template <class Recipe, class E>
-struct FactorJob {
+struct SquareJob {
   using R = Compute<E>;
   using T = strict<R>;
   using K = typename Recipe::template Coefficients<R>;
-  static constexpr int kWarp = reduction::kWarp;
-  static constexpr int kLaneColumns = reduction::kTileColumns / kWarp;
 
   const View<Recipe>& view;
   const DeviceTensor<Recipe>& tensor;
   const E* grad;
   const K& k;
-  R *row, *column, *scaled;
-  FactorWork work;
   Factoring<R> f;
 
   __device__ static const K& coefficients(const View<Recipe>& view, int t) {
@@ -41,15 +37,11 @@ struct FactorJob {
       return view.coefficients[t];
     }
   }
-  __device__ FactorJob(const View<Recipe>& all, int t)
+  __device__ SquareJob(const View<Recipe>& all, int t)
       : view(all),
         tensor(all.tensors[t]),
         grad(static_cast<const E*>(all.grads[t])),
         k(coefficients(all, t)),
-        row(static_cast<R*>(tensor.factors.row)),
-        column(static_cast<R*>(tensor.factors.column)),
-        scaled(static_cast<R*>(tensor.scaled)),
-        work(tensor.factors.shape),
         f(Recipe::Rule::factoring(k.rule)) {}
 
   __device__ double square(std::int64_t element) const {
@@ -65,6 +57,27 @@ struct FactorJob {
     average = reduction::averaged(T{average}, sum, count, f.gain).v;
     return average;
   }
+};
+
+/// A tensor in the pass that moves factors.
+template <class Recipe, class E>
+struct FactorJob : SquareJob<Recipe, E> {
+  using Job = SquareJob<Recipe, E>;
+  using Job::f, Job::move, Job::square, Job::tensor, Job::view;
+  using typename Job::R, typename Job::T;
+  static constexpr int kWarp = reduction::kWarp;
+  static constexpr int kLaneColumns = reduction::kTileColumns / kWarp;
+
+  R *row, *column, *scaled;
+  FactorWork work;
+
+  __device__ FactorJob(const View<Recipe>& all, int t)
+      : Job(all, t),
+        row(static_cast<R*>(tensor.factors.row)),
+        column(static_cast<R*>(tensor.factors.column)),
+        scaled(static_cast<R*>(tensor.scaled)),
+        work(tensor.factors.shape) {}
+
   __device__ static R over(R average, R by) { return (T{average} / T{by}).v; }
 
   /// Matrix number `number`, which has 8 rows and columns at most, by one thread.
@@ -225,18 +238,18 @@ struct FactorJob {
   }
 };
 
-/// f(FactorJob of tensor t), of its elements' type.
-template <class Recipe, class F>
+/// f(Job of tensor t), of its elements' type.
+template <template <class, class> class Job = FactorJob, class Recipe, class F>
 __device__ void with_factor_job(const View<Recipe>& view, int t, const F& f) {
   switch (view.tensors[t].dtype) {
     case Dtype::f32:
-      return f(FactorJob<Recipe, float>(view, t));
+      return f(Job<Recipe, float>(view, t));
     case Dtype::f64:
-      return f(FactorJob<Recipe, double>(view, t));
+      return f(Job<Recipe, double>(view, t));
     case Dtype::bf16:
-      return f(FactorJob<Recipe, Bf16>(view, t));
+      return f(Job<Recipe, Bf16>(view, t));
     case Dtype::f16:
-      return f(FactorJob<Recipe, F16>(view, t));
+      return f(Job<Recipe, F16>(view, t));
   }
 }
 
