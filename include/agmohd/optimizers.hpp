@@ -25,6 +25,7 @@
 #include "rule/ademamix.hpp"
 #include "rule/adopt.hpp"
 #include "rule/asgd.hpp"
+#include "rule/came.hpp"
 #include "rule/eva.hpp"
 #include "rule/lamb.hpp"
 #include "rule/laprop.hpp"
@@ -84,6 +85,7 @@ using Adan = Optimizer<Recipe<rule::Adan>>;
 using AdEMAMix = Optimizer<Recipe<rule::AdEMAMix>>;
 using ADOPT = Optimizer<Recipe<rule::ADOPT>>;
 using ASGD = Optimizer<Recipe<rule::ASGD>>;
+using CAME = Optimizer<Recipe<rule::CAME>>;
 using EVA = Optimizer<Recipe<rule::EVA>>;
 using LAMB = Optimizer<Recipe<rule::LAMB>>;
 using LaProp = Optimizer<Recipe<rule::LaProp>>;

@@ -134,6 +134,25 @@ std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
       }
     }
     memory.updates += 1;
+    [[maybe_unused]] const auto sum_of_squares = [&](const auto& of_block) {
+      std::vector<T> squares(blocks);
+      for (std::size_t b = 0; b < blocks; ++b) {
+        const T y = of_block(b);
+        squares[b] = y * y;
+      }
+      std::vector<R> all(p.size());
+      std::memcpy(all.data(), squares.data(), p.size() * sizeof(R));
+      return swept(all);
+    };
+    [[maybe_unused]] const auto scale = [&] {
+      const auto of = [&](std::size_t b) {
+        return Recipe::squared(x[b], g[b], slots[b], k, at(b));
+      };
+      const double p2 = sum_of_squares([&](std::size_t b) { return of(b).p; });
+      const double u2 = sum_of_squares([&](std::size_t b) { return of(b).u; });
+      Recipe::scale(group, p2, u2, k);
+    };
+    if constexpr (Recipe::residual) scale();
     for (std::size_t b = 0; b < blocks; ++b) {
       x[b] = Recipe::sweep(x[b], g[b], slots[b], k, at(b));
       agmohd::for_each_slot<Recipe::slot_count>(slots[b], [&](int j, T& slot) {
@@ -141,18 +160,7 @@ std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
       });
     }
     if constexpr (Recipe::two_sweeps) {
-      std::vector<T> p_squares(blocks), u_squares(blocks);
-      for (std::size_t b = 0; b < blocks; ++b) {
-        const auto y = Recipe::squared(x[b], g[b], slots[b], k, at(b));
-        p_squares[b] = y.p * y.p, u_squares[b] = y.u * y.u;
-      }
-      const auto sum = [&](const std::vector<T>& squares) {
-        std::vector<R> all(p.size());
-        std::memcpy(all.data(), squares.data(), p.size() * sizeof(R));
-        return swept(all);
-      };
-      const double p2 = sum(p_squares), u2 = sum(u_squares);
-      Recipe::scale(group, p2, u2, k);
+      scale();
       for (std::size_t b = 0; b < blocks; ++b)
         x[b] = Recipe::second(x[b], g[b], slots[b], k, at(b));
     }

@@ -26,6 +26,7 @@ struct Chunk {
   std::int64_t first;  // element of the tensor
   std::conditional_t<Recipe::rows, RowValues, detail::NoMemory> rows;
   [[no_unique_address]] Averages<Recipe, Compute<E>> factors;
+  [[no_unique_address]] Residuals<Recipe, Compute<E>> residuals;
   E* kept_param;  // of a snapshot that is to be written, or swapped; null: none
   Slot* kept_slots[kRoom];
   /// Whether it has the slots that most rules use by default, the first two, and no snapshot.
@@ -73,6 +74,11 @@ void take_factored(const Chunk<Recipe, E>& chunk, int j, std::int64_t i, V& slot
   if constexpr (Recipe::factored) {
     if (j == Recipe::Rule::factored && chunk.factors.used()) {
       slot = chunk.factors.template at<V>(chunk.first + i);
+    }
+  }
+  if constexpr (Recipe::residual) {
+    if (j == Recipe::Rule::refactored && chunk.residuals.used()) {
+      slot = chunk.residuals.template at<V>(chunk.first + i);
     }
   }
 }

@@ -88,14 +88,34 @@ struct SlotFactors {
   mutable bool moves_ = false;
 };
 
-/// A tensor's gradient in a pass that squares it.
+/// What a recipe's residuals are made of, beside gradients.
 template <class Recipe, class E>
+struct ResidualSlots {
+  SlotFactors<Compute<E>> factored{};
+  const Stored<typename Recipe::Storage, E>* slots[Recipe::slot_count]{};  // null: not used
+
+  /// From the gradients h at `element` on.
+  template <class V, class K>
+  V of(const V& h, std::int64_t element, const K& k) const {
+    typename Recipe::template Slots<V> s{};
+    for_each_slot<Recipe::slot_count>(s, [&](int j, V& slot) {
+      if (slots[j] != nullptr) slot = load<V>(slots[j] + element);
+      if (j == Recipe::Rule::factored) slot = factored.template at<V>(element);
+    });
+    return Recipe::Rule::residual(h, s, k.rule);
+  }
+};
+
+/// A tensor's gradient in a pass that squares it, or what a rule makes of it.
+template <class Recipe, class E, bool residual = false>
 struct SquaredTensor {
   using R = Compute<E>;
   using K = typename Recipe::template Coefficients<R>;
   const E* grad;
   const K& k;
   [[no_unique_address]] std::conditional_t<Recipe::rows, RowValues, detail::NoMemory> values{};
+  [[no_unique_address]] std::conditional_t<residual, ResidualSlots<Recipe, E>, detail::NoFactors>
+      slots{};
 
   /// The transformed gradients from `element` on, as many as V has.
   template <class V>
@@ -104,7 +124,12 @@ struct SquaredTensor {
     if constexpr (Recipe::rows) {
       g = reduction::with_row<Recipe>(g, values.template at<V>(element));
     }
-    return Recipe::seen(g, k, Position{element});
+    const V h = Recipe::seen(g, k, Position{element});
+    if constexpr (residual) {
+      return slots.of(h, element, k);
+    } else {
+      return h;
+    }
   }
 
   /// Neighbours in memory, by vectors that begin at multiples of their size, as random numbers are
@@ -127,15 +152,25 @@ struct SquaredTensor {
 };
 
 /// And its factors, in the pass over matrices.
-template <class Recipe, class E>
-struct FactorTensor : SquaredTensor<Recipe, E> {
-  using Squared = SquaredTensor<Recipe, E>;
+template <class Recipe, class E, bool residual>
+struct FactorTensor : SquaredTensor<Recipe, E, residual> {
+  using Squared = SquaredTensor<Recipe, E, residual>;
   using Squared::load_run, Squared::move;
   using typename Squared::R;
   R *row, *column;  ///< averages
   R* scaled;        ///< row averages divided by their mean
   FactorShape shape;
+  using F = FactoringOf<Recipe, R, residual>;
 
+  F factoring() const { return detail::factoring<Recipe, residual>(this->k); }
+  static double square(R x, [[maybe_unused]] const F& f) {
+    const double square = double(x) * double(x);
+    if constexpr (adds_to_squares<F>) {
+      return square + double(f.added);
+    } else {
+      return square;
+    }
+  }
   R transformed(std::int64_t element) const { return Squared::template transformed<R>(element); }
 
   /// The gradients of a tile, transformed, row by row to x[kTileRows][kTileColumns], as memory has
@@ -167,14 +202,15 @@ struct FactorTensor : SquaredTensor<Recipe, E> {
   }
 
   /// What a tile contributes: of_rows[rows], of_columns[columns].
-  static void sum_tile(const R* x, int rows, int columns, double* of_rows, double* of_columns) {
+  static void sum_tile(const R* x, int rows, int columns, double* of_rows, double* of_columns,
+                       [[maybe_unused]] const F& f) {
     using namespace reduction;
     static_assert(kTileColumns == 4 * kWarp);
     std::fill_n(of_columns, columns, 0.0);
     for (int r = 0; r < rows; ++r, x += kTileColumns) {
       double squares[kTileColumns], lanes[kWarp];
       for (int c = 0; c < columns; ++c) {
-        squares[c] = double(x[c]) * double(x[c]);
+        squares[c] = square(x[c], f);
         of_columns[c] += squares[c];
       }
       if (columns == kTileColumns) {
@@ -205,23 +241,23 @@ struct FactorTensor : SquaredTensor<Recipe, E> {
     }
   }
   /// All of matrices that are one element each: their numbers are those of the elements.
-  void move_single(std::int64_t first, std::int64_t end, const Factoring<R>& f) const {
+  void move_single(std::int64_t first, std::int64_t end, const F& f) const {
     for (std::int64_t i = first; i < end; ++i) {
-      const double g = double(transformed(i)), square = g * g;
-      move(row[i], &square, 1, 0, 1, f.gain);
-      move(column[i], &square, 1, 0, 1, f.gain);
+      const double own = square(transformed(i), f);
+      move(row[i], &own, 1, 0, 1, f.gain);
+      move(column[i], &own, 1, 0, 1, f.gain);
       scaled[i] = row[i] / reduction::divisor(double(row[i]), 1, f.least);
     }
   }
   /// All of a matrix that is one tile.
-  void move_small(std::int64_t number, const Factoring<R>& f) const {
+  void move_small(std::int64_t number, const F& f) const {
     using namespace reduction;
     const FactorMatrix m(shape, number);
     const int rows = int(shape.rows()), columns = int(shape.columns());
     R x[kTileRows * kTileColumns];
     double of_rows[kTileRows], of_columns[kTileColumns];
     load_tile(m, 0, 0, rows, columns, x);
-    sum_tile(x, rows, columns, of_rows, of_columns);
+    sum_tile(x, rows, columns, of_rows, of_columns, f);
     for (int r = 0; r < rows; ++r) {
       move(row[m.row_at + r * m.row_by], of_rows + r, 1, 0, columns, f.gain);
     }

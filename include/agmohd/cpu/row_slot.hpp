@@ -56,5 +56,8 @@ template <class Recipe, class R>
 using Averages =
     std::conditional_t<!Recipe::factored, detail::NoFactors,
                        std::conditional_t<Recipe::by_rows, RowAverages<R>, SlotFactors<R>>>;
+struct NoResiduals {};
+template <class Recipe, class R>
+using Residuals = std::conditional_t<Recipe::residual, SlotFactors<R>, NoResiduals>;
 
 }  // namespace agmohd::cpu

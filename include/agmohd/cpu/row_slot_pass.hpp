@@ -9,6 +9,7 @@
 
 #include "../step/executor.hpp"
 #include "../step/row_slot.hpp"
+#include "factor_pass.hpp"
 #include "parallel.hpp"
 #include "row_slot.hpp"
 
@@ -130,5 +131,13 @@ class RowSlotPass {
   std::vector<std::int64_t> first_piece_;  // of each tensor, and the end
   std::vector<double> sums_;               // of pieces
 };
+
+/// What moves the averages that a recipe has in the place of a slot, and those of residuals.
+template <class Recipe>
+using AveragePass = std::conditional_t<
+    !Recipe::factored, detail::NoFactors,
+    std::conditional_t<Recipe::by_rows, RowSlotPass<Recipe>, FactorPass<Recipe>>>;
+template <class Recipe>
+using ResidualPass = std::conditional_t<Recipe::residual, FactorPass<Recipe, true>, NoResiduals>;
 
 }  // namespace agmohd::cpu

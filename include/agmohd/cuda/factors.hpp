@@ -52,6 +52,10 @@ struct FactorWork {
     return small() ? 0 : tiles.across * rows + tiles.down * columns;
   }
   AGMOHD_HD std::int64_t partials() const { return matrices * partials_each(); }
+  /// Of row averages divided by their mean.
+  AGMOHD_HD std::int64_t scaled_bytes(bool f64) const {
+    return (matrices * rows * (f64 ? 8 : 4) + 7) / 8 * 8;
+  }
 };
 
 /// The work that the rows of a tensor are. A piece of a row is a warp's job; rows of one piece are
@@ -81,6 +85,10 @@ struct FactorTotals {
   }
 
  private:
+  void add(const ResidualRefs& refs, std::int64_t numel, bool f64) {
+    add(static_cast<const FactorRefs&>(refs), numel, f64);
+    scaled += FactorWork(refs.shape).scaled_bytes(f64);
+  }
   void add(const RowSlotRefs& refs, std::int64_t numel, bool) {
     const RowSlotWork work(refs.shape, numel);
     jobs += work.jobs();
@@ -93,7 +101,7 @@ struct FactorTotals {
     folds += work.folds();
     matrices += work.means();
     partials += work.partials();
-    scaled += (work.matrices * work.rows * (f64 ? 8 : 4) + 7) / 8 * 8;
+    scaled += work.scaled_bytes(f64);
   }
 };
 

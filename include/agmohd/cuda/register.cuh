@@ -69,6 +69,12 @@ class Register<Recipe, Tag> {
     else
       return nullptr;
   }
+  static auto residual_tiles() {
+    if constexpr (Recipe::residual)
+      return &factor_tiles_kernel<Recipe, Tag, ResidualJob>;
+    else
+      return nullptr;
+  }
   static auto factor_tiles() {
     if constexpr (Recipe::by_rows)
       return &row_slot_pieces_kernel<Recipe, Tag>;
@@ -77,11 +83,23 @@ class Register<Recipe, Tag> {
     else
       return nullptr;
   }
+  static auto residual_folds() {
+    if constexpr (Recipe::residual)
+      return &factor_folds_kernel<Recipe, Tag, ResidualJob>;
+    else
+      return nullptr;
+  }
   static auto factor_folds() {
     if constexpr (Recipe::by_rows)
       return &row_slot_folds_kernel<Recipe, Tag>;
     else if constexpr (Recipe::factored)
       return &factor_folds_kernel<Recipe, Tag>;
+    else
+      return nullptr;
+  }
+  static auto residual_means() {
+    if constexpr (Recipe::residual)
+      return &factor_means_kernel<Recipe, Tag, ResidualJob>;
     else
       return nullptr;
   }
@@ -105,13 +123,13 @@ class Register<Recipe, Tag> {
   }
   template <class E>
   static auto norms() {
-    if constexpr (Recipe::two_sweeps)
+    if constexpr (Recipe::scales)
       return &norms_kernel<Recipe, Tag, E>;
     else
       return nullptr;
   }
   static auto scale() {
-    if constexpr (Recipe::two_sweeps)
+    if constexpr (Recipe::scales)
       return &scale_kernel<Recipe, Tag>;
     else
       return nullptr;
@@ -134,6 +152,9 @@ class Register<Recipe, Tag> {
       factor_tiles(),
       factor_folds(),
       factor_means(),
+      residual_tiles(),
+      residual_folds(),
+      residual_means(),
       rest_per_tensor(),
       rest_chunks(),
       {norms<float>(), norms<double>(), norms<Bf16>(), norms<F16>()},

@@ -132,8 +132,18 @@ template <class R>
 concept factored = requires(typename R::template Coefficients<float>& k, const TensorKind& kind) {
   { R::factored } -> std::convertible_to<int>;
   { R::factor_names.size() } -> std::convertible_to<std::size_t>;
-  { R::factoring(k) } -> std::same_as<Factoring<float>>;
+  { R::factoring(k) } -> std::convertible_to<Factoring<float>>;
   R::suit(k, kind);
+};
+template <class R>
+concept residual = factored<R> &&
+    requires(const float& x, const typename R::template Slots<float>& s,
+             typename R::template Coefficients<float>& k) {
+  { R::refactored } -> std::convertible_to<int>;
+  { R::measured(x, s, k) } -> std::convertible_to<float>;
+  R::resize(k, 1.0);
+  { R::residual(x, s, k) } -> std::convertible_to<float>;
+  { R::refactoring(k) } -> std::convertible_to<Factoring<float>>;
 };
 template <class R>
 concept Guard = std::is_class_v<typename R::Guard>;

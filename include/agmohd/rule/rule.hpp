@@ -52,6 +52,12 @@ namespace agmohd {
 ///                             adapts the coefficients of `at` to a tensor: of a factored one
 ///                             `update` leaves the slot. With one of factor_names the slot is the
 ///                             average over each row, of any tensor, see step/row_slot.hpp
+///   residual(g, slots, k)     a value of each element whose squares are averaged in a second pair
+///                             of factors, which stands for slot number `refactored` and moves as
+///                             refactoring(k) says. factor_names then has four. In front of that,
+///                             resize(k, sum) may adapt the coefficients by the tensor's sum of
+///                             squares of measured(g, slots, k). The slots of both are those before
+///                             the step, with the first pair moved on
 ///   before(old, now)          the slots that give the last update in the metric of this step, from
 ///                             those before and after `update`; else the old ones
 ///   usual(k)                  whether the coefficients on which the equations branch have their
@@ -142,6 +148,12 @@ struct CheckRule {
       "returns a Factoring<R>, and suit(coefficients, kind)");
   static_assert(!has::factored<RulePolicy> || (!has::summed<RulePolicy> && !has::Guard<RulePolicy>),
                 "agmohd: a rule with a factored slot has neither summed nor Guard");
+  static_assert(has::residual<RulePolicy> == (factor_count<RulePolicy>() == 4),
+                "agmohd: a rule has four factor_names if it has residual(g, slots, coefficients), "
+                "refactoring(coefficients), refactored, measured(g, slots, coefficients) and "
+                "resize(coefficients, sum), and else one or two");
+  static_assert(!has::residual<RulePolicy> || !has::second<RulePolicy>,
+                "agmohd: the rule has both residual and second");
   static_assert(!has::Guard<RulePolicy> || has::guard_memory<RulePolicy>,
                 "agmohd: the rule's Guard has no member type Memory, trivially copyable and of "
                 "whole doubles");

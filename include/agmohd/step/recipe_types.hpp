@@ -59,6 +59,11 @@ struct RecipeTypes {
   static constexpr bool factored = has::factored<Rule>;
   static constexpr std::size_t factor_count = detail::factor_count<Rule>();
   static constexpr bool by_rows = factor_count == 1;
+  /// Whether a second pair of factors is made of what the rule calls residual.
+  static constexpr bool residual = has::residual<Rule>;
+  /// Whether sums over a tensor adapt its coefficients, once the averages of a residual's recipe or
+  /// the first of two sweeps are there.
+  static constexpr bool scales = has::second<Rule> || residual;
   static_assert(!factored || !keeps_snapshots,
                 "agmohd: snapshots do not hold the factors of a rule's slot yet; leave "
                 "recovery::Snapshots out of a recipe with this rule");

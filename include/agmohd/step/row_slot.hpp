@@ -26,8 +26,9 @@ struct RowSlotRefs {
 
 /// What stands in the place of a rule's factored slot.
 template <class Recipe>
-using AverageRefs =
-    std::conditional_t<!Recipe::factored, detail::NoMemory,
-                       std::conditional_t<Recipe::by_rows, RowSlotRefs, FactorRefs>>;
+using AverageRefs = std::conditional_t<
+    !Recipe::factored, detail::NoMemory,
+    std::conditional_t<Recipe::by_rows, RowSlotRefs,
+                       std::conditional_t<Recipe::residual, ResidualRefs, FactorRefs>>>;
 
 }  // namespace agmohd

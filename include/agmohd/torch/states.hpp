@@ -36,6 +36,10 @@ struct States {
     return all;
   }();
 
+  /// So many of the states of parameters may share memory: waves update them. What is read before
+  /// all waves may not.
+  static constexpr std::size_t shareable = Recipe::residual ? 0 : slots;
+
   static bool is_factor(std::size_t j) { return j >= slots; }
 
   /// A bit for each that a parameter has.
@@ -46,7 +50,8 @@ struct States {
       if (param.numel() > 0) bits |= 1U << slots;
     } else if constexpr (Recipe::factored) {
       constexpr unsigned slot = 1U << Rule::factored;
-      if ((bits & slot) != 0 && has_factors(param)) bits = (bits & ~slot) | 3U << slots;
+      constexpr unsigned factors = (1U << Recipe::factor_count) - 1;
+      if ((bits & slot) != 0 && has_factors(param)) bits = (bits & ~slot) | factors << slots;
     }
     return bits;
   }
@@ -54,7 +59,7 @@ struct States {
     if constexpr (Recipe::by_rows) {
       if (is_factor(j)) return row_slot_sizes(param);
     } else if constexpr (Recipe::factored) {
-      if (is_factor(j)) return factor_sizes(param, int(j - slots));
+      if (is_factor(j)) return factor_sizes(param, int(j - slots) % 2);
     }
     return param.sizes().vec();
   }
@@ -63,7 +68,7 @@ struct States {
     if constexpr (Recipe::by_rows) {
       if (is_factor(j)) return row_slot_layout(param);
     } else if constexpr (Recipe::factored) {
-      if (is_factor(j)) return factor_layout(param, int(j - slots));
+      if (is_factor(j)) return factor_layout(param, int(j - slots) % 2);
     }
     return layout_of(param, state_type<typename Recipe::Storage>(param));
   }
@@ -77,7 +82,7 @@ struct States {
       if (is_factor(j)) return x.device() == param.device() && ordered_as_row_slot(x, param);
     } else if constexpr (Recipe::factored) {
       if (is_factor(j)) {
-        return x.device() == param.device() && ordered_as_factor(x, param, int(j - slots));
+        return x.device() == param.device() && ordered_as_factor(x, param, int(j - slots) % 2);
       }
     }
     return agmohd::fits(x, param, state_type<typename Recipe::Storage>(param));

@@ -109,7 +109,7 @@ class StepTable : public LaunchPlan<Recipe> {
     view.chunks = buffer_.template at<ChunkRef>(at_.chunks);
     view.partials = Partials(buffer_.template at<char>(at_.partials), at_.chunk_room);
     if constexpr (Recipe::sums) view.summed = buffer_.template at<double>(at_.summed);
-    if constexpr (Recipe::two_sweeps) {
+    if constexpr (Recipe::scales) {
       view.norms[0] = buffer_.template at<double>(at_.norms);
       view.norms[1] = view.norms[0] + at_.chunk_room;
     }
@@ -204,7 +204,7 @@ class StepTable : public LaunchPlan<Recipe> {
     to.chunks = to.place(to.chunk_room * sizeof(ChunkRef));
     to.partials = to.place(Recipe::wants == 0 ? 0 : to.chunk_room * Partials::kBytes);
     to.summed = to.place(Recipe::sums ? to.chunk_room * sizeof(double) : 0);
-    to.norms = to.place(Recipe::two_sweeps ? 2 * to.chunk_room * sizeof(double) : 0);
+    to.norms = to.place(Recipe::scales ? 2 * to.chunk_room * sizeof(double) : 0);
     to.rows = to.place(to.row_room * sizeof(double));
     to.pieces = to.place(to.piece_room * sizeof(reduction::RowSums));
     to.factor_partials = to.place(to.partial_room * sizeof(double));

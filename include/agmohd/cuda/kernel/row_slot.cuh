@@ -7,8 +7,8 @@
 #include "../../step/row_slot.hpp"
 #include "../factors.hpp"
 #include "../view.hpp"
-#include "factors.cuh"
 #include "rows.cuh"
+#include "square_job.cuh"
 #include "sums.cuh"
 
 // The pass that moves the averages of rows, between the decision and the sweep, in the order of
@@ -19,8 +19,8 @@ namespace agmohd::cuda {
 template <class Recipe, class E>
 struct RowSlotJob : SquareJob<Recipe, E> {
   using Job = SquareJob<Recipe, E>;
-  using Job::move, Job::square, Job::tensor, Job::view;
-  using typename Job::R;
+  using Job::k, Job::tensor, Job::view;
+  using typename Job::R, typename Job::T;
 
   R* row;
   RowSlotWork work;
@@ -29,6 +29,15 @@ struct RowSlotJob : SquareJob<Recipe, E> {
       : Job(all, t),
         row(static_cast<R*>(tensor.factors.row)),
         work(tensor.factors.shape, tensor.numel) {}
+
+  __device__ double square(std::int64_t element) const {
+    const T h = Job::seen(element);
+    return __dmul_rn(double(h.v), double(h.v));
+  }
+  __device__ void move(std::int64_t r, double sum) const {
+    const R gain = Recipe::Rule::factoring(k.rule).gain;
+    row[r] = reduction::averaged(T{row[r]}, sum, work.length, gain).v;
+  }
 
   /// A piece of a row, by one warp.
   __device__ void piece(std::int64_t number) const {
@@ -43,7 +52,7 @@ struct RowSlotJob : SquareJob<Recipe, E> {
     sum = warp_sum(sum, kPieceLanes / 2);
     if (threadIdx.x % kPieceLanes != 0) return;
     if (work.pieces == 1) {
-      move(row[r], sum, work.length);
+      move(r, sum);
     } else {
       view.factor_partials[tensor.first_partial + number] = sum;
     }
@@ -54,7 +63,7 @@ struct RowSlotJob : SquareJob<Recipe, E> {
     double sum = sums[0];
 #pragma unroll 8
     for (std::int64_t i = 1; i < work.pieces; ++i) sum = __dadd_rn(sum, sums[i]);
-    move(row[r], sum, work.length);
+    move(r, sum);
   }
 };
 
@@ -65,8 +74,8 @@ __global__ void row_slot_pieces_kernel(const __grid_constant__ View<Recipe> view
   const int number = int(blockIdx.x * (blockDim.x / kWarp) + threadIdx.x / kWarp);
   if (view.core->apply == 0 || number >= view.factor_jobs) return;
   const int t = tensor_with(view, number, [](const auto& x) { return x.first_job; });
-  with_factor_job<RowSlotJob>(
-      view, t, [&](const auto& job) { job.piece(number - view.tensors[t].first_job); });
+  with_job<RowSlotJob>(view, t,
+                       [&](const auto& job) { job.piece(number - view.tensors[t].first_job); });
 }
 /// A thread a row.
 template <class Recipe, class Tag>
@@ -74,8 +83,8 @@ __global__ void row_slot_folds_kernel(const __grid_constant__ View<Recipe> view)
   const int number = int(blockIdx.x * blockDim.x + threadIdx.x);
   if (view.core->apply == 0 || number >= view.factor_folds) return;
   const int t = tensor_with(view, number, [](const auto& x) { return x.first_fold; });
-  with_factor_job<RowSlotJob>(
-      view, t, [&](const auto& job) { job.fold(number - view.tensors[t].first_fold); });
+  with_job<RowSlotJob>(view, t,
+                       [&](const auto& job) { job.fold(number - view.tensors[t].first_fold); });
 }
 
 }  // namespace agmohd::cuda
