@@ -134,23 +134,26 @@ std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
       }
     }
     memory.updates += 1;
-    [[maybe_unused]] const auto sum_of_squares = [&](const auto& of_block) {
-      std::vector<T> squares(blocks);
-      for (std::size_t b = 0; b < blocks; ++b) {
-        const T y = of_block(b);
-        squares[b] = y * y;
-      }
+    [[maybe_unused]] const auto sum = [&](const auto& of_block) {
+      std::vector<T> of_blocks(blocks);
+      for (std::size_t b = 0; b < blocks; ++b) of_blocks[b] = of_block(b);
       std::vector<R> all(p.size());
-      std::memcpy(all.data(), squares.data(), p.size() * sizeof(R));
+      std::memcpy(all.data(), of_blocks.data(), p.size() * sizeof(R));
       return swept(all);
     };
     [[maybe_unused]] const auto scale = [&] {
       const auto of = [&](std::size_t b) {
         return Recipe::squared(x[b], g[b], slots[b], k, at(b));
       };
-      const double p2 = sum_of_squares([&](std::size_t b) { return of(b).p; });
-      const double u2 = sum_of_squares([&](std::size_t b) { return of(b).u; });
-      Recipe::scale(group, p2, u2, k);
+      double sums[Recipe::norm_sums];
+      sums[0] = sum([&](std::size_t b) { return T(of(b).p * of(b).p); });
+      sums[1] = sum([&](std::size_t b) { return T(of(b).u * of(b).u); });
+      if constexpr (Recipe::projects) {
+        sums[2] = sum([&](std::size_t b) { return T(of(b).p * of(b).u); });
+        Recipe::project(tensor, false, sums, k);
+      } else {
+        Recipe::scale(group, sums[0], sums[1], k);
+      }
     };
     if constexpr (Recipe::residual) scale();
     for (std::size_t b = 0; b < blocks; ++b) {

@@ -184,13 +184,9 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     for (std::int64_t begin = first; begin < last;) {
       const auto t = std::size_t(chunks_[std::size_t(begin)].tensor);
       const std::int64_t count = reduction::chunks(tensors_[t].numel);
-      const auto [p2, u2] = combine(norms_.data() + begin, count);
-      const auto& group = settings_.groups[std::size_t(tensors_[t].group)];
-      if (tensors_[t].dtype == Dtype::f64) {
-        Recipe::scale(group, p2, u2, coefficients64_[t]);
-      } else {
-        Recipe::scale(group, p2, u2, coefficients_[t]);
-      }
+      const Norms<Recipe> norms = combine(norms_.data() + begin, count);
+      const auto to = [&](auto& k) { this->scale_tensor(t, norms.of, k); };
+      tensors_[t].dtype == Dtype::f64 ? to(coefficients64_[t]) : to(coefficients_[t]);
       begin += count;
     }
   }
@@ -290,8 +286,8 @@ class CpuExecutor final : public HostExecutor<Recipe> {
   AveragePass<Recipe> factors_;
   ResidualPass<Recipe> residuals_;
   std::vector<reduction::Partial> partials_;
-  std::vector<double> summed_;  // of the rule, a chunk each
-  std::vector<Norms> norms_;    // of a rule with two sweeps
+  std::vector<double> summed_;        // of the rule, a chunk each
+  std::vector<Norms<Recipe>> norms_;  // of a rule with two sweeps
   std::vector<reduction::SweptPartial> swept_;
   std::vector<typename Recipe::template Coefficients<float>> coefficients_;
   std::vector<typename Recipe::template Coefficients<double>> coefficients64_;

@@ -20,6 +20,11 @@ struct Squared {
   T p, u;
 };
 
+/// The second sweep of a tensor: p becomes decay p - lr u.
+struct Projected {
+  double lr, decay;
+};
+
 namespace has {
 template <class R>
 concept Slots = requires {
@@ -125,7 +130,11 @@ concept second_with = requires(typename R::Options o,
   { R::second(o, k, 1.0, 1.0) } -> std::same_as<double>;
 };
 template <class R>
-concept second = second_with<R> || requires(typename R::Options o) {
+concept project = requires(typename R::Memory& memory) {
+  { R::project(memory, true, 1.0, 1.0, 1.0, Projected{}) } -> std::same_as<Projected>;
+};
+template <class R>
+concept second = second_with<R> || project<R> || requires(typename R::Options o) {
   { R::second(o, 1.0, 1.0) } -> std::same_as<double>;
 };
 template <class R>

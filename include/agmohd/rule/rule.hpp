@@ -36,6 +36,10 @@ namespace agmohd {
 ///                             the tensor's sums of squares of p and u, this gives a factor of its
 ///                             learning rate. The second sweep takes u anew from the stored slots,
 ///                             and writes p. Or second(options, k, p2, u2), with the coefficients
+///   project(memory, matrix, p2, u2, pu, to)
+///                             in the place of `second`: what the second sweep multiplies p and u
+///                             with, from `to`, the sums of p^2, u^2 and p u, and whether the
+///                             tensor has two or more dimensions. It may change the memory
 ///   squared(p, u)             the Squared values whose sums of squares `second` gets, where these
 ///                             are not p and u
 ///   stored(slots)             the slots as `update` left them, from the stored ones, where an

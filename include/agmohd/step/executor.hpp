@@ -47,6 +47,7 @@ struct TensorRef {
   Dtype dtype = Dtype::f32;
   std::conditional_t<Recipe::rows, RowShape, detail::NoMemory> rows{};
   AverageRefs<Recipe> factors{};
+  bool matrix = false;  ///< it has two or more dimensions
 
   /// Where a tensor of its state lies: slot `j`, or behind the slots one of the factors.
   void* state(std::size_t j) const { return state_of(*this, j); }

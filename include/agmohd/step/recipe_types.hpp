@@ -64,6 +64,9 @@ struct RecipeTypes {
   /// Whether sums over a tensor adapt its coefficients, once the averages of a residual's recipe or
   /// the first of two sweeps are there.
   static constexpr bool scales = has::second<Rule> || residual;
+  /// Whether products of p and u are among those sums, and how many kinds of sums there are.
+  static constexpr bool projects = has::project<Rule>;
+  static constexpr int norm_sums = projects ? 3 : 2;
   static_assert(!factored || !keeps_snapshots,
                 "agmohd: snapshots do not hold the factors of a rule's slot yet; leave "
                 "recovery::Snapshots out of a recipe with this rule");

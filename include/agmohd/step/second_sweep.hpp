@@ -37,11 +37,22 @@ struct SecondSweep : Types {
     if constexpr (Types::residual) {
       const T h = Types::template seen<T>(g, k, at);
       return {math::like(p, Real<T>(0)), T(Rule::measured(h, s, k.rule))};
-    } else if constexpr (has::squared<Rule>) {
-      return Rule::squared(p, direction(p, g, s, k, at));
     } else {
-      return {p, direction(p, g, s, k, at)};
+      const T u = direction(p, g, s, k, at);
+      if constexpr (has::squared<Rule>) {
+        return Rule::squared(p, u);
+      } else {
+        return {p, u};
+      }
     }
+  }
+  /// The same, where products are summed, too.
+  template <class R>
+  AGMOHD_HD static void project(typename Types::PerTensor& tensor, bool matrix,
+                                const double (&sums)[Types::norm_sums], Coefficients<R>& k) {
+    const Projected to = Rule::project(tensor.rule, matrix, sums[0], sums[1],
+                                       sums[Types::norm_sums - 1], {double(k.lr), double(k.decay)});
+    k.lr = R(to.lr), k.decay = R(to.decay);
   }
   /// The coefficients of the second sweep, from those of the first and the sums of squares.
   template <class R>

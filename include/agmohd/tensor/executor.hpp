@@ -170,7 +170,7 @@ class TensorExecutor final : public HostExecutor<Recipe> {
   }
 
   void sweep(std::size_t t, const typename Recipe::template Coefficients<double>& decided,
-             double (&sums)[reduction::kSweepSums], std::int64_t& guarded) const {
+             double (&sums)[reduction::kSweepSums], std::int64_t& guarded) {
     const at::Tensor p = widened(handles_.params[t]), g = grad_of(t);
     auto k = decided;
     if constexpr (Recipe::factored) move_averages(t, g, k);
@@ -194,12 +194,14 @@ class TensorExecutor final : public HostExecutor<Recipe> {
     if constexpr (Recipe::two_sweeps) {
       const auto stored = slots_of(t, k);
       const auto squared = Recipe::squared(p, g, stored, k, {});
-      const auto norm2 = [](const at::Tensor& x) {
-        return x.square().sum(at::kDouble).template item<double>();
+      const auto dot = [](const at::Tensor& x, const at::Tensor& y) {
+        return (x * y).sum(at::kDouble).template item<double>();
       };
+      double norms[Recipe::norm_sums];
+      norms[0] = dot(squared.p, squared.p), norms[1] = dot(squared.u, squared.u);
+      if constexpr (Recipe::projects) norms[2] = dot(squared.p, squared.u);
       auto second = k;
-      Recipe::scale(settings_.groups[std::size_t(tensors_[t].group)], norm2(squared.p),
-                    norm2(squared.u), second);
+      this->scale_tensor(t, norms, second);
       result = Recipe::second(p, g, stored, second, {});
     }
     handles_.params[t].copy_(result);

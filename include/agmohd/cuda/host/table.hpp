@@ -110,8 +110,9 @@ class StepTable : public LaunchPlan<Recipe> {
     view.partials = Partials(buffer_.template at<char>(at_.partials), at_.chunk_room);
     if constexpr (Recipe::sums) view.summed = buffer_.template at<double>(at_.summed);
     if constexpr (Recipe::scales) {
-      view.norms[0] = buffer_.template at<double>(at_.norms);
-      view.norms[1] = view.norms[0] + at_.chunk_room;
+      for (std::size_t w = 0; w < Recipe::norm_sums; ++w) {
+        view.norms[w] = buffer_.template at<double>(at_.norms) + w * at_.chunk_room;
+      }
     }
     if constexpr (Recipe::rows) {
       view.of_pieces = buffer_.template at<reduction::RowSums>(at_.pieces);
@@ -204,7 +205,7 @@ class StepTable : public LaunchPlan<Recipe> {
     to.chunks = to.place(to.chunk_room * sizeof(ChunkRef));
     to.partials = to.place(Recipe::wants == 0 ? 0 : to.chunk_room * Partials::kBytes);
     to.summed = to.place(Recipe::sums ? to.chunk_room * sizeof(double) : 0);
-    to.norms = to.place(Recipe::scales ? 2 * to.chunk_room * sizeof(double) : 0);
+    to.norms = to.place(Recipe::scales ? Recipe::norm_sums * to.chunk_room * sizeof(double) : 0);
     to.rows = to.place(to.row_room * sizeof(double));
     to.pieces = to.place(to.piece_room * sizeof(reduction::RowSums));
     to.factor_partials = to.place(to.partial_room * sizeof(double));
@@ -239,6 +240,7 @@ class StepTable : public LaunchPlan<Recipe> {
       to.index = refs[t].index;
       to.first_chunk = int(chunk);
       to.snapshots = refs[t].snapshots;
+      if constexpr (Recipe::projects) to.matrix = refs[t].matrix;
       chunk += reduction::chunks(refs[t].numel);
       if constexpr (Recipe::rows) {
         to.rows = refs[t].rows;

@@ -55,20 +55,20 @@ struct ChunkFactors<Recipe, R, true, false, false> {
  protected:
   /// The products of two arrays, by the dimensions of FactorShape.
   template <class Four>
-  __device__ void take(const R* of_outer, const R* of_inner, int i, int step, int count,
+  __device__ void take(const R* by_outer, const R* by_inner, int i, int step, int count,
                        Four& slot) const {
     const Place at = place(i);
     const bool moves = shape.behind > 1;
     const std::int64_t left = moves ? shape.behind - at.behind : shape.inner - at.inner;
     if (step == 1 && left >= 4 && i + 4 <= count) {  // neighbours in the factors too
-      const R *const x = of_outer + at.in_outer(shape), *const y = of_inner + at.in_inner(shape);
+      const R *const x = by_outer + at.in_outer(shape), *const y = by_inner + at.in_inner(shape);
       slot = Four::make([&](int h) { return product(x[moves ? h : 0], y[h]); });
     } else {
       slot = Four::make([&](int h) {
         const int element = i + h * step;
         if (element >= count) return R(0);
         const Place one = h == 0 ? at : place(element);
-        return product(of_outer[one.in_outer(shape)], of_inner[one.in_inner(shape)]);
+        return product(by_outer[one.in_outer(shape)], by_inner[one.in_inner(shape)]);
       });
     }
   }
