@@ -13,18 +13,17 @@ namespace agmohd::rule {
 
 /// CAME (Luo et al. 2023, "CAME: confidence-guided adaptive memory efficient optimization",
 /// algorithm 2):
-///   v <- b2 v + (1 - b2) (g^2 + eps1),  u = g / sqrt(v),  u <- u / max(1, RMS(u) /
-///   clip_threshold), m <- b1 m + (1 - b1) u,  s <- b3 s + (1 - b3) ((u - m)^2 + eps2), p <- (1 -
-///   lr weight_decay) p - lr m / sqrt(s)
-/// with the RMS of the tensor. Of a tensor of two or more dimensions v and s are products of
-/// averages over the rows and columns of its last two, as Adafactor's v; m is stored in full.
-/// Vectors and scalars store v and have no s: p <- (1 - lr weight_decay) p - lr m, as in the
-/// authors' code. There is no bias correction: the first steps are those of a small m and a smaller
-/// s.
+///   v <- b2 v + (1 - b2) (g^2 + eps1),  u = g / sqrt(v),  u <- u / max(1, RMS(u) / d),
+///   m <- b1 m + (1 - b1) u,  s <- b3 s + (1 - b3) ((u - m)^2 + eps2),
+///   p <- (1 - lr weight_decay) p - lr m / sqrt(s)
+/// with d = clip_threshold and the RMS of the tensor. Of a tensor of two or more dimensions v and s
+/// are products of averages over the rows and columns of its last two, as Adafactor's v; m is
+/// stored in full. Vectors and scalars store v and have no s: they move by lr m, as in the authors'
+/// code. There is no bias correction: in the first steps m is small, and the root of s smaller.
 ///
 /// Rows and columns hold means; in the paper, sums. Averages of bfloat16 and float16 parameters are
-/// float32. v and s are at least 2^-126, of float64 parameters 2^-1022, so that products of
-/// averages that are next to zero do not make a step infinite.
+/// float32. v and s count as at least 2^-126, of float64 parameters 2^-1022: products of averages
+/// that are next to zero underflow.
 struct CAME {
   struct Options {
     Pair betas{0.9, 0.999};     ///< decays of m and v
