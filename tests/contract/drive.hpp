@@ -151,7 +151,7 @@ std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
       if constexpr (Recipe::projects) {
         sums[2] = sum([&](std::size_t b) { return T(of(b).p * of(b).u); });
         Recipe::project(tensor, false, sums, k);
-      } else {
+      } else if constexpr (Recipe::scales) {
         Recipe::scale(group, sums[0], sums[1], k);
       }
     };

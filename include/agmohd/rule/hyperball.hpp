@@ -15,8 +15,8 @@ namespace agmohd::rule {
 
 /// Hyperball<AdamW> and so on: matrices keep their norm, and the direction of their updates is all
 /// that counts (Wen et al. 2026, "Fantastic pretraining optimizers and where to find them II:
-/// Hyperball optimization"). With the update u of R, R's norm r of the tensor before its first step
-/// and Frobenius norms:
+/// Hyperball optimization"). With the update u of R, Frobenius norms, and r that of p before its
+/// first step:
 ///   q = p - lr r u / |u|,  p <- r q / |q|
 /// lr is the angle by which the tensor turns, up to its square. Tensors of two or more dimensions
 /// are matrices; others move as R says. Weight decay of R that is decoupled has no effect on
