@@ -152,7 +152,9 @@ struct CheckRule {
       "returns a Factoring<R>, and suit(coefficients, kind)");
   static_assert(!has::factored<RulePolicy> || (!has::summed<RulePolicy> && !has::Guard<RulePolicy>),
                 "agmohd: a rule with a factored slot has neither summed nor Guard");
-  static_assert(has::residual<RulePolicy> == (factor_count<RulePolicy>() == 4),
+  static_assert(has::residual<RulePolicy> == (factor_count<RulePolicy>() == 4) &&
+                    (!has::factored<RulePolicy> || has::residual<RulePolicy> ||
+                     factor_count<RulePolicy>() == 1 || factor_count<RulePolicy>() == 2),
                 "agmohd: a rule has four factor_names if it has residual(g, slots, coefficients), "
                 "refactoring(coefficients), refactored, measured(g, slots, coefficients) and "
                 "resize(coefficients, sum), and else one or two");
