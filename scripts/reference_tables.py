@@ -76,8 +76,8 @@ void print(const char* policy) {
   }
   const typename Policy::Options o{};
   if constexpr (requires { Policy::slots(o); }) {
-    const char* const factored = requires { Policy::factored; } ? "factored" : "";
-    row("#slots", std::to_string(__builtin_popcount(Policy::slots(o))), factored);
+    row("#slots", std::to_string(__builtin_popcount(Policy::slots(o))),
+        std::to_string(agmohd::detail::factor_count<Policy>()));
   }
   Policy::fields.each([&](const auto& f, auto) {
     using Value = typename std::remove_cvref_t<decltype(f)>::value_type;
@@ -171,10 +171,19 @@ def printed(compiler, names):
     for line in lines:
         policy, *row = line.split("\t")
         if row[0] == "#slots":
-            slots[policy] = f"{4 * int(row[1])}" + (", of R x C matrices 4 / R + 4 / C" if row[2] else "")
+            slots[policy] = bytes_of_state(int(row[1]), int(row[2]))
         else:
             rows[policy].append([re.sub(r"e([+-])0", r"e\1", cell).replace("e+", "e") for cell in row])
     return rows, slots
+
+
+def bytes_of_state(slots, factors):
+    """Of a float32 parameter, of so many slots, in the place of one of which matrices, or rows, have averages."""
+    if factors == 1:
+        return f"{4 * (slots - 1)}, and 4 a row"
+    more = f"{4 * (slots - 1)} + " if slots > 1 else ""
+    of_matrices = f", of R x C matrices {more}{2 * factors} / R + {2 * factors} / C" if factors else ""
+    return f"{4 * slots}{of_matrices}"
 
 
 def table(head, rows):

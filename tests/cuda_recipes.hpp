@@ -5,6 +5,9 @@
 #include <agmohd/recipes.hpp>
 #include <agmohd/rule/adafactor.hpp>
 #include <agmohd/rule/adagrad.hpp>
+#include <agmohd/rule/adam_mini.hpp>
+#include <agmohd/rule/came.hpp>
+#include <agmohd/rule/hyperball.hpp>
 #include <agmohd/rule/lamb.hpp>
 #include <agmohd/rule/lion.hpp>
 #include <agmohd/rule/novograd.hpp>
@@ -100,6 +103,20 @@ using RowsAdafactor =
     agmohd::Recipe<agmohd::rule::Adafactor, agmohd::gradient::AGC, agmohd::gradient::ClipByNorm>;
 using MeasuredAdafactor = agmohd::Recipe<agmohd::rule::Adafactor, agmohd::hindrance::StepTooLarge,
                                          agmohd::storage::BFloat16>;
+/// With a slot by rows, likewise.
+using RowsAdamMini =
+    agmohd::Recipe<agmohd::rule::AdamMini, agmohd::gradient::AGC, agmohd::gradient::ClipByNorm>;
+using MeasuredAdamMini = agmohd::Recipe<agmohd::rule::AdamMini, agmohd::hindrance::StepTooLarge,
+                                        agmohd::storage::BFloat16>;
+/// With two pairs of factors, likewise.
+using RowsCAME =
+    agmohd::Recipe<agmohd::rule::CAME, agmohd::gradient::AGC, agmohd::gradient::ClipByNorm>;
+using MeasuredCAME =
+    agmohd::Recipe<agmohd::rule::CAME, agmohd::hindrance::StepTooLarge, agmohd::storage::BFloat16>;
+/// With products among the sums of a second sweep, and snapshots of what that remembers.
+using KeptHyperball =
+    agmohd::Recipe<agmohd::rule::Hyperball<agmohd::rule::AdamW>, agmohd::hindrance::Nonfinite,
+                   agmohd::gradient::ClipByNorm, agmohd::recovery::Snapshots>;
 /// Several calls of step() to an update.
 using AccumulatedAdamW =
     agmohd::Recipe<agmohd::rule::AdamW, agmohd::gradient::Accumulate, agmohd::gradient::ClipByNorm>;

@@ -40,8 +40,11 @@ using testing_recipes::ClippedPowers;
 using testing_recipes::ClippedSGD;
 using testing_recipes::Everything;
 using testing_recipes::HalfState;
+using testing_recipes::KeptHyperball;
 using testing_recipes::KeptLAMB;
 using testing_recipes::MeasuredAdafactor;
+using testing_recipes::MeasuredAdamMini;
+using testing_recipes::MeasuredCAME;
 using testing_recipes::NoisyAdamW;
 using testing_recipes::OrthogonalAdafactor;
 using testing_recipes::OrthogonalSGD;
@@ -49,6 +52,8 @@ using testing_recipes::PlainAdagrad;
 using testing_recipes::PlainRMSprop;
 using testing_recipes::PlateauLion;
 using testing_recipes::RowsAdafactor;
+using testing_recipes::RowsAdamMini;
+using testing_recipes::RowsCAME;
 using testing_recipes::RowsLAMB;
 using testing_recipes::RowsSGD;
 using testing_recipes::StableHalf;
@@ -181,6 +186,36 @@ Optimizer<MeasuredAdafactor>::Options options<MeasuredAdafactor>() {
   return Optimizer<MeasuredAdafactor>::Options(1e-2).stochastic_rounding(true);
 }
 template <>
+Optimizer<RowsAdamMini>::Options options<RowsAdamMini>() {
+  return Optimizer<RowsAdamMini>::Options(1e-2)
+      .max_norm(3)
+      .weight_decay(0.1)
+      .set<agmohd::gradient::AGC>({.clip_factor = 0.1});
+}
+template <>
+Optimizer<MeasuredAdamMini>::Options options<MeasuredAdamMini>() {
+  return Optimizer<MeasuredAdamMini>::Options(1e-2).stochastic_rounding(true);
+}
+template <>
+Optimizer<RowsCAME>::Options options<RowsCAME>() {
+  return Optimizer<RowsCAME>::Options(1e-3)
+      .max_norm(3)
+      .weight_decay(0.1)
+      .set<agmohd::gradient::AGC>({.clip_factor = 0.1});
+}
+template <>
+Optimizer<MeasuredCAME>::Options options<MeasuredCAME>() {
+  return Optimizer<MeasuredCAME>::Options(1e-3).stochastic_rounding(true);
+}
+template <>
+Optimizer<KeptHyperball>::Options options<KeptHyperball>() {
+  return Optimizer<KeptHyperball>::Options(1e-2)
+      .max_norm(3)
+      .weight_decay(0.1)
+      .snapshots(true)
+      .snapshot_every(10);
+}
+template <>
 Optimizer<PlainRMSprop>::Options options<PlainRMSprop>() {
   return Optimizer<PlainRMSprop>::Options(1e-2).momentum(0.9).centered(true).weight_decay(0.1);
 }
@@ -239,7 +274,8 @@ using Recipes =
                      Everything, HalfState, StableHalf, PlateauLion, PlainRMSprop, PlainAdagrad,
                      ClippedNovoGrad, KeptLAMB, NoisyAdamW, RowsSGD, RowsLAMB, CentralizedLAMB,
                      RowsAdafactor, MeasuredAdafactor, OrthogonalSGD, ClippedPowers,
-                     OrthogonalAdafactor>;
+                     OrthogonalAdafactor, RowsAdamMini, MeasuredAdamMini, RowsCAME, MeasuredCAME,
+                     KeptHyperball>;
 TYPED_TEST_SUITE(CudaBackend, Recipes);
 
 TYPED_TEST(CudaBackend, HasTheBitsOfTheCpu) {
@@ -266,7 +302,12 @@ TYPED_TEST(CudaBackend, HasTheBitsOfTheCpu) {
   }
 }
 
-TEST(CudaFactors, HaveTheBitsOfTheCpuInAnyLayout) {
+template <class Recipe>
+class CudaFactors : public ::testing::Test {};
+using OfFactors = ::testing::Types<RowsAdafactor, RowsAdamMini, RowsCAME>;
+TYPED_TEST_SUITE(CudaFactors, OfFactors);
+
+TYPED_TEST(CudaFactors, HaveTheBitsOfTheCpuInAnyLayout) {
   for (const auto dtype : {torch::kFloat, torch::kDouble, torch::kBFloat16, torch::kHalf}) {
     Tensors start;
     for (const std::vector<std::int64_t>& shape :
@@ -282,6 +323,8 @@ TEST(CudaFactors, HaveTheBitsOfTheCpuInAnyLayout) {
                                                 {40, 30, 3, 3},
                                                 {70, 30, 1, 1},
                                                 {5, 6, 9, 7},
+                                                {3, 9000},
+                                                {9000, 3},
                                                 {2, 70, 3, 140},
                                                 {0, 4}}) {
       const Tensor x = torch::randn(shape).to(dtype);
@@ -291,7 +334,7 @@ TEST(CudaFactors, HaveTheBitsOfTheCpuInAnyLayout) {
       if (x.dim() == 4) start.push_back(x.permute({3, 1, 0, 2}).clone().permute({2, 1, 3, 0}));
     }
     const Tensors host = copies(start, torch::kCPU), device = copies(start, torch::kCUDA);
-    Optimizer<RowsAdafactor> a(host, options<RowsAdafactor>()), b(device, options<RowsAdafactor>());
+    Optimizer<TypeParam> a(host, options<TypeParam>()), b(device, options<TypeParam>());
     for (int t = 0; t < 5; ++t) {
       set_gradients(host, t, 1);
       set_gradients(device, t, 1);
@@ -444,7 +487,9 @@ TYPED_TEST(CudaBackend, LaunchesAsManyKernelsForAnyNumberOfTensors) {
     torch::cuda::synchronize();
     const auto [kernels, others] = captured_nodes([&] { optimizer.step(); });
     const int own = TypeParam::two_sweeps ? 5 : TypeParam::wants == 0 ? 1 : 2;
-    EXPECT_EQ(kernels, own + (TypeParam::rows ? 2 : 0) + (TypeParam::factored ? 1 : 0)) << count;
+    const int passes =
+        (TypeParam::rows ? 2 : 0) + (TypeParam::factored ? 1 : 0) + (TypeParam::residual ? 3 : 0);
+    EXPECT_EQ(kernels, own + passes) << count;
     EXPECT_EQ(others, 0) << count << " tensors";
   }
 }

@@ -17,6 +17,7 @@
 #include "rule/adafactor.hpp"
 #include "rule/adagrad.hpp"
 #include "rule/adam_atan2.hpp"
+#include "rule/adam_mini.hpp"
 #include "rule/adamax.hpp"
 #include "rule/adamc.hpp"
 #include "rule/adamw_schedule_free.hpp"
@@ -24,6 +25,7 @@
 #include "rule/ademamix.hpp"
 #include "rule/adopt.hpp"
 #include "rule/asgd.hpp"
+#include "rule/came.hpp"
 #include "rule/eva.hpp"
 #include "rule/lamb.hpp"
 #include "rule/laprop.hpp"
@@ -75,6 +77,7 @@ using AdaBelief = Optimizer<Recipe<rule::AdaBelief>>;
 using Adadelta = Optimizer<Recipe<rule::Adadelta>>;
 using Adafactor = Optimizer<Recipe<rule::Adafactor>>;
 using AdamAtan2 = Optimizer<Recipe<rule::AdamAtan2>>;
+using AdamMini = Optimizer<Recipe<rule::AdamMini>>;
 using Adamax = Optimizer<Recipe<rule::Adamax>>;
 using AdamC = Optimizer<Recipe<rule::AdamC>>;
 using AdamWScheduleFree = Optimizer<Recipe<rule::AdamWScheduleFree>>;
@@ -82,6 +85,7 @@ using Adan = Optimizer<Recipe<rule::Adan>>;
 using AdEMAMix = Optimizer<Recipe<rule::AdEMAMix>>;
 using ADOPT = Optimizer<Recipe<rule::ADOPT>>;
 using ASGD = Optimizer<Recipe<rule::ASGD>>;
+using CAME = Optimizer<Recipe<rule::CAME>>;
 using EVA = Optimizer<Recipe<rule::EVA>>;
 using LAMB = Optimizer<Recipe<rule::LAMB>>;
 using LaProp = Optimizer<Recipe<rule::LaProp>>;

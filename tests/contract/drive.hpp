@@ -4,6 +4,7 @@
 // The arithmetic of a recipe alone.
 
 #include <agmohd/agmohd.hpp>
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <vector>
@@ -39,6 +40,15 @@ double swept(std::vector<R> x) {
     strips[count++] = double(bundles[0]);
   }
   return count > 0 ? fold(strips, count) : 0;
+}
+
+/// The squares of a row of one piece, as the pass over rows adds them.
+template <class R>
+double of_row(const std::vector<R>& x) {
+  using namespace agmohd::reduction;
+  double lanes[kPieceLanes] = {};
+  for (std::size_t i = 0; i < x.size(); ++i) lanes[i % kPieceLanes] += double(x[i]) * double(x[i]);
+  return fold<kPieceLanes / 2>(lanes);
 }
 
 /// What the reduce pass measures of a tensor for a rule.
@@ -93,7 +103,9 @@ std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
   std::vector<typename Recipe::template Slots<T>> slots(blocks);
   typename Recipe::Memory memory{};
   typename Recipe::PerTensor tensor{};
-  const unsigned used = Recipe::Rule::slots(group.rule);
+  unsigned used = Recipe::Rule::slots(group.rule);
+  if constexpr (Recipe::by_rows) used &= ~(1U << Recipe::Rule::factored);
+  [[maybe_unused]] R average = 0;  // of the row that p is
   for (auto& of_block : slots) {
     agmohd::for_each_slot<Recipe::slot_count>(of_block, [&](int j, T& slot) {
       slot = agmohd::math::like(slot,
@@ -105,9 +117,45 @@ std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
     auto k = Recipe::template decide<R>({}, group, {}, {}, memory, tensor, 0,
                                         measured<Recipe, T>(group, tensor, x, g, slots, p.size()));
     if constexpr (Recipe::factored) {
-      Recipe::Rule::suit(k.rule, {std::int64_t(p.size()), false, sizeof(R) == 8});
+      Recipe::Rule::suit(k.rule, {std::int64_t(p.size()), Recipe::by_rows, sizeof(R) == 8});
+    }
+    if constexpr (Recipe::by_rows) {
+      std::vector<R> h(p.size());
+      for (std::size_t b = 0; b < blocks; ++b) {
+        const T seen = Recipe::seen(g[b], k, at(b));
+        std::memcpy(h.data() + b * width, &seen, std::min(width, p.size() - b * width) * sizeof(R));
+      }
+      average = agmohd::reduction::averaged(average, of_row(h), std::int64_t(p.size()),
+                                            Recipe::Rule::factoring(k.rule).gain);
+      for (auto& of_block : slots) {
+        agmohd::for_each_slot<Recipe::slot_count>(of_block, [&](int j, T& slot) {
+          if (j == Recipe::Rule::factored) slot = agmohd::math::like(slot, average);
+        });
+      }
     }
     memory.updates += 1;
+    [[maybe_unused]] const auto sum = [&](const auto& of_block) {
+      std::vector<T> of_blocks(blocks);
+      for (std::size_t b = 0; b < blocks; ++b) of_blocks[b] = of_block(b);
+      std::vector<R> all(p.size());
+      std::memcpy(all.data(), of_blocks.data(), p.size() * sizeof(R));
+      return swept(all);
+    };
+    [[maybe_unused]] const auto scale = [&] {
+      const auto of = [&](std::size_t b) {
+        return Recipe::squared(x[b], g[b], slots[b], k, at(b));
+      };
+      double sums[Recipe::norm_sums];
+      sums[0] = sum([&](std::size_t b) { return T(of(b).p * of(b).p); });
+      sums[1] = sum([&](std::size_t b) { return T(of(b).u * of(b).u); });
+      if constexpr (Recipe::products) {
+        sums[2] = sum([&](std::size_t b) { return T(of(b).p * of(b).u); });
+        Recipe::project(tensor, false, sums, k);
+      } else if constexpr (Recipe::scales) {
+        Recipe::scale(group, sums[0], sums[1], k);
+      }
+    };
+    if constexpr (Recipe::residual) scale();
     for (std::size_t b = 0; b < blocks; ++b) {
       x[b] = Recipe::sweep(x[b], g[b], slots[b], k, at(b));
       agmohd::for_each_slot<Recipe::slot_count>(slots[b], [&](int j, T& slot) {
@@ -115,18 +163,7 @@ std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
       });
     }
     if constexpr (Recipe::two_sweeps) {
-      std::vector<T> p_squares(blocks), u_squares(blocks);
-      for (std::size_t b = 0; b < blocks; ++b) {
-        const auto y = Recipe::squared(x[b], g[b], slots[b], k, at(b));
-        p_squares[b] = y.p * y.p, u_squares[b] = y.u * y.u;
-      }
-      const auto sum = [&](const std::vector<T>& squares) {
-        std::vector<R> all(p.size());
-        std::memcpy(all.data(), squares.data(), p.size() * sizeof(R));
-        return swept(all);
-      };
-      const double p2 = sum(p_squares), u2 = sum(u_squares);
-      Recipe::scale(group, p2, u2, k);
+      scale();
       for (std::size_t b = 0; b < blocks; ++b)
         x[b] = Recipe::second(x[b], g[b], slots[b], k, at(b));
     }
@@ -145,6 +182,7 @@ std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
     out.resize(end + p.size());
     std::memcpy(out.data() + end, one.data(), p.size() * sizeof(R));
   }
+  if constexpr (Recipe::by_rows) out.push_back(average);
   return out;
 }
 

@@ -7,6 +7,7 @@
 #include <agmohd/rule/adamw.hpp>
 #include <agmohd/rule/cautious.hpp>
 #include <agmohd/rule/grokfast.hpp>
+#include <agmohd/rule/hyperball.hpp>
 #include <agmohd/rule/sgd.hpp>
 
 namespace testing_rules {
@@ -15,5 +16,6 @@ using CautiousAdamW = agmohd::Recipe<agmohd::rule::Cautious<agmohd::rule::AdamW>
 using CautiousLion = agmohd::Recipe<agmohd::rule::Cautious<agmohd::rule::Lion>>;
 using GrokFastAdamW = agmohd::Recipe<agmohd::rule::GrokFast<agmohd::rule::AdamW>>;
 using GrokFastSGD = agmohd::Recipe<agmohd::rule::GrokFast<agmohd::rule::SGD>>;
+using HyperballAdamW = agmohd::Recipe<agmohd::rule::Hyperball<agmohd::rule::AdamW>>;
 
 }  // namespace testing_rules

@@ -8,6 +8,7 @@
 #include "../policy/element.hpp"
 #include "factors.hpp"
 #include "load_store.hpp"
+#include "row_slot.hpp"
 #include "rows.hpp"
 
 // What the CPU's loops work on: a chunk of a tensor.
@@ -24,9 +25,8 @@ struct Chunk {
   std::int64_t count;
   std::int64_t first;  // element of the tensor
   std::conditional_t<Recipe::rows, ValuesOf<Recipe>, detail::NoMemory> rows;
-  [[no_unique_address]] std::conditional_t<Recipe::factored, SlotFactors<Compute<E>>,
-                                           detail::NoFactors>
-      factors;
+  [[no_unique_address]] Averages<Recipe, Compute<E>> factors;
+  [[no_unique_address]] Residuals<Recipe, Compute<E>> residuals;
   E* kept_param;  // of a snapshot that is to be written, or swapped; null: none
   Slot* kept_slots[kRoom];
   /// Whether it has the slots that most rules use by default, the first two, and no snapshot.
@@ -73,6 +73,11 @@ void take_factored(const Chunk<Recipe, E>& chunk, int j, std::int64_t i, V& slot
   if constexpr (Recipe::factored) {
     if (j == Recipe::Rule::factored && chunk.factors.used()) {
       slot = chunk.factors.template at<V>(chunk.first + i);
+    }
+  }
+  if constexpr (Recipe::residual) {
+    if (j == Recipe::Rule::refactored && chunk.residuals.used()) {
+      slot = chunk.residuals.template at<V>(chunk.first + i);
     }
   }
 }

@@ -70,12 +70,13 @@ __attribute__((flatten)) double sum_chunk_base(const Chunk<Recipe, E>& chunk,
   return sum_chunk<vec<Compute<E>>>(chunk, prefix, k);
 }
 template <class Recipe, class E, class K>
-AGMOHD_FLAT_AVX2 void norms_of_chunk_avx2(const Chunk<Recipe, E>& chunk, const K& k, Norms& out) {
+AGMOHD_FLAT_AVX2 void norms_of_chunk_avx2(const Chunk<Recipe, E>& chunk, const K& k,
+                                          Norms<Recipe>& out) {
   norms_of_chunk<vec_most<Compute<E>>>(chunk, k, out);
 }
 template <class Recipe, class E, class K>
 __attribute__((flatten)) void norms_of_chunk_base(const Chunk<Recipe, E>& chunk, const K& k,
-                                                  Norms& out) {
+                                                  Norms<Recipe>& out) {
   norms_of_chunk<vec_base<E>>(chunk, k, out);
 }
 template <class Recipe, class E, class K>

@@ -14,8 +14,8 @@
 #include "../step/host_executor.hpp"
 #include "../step/reduction.hpp"
 #include "dispatch.hpp"
-#include "factor_pass.hpp"
 #include "parallel.hpp"
+#include "row_slot_pass.hpp"
 
 namespace agmohd::cpu {
 
@@ -57,6 +57,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     if constexpr (Recipe::sums) summed_.resize(chunks_.size());
     if constexpr (Recipe::rows) rows_.bind(sorted);
     if constexpr (Recipe::factored) factors_.bind(sorted);
+    if constexpr (Recipe::residual) residuals_.bind(sorted);
     tensors_ = std::move(sorted);
     this->number_chunks();
     if constexpr (Recipe::measures_sweep) {
@@ -134,6 +135,10 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     }
     if (verdict.skip) return;
     if constexpr (Recipe::factored) factors_.run(tensors_, rows_, coefficients_, coefficients64_);
+    if constexpr (Recipe::residual) {
+      scale(0, working_chunks_);
+      residuals_.run(tensors_, rows_, coefficients_, coefficients64_, factors_);
+    }
     const auto sweep = [&]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
       const auto& k = coefficients<Compute<E>>()[std::size_t(chunks_[i].tensor)];
       if (stores_nothing(chunk)) return;
@@ -168,13 +173,13 @@ class CpuExecutor final : public HostExecutor<Recipe> {
   }
 
  private:
-  /// Of the chunks of one wave: norms, the factor of each tensor, and what writes the parameters.
-  /// Returns how many elements of a snapshot that it wrote are not finite.
-  std::int64_t second_sweep(std::int64_t first, std::int64_t last, int snapshot) {
+  template <class E>
+  const auto& k_of(std::size_t i, E) {
+    return coefficients<Compute<E>>()[std::size_t(chunks_[i].tensor)];
+  }
+  /// Of some chunks, of whole tensors: norms, and what each tensor makes of them.
+  void scale(std::int64_t first, std::int64_t last) {
     norms_.resize(chunks_.size());
-    const auto k_of = [this]<class E>(std::size_t i, E) -> auto& {
-      return coefficients<Compute<E>>()[std::size_t(chunks_[i].tensor)];
-    };
     for_each_chunk(first, last, -1, [&]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
       const auto& k = k_of(i, E{});
       has_avx2() ? norms_of_chunk_avx2(chunk, k, norms_[i])
@@ -183,15 +188,16 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     for (std::int64_t begin = first; begin < last;) {
       const auto t = std::size_t(chunks_[std::size_t(begin)].tensor);
       const std::int64_t count = reduction::chunks(tensors_[t].numel);
-      const auto [p2, u2] = combine(norms_.data() + begin, count);
-      const auto& group = settings_.groups[std::size_t(tensors_[t].group)];
-      if (tensors_[t].dtype == Dtype::f64) {
-        Recipe::scale(group, p2, u2, coefficients64_[t]);
-      } else {
-        Recipe::scale(group, p2, u2, coefficients_[t]);
-      }
+      const Norms<Recipe> norms = combine(norms_.data() + begin, count);
+      const auto to = [&](auto& k) { this->scale_tensor(t, norms.of, k); };
+      tensors_[t].dtype == Dtype::f64 ? to(coefficients64_[t]) : to(coefficients_[t]);
       begin += count;
     }
+  }
+  /// Of the chunks of one wave: norms, the factor of each tensor, and what writes the parameters.
+  /// Returns how many elements of a snapshot that it wrote are not finite.
+  std::int64_t second_sweep(std::int64_t first, std::int64_t last, int snapshot) {
+    scale(first, last);
     std::atomic<std::int64_t> broken = 0;
     for_each_chunk(first, last, snapshot,
                    [&]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
@@ -209,19 +215,17 @@ class CpuExecutor final : public HostExecutor<Recipe> {
   template <class E>
   Chunk<Recipe, E> chunk(const ChunkRef& ref, int snapshot) const {
     const auto& t = tensors_[std::size_t(ref.tensor)];
-    Chunk<Recipe, E> chunk{static_cast<E*>(t.param) + ref.first,
-                           static_cast<const E*>(t.grad) + ref.first,
-                           {},
-                           std::min<std::int64_t>(reduction::kChunk, t.numel - ref.first),
-                           ref.first,
-                           {},
-                           {},
-                           nullptr,
-                           {},
-                           nullptr};
+    Chunk<Recipe, E> chunk{};
+    chunk.param = static_cast<E*>(t.param) + ref.first;
+    chunk.grad = static_cast<const E*>(t.grad) + ref.first;
+    chunk.count = std::min<std::int64_t>(reduction::kChunk, t.numel - ref.first);
+    chunk.first = ref.first;
     if constexpr (Recipe::rows) chunk.rows = rows_.of(std::size_t(ref.tensor), t);
     if constexpr (Recipe::factored) {
       chunk.factors = factors_.template of<Compute<E>>(std::size_t(ref.tensor), t.factors);
+    }
+    if constexpr (Recipe::residual) {
+      chunk.residuals = residuals_.template of<Compute<E>>(std::size_t(ref.tensor), t.factors);
     }
     using Slot = typename Chunk<Recipe, E>::Slot;
     for (int j = 0; j < Recipe::slot_count; ++j) {
@@ -283,10 +287,11 @@ class CpuExecutor final : public HostExecutor<Recipe> {
   std::int64_t thread_chunks_ = 1;   // that hold so many, on average
   std::vector<std::int64_t> waves_;  // the first chunk of each, and the end
   std::conditional_t<Recipe::rows, RowPass<Recipe>, detail::NoMemory> rows_;
-  std::conditional_t<Recipe::factored, FactorPass<Recipe>, detail::NoFactors> factors_;
+  AveragePass<Recipe> factors_;
+  ResidualPass<Recipe> residuals_;
   std::vector<reduction::Partial> partials_;
-  std::vector<double> summed_;  // of the rule, a chunk each
-  std::vector<Norms> norms_;    // of a rule with two sweeps
+  std::vector<double> summed_;        // of the rule, a chunk each
+  std::vector<Norms<Recipe>> norms_;  // of a rule with two sweeps
   std::vector<reduction::SweptPartial> swept_;
   std::vector<typename Recipe::template Coefficients<float>> coefficients_;
   std::vector<typename Recipe::template Coefficients<double>> coefficients64_;

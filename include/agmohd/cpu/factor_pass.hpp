@@ -13,8 +13,9 @@
 
 namespace agmohd::cpu {
 
-/// Moves the factors of all tensors of a step on, between its decision and its sweep.
-template <class Recipe>
+/// Moves the factors of all tensors of a step on, or those of residuals, between its decision and
+/// its sweep.
+template <class Recipe, bool residual = false>
 class FactorPass {
   using Tensors = std::vector<TensorRef<Recipe>>;
   template <class R>
@@ -49,10 +50,11 @@ class FactorPass {
                          : 0);
   }
 
-  /// `rows`: the factors of gradients' rows, where the recipe has them.
-  template <class Rows>
+  /// `rows`: the factors of gradients' rows, where the recipe has them. `first`: of residuals, what
+  /// moved the other factors.
+  template <class Rows, class First = detail::NoFactors>
   void run(const Tensors& tensors, const Rows& rows, const std::vector<K<float>>& k,
-           const std::vector<K<double>>& k64) {
+           const std::vector<K<double>>& k64, const First& first = {}) {
     const auto each = [&](std::int64_t Place::*member, const auto& work) {
       parallel_ranges(places_.back().*member, [&](std::int64_t begin, std::int64_t end) {
         auto t = std::size_t(std::upper_bound(places_.begin(), places_.end(), begin,
@@ -62,7 +64,7 @@ class FactorPass {
                              places_.begin() - 1);
         for (std::int64_t i = begin; i < end; ++i) {
           while (i >= places_[t + 1].*member) ++t;
-          with_tensor(tensors[t], t, rows, k, k64,
+          with_tensor(tensors[t], t, rows, first, k, k64,
                       [&](const auto& x) { work(x, t, i - places_[t].*member); });
         }
       });
@@ -70,15 +72,15 @@ class FactorPass {
     each(&Place::tile, [&](const auto& x, std::size_t t, std::int64_t i) { tile(x, t, i); });
     each(&Place::block, [&](const auto& x, std::size_t t, std::int64_t i) { fold(x, t, i); });
     each(&Place::matrix, [&](const auto& x, std::size_t, std::int64_t i) {
-      x.scale(FactorMatrix(x.shape, i), Recipe::Rule::factoring(x.k.rule).least);
+      x.scale(FactorMatrix(x.shape, i), x.factoring().least);
     });
   }
 
   template <class R>
-  SlotFactors<R> of(std::size_t tensor, const FactorRefs& refs) const {
+  SlotFactors<R> of(std::size_t tensor, const AverageRefs<Recipe>& refs) const {
     if (!refs.used()) return {};
     const R* const scaled = scaled_of<R>(*this, tensor);
-    const R* const column = static_cast<const R*>(refs.column);
+    const R* const column = static_cast<const R*>(column_of(refs));
     SlotFactors<R> out;
     out.outer = refs.shape.rows_outer ? scaled : column;
     out.inner = refs.shape.rows_outer ? column : scaled;
@@ -118,9 +120,24 @@ class FactorPass {
     }
   }
 
-  template <class Rows, class F>
+  static void* row_of(const AverageRefs<Recipe>& refs) {
+    if constexpr (residual) {
+      return refs.residual_row;
+    } else {
+      return refs.row;
+    }
+  }
+  static void* column_of(const AverageRefs<Recipe>& refs) {
+    if constexpr (residual) {
+      return refs.residual_column;
+    } else {
+      return refs.column;
+    }
+  }
+  template <class Rows, class First, class F>
   void with_tensor(const TensorRef<Recipe>& ref, std::size_t t, [[maybe_unused]] const Rows& rows,
-                   const std::vector<K<float>>& k, const std::vector<K<double>>& k64, const F& f) {
+                   [[maybe_unused]] const First& first, const std::vector<K<float>>& k,
+                   const std::vector<K<double>>& k64, const F& f) {
     const auto of = [&]<class E>(E) {
       using R = Compute<E>;
       const auto& own = [&]() -> auto& {
@@ -131,10 +148,17 @@ class FactorPass {
         }
       }
       ();
-      FactorTensor<Recipe, E> x{
-          static_cast<const E*>(ref.grad),  own,
-          static_cast<R*>(ref.factors.row), static_cast<R*>(ref.factors.column),
-          scaled_of<R>(*this, t),           ref.factors.shape};
+      FactorTensor<Recipe, E, residual> x{{static_cast<const E*>(ref.grad), own},
+                                          static_cast<R*>(row_of(ref.factors)),
+                                          static_cast<R*>(column_of(ref.factors)),
+                                          scaled_of<R>(*this, t),
+                                          ref.factors.shape};
+      if constexpr (residual) {
+        x.slots.factored = first.template of<R>(t, ref.factors);
+        for (int j = 0; j < Recipe::slot_count; ++j) {
+          x.slots.slots[j] = static_cast<const Stored<typename Recipe::Storage, E>*>(ref.slots[j]);
+        }
+      }
       if constexpr (Recipe::rows) x.values = rows.of(t, ref);
       f(x);
     };
@@ -147,7 +171,7 @@ class FactorPass {
     using R = typename X::R;
     const FactorShape& s = x.shape;
     if (small(s)) {
-      const auto f = Recipe::Rule::factoring(x.k.rule);
+      const auto f = x.factoring();
       const std::int64_t size = batch(s), end = std::min(s.matrices(), (number + 1) * size);
       if (size == kSingles) return x.move_single(number * size, end, f);
       for (std::int64_t m = number * size; m < end; ++m) x.move_small(m, f);
@@ -163,7 +187,7 @@ class FactorPass {
     x.load_tile(FactorMatrix(s, matrix), r0, c0, rows, columns, values);
     double* const to = partials_.data() + places_[t].partial + matrix * sums_of(s);
     x.sum_tile(values, rows, columns, to + across * s.rows() + r0,
-               to + tiles.across * s.rows() + down * s.columns() + c0);
+               to + tiles.across * s.rows() + down * s.columns() + c0, x.factoring());
   }
 
   template <class X>
@@ -174,7 +198,7 @@ class FactorPass {
     const std::int64_t matrix = number / each, own = number % each;
     const FactorMatrix m(s, matrix);
     const double* const from = partials_.data() + places_[t].partial + matrix * sums_of(s);
-    const auto gain = Recipe::Rule::factoring(x.k.rule).gain;
+    const auto gain = x.factoring().gain;
     if (own < of_rows) {
       const std::int64_t end = std::min(s.rows(), (own + 1) * kBlock);
       for (std::int64_t r = own * kBlock; r < end; ++r) {

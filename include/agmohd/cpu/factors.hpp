@@ -88,18 +88,35 @@ struct SlotFactors {
   mutable bool moves_ = false;
 };
 
-/// A tensor's gradient and factors in the pass over matrices.
+/// What a recipe's residuals are made of, beside gradients.
 template <class Recipe, class E>
-struct FactorTensor {
+struct ResidualSlots {
+  SlotFactors<Compute<E>> factored{};
+  const Stored<typename Recipe::Storage, E>* slots[Recipe::slot_count]{};  // null: not used
+
+  /// From the gradients h at `element` on.
+  template <class V, class K>
+  V of(const V& h, std::int64_t element, const K& k) const {
+    typename Recipe::template Slots<V> s{};
+    for_each_slot<Recipe::slot_count>(s, [&](int j, V& slot) {
+      if (slots[j] != nullptr) slot = load<V>(slots[j] + element);
+      if (j == Recipe::Rule::factored) slot = factored.template at<V>(element);
+    });
+    return Recipe::Rule::residual(h, s, k.rule);
+  }
+};
+
+/// A tensor's gradient in a pass that squares it, or what a rule makes of it.
+template <class Recipe, class E, bool residual = false>
+struct SquaredTensor {
   using R = Compute<E>;
   using K = typename Recipe::template Coefficients<R>;
   const E* grad;
   const K& k;
-  R *row, *column;  ///< averages
-  R* scaled;        ///< row averages divided by their mean
-  FactorShape shape;
   [[no_unique_address]] std::conditional_t<Recipe::rows, ValuesOf<Recipe>, detail::NoMemory>
       values{};
+  [[no_unique_address]] std::conditional_t<residual, ResidualSlots<Recipe, E>, detail::NoFactors>
+      slots{};
 
   /// The transformed gradients from `element` on, as many as V has.
   template <class V>
@@ -108,8 +125,54 @@ struct FactorTensor {
     if constexpr (Recipe::rows) {
       g = with_rows<Recipe, E>(g, values, element);
     }
-    return Recipe::seen(g, k, Position{element});
+    const V h = Recipe::seen(g, k, Position{element});
+    if constexpr (residual) {
+      return slots.of(h, element, k);
+    } else {
+      return h;
+    }
   }
+
+  /// Neighbours in memory, by vectors that begin at multiples of their size, as random numbers are
+  /// drawn.
+  void load_run(std::int64_t from, int count, R* to) const {
+    using V = vec<R>;
+    const auto some = [&]<class T>(int i, T) { store(to + i, transformed<T>(from + i)); };
+    int i = 0;
+    for (; i < count && (from + i) % V::size != 0; ++i) some(i, R{});
+    for (; i + V::size <= count; i += V::size) some(i, V{});
+    for (; i < count; ++i) some(i, R{});
+  }
+  /// An average moves on, by its sums, each of a part.
+  static void move(R& average, const double* of_parts, std::int64_t parts, std::int64_t step,
+                   std::int64_t count, R gain) {
+    double sum = of_parts[0];
+    for (std::int64_t i = 1; i < parts; ++i) sum += of_parts[i * step];
+    average = reduction::averaged(average, sum, count, gain);
+  }
+};
+
+/// And its factors, in the pass over matrices.
+template <class Recipe, class E, bool residual>
+struct FactorTensor : SquaredTensor<Recipe, E, residual> {
+  using Squared = SquaredTensor<Recipe, E, residual>;
+  using Squared::load_run, Squared::move;
+  using typename Squared::R;
+  R *row, *column;  ///< averages
+  R* scaled;        ///< row averages divided by their mean
+  FactorShape shape;
+  using F = FactoringOf<Recipe, R, residual>;
+
+  F factoring() const { return detail::factoring<Recipe, residual>(this->k); }
+  static double square(R x, [[maybe_unused]] const F& f) {
+    const double square = double(x) * double(x);
+    if constexpr (adds_to_squares<F>) {
+      return square + double(f.added);
+    } else {
+      return square;
+    }
+  }
+  R transformed(std::int64_t element) const { return Squared::template transformed<R>(element); }
 
   /// The gradients of a tile, transformed, row by row to x[kTileRows][kTileColumns], as memory has
   /// them in its order.
@@ -122,7 +185,7 @@ struct FactorTensor {
         if (m.column == 1) {
           load_run(from, columns, to);
         } else {
-          for (int c = 0; c < columns; ++c) to[c] = transformed<R>(from + c * m.column);
+          for (int c = 0; c < columns; ++c) to[c] = transformed(from + c * m.column);
         }
       }
     } else {
@@ -132,7 +195,7 @@ struct FactorTensor {
         if (m.row == 1) {
           load_run(from, rows, run);
         } else {
-          for (int r = 0; r < rows; ++r) run[r] = transformed<R>(from + r * m.row);
+          for (int r = 0; r < rows; ++r) run[r] = transformed(from + r * m.row);
         }
         for (int r = 0; r < rows; ++r) x[r * reduction::kTileColumns + c] = run[r];
       }
@@ -140,14 +203,15 @@ struct FactorTensor {
   }
 
   /// What a tile contributes: of_rows[rows], of_columns[columns].
-  static void sum_tile(const R* x, int rows, int columns, double* of_rows, double* of_columns) {
+  static void sum_tile(const R* x, int rows, int columns, double* of_rows, double* of_columns,
+                       [[maybe_unused]] const F& f) {
     using namespace reduction;
     static_assert(kTileColumns == 4 * kWarp);
     std::fill_n(of_columns, columns, 0.0);
     for (int r = 0; r < rows; ++r, x += kTileColumns) {
       double squares[kTileColumns], lanes[kWarp];
       for (int c = 0; c < columns; ++c) {
-        squares[c] = double(x[c]) * double(x[c]);
+        squares[c] = square(x[c], f);
         of_columns[c] += squares[c];
       }
       if (columns == kTileColumns) {
@@ -165,13 +229,6 @@ struct FactorTensor {
     }
   }
 
-  /// The average of a row or column moves on, by its sums in all tiles.
-  static void move(R& average, const double* of_tiles, std::int64_t tiles, std::int64_t step,
-                   std::int64_t count, R gain) {
-    double sum = of_tiles[0];
-    for (std::int64_t i = 1; i < tiles; ++i) sum += of_tiles[i * step];
-    average = reduction::averaged(average, sum, count, gain);
-  }
   /// The row averages of a matrix over their mean.
   void scale(const FactorMatrix& m, R least) const {
     const std::int64_t rows = shape.rows();
@@ -185,23 +242,23 @@ struct FactorTensor {
     }
   }
   /// All of matrices that are one element each: their numbers are those of the elements.
-  void move_single(std::int64_t first, std::int64_t end, const Factoring<R>& f) const {
+  void move_single(std::int64_t first, std::int64_t end, const F& f) const {
     for (std::int64_t i = first; i < end; ++i) {
-      const double g = double(transformed<R>(i)), square = g * g;
-      move(row[i], &square, 1, 0, 1, f.gain);
-      move(column[i], &square, 1, 0, 1, f.gain);
+      const double own = square(transformed(i), f);
+      move(row[i], &own, 1, 0, 1, f.gain);
+      move(column[i], &own, 1, 0, 1, f.gain);
       scaled[i] = row[i] / reduction::divisor(double(row[i]), 1, f.least);
     }
   }
   /// All of a matrix that is one tile.
-  void move_small(std::int64_t number, const Factoring<R>& f) const {
+  void move_small(std::int64_t number, const F& f) const {
     using namespace reduction;
     const FactorMatrix m(shape, number);
     const int rows = int(shape.rows()), columns = int(shape.columns());
     R x[kTileRows * kTileColumns];
     double of_rows[kTileRows], of_columns[kTileColumns];
     load_tile(m, 0, 0, rows, columns, x);
-    sum_tile(x, rows, columns, of_rows, of_columns);
+    sum_tile(x, rows, columns, of_rows, of_columns, f);
     for (int r = 0; r < rows; ++r) {
       move(row[m.row_at + r * m.row_by], of_rows + r, 1, 0, columns, f.gain);
     }
@@ -209,18 +266,6 @@ struct FactorTensor {
       move(column[m.column_at + c * m.column_by], of_columns + c, 1, 0, rows, f.gain);
     }
     scale(m, f.least);
-  }
-
- private:
-  /// Neighbours in memory, by vectors that begin at multiples of their size, as random numbers are
-  /// drawn.
-  void load_run(std::int64_t from, int count, R* to) const {
-    using V = vec<R>;
-    const auto some = [&]<class T>(int i, T) { store(to + i, transformed<T>(from + i)); };
-    int i = 0;
-    for (; i < count && (from + i) % V::size != 0; ++i) some(i, R{});
-    for (; i + V::size <= count; i += V::size) some(i, V{});
-    for (; i < count; ++i) some(i, R{});
   }
 };
 

@@ -13,15 +13,20 @@
 // Of a rule with two sweeps: what the first leaves is measured, then the second writes p.
 namespace agmohd::cpu {
 
-/// Sums of squares, of what the recipe's `squared` gives.
+/// Sums of squares, of what the recipe's `squared` gives, and of products.
+template <class Recipe>
 struct Norms {
-  double p2, u2;
+  double of[Recipe::norm_sums];
 };
 /// Those of a tensor's chunks together.
-inline Norms combine(const Norms* of_chunks, std::int64_t count) {
+template <class Recipe>
+Norms<Recipe> combine(const Norms<Recipe>* of_chunks, std::int64_t count) {
   const int lanes = reduction::tensor_lanes(count);
-  return {reduction::dealt(count, lanes, [&](std::int64_t i) { return of_chunks[i].p2; }),
-          reduction::dealt(count, lanes, [&](std::int64_t i) { return of_chunks[i].u2; })};
+  Norms<Recipe> out;
+  for (int w = 0; w < Recipe::norm_sums; ++w) {
+    out.of[w] = reduction::dealt(count, lanes, [&](std::int64_t i) { return of_chunks[i].of[w]; });
+  }
+  return out;
 }
 
 /// f(p, g, slots) of the elements from `i` on, as many as V has.
@@ -37,12 +42,13 @@ auto with_elements(const Chunk<Recipe, E>& chunk, std::int64_t i, const F& f) {
 
 /// The sums of squares, added as a measured sweep does.
 template <class V, class Recipe, class E, class K>
-void norms_of_chunk(const Chunk<Recipe, E> chunk, const K k, Norms& out) {
+void norms_of_chunk(const Chunk<Recipe, E> chunk, const K k, Norms<Recipe>& out) {
   using namespace reduction;
   using R = Compute<E>;
   constexpr int kBundle = bundle_size<Recipe, E>, kStrip = kWarp * kBundle;
-  alignas(64) R seen[2][kStrip];
-  double strips[2][kStrips];
+  constexpr int kNorms = Recipe::norm_sums;
+  alignas(64) R seen[kNorms][kStrip];
+  double strips[kNorms][kStrips];
   int done = 0;
   for (std::int64_t first = 0; first < chunk.count; first += kStrip, ++done) {
     const auto look = [&]<class T>(int i, T) {
@@ -50,6 +56,7 @@ void norms_of_chunk(const Chunk<Recipe, E> chunk, const K k, Norms& out) {
         const auto x = Recipe::squared(p, g, s, k, Position{chunk.first + first + i});
         store(seen[0] + i, T(x.p * x.p));
         store(seen[1] + i, T(x.u * x.u));
+        if constexpr (Recipe::products) store(seen[2] + i, T(x.p * x.u));
       });
     };
     const int count = int(std::min<std::int64_t>(kStrip, chunk.count - first));
@@ -58,13 +65,13 @@ void norms_of_chunk(const Chunk<Recipe, E> chunk, const K k, Norms& out) {
       for (; i + V::size <= count; i += V::size) look(i, V{});
     }
     for (; i < count; ++i) look(i, R{});
-    for (int w = 0; w < 2; ++w) {
+    for (int w = 0; w < kNorms; ++w) {
       if (count < kStrip) std::fill(seen[w] + count, seen[w] + kStrip, R(0));
       strips[w][done] = double(strip_sum<V, kBundle>(seen[w]));
     }
   }
   out = {};
-  if (done > 0) out = {fold(strips[0], done), fold(strips[1], done)};
+  for (int w = 0; w < kNorms && done > 0; ++w) out.of[w] = fold(strips[w], done);
 }
 
 /// Returns how many elements that it wrote to a snapshot are not finite.

@@ -6,13 +6,16 @@
 
 #include "../step/factors.hpp"
 #include "../step/reduction.hpp"
+#include "../step/row_slot.hpp"
 
-// What both sides know of the pass that moves factors, see step/factors.hpp.
+// What both sides know of the pass that moves factors, see step/factors.hpp, or a slot by rows, see
+// step/row_slot.hpp.
 namespace agmohd::cuda {
 
 /// The factors of a tensor, and its first of each kind of work among those of all.
+template <class Refs>
 struct TensorFactors {
-  FactorRefs factors;
+  Refs factors;
   void* scaled;                ///< row averages divided by their mean, of the step
   std::int64_t first_partial;  ///< of the sums of tiles
   int first_job, first_fold, first_matrix;
@@ -49,6 +52,22 @@ struct FactorWork {
     return small() ? 0 : tiles.across * rows + tiles.down * columns;
   }
   AGMOHD_HD std::int64_t partials() const { return matrices * partials_each(); }
+  /// Of row averages divided by their mean.
+  AGMOHD_HD std::int64_t scaled_bytes(bool f64) const {
+    return (matrices * rows * (f64 ? 8 : 4) + 7) / 8 * 8;
+  }
+};
+
+/// The work that the rows of a tensor are. A piece of a row is a warp's job; rows of one piece are
+/// done with it.
+struct RowSlotWork {
+  std::int64_t rows, length, pieces;
+
+  AGMOHD_HD RowSlotWork(const RowShape& s, std::int64_t numel)
+      : rows(s.count), length(numel / s.count), pieces(reduction::pieces(length)) {}
+  AGMOHD_HD std::int64_t jobs() const { return rows * pieces; }
+  AGMOHD_HD std::int64_t folds() const { return pieces > 1 ? rows : 0; }
+  AGMOHD_HD std::int64_t partials() const { return pieces > 1 ? rows * pieces : 0; }
 };
 
 /// The work of several tensors.
@@ -56,18 +75,33 @@ struct FactorTotals {
   std::int64_t jobs = 0, folds = 0, matrices = 0, partials = 0;
   std::int64_t scaled = 0;  ///< bytes
 
-  void add(const FactorRefs& refs, bool f64) {
-    if (!refs.used()) return;
+  template <class Ref>
+  void add(const Ref& ref) {
+    if (ref.factors.used() && !ref.resting()) add(ref.factors, ref.numel, ref.dtype == Dtype::f64);
+  }
+  bool fit_launches() const {
+    constexpr std::int64_t kMost = (std::int64_t{1} << 31) - 512;  // which launches round up to
+    return jobs < kMost && folds < kMost && matrices < kMost;
+  }
+
+ private:
+  void add(const ResidualRefs& refs, std::int64_t numel, bool f64) {
+    add(static_cast<const FactorRefs&>(refs), numel, f64);
+    scaled += FactorWork(refs.shape).scaled_bytes(f64);
+  }
+  void add(const RowSlotRefs& refs, std::int64_t numel, bool) {
+    const RowSlotWork work(refs.shape, numel);
+    jobs += work.jobs();
+    folds += work.folds();
+    partials += work.partials();
+  }
+  void add(const FactorRefs& refs, std::int64_t, bool f64) {
     const FactorWork work(refs.shape);
     jobs += work.jobs();
     folds += work.folds();
     matrices += work.means();
     partials += work.partials();
-    scaled += (work.matrices * work.rows * (f64 ? 8 : 4) + 7) / 8 * 8;
-  }
-  bool fit_launches() const {
-    constexpr std::int64_t kMost = (std::int64_t{1} << 31) - 512;  // which launches round up to
-    return jobs < kMost && folds < kMost && matrices < kMost;
+    scaled += work.scaled_bytes(f64);
   }
 };
 

@@ -6,6 +6,7 @@
 #include "kernel/factors.cuh"
 #include "kernel/reduce.cuh"
 #include "kernel/rest.cuh"
+#include "kernel/row_slot.cuh"
 #include "kernel/rows.cuh"
 #include "kernel/runtime.cuh"
 #include "kernel/second_sweep.cuh"
@@ -68,20 +69,42 @@ class Register<Recipe, Tag> {
     else
       return nullptr;
   }
+  static auto residual_tiles() {
+    if constexpr (Recipe::residual)
+      return &factor_tiles_kernel<Recipe, Tag, ResidualJob>;
+    else
+      return nullptr;
+  }
   static auto factor_tiles() {
-    if constexpr (Recipe::factored)
+    if constexpr (Recipe::by_rows)
+      return &row_slot_pieces_kernel<Recipe, Tag>;
+    else if constexpr (Recipe::factored)
       return &factor_tiles_kernel<Recipe, Tag>;
     else
       return nullptr;
   }
+  static auto residual_folds() {
+    if constexpr (Recipe::residual)
+      return &factor_folds_kernel<Recipe, Tag, ResidualJob>;
+    else
+      return nullptr;
+  }
   static auto factor_folds() {
-    if constexpr (Recipe::factored)
+    if constexpr (Recipe::by_rows)
+      return &row_slot_folds_kernel<Recipe, Tag>;
+    else if constexpr (Recipe::factored)
       return &factor_folds_kernel<Recipe, Tag>;
     else
       return nullptr;
   }
+  static auto residual_means() {
+    if constexpr (Recipe::residual)
+      return &factor_means_kernel<Recipe, Tag, ResidualJob>;
+    else
+      return nullptr;
+  }
   static auto factor_means() {
-    if constexpr (Recipe::factored)
+    if constexpr (Recipe::factored && !Recipe::by_rows)
       return &factor_means_kernel<Recipe, Tag>;
     else
       return nullptr;
@@ -100,13 +123,13 @@ class Register<Recipe, Tag> {
   }
   template <class E>
   static auto norms() {
-    if constexpr (Recipe::two_sweeps)
+    if constexpr (Recipe::scales)
       return &norms_kernel<Recipe, Tag, E>;
     else
       return nullptr;
   }
   static auto scale() {
-    if constexpr (Recipe::two_sweeps)
+    if constexpr (Recipe::scales)
       return &scale_kernel<Recipe, Tag>;
     else
       return nullptr;
@@ -129,6 +152,9 @@ class Register<Recipe, Tag> {
       factor_tiles(),
       factor_folds(),
       factor_means(),
+      residual_tiles(),
+      residual_folds(),
+      residual_means(),
       rest_per_tensor(),
       rest_chunks(),
       {norms<float>(), norms<double>(), norms<Bf16>(), norms<F16>()},

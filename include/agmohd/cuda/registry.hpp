@@ -83,6 +83,9 @@ struct Kernels {
   void (*factor_tiles)(View<Recipe>);
   void (*factor_folds)(View<Recipe>);
   void (*factor_means)(View<Recipe>);
+  void (*residual_tiles)(View<Recipe>);
+  void (*residual_folds)(View<Recipe>);
+  void (*residual_means)(View<Recipe>);
   void (*rest_per_tensor)(View<Recipe>, int);
   void (*rest_chunks)(View<Recipe>, int);
   void (*norms[4])(View<Recipe>, int);  // by Dtype, as write

@@ -22,6 +22,11 @@ struct TensorRows {
   RowShape rows;
   std::int32_t first_row, first_piece;
 };
+/// Whether a tensor has two or more dimensions; in the place of that where it is not asked for.
+struct TensorMatrix {
+  bool matrix;
+};
+struct NoMatrix {};
 /// What is known of all rows.
 struct AllRows {
   reduction::RowSums* of_pieces;
@@ -43,8 +48,10 @@ using RowsOf =
 /// One tensor, as kernels see it. `group` and `per_tensor` never move, so that captured graphs stay
 /// valid.
 template <class Recipe>
-struct DeviceTensor : std::conditional_t<Recipe::rows, TensorRows, detail::NoMemory>,
-                      std::conditional_t<Recipe::factored, TensorFactors, detail::NoFactors> {
+struct DeviceTensor
+    : std::conditional_t<Recipe::rows, TensorRows, detail::NoMemory>,
+      std::conditional_t<Recipe::factored, TensorFactors<AverageRefs<Recipe>>, detail::NoFactors>,
+      std::conditional_t<Recipe::products, TensorMatrix, NoMatrix> {
   void* param;
   void* slots[Recipe::slot_count > 0 ? Recipe::slot_count : 1];  // null: not used
   std::int64_t numel;
@@ -131,10 +138,10 @@ struct View : RowsOf<Recipe>, std::conditional_t<Recipe::factored, AllFactors, d
   const DeviceTensor<Recipe>* tensors;
   const ChunkRef* chunks;
   Partials partials;
-  double* summed;                  // of the rule, a chunk each; null: it sums nothing
-  double* norms[2];                // of a rule with two sweeps, a chunk each: sums of squares
-  reduction::SweptPartial* swept;  // null: the sweep measures nothing
-  const double* sampled_elements;  // by phase
+  double* summed;                    // of the rule, a chunk each; null: it sums nothing
+  double* norms[Recipe::norm_sums];  // of a rule with two sweeps, a chunk each: sums of squares
+  reduction::SweptPartial* swept;    // null: the sweep measures nothing
+  const double* sampled_elements;    // by phase
   const typename Recipe::Group* first_group;
   RecordRing* ring;  // of the host; null: nothing is recorded
   typename Recipe::template Coefficients<float>* coefficients;

@@ -21,6 +21,15 @@ struct Factoring {
   R gain;   ///< weight of the new means in the averages
   R least;  ///< lower bound of the mean of a matrix's row averages
 };
+/// The same, of squares to each of which something is added.
+template <class R>
+struct AddingFactoring : Factoring<R> {
+  R added;
+};
+template <class F>
+concept adds_to_squares = requires(const F& f) {
+  f.added;
+};
 
 namespace detail {
 /// In the place of factors where a recipe has none.

@@ -20,6 +20,11 @@ struct Squared {
   T p, u;
 };
 
+/// The second sweep of a tensor: p becomes decay p - lr u.
+struct Projected {
+  double lr, decay;
+};
+
 namespace has {
 template <class R>
 concept Slots = requires {
@@ -125,15 +130,29 @@ concept second_with = requires(typename R::Options o,
   { R::second(o, k, 1.0, 1.0) } -> std::same_as<double>;
 };
 template <class R>
-concept second = second_with<R> || requires(typename R::Options o) {
+concept project = requires(typename R::Memory& memory) {
+  { R::project(memory, true, 1.0, 1.0, 1.0, Projected{}) } -> std::same_as<Projected>;
+};
+template <class R>
+concept second = second_with<R> || project<R> || requires(typename R::Options o) {
   { R::second(o, 1.0, 1.0) } -> std::same_as<double>;
 };
 template <class R>
 concept factored = requires(typename R::template Coefficients<float>& k, const TensorKind& kind) {
   { R::factored } -> std::convertible_to<int>;
   { R::factor_names.size() } -> std::convertible_to<std::size_t>;
-  { R::factoring(k) } -> std::same_as<Factoring<float>>;
+  { R::factoring(k) } -> std::convertible_to<Factoring<float>>;
   R::suit(k, kind);
+};
+template <class R>
+concept residual = factored<R> &&
+    requires(const float& x, const typename R::template Slots<float>& s,
+             typename R::template Coefficients<float>& k) {
+  { R::refactored } -> std::convertible_to<int>;
+  { R::measured(x, s, k) } -> std::convertible_to<float>;
+  R::resize(k, 1.0);
+  { R::residual(x, s, k) } -> std::convertible_to<float>;
+  { R::refactoring(k) } -> std::convertible_to<Factoring<float>>;
 };
 template <class R>
 concept Guard = std::is_class_v<typename R::Guard>;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <type_traits>
 
 #include "../policy/policy.hpp"
@@ -35,6 +36,10 @@ namespace agmohd {
 ///                             the tensor's sums of squares of p and u, this gives a factor of its
 ///                             learning rate. The second sweep takes u anew from the stored slots,
 ///                             and writes p. Or second(options, k, p2, u2), with the coefficients
+///   project(memory, matrix, p2, u2, pu, to)
+///                             in the place of `second`: what the second sweep multiplies p and u
+///                             with, from `to`, the sums of p^2, u^2 and p u, and whether the
+///                             tensor has two or more dimensions. It may change the memory
 ///   squared(p, u)             the Squared values whose sums of squares `second` gets, where these
 ///                             are not p and u
 ///   stored(slots)             the slots as `update` left them, from the stored ones, where an
@@ -49,7 +54,14 @@ namespace agmohd {
 ///                             see step/factors.hpp, under the two factor_names. With it come
 ///                             factoring(k), how these averages move, and suit(k, kind), which
 ///                             adapts the coefficients of `at` to a tensor: of a factored one
-///                             `update` leaves the slot. Such a rule has a `second`
+///                             `update` leaves the slot. With one of factor_names the slot is the
+///                             average over each row, of any tensor, see step/row_slot.hpp
+///   residual(g, slots, k)     a value of each element whose squares are averaged in a second pair
+///                             of factors, which stands for slot number `refactored` and moves as
+///                             refactoring(k) says. factor_names then has four. In front of that,
+///                             resize(k, sum) may adapt the coefficients by the tensor's sum of
+///                             squares of measured(g, slots, k). The slots of both are those before
+///                             the step, with the first pair moved on
 ///   before(old, now)          the slots that give the last update in the metric of this step, from
 ///                             those before and after `update`; else the old ones
 ///   usual(k)                  whether the coefficients on which the equations branch have their
@@ -74,7 +86,8 @@ namespace detail {
 template <class R>
 constexpr unsigned rule_wants() {
   unsigned wants = has::summed<R> ? kSums | kTensors : kNothing;
-  if (has::second<R>) wants |= kNorm;  // without a reduce pass there can be one sweep only
+  // Without a reduce pass there can be one sweep only, and nothing in front of it.
+  if (has::second<R> || has::factored<R>) wants |= kNorm;
   if constexpr (has::wants<R>) wants |= R::wants;
   return wants;
 }
@@ -82,6 +95,13 @@ constexpr unsigned rule_wants() {
 template <class R>
 double initial(const typename R::Options& o, int slot) {
   if constexpr (has::initial<R>) return R::initial(o, slot);
+  return 0;
+}
+
+/// How many averages there are in the place of a slot.
+template <class R>
+constexpr std::size_t factor_count() {
+  if constexpr (has::factored<R>) return R::factor_names.size();
   return 0;
 }
 
@@ -130,9 +150,16 @@ struct CheckRule {
       has::factored<RulePolicy> || !requires { RulePolicy::factored; },
       "agmohd: the rule has factored, but not factor_names, factoring(coefficients) that "
       "returns a Factoring<R>, and suit(coefficients, kind)");
-  static_assert(!has::factored<RulePolicy> || (has::second<RulePolicy> &&
-                                               !has::summed<RulePolicy> && !has::Guard<RulePolicy>),
-                "agmohd: a rule with a factored slot has second, and neither summed nor Guard");
+  static_assert(!has::factored<RulePolicy> || (!has::summed<RulePolicy> && !has::Guard<RulePolicy>),
+                "agmohd: a rule with a factored slot has neither summed nor Guard");
+  static_assert(has::residual<RulePolicy> == (factor_count<RulePolicy>() == 4) &&
+                    (!has::factored<RulePolicy> || has::residual<RulePolicy> ||
+                     factor_count<RulePolicy>() == 1 || factor_count<RulePolicy>() == 2),
+                "agmohd: a rule has four factor_names if it has residual(g, slots, coefficients), "
+                "refactoring(coefficients), refactored, measured(g, slots, coefficients) and "
+                "resize(coefficients, sum), and else one or two");
+  static_assert(!has::residual<RulePolicy> || !has::second<RulePolicy>,
+                "agmohd: the rule has both residual and second");
   static_assert(!has::Guard<RulePolicy> || has::guard_memory<RulePolicy>,
                 "agmohd: the rule's Guard has no member type Memory, trivially copyable and of "
                 "whole doubles");

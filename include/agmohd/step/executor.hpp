@@ -14,6 +14,7 @@
 #include "../policy/signals.hpp"
 #include "factors.hpp"
 #include "record.hpp"
+#include "row_slot.hpp"
 #include "rows.hpp"
 #include "snapshot_refs.hpp"
 
@@ -45,29 +46,26 @@ struct TensorRef {
   bool resting() const { return wave == kResting; }
   Dtype dtype = Dtype::f32;
   std::conditional_t<Recipe::rows, RowShape, detail::NoMemory> rows{};
-  std::conditional_t<Recipe::factored, FactorRefs, detail::NoMemory> factors{};
+  AverageRefs<Recipe> factors{};
+  bool matrix = false;  ///< it has two or more dimensions
 
   /// Where a tensor of its state lies: slot `j`, or behind the slots one of the factors.
-  void* state(std::size_t j) const {
-    if constexpr (Recipe::factored) {
-      if (j >= std::size_t(Recipe::slot_count)) {
-        return j == std::size_t(Recipe::slot_count) ? factors.row : factors.column;
-      }
-    }
-    return slots[j];
-  }
-  void state(std::size_t j, void* at) {
-    if constexpr (Recipe::factored) {
-      if (j >= std::size_t(Recipe::slot_count)) {
-        (j == std::size_t(Recipe::slot_count) ? factors.row : factors.column) = at;
-        return;
-      }
-    }
-    slots[j] = at;
-  }
+  void* state(std::size_t j) const { return state_of(*this, j); }
+  void state(std::size_t j, void* at) { state_of(*this, j) = at; }
   /// What a rule with a factored slot is told of the tensor.
   TensorKind kind() const requires(Recipe::factored) {
     return {numel, factors.used(), dtype == Dtype::f64};
+  }
+
+ private:
+  template <class Ref>
+  static auto& state_of(Ref& ref, std::size_t j) {
+    if constexpr (Recipe::factored) {
+      if (j >= std::size_t(Recipe::slot_count)) {
+        return ref.factors.average(j - std::size_t(Recipe::slot_count));
+      }
+    }
+    return ref.slots[j];
   }
 };
 

@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include "../policy/factoring.hpp"
 #include "../policy/number.hpp"
@@ -74,7 +76,39 @@ struct FactorRefs {
   FactorShape shape{};
 
   AGMOHD_HD bool used() const { return row != nullptr; }
+  void*& average(std::size_t number) { return number == 0 ? row : column; }
+  void* const& average(std::size_t number) const { return number == 0 ? row : column; }
 };
+
+/// And those of residuals.
+struct ResidualRefs : FactorRefs {
+  void* residual_row = nullptr;
+  void* residual_column = nullptr;
+
+  void*& average(std::size_t number) {
+    if (number < 2) return FactorRefs::average(number);
+    return number == 2 ? residual_row : residual_column;
+  }
+  void* const& average(std::size_t number) const {
+    if (number < 2) return FactorRefs::average(number);
+    return number == 2 ? residual_row : residual_column;
+  }
+};
+
+namespace detail {
+/// How the factors of a recipe move, or those of residuals, from its coefficients.
+template <class Recipe, bool residual, class K>
+AGMOHD_HD auto factoring(const K& k) {
+  if constexpr (residual) {
+    return Recipe::Rule::refactoring(k.rule);
+  } else {
+    return Recipe::Rule::factoring(k.rule);
+  }
+}
+}  // namespace detail
+template <class Recipe, class R, bool residual>
+using FactoringOf = decltype(detail::factoring<Recipe, residual>(
+    std::declval<const typename Recipe::template Coefficients<R>&>()));
 
 namespace reduction {
 

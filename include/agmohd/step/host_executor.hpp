@@ -112,6 +112,17 @@ class HostExecutor : public Executor<Recipe> {
     return verdict;
   }
 
+  /// Adapts a tensor's coefficients to its sums.
+  template <class K>
+  void scale_tensor(std::size_t t, const double (&sums)[Recipe::norm_sums],
+                    K& k) requires(Recipe::scales) {
+    if constexpr (Recipe::products) {
+      Recipe::project(per_tensor_[std::size_t(tensors_[t].per_tensor)], tensors_[t].matrix, sums,
+                      k);
+    } else {
+      Recipe::scale(settings_.groups[std::size_t(tensors_[t].group)], sums[0], sums[1], k);
+    }
+  }
   /// The coefficients of what the rule sums of a tensor.
   template <class R>
   auto summing(const TensorRef<Recipe>& tensor) const requires(Recipe::sums) {

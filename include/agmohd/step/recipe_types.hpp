@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -53,8 +54,19 @@ struct RecipeTypes {
   static constexpr bool keeps_snapshots = recorded && Recovery::keeps;
   /// Whether there is a second sweep, which writes what the first one has found the size of.
   static constexpr bool two_sweeps = has::second<Rule>;
-  /// Whether tensors of two or more dimensions have factors in the place of a slot.
+  /// Whether averages stand in the place of a slot: with `by_rows` one over each row, else two
+  /// factors, of tensors of two or more dimensions.
   static constexpr bool factored = has::factored<Rule>;
+  static constexpr std::size_t factor_count = detail::factor_count<Rule>();
+  static constexpr bool by_rows = factor_count == 1;
+  /// Whether a second pair of factors is made of what the rule calls residual.
+  static constexpr bool residual = has::residual<Rule>;
+  /// Whether sums over a tensor adapt its coefficients, once the averages of a residual's recipe or
+  /// the first of two sweeps are there.
+  static constexpr bool scales = has::second<Rule> || residual;
+  /// Whether products of p and u are among those sums, and how many kinds of sums there are.
+  static constexpr bool products = has::project<Rule>;
+  static constexpr int norm_sums = products ? 3 : 2;
   static_assert(!factored || !keeps_snapshots,
                 "agmohd: snapshots do not hold the factors of a rule's slot yet; leave "
                 "recovery::Snapshots out of a recipe with this rule");

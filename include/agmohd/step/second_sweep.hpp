@@ -9,7 +9,8 @@
 
 namespace agmohd::detail {
 
-/// What a recipe with a rule of two sweeps does after the first one, from what that stored.
+/// What a recipe with a rule of two sweeps does after the first one, from what that stored. Of one
+/// with residuals squared() and scale() come before its sweep.
 template <class Types>
 struct SecondSweep : Types {
   using typename Types::Rule, typename Types::Gradient, typename Types::Group;
@@ -33,17 +34,34 @@ struct SecondSweep : Types {
   template <Number T>
   AGMOHD_HD static Squared<T> squared(const T& p, const T& g, const Slots<T>& s,
                                       const Coefficients<Real<T>>& k, const Position& at) {
-    const T u = direction(p, g, s, k, at);
-    if constexpr (has::squared<Rule>) {
-      return Rule::squared(p, u);
+    if constexpr (Types::residual) {
+      const T h = Types::template seen<T>(g, k, at);
+      return {math::like(p, Real<T>(0)), T(Rule::measured(h, s, k.rule))};
     } else {
-      return {p, u};
+      const T u = direction(p, g, s, k, at);
+      if constexpr (has::squared<Rule>) {
+        return Rule::squared(p, u);
+      } else {
+        return {p, u};
+      }
     }
+  }
+  /// The same, where products are summed, too.
+  template <class R>
+  AGMOHD_HD static void project(typename Types::PerTensor& tensor, bool matrix,
+                                const double (&sums)[Types::norm_sums], Coefficients<R>& k) {
+    const Projected to = Rule::project(tensor.rule, matrix, sums[0], sums[1],
+                                       sums[Types::norm_sums - 1], {double(k.lr), double(k.decay)});
+    k.lr = R(to.lr), k.decay = R(to.decay);
   }
   /// The coefficients of the second sweep, from those of the first and the sums of squares.
   template <class R>
   AGMOHD_HD static void scale(const Group& group, double p2, double u2, Coefficients<R>& k) {
-    k.lr = R(double(k.lr) * detail::second<Rule>(group.rule, k.rule, p2, u2));
+    if constexpr (Types::residual) {
+      Rule::resize(k.rule, u2);
+    } else {
+      k.lr = R(double(k.lr) * detail::second<Rule>(group.rule, k.rule, p2, u2));
+    }
   }
   /// The second sweep of one element: the new parameter.
   template <Number T>

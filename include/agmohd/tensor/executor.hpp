@@ -6,51 +6,18 @@
 
 #include <array>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "../gradient/chain.hpp"
-#include "../policy/number.hpp"
-#include "../policy/random.hpp"
 #include "../step/host_executor.hpp"
 #include "factors.hpp"
+#include "number.hpp"
+#include "row_slot.hpp"
 #include "validate.hpp"
 
 namespace agmohd {
-
-/// The tensor number type: one ATen operation for each operation of the equation, on any device.
-/// Coefficients are doubles, which ATen rounds to the tensor's type as the other number types do.
-template <>
-struct number_traits<at::Tensor> {
-  using real = double;
-  static at::Tensor sqrt(const at::Tensor& x) { return x.sqrt(); }
-  static at::Tensor select(const at::Tensor& mask, const at::Tensor& a, const at::Tensor& b) {
-    return at::where(mask, a, b);
-  }
-  static at::Tensor like(const at::Tensor& x, double r) { return at::full_like(x, r); }
-  /// By the bound of the tensor's own type.
-  static at::Tensor squarable(const at::Tensor& x) {
-    const double bound = x.scalar_type() == at::kDouble ? math::largest_squared<double>
-                                                        : double{math::largest_squared<float>};
-    return at::where(x.isfinite(), x.clamp(-bound, bound), x);
-  }
-  /// Made on the host, element by element in memory order.
-  static at::Tensor centred(const at::Tensor& like, const random::Key& k, const Position& at) {
-    at::Tensor host = at::empty_like(like, like.options().device(at::kCPU));
-    const auto fill = [&]<class R>(R* to) {
-      for (std::int64_t i = 0; i < host.numel(); ++i) to[i] = R(random::centred(k, at.first + i));
-    };
-    if (host.scalar_type() == at::kDouble) {
-      fill(host.mutable_data_ptr<double>());
-    } else {
-      fill(host.mutable_data_ptr<float>());
-    }
-    return host.to(like.device());
-  }
-};
-static_assert(Number<at::Tensor>);
 
 struct Handles {
   std::vector<at::Tensor> params, grads;
@@ -156,33 +123,65 @@ class TensorExecutor final : public HostExecutor<Recipe> {
   }
 
  private:
-  typename Recipe::template Slots<at::Tensor> widened_slots(std::size_t t, double least = 0) const {
+  typename Recipe::template Slots<at::Tensor> widened_slots(std::size_t t) const {
     typename Recipe::template Slots<at::Tensor> s;
     for_each_slot<Recipe::slot_count>(s, [&](int j, at::Tensor& slot) {
       const at::Tensor& from = handles_.slots[t][std::size_t(j)];
       slot = from.defined() ? widened(from) : at::zeros_like(widened(handles_.params[t]));
     });
+    return s;
+  }
+  /// With slot number `number` as the factors from `first` on have it.
+  void take_factored(std::size_t t, int number, int first, double least,
+                     typename Recipe::template Slots<at::Tensor>& s) const {
+    for_each_slot<Recipe::slot_count>(s, [&](int j, at::Tensor& slot) {
+      if (j != number) return;
+      slot = Recipe::by_rows ? factor(t, 0).expand(slot.sizes())
+                             : factored_slot(factor(t, first), factor(t, first + 1), least);
+    });
+  }
+  /// Moves the averages of a tensor on, and adapts its coefficients.
+  void move_averages(std::size_t t, const at::Tensor& g,
+                     typename Recipe::template Coefficients<double>& k) const {
+    [[maybe_unused]] const bool used = tensors_[t].factors.used();
+    const at::Tensor h = Recipe::seen(g, k, Position{});
+    const auto f = Recipe::Rule::factoring(k.rule);
+    if constexpr (Recipe::by_rows) {
+      if (used) move_row_slot(h, factor(t, 0), f.gain);
+    } else {
+      if (used) move_factors(h, factor(t, 0), factor(t, 1), f);
+    }
+    if constexpr (Recipe::residual) {
+      auto s = widened_slots(t);
+      if (used) take_factored(t, Recipe::Rule::factored, 0, f.least, s);
+      const at::Tensor measured = Recipe::Rule::measured(h, s, k.rule);
+      Recipe::Rule::resize(k.rule, measured.square().sum(at::kDouble).template item<double>());
+      if (!used) return;
+      move_factors(Recipe::Rule::residual(h, s, k.rule), factor(t, 2), factor(t, 3),
+                   Recipe::Rule::refactoring(k.rule));
+    }
+  }
+  /// The slots of a sweep.
+  typename Recipe::template Slots<at::Tensor> slots_of(
+      std::size_t t,
+      [[maybe_unused]] const typename Recipe::template Coefficients<double>& k) const {
+    auto s = widened_slots(t);
     if constexpr (Recipe::factored) {
-      for_each_slot<Recipe::slot_count>(s, [&](int j, at::Tensor& slot) {
-        if (j != Recipe::Rule::factored || !tensors_[t].factors.used()) return;
-        slot = factored_slot(factor(t, 0), factor(t, 1), least);
-      });
+      if (!tensors_[t].factors.used()) return s;
+      take_factored(t, Recipe::Rule::factored, 0, Recipe::Rule::factoring(k.rule).least, s);
+      if constexpr (Recipe::residual) {
+        take_factored(t, Recipe::Rule::refactored, 2, Recipe::Rule::refactoring(k.rule).least, s);
+      }
     }
     return s;
   }
 
-  void sweep(std::size_t t, const typename Recipe::template Coefficients<double>& k,
-             double (&sums)[reduction::kSweepSums], std::int64_t& guarded) const {
+  void sweep(std::size_t t, const typename Recipe::template Coefficients<double>& decided,
+             double (&sums)[reduction::kSweepSums], std::int64_t& guarded) {
     const at::Tensor p = widened(handles_.params[t]), g = grad_of(t);
-    double least = 0;
-    if constexpr (Recipe::factored) {
-      const Factoring<double> f = Recipe::Rule::factoring(k.rule);
-      least = f.least;
-      if (tensors_[t].factors.used()) {
-        move_factors(Recipe::seen(g, k, Position{}), factor(t, 0), factor(t, 1), f);
-      }
-    }
-    typename Recipe::template Slots<at::Tensor> s = widened_slots(t, least);
+    auto k = decided;
+    if constexpr (Recipe::factored) move_averages(t, g, k);
+    typename Recipe::template Slots<at::Tensor> s = slots_of(t, k);
     at::Tensor result;
     if constexpr (Recipe::measures_sweep) {
       typename Recipe::template SweepValues<at::Tensor> w;
@@ -200,20 +199,22 @@ class TensorExecutor final : public HostExecutor<Recipe> {
       if (to.defined()) to.copy_(rounded(slot, k.storage, j));
     });
     if constexpr (Recipe::two_sweeps) {
-      const auto stored = widened_slots(t, least);
+      const auto stored = slots_of(t, k);
       const auto squared = Recipe::squared(p, g, stored, k, {});
-      const auto norm2 = [](const at::Tensor& x) {
-        return x.square().sum(at::kDouble).template item<double>();
+      const auto dot = [](const at::Tensor& x, const at::Tensor& y) {
+        return (x * y).sum(at::kDouble).template item<double>();
       };
+      double norms[Recipe::norm_sums];
+      norms[0] = dot(squared.p, squared.p), norms[1] = dot(squared.u, squared.u);
+      if constexpr (Recipe::products) norms[2] = dot(squared.p, squared.u);
       auto second = k;
-      Recipe::scale(settings_.groups[std::size_t(tensors_[t].group)], norm2(squared.p),
-                    norm2(squared.u), second);
+      this->scale_tensor(t, norms, second);
       result = Recipe::second(p, g, stored, second, {});
     }
     handles_.params[t].copy_(result);
   }
 
-  /// The averages of a tensor's rows (0) or columns (1).
+  /// The averages of a tensor's rows (0) or columns (1), of residuals 2 and 3.
   const at::Tensor& factor(std::size_t t, int number) const {
     return handles_.slots[t][std::size_t(Recipe::slot_count + number)];
   }

@@ -88,10 +88,12 @@ inline bool ordered_as_factor(const at::Tensor& x, const at::Tensor& param, int 
   return true;
 }
 
-/// The reference: moves the factors on by a transformed gradient.
-inline void move_factors(const at::Tensor& g, const at::Tensor& row, const at::Tensor& column,
-                         const Factoring<double>& f) {
-  const at::Tensor squares = g.to(at::kDouble).square();
+/// The reference: moves the factors on by a transformed gradient, or a residual.
+template <class F>
+void move_factors(const at::Tensor& g, const at::Tensor& row, const at::Tensor& column,
+                  const F& f) {
+  at::Tensor squares = g.to(at::kDouble).square();
+  if constexpr (adds_to_squares<F>) squares = squares + f.added;
   const auto move = [&](const at::Tensor& average, std::int64_t over) {
     const at::Tensor mean = squares.mean(over, /*keepdim=*/true).to(average.scalar_type());
     average.copy_(average + f.gain * (mean - average));

@@ -134,6 +134,7 @@ struct Adoption {
     }
     if (per_tensor_) creating();
     ref.numel = param.numel();
+    ref.matrix = param.dim() >= 2;
     if constexpr (Recipe::rows) ref.rows = rows_of(param, Recipe::projects);
     ref.dtype = *dtype_of(param.scalar_type());
     ref.per_tensor = Access::memory(now).number();

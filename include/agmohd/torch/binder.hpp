@@ -202,7 +202,7 @@ class Binder {
       waves.add(a.param, a.slots(), a.ref, rows || !writable(a.param), a.place);
     }
     const std::vector<std::int32_t> found =
-        waves.find(States<Recipe>::names.data(), States<Recipe>::slots);
+        waves.find(States<Recipe>::names.data(), States<Recipe>::shareable);
     for (std::size_t n = 0; n < all.size(); ++n) {
       if (!all[n].ref.resting()) all[n].ref.wave = found[n];
     }

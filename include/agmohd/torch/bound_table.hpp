@@ -126,7 +126,7 @@ struct BoundTable {
                 {std::size_t(entry.group), std::size_t(entry.position)});
     }
     const std::vector<std::int32_t> now =
-        waves.find(States<Recipe>::names.data(), States<Recipe>::slots);
+        waves.find(States<Recipe>::names.data(), States<Recipe>::shareable);
     for (std::size_t n = 0; n < bound.size(); ++n) {
       const Bound<Recipe>& b = bound[n];
       if (now[n] != (b.resting ? 0 : devices[b.device].refs[b.ref].wave)) return true;

@@ -102,7 +102,7 @@ class CudaExecutor final : public DeviceState<Recipe> {
       launches_.decide(view_, tables_.active(), true, stream);
     }
     if constexpr (Recipe::keeps_snapshots) launches_.rest(view_, tables_.active(), stream);
-    if constexpr (Recipe::factored) launches_.factors(view_, stream);
+    if constexpr (Recipe::factored) launches_.factors(view_, tables_.active().runs(), stream);
     launches_.sweep(view_, tables_.active().runs(), stream);
     unfinished_ = false;
     mark(stream);

@@ -79,7 +79,7 @@ class LaunchPlan {
         continue;
       }
       add_rows(refs[t]);
-      if constexpr (Recipe::factored) factors_.add(refs[t].factors, refs[t].dtype == Dtype::f64);
+      if constexpr (Recipe::factored) factors_.add(refs[t]);
       if (runs_.empty() || runs_.back().dtype != refs[t].dtype ||
           runs_.back().wave != refs[t].wave) {
         runs_.push_back(

@@ -44,13 +44,18 @@ class Launches {
     if constexpr (Recipe::factored) {
       (void)version_of(kernels_.factor_tiles);
       (void)version_of(kernels_.factor_folds);
-      (void)version_of(kernels_.factor_means);
+      if (!Recipe::by_rows) (void)version_of(kernels_.factor_means);
     }
-    if constexpr (Recipe::two_sweeps) {
+    if constexpr (Recipe::residual) {
+      (void)version_of(kernels_.residual_tiles);
+      (void)version_of(kernels_.residual_folds);
+      (void)version_of(kernels_.residual_means);
+    }
+    if constexpr (Recipe::scales) {
       (void)version_of(kernels_.scale);
       for (const Run& run : runs) {
         (void)version_of(kernels_.norms[std::size_t(run.dtype)]);
-        (void)version_of(kernels_.write[std::size_t(run.dtype)]);
+        if (Recipe::two_sweeps) (void)version_of(kernels_.write[std::size_t(run.dtype)]);
       }
     }
     for (const Run& run : runs) waits_ = waits_ && version_of(sweep_of(run.dtype)) >= 90;
@@ -66,18 +71,15 @@ class Launches {
     launch(kernels_.scale_rows, (view.row_count + kRows - 1) / kRows, kThreads, 0, 1, stream, false,
            view);
   }
-  /// Before phase 3: the factors of slots.
-  void factors(const View<Recipe>& view, Stream stream) requires(Recipe::factored) {
-    if (view.factor_jobs == 0) return;
-    just_reduced_ = false;
-    constexpr int kThreads = 256, kJobs = kThreads / reduction::kWarp;  // of a block
-    launch(kernels_.factor_tiles, (view.factor_jobs + kJobs - 1) / kJobs, kThreads, 0, 1, stream,
-           false, view);
-    if (view.factor_matrices == 0) return;
-    launch(kernels_.factor_folds, (view.factor_folds + kThreads - 1) / kThreads, kThreads, 0, 1,
-           stream, false, view);
-    launch(kernels_.factor_means, view.factor_matrices, reduction::kLanes, 0, 1, stream, false,
-           view);
+  /// Before phase 3: the factors of slots, and of residuals.
+  void factors(const View<Recipe>& view, const std::vector<Run>& runs,
+               Stream stream) requires(Recipe::factored) {
+    factors(view, stream, kernels_.factor_tiles, kernels_.factor_folds, kernels_.factor_means);
+    if constexpr (Recipe::residual) {
+      for (const Run& run : runs) scale(view, run, stream);
+      factors(view, stream, kernels_.residual_tiles, kernels_.residual_folds,
+              kernels_.residual_means);
+    }
   }
   /// Phase 1 and, if `alone`, phase 2 in the blocks of the last launch that end last.
   void reduce(const View<Recipe>& view, const std::vector<Run>& runs, bool alone, Stream stream) {
@@ -150,13 +152,32 @@ class Launches {
         {reinterpret_cast<const void*>(kernel), blocks, threads, shared, split, stream, early},
         pointers));
   }
-  void second_sweep(const View<Recipe>& view, const Run& run, Stream stream) const {
-    constexpr int kThreads = 128, kTensors = kThreads / reduction::kWarp;  // of a block
-    const auto dtype = std::size_t(run.dtype);
-    launch(kernels_.norms[dtype], run.chunks, kThreads, 0, 1, stream, false, view, run.first_chunk);
-    launch(kernels_.scale, (run.tensors + kTensors - 1) / kTensors, kThreads, 0, 1, stream, false,
-           view, run.first_chunk, run.chunks);
-    launch(kernels_.write[dtype], run.chunks, kThreads, 0, 1, stream, false, view, run.first_chunk);
+  using OfTensors = void (*)(View<Recipe>);
+  void factors(const View<Recipe>& view, Stream stream, OfTensors tiles, OfTensors folds,
+               OfTensors means) {
+    if (view.factor_jobs == 0) return;
+    just_reduced_ = false;
+    constexpr int kThreads = 256, kJobs = kThreads / reduction::kWarp;  // of a block
+    launch(tiles, (view.factor_jobs + kJobs - 1) / kJobs, kThreads, 0, 1, stream, false, view);
+    if (view.factor_folds == 0) return;
+    launch(folds, (view.factor_folds + kThreads - 1) / kThreads, kThreads, 0, 1, stream, false,
+           view);
+    if (view.factor_matrices == 0) return;
+    launch(means, view.factor_matrices, reduction::kLanes, 0, 1, stream, false, view);
+  }
+  static constexpr int kSecondThreads = 128;
+  void scale(const View<Recipe>& view, const Run& run, Stream stream) {
+    just_reduced_ = false;
+    constexpr int kTensors = kSecondThreads / reduction::kWarp;  // of a block
+    launch(kernels_.norms[std::size_t(run.dtype)], run.chunks, kSecondThreads, 0, 1, stream, false,
+           view, run.first_chunk);
+    launch(kernels_.scale, (run.tensors + kTensors - 1) / kTensors, kSecondThreads, 0, 1, stream,
+           false, view, run.first_chunk, run.chunks);
+  }
+  void second_sweep(const View<Recipe>& view, const Run& run, Stream stream) {
+    scale(view, run, stream);
+    launch(kernels_.write[std::size_t(run.dtype)], run.chunks, kSecondThreads, 0, 1, stream, false,
+           view, run.first_chunk);
   }
   auto sweep_of(Dtype dtype) const { return kernels_.sweep[std::size_t(dtype)]; }
   /// For the memories of the tensors that a block decides at a time.

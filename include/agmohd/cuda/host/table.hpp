@@ -57,9 +57,7 @@ class StepTable : public LaunchPlan<Recipe> {
     }
     if constexpr (Recipe::factored) {
       FactorTotals found;
-      for (const auto& ref : refs) {
-        if (!ref.resting()) found.add(ref.factors, ref.dtype == Dtype::f64);
-      }
+      for (const auto& ref : refs) found.add(ref);
       if (!has_room(found)) return false;
     }
     return pinned_ && refs.size() <= at_.tensor_room && std::size_t(chunks) <= at_.chunk_room;
@@ -111,9 +109,10 @@ class StepTable : public LaunchPlan<Recipe> {
     view.chunks = buffer_.template at<ChunkRef>(at_.chunks);
     view.partials = Partials(buffer_.template at<char>(at_.partials), at_.chunk_room);
     if constexpr (Recipe::sums) view.summed = buffer_.template at<double>(at_.summed);
-    if constexpr (Recipe::two_sweeps) {
-      view.norms[0] = buffer_.template at<double>(at_.norms);
-      view.norms[1] = view.norms[0] + at_.chunk_room;
+    if constexpr (Recipe::scales) {
+      for (std::size_t w = 0; w < Recipe::norm_sums; ++w) {
+        view.norms[w] = buffer_.template at<double>(at_.norms) + w * at_.chunk_room;
+      }
     }
     if constexpr (Recipe::rows) {
       if constexpr (Recipe::projects) {
@@ -212,7 +211,7 @@ class StepTable : public LaunchPlan<Recipe> {
     to.chunks = to.place(to.chunk_room * sizeof(ChunkRef));
     to.partials = to.place(Recipe::wants == 0 ? 0 : to.chunk_room * Partials::kBytes);
     to.summed = to.place(Recipe::sums ? to.chunk_room * sizeof(double) : 0);
-    to.norms = to.place(Recipe::two_sweeps ? 2 * to.chunk_room * sizeof(double) : 0);
+    to.norms = to.place(Recipe::scales ? Recipe::norm_sums * to.chunk_room * sizeof(double) : 0);
     to.rows =
         to.place(to.row_room * (Recipe::projects ? sizeof(gradient::Projection) : sizeof(double)));
     to.pieces = to.place(to.piece_room * sizeof(reduction::SumsOf<Recipe>));
@@ -248,6 +247,7 @@ class StepTable : public LaunchPlan<Recipe> {
       to.index = refs[t].index;
       to.first_chunk = int(chunk);
       to.snapshots = refs[t].snapshots;
+      if constexpr (Recipe::products) to.matrix = refs[t].matrix;
       chunk += reduction::chunks(refs[t].numel);
       if constexpr (Recipe::rows) {
         to.rows = refs[t].rows;
@@ -263,7 +263,7 @@ class StepTable : public LaunchPlan<Recipe> {
         to.first_job = int(factors.jobs);
         to.first_fold = int(factors.folds);
         to.first_matrix = int(factors.matrices);
-        if (!refs[t].resting()) factors.add(refs[t].factors, refs[t].dtype == Dtype::f64);
+        factors.add(refs[t]);
       }
     }
   }

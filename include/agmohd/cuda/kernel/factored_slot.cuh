@@ -3,15 +3,18 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "../../step/factors.hpp"
+#include "../factors.hpp"
 #include "../view.hpp"
 #include "number.cuh"
 
 namespace agmohd::cuda {
 
 /// The factored slot of a tensor at the elements of a chunk; nothing where the recipe has none.
-template <class Recipe, class R, bool = Recipe::factored>
+template <class Recipe, class R, bool = Recipe::factored, bool = Recipe::by_rows,
+          bool = Recipe::residual>
 struct ChunkFactors {
   __device__ ChunkFactors(const View<Recipe>&, int, std::int64_t) {}
   template <class Four>
@@ -20,7 +23,7 @@ struct ChunkFactors {
   __device__ bool factored(int) const { return false; }
 };
 template <class Recipe, class R>
-struct ChunkFactors<Recipe, R, true> {
+struct ChunkFactors<Recipe, R, true, false, false> {
   const R *of_outer = nullptr, *of_inner = nullptr;  // by the dimensions of FactorShape
   FactorShape shape;
   std::int64_t front = 0, outer = 0, between = 0, inner = 0, behind = 0;  // of the first element
@@ -46,19 +49,26 @@ struct ChunkFactors<Recipe, R, true> {
   /// Slot `s` of the elements i, i + step, ... of the chunk, which has `count`, if it is factored.
   template <class Four>
   __device__ void take_factored(int s, int i, int step, int count, Four& slot) const {
-    if (!factored(s)) return;
+    if (factored(s)) take(of_outer, of_inner, i, step, count, slot);
+  }
+
+ protected:
+  /// The products of two arrays, by the dimensions of FactorShape.
+  template <class Four>
+  __device__ void take(const R* by_outer, const R* by_inner, int i, int step, int count,
+                       Four& slot) const {
     const Place at = place(i);
     const bool moves = shape.behind > 1;
     const std::int64_t left = moves ? shape.behind - at.behind : shape.inner - at.inner;
     if (step == 1 && left >= 4 && i + 4 <= count) {  // neighbours in the factors too
-      const R *const x = of_outer + at.in_outer(shape), *const y = of_inner + at.in_inner(shape);
+      const R *const x = by_outer + at.in_outer(shape), *const y = by_inner + at.in_inner(shape);
       slot = Four::make([&](int h) { return product(x[moves ? h : 0], y[h]); });
     } else {
       slot = Four::make([&](int h) {
         const int element = i + h * step;
         if (element >= count) return R(0);
         const Place one = h == 0 ? at : place(element);
-        return product(of_outer[one.in_outer(shape)], of_inner[one.in_inner(shape)]);
+        return product(by_outer[one.in_outer(shape)], by_inner[one.in_inner(shape)]);
       });
     }
   }
@@ -94,6 +104,72 @@ struct ChunkFactors<Recipe, R, true> {
     carry(at.between, at.outer, shape.between);
     carry(at.outer, at.front, shape.outer);
     return at;
+  }
+};
+
+/// Two slots are factored.
+template <class Recipe, class R>
+struct ChunkFactors<Recipe, R, true, false, true> : ChunkFactors<Recipe, R, true, false, false> {
+  using First = ChunkFactors<Recipe, R, true, false, false>;
+  const R *residual_outer = nullptr, *residual_inner = nullptr;
+
+  __device__ ChunkFactors(const View<Recipe>& view, int t, std::int64_t first)
+      : First(view, t, first) {
+    const DeviceTensor<Recipe>& tensor = view.tensors[t];
+    if (!tensor.factors.used()) return;
+    const FactorWork work(this->shape);
+    const R* const rows = reinterpret_cast<const R*>(static_cast<const char*>(tensor.scaled) +
+                                                     work.scaled_bytes(std::is_same_v<R, double>));
+    const R* const columns = static_cast<const R*>(tensor.factors.residual_column);
+    residual_outer = this->shape.rows_outer ? rows : columns;
+    residual_inner = this->shape.rows_outer ? columns : rows;
+  }
+  template <class Four>
+  __device__ void take_factored(int s, int i, int step, int count, Four& slot) const {
+    First::take_factored(s, i, step, count, slot);
+    if (s == Recipe::Rule::refactored && this->factored()) {
+      this->take(residual_outer, residual_inner, i, step, count, slot);
+    }
+  }
+};
+
+/// The slot is the average of the element's row.
+template <class Recipe, class R>
+struct ChunkFactors<Recipe, R, true, true, false> {
+  const R* averages;         // of the tensor
+  std::int64_t row, within;  // of the chunk's first element, and its number in that row's run
+  RowShape shape;
+
+  __device__ ChunkFactors(const View<Recipe>& view, int t, std::int64_t first)
+      : averages(static_cast<const R*>(view.tensors[t].factors.row)),
+        shape(view.tensors[t].factors.shape) {
+    row = shape.of(first);
+    within = first % shape.stride;
+  }
+  /// Slot `s` of the elements i, i + step, ... of the chunk, which has `count`.
+  template <class Four>
+  __device__ void take_factored(int s, int i, int step, int count, Four& slot) const {
+    if (s != Recipe::Rule::factored) return;
+    if (within + i + 3 * step < shape.stride && i + 3 * step < count) {  // in one row
+      slot = Four::all(averages[row]);
+    } else {
+      slot = Four::make([&](int h) {
+        const int element = i + h * step;
+        return element < count ? averages[row_of(element)] : R(0);
+      });
+    }
+  }
+
+ private:
+  __device__ std::int64_t row_of(int i) const {
+    const std::int64_t at = within + i;
+    if (at < shape.stride) return row;
+    // Both fit 32 bits, or it is the next row.
+    const std::int64_t more =
+        shape.stride > reduction::kChunk ? 1 : std::int64_t(unsigned(at) / unsigned(shape.stride));
+    const std::int64_t r = row + more;
+    if (r < shape.count) return r;
+    return shape.count <= reduction::kChunk ? unsigned(r) % unsigned(shape.count) : r % shape.count;
   }
 };
 

@@ -5,11 +5,11 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "../../gradient/chain.hpp"
 #include "../../step/factors.hpp"
 #include "../view.hpp"
 #include "number.cuh"
 #include "rows.cuh"
+#include "square_job.cuh"
 #include "sums.cuh"
 
 // The pass that moves factors, between the decision and the sweep, in the order of
@@ -17,52 +17,50 @@
 // means.
 namespace agmohd::cuda {
 
-/// A tensor in that pass.
-template <class Recipe, class E>
-struct FactorJob {
-  using R = Compute<E>;
-  using T = strict<R>;
-  using K = typename Recipe::template Coefficients<R>;
+/// A tensor in that pass, or in the one that moves the factors of residuals.
+template <class Recipe, class E, bool residual>
+struct FactorJobOf : SquareJob<Recipe, E> {
+  using Job = SquareJob<Recipe, E>;
+  using Job::k, Job::tensor, Job::view;
+  using typename Job::R, typename Job::T;
   static constexpr int kWarp = reduction::kWarp;
   static constexpr int kLaneColumns = reduction::kTileColumns / kWarp;
 
-  const View<Recipe>& view;
-  const DeviceTensor<Recipe>& tensor;
-  const E* grad;
-  const K& k;
   R *row, *column, *scaled;
   FactorWork work;
-  Factoring<R> f;
+  FactoringOf<Recipe, R, residual> f;
 
-  __device__ static const K& coefficients(const View<Recipe>& view, int t) {
-    if constexpr (std::is_same_v<R, double>) {
-      return view.coefficients64[t];
-    } else {
-      return view.coefficients[t];
-    }
-  }
-  __device__ FactorJob(const View<Recipe>& all, int t)
-      : view(all),
-        tensor(all.tensors[t]),
-        grad(static_cast<const E*>(all.grads[t])),
-        k(coefficients(all, t)),
+  __device__ FactorJobOf(const View<Recipe>& all, int t)
+      : Job(all, t),
         row(static_cast<R*>(tensor.factors.row)),
         column(static_cast<R*>(tensor.factors.column)),
         scaled(static_cast<R*>(tensor.scaled)),
         work(tensor.factors.shape),
-        f(Recipe::Rule::factoring(k.rule)) {}
-
-  __device__ double square(std::int64_t element) const {
-    T g{widen(grad[element])};
-    if constexpr (Recipe::projects) {
-      const T p{widen(static_cast<const E*>(tensor.param)[element])};
-      g = reduction::projected(g, p, view.projections[tensor.first_row]);
-    } else if constexpr (Recipe::rows) {
-      const double value = view.row_values[tensor.first_row + tensor.rows.of(element)];
-      g = reduction::with_row<Recipe>(g, T{R(value)});
+        f(detail::factoring<Recipe, residual>(k)) {
+    if constexpr (residual) {
+      row = static_cast<R*>(tensor.factors.residual_row);
+      column = static_cast<R*>(tensor.factors.residual_column);
+      scaled = reinterpret_cast<R*>(static_cast<char*>(tensor.scaled) +
+                                    work.scaled_bytes(std::is_same_v<R, double>));
     }
-    const T h = Recipe::template seen<T>(g, k, Position{element});
-    return __dmul_rn(double(h.v), double(h.v));
+  }
+
+  /// Of the element in row r and column c of a matrix.
+  __device__ double square(const FactorMatrix& m, std::int64_t r, std::int64_t c,
+                           std::int64_t element) const {
+    T x = Job::seen(element);
+    if constexpr (residual) {
+      const R* const rows = static_cast<const R*>(tensor.scaled);
+      const R* const columns = static_cast<const R*>(tensor.factors.column);
+      const T slot = T{rows[m.row_at + r * m.row_by]} * T{columns[m.column_at + c * m.column_by]};
+      x = Job::residual(x, element, slot);
+    }
+    const double square = __dmul_rn(double(x.v), double(x.v));
+    if constexpr (adds_to_squares<decltype(f)>) {
+      return __dadd_rn(square, double(f.added));
+    } else {
+      return square;
+    }
   }
   __device__ R move(R& average, double sum, std::int64_t count) const {
     average = reduction::averaged(T{average}, sum, count, f.gain).v;
@@ -84,7 +82,7 @@ struct FactorJob {
       double x[kMost];
 #pragma unroll
       for (int c = 0; c < kMost; ++c) {
-        x[c] = c < columns ? square(m.element(r, c)) : 0;
+        x[c] = c < columns ? square(m, r, c, m.element(r, c)) : 0;
         of_columns[c] = __dadd_rn(of_columns[c], x[c]);
       }
       averages[r] = move(row[m.row_at + r * m.row_by], fold_eight(x), columns);
@@ -131,7 +129,7 @@ struct FactorJob {
         for (int j = 0; j < kLaneColumns; ++j) {
           const int c = lane + j * kWarp;
           if (c >= columns) continue;
-          const double x = square(first + c * m.column);
+          const double x = square(m, r0 + half * kWarp + r, c0 + c, first + c * m.column);
           sum = __dadd_rn(sum, x);
           of_columns[j] = __dadd_rn(of_columns[j], x);
         }
@@ -228,23 +226,13 @@ struct FactorJob {
   }
 };
 
-/// f(FactorJob of tensor t), of its elements' type.
-template <class Recipe, class F>
-__device__ void with_factor_job(const View<Recipe>& view, int t, const F& f) {
-  switch (view.tensors[t].dtype) {
-    case Dtype::f32:
-      return f(FactorJob<Recipe, float>(view, t));
-    case Dtype::f64:
-      return f(FactorJob<Recipe, double>(view, t));
-    case Dtype::bf16:
-      return f(FactorJob<Recipe, Bf16>(view, t));
-    case Dtype::f16:
-      return f(FactorJob<Recipe, F16>(view, t));
-  }
-}
+template <class Recipe, class E>
+using FactorJob = FactorJobOf<Recipe, E, false>;
+template <class Recipe, class E>
+using ResidualJob = FactorJobOf<Recipe, E, true>;
 
 /// A warp a job.
-template <class Recipe, class Tag>
+template <class Recipe, class Tag, template <class, class> class Job = FactorJob>
 __global__ void __launch_bounds__(256, 2)
     factor_tiles_kernel(const __grid_constant__ View<Recipe> view) {
   constexpr int kWarp = reduction::kWarp;
@@ -252,7 +240,7 @@ __global__ void __launch_bounds__(256, 2)
   if (view.core->apply == 0 || number >= view.factor_jobs) return;
   const int t = tensor_with(view, number, [](const auto& x) { return x.first_job; });
   const std::int64_t own = number - view.tensors[t].first_job;
-  with_factor_job(view, t, [&](const auto& job) {
+  with_job<Job>(view, t, [&](const auto& job) {
     if (job.work.very_small()) {
       job.very_small(own * kWarp + threadIdx.x % kWarp);
     } else {
@@ -261,22 +249,21 @@ __global__ void __launch_bounds__(256, 2)
   });
 }
 /// A thread a row or column.
-template <class Recipe, class Tag>
+template <class Recipe, class Tag, template <class, class> class Job = FactorJob>
 __global__ void factor_folds_kernel(const __grid_constant__ View<Recipe> view) {
   const int number = int(blockIdx.x * blockDim.x + threadIdx.x);
   if (view.core->apply == 0 || number >= view.factor_folds) return;
   const int t = tensor_with(view, number, [](const auto& x) { return x.first_fold; });
-  with_factor_job(view, t, [&](const auto& job) { job.fold(number - view.tensors[t].first_fold); });
+  with_job<Job>(view, t, [&](const auto& job) { job.fold(number - view.tensors[t].first_fold); });
 }
 /// A block a matrix.
-template <class Recipe, class Tag>
+template <class Recipe, class Tag, template <class, class> class Job = FactorJob>
 __global__ void __launch_bounds__(reduction::kLanes)
     factor_means_kernel(const __grid_constant__ View<Recipe> view) {
   const int number = int(blockIdx.x);
   if (view.core->apply == 0) return;
   const int t = tensor_with(view, number, [](const auto& x) { return x.first_matrix; });
-  with_factor_job(view, t,
-                  [&](const auto& job) { job.mean(number - view.tensors[t].first_matrix); });
+  with_job<Job>(view, t, [&](const auto& job) { job.mean(number - view.tensors[t].first_matrix); });
 }
 
 }  // namespace agmohd::cuda

@@ -31,8 +31,9 @@ struct SecondSweep : ChunkAccess<Recipe, E> {
   using T = strict<R>;
   using Four = pack<R, 4>;
   using Slots = typename Recipe::template Slots<Four>;
+  static constexpr int kNorms = Recipe::norm_sums;
   struct Norms {
-    R of[2];  // of a strip: sums of squares
+    R of[kNorms];  // of a strip: sums of squares, and of products
   };
 
   using Access::Access;
@@ -69,7 +70,7 @@ struct SecondSweep : ChunkAccess<Recipe, E> {
     for (int strip = int(threadIdx.x) / kWarp; strip < end; strip += int(blockDim.x) / kWarp) {
       const int i = Access::template first_of<kShare>(strip);
       const Elements x = Access::template load<kShare>(strip);
-      R quads[2][kBundle / 4];
+      R quads[kNorms][kBundle / 4];
       each_four(x, i, [&](int j, const Four& p, const Four& g, const Slots& state) {
         const auto squared = Recipe::squared(p, g, state, k, Position{first | (i + j)});
         const auto add = [&](const Four& y) {
@@ -79,9 +80,17 @@ struct SecondSweep : ChunkAccess<Recipe, E> {
           return ((of[0] + of[1]) + (of[2] + of[3])).v;
         };
         quads[0][j / 4] = add(squared.p), quads[1][j / 4] = add(squared.u);
+        if constexpr (Recipe::products) {
+          T of[4];
+#pragma unroll
+          for (int h = 0; h < 4; ++h) {
+            of[h] = i + j + h < count ? squared.p[h] * squared.u[h] : T{R(0)};
+          }
+          quads[2][j / 4] = ((of[0] + of[1]) + (of[2] + of[3])).v;
+        }
       });
 #pragma unroll
-      for (int w = 0; w < 2; ++w) {
+      for (int w = 0; w < kNorms; ++w) {
         T sum{quads[w][0]};
         if constexpr (kBundle == 8) sum = sum + T{quads[w][1]};
 #pragma unroll
@@ -154,11 +163,11 @@ __global__ void __launch_bounds__(kSecondThreads)
   __syncthreads();
   if (threadIdx.x >= reduction::kWarp) return;
   const int end = chunk.strips();
-  double sums[2];
+  double sums[Recipe::norm_sums];
   fold_strips([&](int i, int w) { return i < end ? double(of_strips[i].of[w]) : 0.0; }, sums);
   if (threadIdx.x != 0) return;
-  view.norms[0][number] = sums[0];
-  view.norms[1][number] = sums[1];
+#pragma unroll
+  for (int w = 0; w < Recipe::norm_sums; ++w) view.norms[w][number] = sums[w];
 }
 
 /// A warp a tensor, of those whose chunks are `count` from `first_chunk` on.
@@ -173,9 +182,9 @@ __global__ void __launch_bounds__(kSecondThreads)
   if (t > view.chunks[first_chunk + count - 1].tensor) return;
   const DeviceTensor<Recipe>& tensor = view.tensors[t];
   const int own = int(chunks(tensor.numel));
-  double norms[2];
+  double norms[Recipe::norm_sums];
 #pragma unroll
-  for (int w = 0; w < 2; ++w) {
+  for (int w = 0; w < Recipe::norm_sums; ++w) {
     const double* const from = view.norms[w] + tensor.first_chunk;
     if (own > int(kManyChunks)) {
       std::uint64_t none = 0;
@@ -187,7 +196,13 @@ __global__ void __launch_bounds__(kSecondThreads)
     }
   }
   if (lane != 0) return;
-  if (tensor.dtype == Dtype::f64) {
+  if constexpr (Recipe::products) {
+    if (tensor.dtype == Dtype::f64) {
+      Recipe::project(*tensor.per_tensor, tensor.matrix, norms, view.coefficients64[t]);
+    } else {
+      Recipe::project(*tensor.per_tensor, tensor.matrix, norms, view.coefficients[t]);
+    }
+  } else if (tensor.dtype == Dtype::f64) {
     Recipe::scale(*tensor.group, norms[0], norms[1], view.coefficients64[t]);
   } else {
     Recipe::scale(*tensor.group, norms[0], norms[1], view.coefficients[t]);

@@ -30,6 +30,7 @@ struct SweepChunk : ChunkAccess<Recipe, E> {
   using Slots = typename Recipe::template Slots<Four>;
   /// Of a multiprocessor at least, so that their registers suffice without the stack.
   static constexpr int kBlocks = sizeof(R) == 8           ? 1
+                                 : Recipe::residual       ? 2
                                  : Recipe::measures_sweep ? 5
                                  : kBundle == 8           ? 2
                                                           : 3;
