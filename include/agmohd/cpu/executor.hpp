@@ -55,6 +55,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     coefficients64_.resize(sorted.size());
     if constexpr (Recipe::wants != 0) partials_.resize(chunks_.size());
     if constexpr (Recipe::sums) summed_.resize(chunks_.size());
+    if constexpr (Recipe::totals) totals_.resize(chunks_.size());
     if constexpr (Recipe::rows) rows_.bind(sorted);
     if constexpr (Recipe::factored) factors_.bind(sorted);
     tensors_ = std::move(sorted);
@@ -70,7 +71,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
   void measure(const LossRef& loss, bool /*alone*/) override {
     Signals sums;
     if constexpr (Recipe::rows) rows_.measure(tensors_, settings_.shared);
-    if constexpr (Recipe::wants != 0) {
+    if constexpr (Recipe::measures_gradients) {
       const auto measure = [this]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
         const Draw draw{memory_.updates, tensors_[std::size_t(chunks_[i].tensor)].index};
         const auto prefix = Recipe::template prefix<Compute<E>>(settings_.shared, draw);
@@ -133,6 +134,10 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     const auto sweep = [&]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
       const auto& k = coefficients<Compute<E>>()[std::size_t(chunks_[i].tensor)];
       if (stores_nothing(chunk)) return;
+      if constexpr (Recipe::totals) {
+        const bool sampled = Recipe::measures_sweep && i % every == phase;
+        return sweep_totals(chunk, k, totals_[i], sampled ? &swept_[i / every] : nullptr);
+      }
       std::int64_t changed = 0;
       if (Recipe::measures_sweep && i % every == phase) {
         if constexpr (Recipe::measures_sweep) {
@@ -155,6 +160,9 @@ class CpuExecutor final : public HostExecutor<Recipe> {
         broken +=
             second_sweep(waves_[wave], std::min(waves_[wave + 1], working_chunks_), verdict.save);
       }
+    }
+    if constexpr (Recipe::totals) {
+      memory_.totals = reduction::combine(totals_.data(), working_chunks_);
     }
     if constexpr (Recipe::measures_sweep) {
       memory_.swept = reduction::combine(
@@ -283,6 +291,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
   std::vector<reduction::Partial> partials_;
   std::vector<double> summed_;  // of the rule, a chunk each
   std::vector<Norms> norms_;    // of a rule with two sweeps
+  std::vector<Totals<Recipe::total_count>> totals_;
   std::vector<reduction::SweptPartial> swept_;
   std::vector<typename Recipe::template Coefficients<float>> coefficients_;
   std::vector<typename Recipe::template Coefficients<double>> coefficients64_;

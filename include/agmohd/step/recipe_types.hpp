@@ -58,6 +58,21 @@ struct RecipeTypes {
   static_assert(!factored || !keeps_snapshots,
                 "agmohd: snapshots do not hold the factors of a rule's slot yet; leave "
                 "recovery::Snapshots out of a recipe with this rule");
+  /// Whether the sweep adds up values of all elements, for the rule's memory of the optimizer.
+  static constexpr bool totals = has::totals<Rule>;
+  static constexpr int total_count = agmohd::detail::total_count<Rule>();
+  static_assert(!totals || !keeps_snapshots,
+                "agmohd: snapshots do not hold what a rule remembers of the optimizer yet; leave "
+                "recovery::Snapshots out of a recipe with this rule");
+  static_assert(
+      !totals || std::is_same_v<Storage, storage::Native>,
+      "agmohd: this rule compares parameters with its state, which storage::BFloat16 would "
+      "round; leave it out of a recipe with this rule");
+  static_assert(!totals || slot_count > 0, "agmohd: a rule with totals has slots");
+  /// Whether a sweep leaves sums that the next step's beginning adds up.
+  static constexpr bool settles = measures_sweep || totals;
+  /// Whether the reduce pass reads gradients.
+  static constexpr bool measures_gradients = (wants & ~unsigned{kTotals}) != 0;
   /// Whether the reduce pass reads state too, for the rule's sums.
   static constexpr bool sums = has::summed<Rule>;
   /// Whether those are of the parameter, too.
@@ -75,6 +90,9 @@ struct RecipeTypes {
   static constexpr bool shifts_rows = has::row_shift<Gradient>;
   /// Whether they are, or are multiplied with factors of their rows.
   static constexpr bool rows = has::row_factor<Gradient> || shifts_rows;
+
+  /// What is measured.
+  using AllSignals = std::conditional_t<totals, SignalsAndTotals<total_count>, Signals>;
 
   template <class T>
   using Slots = typename Rule::template Slots<T>;
@@ -118,9 +136,15 @@ struct RecipeTypes {
     typename Rule::Options rule{};
   };
 
+  /// What a rule with totals remembers: a base, which takes no room where there is none.
+  template <class R>
+  struct RuleMemory {
+    typename R::OptimizerMemory rule{};
+    Totals<R::total_count> totals{};  ///< of the last applied step
+  };
   /// Memory of the optimizer (no [[no_unique_address]]: nvcc lays it out differently for host and
   /// device). `updates` counts applied steps and drives the schedule.
-  struct Memory {
+  struct Memory : MemoryIf<totals, RuleMemory, Rule>::type {
     std::int64_t updates = 0;
     typename Hindrance::Memory hindrance{};
     typename Momentum::Memory momentum{};
@@ -129,11 +153,48 @@ struct RecipeTypes {
     std::conditional_t<measures_sweep, Swept, NoMemory> swept{};  ///< by the last applied step
     std::conditional_t<recorded, Tally, NoMemory> tally{};
   };
+  /// What sweeps left in a memory: forgotten, and added where several devices did them.
+  static void forget_sweeps(Memory& m) {
+    if constexpr (measures_sweep) m.swept = {};
+    if constexpr (totals) m.totals = {};
+  }
+  static void add_sweeps(Memory& to, const Memory& from) {
+    if constexpr (measures_sweep) add_swept(to.swept, from.swept);
+    if constexpr (totals) to.totals += from.totals;
+  }
+  /// What the sweep before measured, as it stands in the memory, joins what the reduce pass did.
+  AGMOHD_HD static void join(AllSignals& s, const Memory& m) {
+    if constexpr (totals) s.totals = m.totals;
+    if constexpr (measures_sweep) {
+      s.update2 = m.swept.update2;
+      s.updated = m.swept.updated;
+      s.along_previous = m.swept.along_previous;
+      s.along = m.swept.along;
+      s.guarded = m.swept.guarded;
+      s.throttled = m.swept.throttled;
+      s.spoiled = m.swept.spoiled;
+    }
+  }
+
+  /// The judge's memory replaces that of another device, which keeps what its own sweep measured.
+  AGMOHD_HD static void take(const Memory& judged, Memory& m) {
+    const auto swept = m.swept;
+    if constexpr (totals) {
+      const auto totals = m.totals;
+      m = judged;
+      m.totals = totals;
+    } else {
+      m = judged;
+    }
+    m.swept = swept;
+  }
+
   /// Of a new phase of training: what policies learnt is forgotten; updates and the schedule stay.
   static Memory anew(const Memory& before) {
     Memory memory{};
     memory.updates = before.updates;
     memory.schedule = before.schedule;
+    if constexpr (totals) memory.rule = before.rule, memory.totals = before.totals;
     if constexpr (requires { Schedule::begin_anew(memory.schedule); }) {
       Schedule::begin_anew(memory.schedule);
     }
@@ -141,7 +202,7 @@ struct RecipeTypes {
   }
   /// What one executor judged, for those of the other devices.
   struct Judgement {
-    Signals signals{};
+    AllSignals signals{};
     Verdict verdict{};
     Memory memory{};  ///< after judge()
   };
@@ -198,6 +259,11 @@ struct RecipeTypes {
   struct Guarded {
     bool doubted = false;  ///< whether the rule's guard had to look at the slots
     Mask<T> guarded;       ///< then, whether it changed them
+  };
+  /// For the sums over all tensors.
+  template <class T>
+  struct TotalValues {
+    Addends<T, total_count> totals;
   };
   /// The same in a sampled chunk, see reduction::sample_every(); the backend sums squares of
   /// `update`, and the others. What nobody wants is 0.

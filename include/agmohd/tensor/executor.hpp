@@ -89,7 +89,7 @@ class TensorExecutor final : public HostExecutor<Recipe> {
         if (tensors_[t].numel > 0 && !tensors_[t].resting()) row_values_[t] = row_values(t);
       }
     }
-    if constexpr (Recipe::wants != 0) {
+    if constexpr (Recipe::measures_gradients) {
       for (std::size_t t = 0; t < tensors_.size(); ++t) {
         const at::Tensor& grad = handles_.grads[t];
         if (grad.numel() == 0) continue;
@@ -122,8 +122,9 @@ class TensorExecutor final : public HostExecutor<Recipe> {
     phase_ = this->phase();
     double sums[reduction::kSweepSums] = {};
     std::int64_t guarded = 0;
+    Totals<Recipe::total_count> totals;
     const Verdict verdict = this->template decide<double>(
-        judge, [&](std::size_t t, const auto& k) { sweep(t, k, sums, guarded); },
+        judge, [&](std::size_t t, const auto& k) { sweep(t, k, sums, guarded, totals); },
         [&](std::size_t t, int snapshot) {
           for_each_kept(t, snapshot, [](at::Tensor& tensor, at::Tensor& kept) {
             const at::Tensor back = kept.clone();
@@ -139,6 +140,9 @@ class TensorExecutor final : public HostExecutor<Recipe> {
           spoiled += kept.isfinite().logical_not().sum().template item<std::int64_t>();
         });
       }
+    }
+    if constexpr (Recipe::totals) {
+      if (!verdict.skip) memory_.totals = totals;
     }
     if constexpr (Recipe::measures_sweep) {
       if (!verdict.skip) {
@@ -165,7 +169,8 @@ class TensorExecutor final : public HostExecutor<Recipe> {
   }
 
   void sweep(std::size_t t, const typename Recipe::template Coefficients<double>& k,
-             double (&sums)[reduction::kSweepSums], std::int64_t& guarded) const {
+             double (&sums)[reduction::kSweepSums], std::int64_t& guarded,
+             [[maybe_unused]] Totals<Recipe::total_count>& totals) const {
     const at::Tensor p = widened(handles_.params[t]), g = grad_of(t);
     double least = 0;
     if constexpr (Recipe::factored) {
@@ -176,17 +181,29 @@ class TensorExecutor final : public HostExecutor<Recipe> {
       }
     }
     typename Recipe::template Slots<at::Tensor> s = widened_slots(t, least);
+    const auto swept = [&](auto&... results) {
+      if constexpr (!Recipe::totals) {
+        return Recipe::sweep(p, g, s, k, Position{}, results...);
+      } else {
+        typename Recipe::template TotalValues<at::Tensor> w;
+        at::Tensor out = Recipe::sweep(p, g, s, k, Position{}, results..., w);
+        for (int i = 0; i < Recipe::total_count; ++i) {
+          totals.of[i] += w.totals.of[i].sum(at::kDouble).template item<double>();
+        }
+        return out;
+      }
+    };
     at::Tensor result;
     if constexpr (Recipe::measures_sweep) {
       typename Recipe::template SweepValues<at::Tensor> w;
-      result = Recipe::sweep(p, g, s, k, Position{}, w);
+      result = swept(w);
       const at::Tensor values[] = {w.update.square(), w.along_previous, w.along};
       for (int i = 0; i < reduction::kSweepSums; ++i) {
         sums[i] += sampled(t, values[i]).sum(at::kDouble).template item<double>();
       }
       if (w.doubted) guarded += w.guarded.sum().template item<std::int64_t>();
     } else {
-      result = Recipe::sweep(p, g, s, k, Position{});
+      result = swept();
     }
     for_each_slot<Recipe::slot_count>(s, [&](int j, at::Tensor& slot) {
       const at::Tensor& to = handles_.slots[t][std::size_t(j)];

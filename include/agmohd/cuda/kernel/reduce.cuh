@@ -7,48 +7,16 @@
 #include "../../step/reduction.hpp"
 #include "../view.hpp"
 #include "decide.cuh"
+#include "grad_chunk.cuh"
 #include "load_store.cuh"
 #include "number.cuh"
 #include "rows.cuh"
 #include "sums.cuh"
-#include "swept.cuh"
+#include "totals.cuh"
 
 // Phase 1 of a step. `Tag` is a type of the including unit's own, so that two units never share a
 // kernel.
 namespace agmohd::cuda {
-
-/// A chunk of gradients.
-template <class Recipe, class E>
-struct GradChunk : ChunkRows<Recipe> {
-  using Prefix = typename Recipe::template Prefix<Compute<E>>;
-  const E* grad;
-  const Prefix* prefix;
-  std::int64_t first;  // element of the tensor
-  int tensor, count;
-  bool vector;
-
-  __device__ GradChunk(const View<Recipe>& view, const ChunkRef& ref, const Prefix* front)
-      : ChunkRows<Recipe>(view, ref.tensor, std::int64_t(ref.chunk) * reduction::kChunk),
-        prefix(front) {
-    tensor = ref.tensor;
-    first = std::int64_t(ref.chunk) * reduction::kChunk;
-    const std::int64_t left = view.tensors[ref.tensor].numel - first;
-    grad = static_cast<const E*>(view.grads[ref.tensor]) + first;
-    count = int(left < reduction::kChunk ? left : reduction::kChunk);
-    vector = Bundle<E, 4>::aligned(grad);
-  }
-  /// Element i of the chunk, which is `x` in memory, as it is measured.
-  template <class T>
-  __device__ T measured(Real<T> x, int i) const {
-    return Recipe::measured(T{this->scaled(x, i)}, *prefix, Position{first + i});
-  }
-  /// How many of the 16 logical warps have elements.
-  __device__ int warps() const {
-    using namespace reduction;
-    const int found = (count + 4 * kWarp - 1) / (4 * kWarp);
-    return found < kLanes / kWarp ? found : kLanes / kWarp;
-  }
-};
 
 /// What one lane owns of a chunk.
 template <class Recipe, class E>
@@ -245,8 +213,8 @@ __device__ void fold_chunks(const View<Recipe>& view, int first, int chunks,
   }
 }
 
-/// A block measures `chunks` chunks, each by `warps` warps. Where the sweep measures, the first one
-/// adds what the last sweep measured instead. Some of the last launch of the step add the chunks
+/// A block measures `chunks` chunks, each by `warps` warps. Where the sweep leaves sums, the first
+/// one adds those of the last sweep instead. Some of the last launch of the step add the chunks
 /// and, if `alone`, decide. One kernel for all dtypes: the decision is large, and would be compiled
 /// once for each. Without chunks it decides on what came together of several devices, or on
 /// nothing.
@@ -262,9 +230,14 @@ __global__ void __launch_bounds__(512, 2)
   allow_kernel_after();
   if (view.deciders > 1 && threadIdx.x == 0) atomicAdd(&view.core->count.started, 1U);
   int block = int(blockIdx.x);
-  if constexpr (Recipe::measures_sweep) {
+  if constexpr (Recipe::settles) {
     if (first_chunk == 0) {
-      if (block == 0) settle_swept(*view.core);
+      if constexpr (Recipe::measures_sweep) {
+        if (block == 0) settle_swept(*view.core);
+      }
+      if constexpr (Recipe::totals) {
+        if (block == 0) settle_totals(*view.core);
+      }
       block -= 1;
     }
   }
@@ -290,7 +263,7 @@ __global__ void __launch_bounds__(512, 2)
   if (threadIdx.x == 0) duty = arrive(view, alone ? unsigned(view.deciders) : 1U);
   __syncthreads();
   if (duty == Duty::none) return;
-  if constexpr (Recipe::recorded) {
+  if constexpr (Recipe::recorded || Recipe::totals) {
     decide_apart(view, duty == Duty::judge, alone);
   } else {
     decide(view, duty == Duty::judge, alone);
