@@ -5,9 +5,11 @@
 #include <agmohd/recipes.hpp>
 #include <agmohd/rule/adafactor.hpp>
 #include <agmohd/rule/adagrad.hpp>
+#include <agmohd/rule/dadapt_adam.hpp>
 #include <agmohd/rule/lamb.hpp>
 #include <agmohd/rule/lion.hpp>
 #include <agmohd/rule/novograd.hpp>
+#include <agmohd/rule/prodigy.hpp>
 #include <agmohd/rule/rmsprop.hpp>
 #include <agmohd/schedule/plateau.hpp>
 #include <cstdint>
@@ -93,6 +95,10 @@ using RowsAdafactor =
     agmohd::Recipe<agmohd::rule::Adafactor, agmohd::gradient::AGC, agmohd::gradient::ClipByNorm>;
 using MeasuredAdafactor = agmohd::Recipe<agmohd::rule::Adafactor, agmohd::hindrance::StepTooLarge,
                                          agmohd::storage::BFloat16>;
+/// With sums over all tensors: after a clip, measured, and of a rule that measures no gradient.
+using ProdigyNorm = agmohd::Recipe<agmohd::rule::Prodigy, agmohd::gradient::ClipByNorm>;
+using MeasuredProdigy = agmohd::Recipe<agmohd::rule::Prodigy, agmohd::hindrance::StepTooLarge>;
+using PlainDAdaptAdam = agmohd::Recipe<agmohd::rule::DAdaptAdam>;
 /// Several calls of step() to an update.
 using AccumulatedAdamW =
     agmohd::Recipe<agmohd::rule::AdamW, agmohd::gradient::Accumulate, agmohd::gradient::ClipByNorm>;

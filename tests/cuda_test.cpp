@@ -39,10 +39,13 @@ using testing_recipes::Everything;
 using testing_recipes::HalfState;
 using testing_recipes::KeptLAMB;
 using testing_recipes::MeasuredAdafactor;
+using testing_recipes::MeasuredProdigy;
 using testing_recipes::NoisyAdamW;
 using testing_recipes::PlainAdagrad;
+using testing_recipes::PlainDAdaptAdam;
 using testing_recipes::PlainRMSprop;
 using testing_recipes::PlateauLion;
+using testing_recipes::ProdigyNorm;
 using testing_recipes::RowsAdafactor;
 using testing_recipes::RowsLAMB;
 using testing_recipes::RowsSGD;
@@ -164,6 +167,22 @@ Optimizer<MeasuredAdafactor>::Options options<MeasuredAdafactor>() {
   return Optimizer<MeasuredAdafactor>::Options(1e-2).stochastic_rounding(true);
 }
 template <>
+Optimizer<ProdigyNorm>::Options options<ProdigyNorm>() {
+  return Optimizer<ProdigyNorm>::Options(0.1).max_norm(3).weight_decay(0.1).set<"d0">(1e-2);
+}
+template <>
+Optimizer<MeasuredProdigy>::Options options<MeasuredProdigy>() {
+  return Optimizer<MeasuredProdigy>::Options(0.1)
+      .set<"d0">(1e-2)
+      .set<"beta3">(0.9)
+      .set<"use_bias_correction">(true)
+      .set<"growth_rate">(1.1);
+}
+template <>
+Optimizer<PlainDAdaptAdam>::Options options<PlainDAdaptAdam>() {
+  return Optimizer<PlainDAdaptAdam>::Options(0.1).weight_decay(0.1).set<"d0">(1e-2);
+}
+template <>
 Optimizer<PlainRMSprop>::Options options<PlainRMSprop>() {
   return Optimizer<PlainRMSprop>::Options(1e-2).momentum(0.9).centered(true).weight_decay(0.1);
 }
@@ -217,11 +236,11 @@ Tensors states(Optimizer<Recipe>& optimizer, const Tensors& params) {
 
 template <class Recipe>
 class CudaBackend : public ::testing::Test {};
-using Recipes =
-    ::testing::Types<agmohd::recipe::SGD, agmohd::recipe::Adam, agmohd::recipe::AdamW, ClippedSGD,
-                     Everything, HalfState, StableHalf, PlateauLion, PlainRMSprop, PlainAdagrad,
-                     ClippedNovoGrad, KeptLAMB, NoisyAdamW, RowsSGD, RowsLAMB, CentralizedLAMB,
-                     RowsAdafactor, MeasuredAdafactor>;
+using Recipes = ::testing::Types<agmohd::recipe::SGD, agmohd::recipe::Adam, agmohd::recipe::AdamW,
+                                 ClippedSGD, Everything, HalfState, StableHalf, PlateauLion,
+                                 PlainRMSprop, PlainAdagrad, ClippedNovoGrad, KeptLAMB, NoisyAdamW,
+                                 RowsSGD, RowsLAMB, CentralizedLAMB, RowsAdafactor,
+                                 MeasuredAdafactor, ProdigyNorm, MeasuredProdigy, PlainDAdaptAdam>;
 TYPED_TEST_SUITE(CudaBackend, Recipes);
 
 TYPED_TEST(CudaBackend, HasTheBitsOfTheCpu) {

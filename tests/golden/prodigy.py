@@ -54,5 +54,5 @@ SCENARIOS = {
     "prodigy_weight_decay": prodigy(lr=0.05, weight_decay=0.1, safeguard_warmup=True, d0=1e-2),
     "prodigy_l2": prodigy(lr=0.02, weight_decay=0.1, decouple=False, d0=5e-2),
     "prodigy_eps": prodigy(lr=0.1, eps=1e-3, d0=0.01, d_coef=1e-6),
-    "prodigy_no_momentum": prodigy(lr=0.05, betas=(0.0, 0.99), eps=1e-8, d0=0.01, d_coef=1e-6),
+    "prodigy_no_momentum": prodigy(lr=0.03, betas=(0.0, 0.99), eps=1e-8, d0=0.01, d_coef=1e-6),
 }

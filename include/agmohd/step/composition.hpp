@@ -114,6 +114,11 @@ struct Composition
     const Now now{m.updates + 1, v.lr_factor * first.lr * v.schedule, blend(o, first, m)};
     Rule::advance(first.rule, now, sums, m.rule);
   }
+  /// That of the step that comes, unless it is skipped.
+  static auto next_rule_memory(const Shared& o, const Group& first, Memory m) {
+    advance_rule(o, first, m.totals, {}, m);
+    return m.rule;
+  }
 
   /// What the policies remember of a step, and its record; after judge(), all tensors, and the
   /// count of updates. Nothing of the same step waits for it.
