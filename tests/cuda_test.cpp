@@ -1390,6 +1390,31 @@ TEST(CudaDevices, NeitherWaitNorAreForgottenAtTheEnd) {
   }
 }
 
+/// Also when a device has no gradients for some steps: what its last sweep added still counts.
+TEST(CudaDevices, HaveOneEstimate) {
+  const Tensors start = parameters(torch::kFloat, 23);
+  const Tensors host = copies(start, torch::kCPU);
+  Tensors spread;
+  for (std::size_t i = 0; i < start.size(); ++i) {
+    spread.push_back(copies({start[i]}, i % 2 == 0 ? torch::kCUDA : torch::kCPU)[0]);
+  }
+  auto on_host = two_groups<ProdigyNorm>(host), on_devices = two_groups<ProdigyNorm>(spread);
+  for (int t = 0; t < 40; ++t) {
+    set_gradients(host, t, 1);
+    set_gradients(spread, t, 1);
+    for (std::size_t i = 0; t % 8 > 4 && i < start.size(); ++i) {
+      if (int(i % 2) != t / 8 % 2) continue;
+      host[i].mutable_grad().reset();
+      spread[i].mutable_grad().reset();
+    }
+    on_host->step();
+    on_devices->step();
+    const double d = on_host->rule_memory().d;
+    EXPECT_NEAR(on_devices->rule_memory().d, d, 1e-5 * d) << t;
+  }
+  EXPECT_GT(on_host->rule_memory().d, 1e-2);
+}
+
 TEST(CudaDevices, HaveOneNorm) {
   if (torch::cuda::device_count() < 2) GTEST_SKIP() << "needs two GPUs";
   const Tensors start = parameters(torch::kFloat, 23);

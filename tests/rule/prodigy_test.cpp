@@ -35,8 +35,7 @@ INSTANTIATE_TYPED_TEST_SUITE_P(Prodigy, RuleContract, rule::Prodigy);
 
 namespace {
 
-using Plain = Recipe<rule::Prodigy>;
-using Prodigy = Optimizer<Plain>;
+using Prodigy = Optimizer<Recipe<rule::Prodigy>>;
 
 /// One parameter of two elements, by hand.
 TEST(Prodigy, EstimateIsTheFormula) {
