@@ -105,8 +105,8 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     update(loss);
     return loss;
   }
-  /// The same with a loss that was computed before: one element of any floating dtype on any device.
-  /// A template, so that step({}) and step(nullptr) mean the closure.
+  /// The same with a loss that was computed before: one element of any floating dtype, anywhere. A
+  /// template, so that step({}) and step(nullptr) mean the closure, as in torch.optim.
   template <std::same_as<at::Tensor> Loss>
   at::Tensor step(const Loss& loss) {
     update(loss);
