@@ -14,14 +14,15 @@ namespace agmohd::rule {
 
 /// D-Adaptation for Adam (Defazio & Mishchenko 2023, "Learning-rate-free learning by D-adaptation",
 /// algorithm 5): Adam whose rate is a lower bound d of the distance from the first parameters to
-/// the solution, lr staying a factor. With sums over all tensors and b3 = sqrt(b2),
+/// the solution; lr stays a factor. With sums over all tensors and b3 = sqrt(b2),
 ///   r <- b3 r + (1 - b3) lr d <g, s / (sqrt(v) + eps)>, with s and v from before the step,
 ///   m <- b1 m + (1 - b1) lr d g,  v <- b2 v + (1 - b2) g^2,  s <- b3 s + (1 - b3) lr d g,
-///   p <- p - m / (sqrt(v) + eps),  d <- max(d, r / (1 - b3) / |s|_1) for the next step
+///   p <- p - m / (sqrt(v) + eps),  then d <- max(d, r / ((1 - b3) |s|_1))
 /// g is the gradient after the transforms. What concerns d (d0, growth_rate, b3, bias correction)
-/// follows the options of the first group. d is in the optimizer's rule_memory(), and in Record::lr
-/// times lr and bias correction. As dadaptation 3.2, but that groups may differ in lr, which weighs
-/// their part of the sums, too; its layer_scale, fsdp_in_use and log_every are left out.
+/// follows the options of the first group. rule_memory() of the optimizer has d, and Record::lr has
+/// lr d with the bias correction. As in dadaptation 3.2, but groups may differ in lr: each weighs
+/// its part of the sums. The package's layer_scale, fsdp_in_use and log_every are left out. Its
+/// growth_rate of infinity is 0 here.
 struct DAdaptAdam {
   struct Options {
     Pair betas{0.9, 0.999};            ///< decays of the two moments

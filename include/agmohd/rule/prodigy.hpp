@@ -14,17 +14,17 @@ namespace agmohd::rule {
 
 /// Prodigy (Mishchenko & Defazio 2023, "Prodigy: an expeditiously adaptive parameter-free learner",
 /// algorithm 4): Adam whose rate is an estimate d of the distance from the first parameters p0 to
-/// the solution, lr staying a factor. With sums over all tensors and b3 = sqrt(b2) or `beta3`,
-///   m <- b1 m + (1 - b1) d g,  v <- b2 v + (1 - b2) (d g)^2,  p <- p - lr d m / (sqrt(v) + d eps),
-///   r <- b3 r + lr d^2 <g, p0 - p>,  s <- b3 s + lr d^2 g,  d <- max(d, r / |s|_1) for the next
-///   step
-/// g and p are those before the step, g after the transforms. What concerns d (d0, d_coef,
-/// growth_rate, beta3, bias correction) follows the options of the first group. d is in the
-/// optimizer's rule_memory(), and in Record::lr times lr and bias correction.
-/// As in prodigyopt 1.1.2, but for two things: in d eps, and in m if b1 = 0, that package has the d
-/// that the step finds, the paper the one that it began with; and groups may differ in lr, which
-/// weighs their part of the sums, too. Its slice_p and fsdp_in_use are left out;
-/// its growth_rate is infinity where it is 0 here, its beta3 None.
+/// the solution; lr stays a factor. With sums over all tensors and b3 = sqrt(b2) or `beta3`,
+///   m <- b1 m + (1 - b1) d g,  v <- b2 v + (1 - b2) (d g)^2,
+///   r <- b3 r + lr d^2 <g, p0 - p>,  s <- b3 s + lr d^2 g,
+///   p <- p - lr d m / (sqrt(v) + d eps),  then d <- max(d, r / |s|_1)
+/// g is the gradient after the transforms. What concerns d (d0, d_coef, growth_rate, beta3, bias
+/// correction) follows the options of the first group. rule_memory() of the optimizer has d, and
+/// Record::lr has lr d with the bias correction.
+/// In prodigyopt 1.1.2 the factor of eps, and of g where b1 is 0, is the d that the step finds; in
+/// the paper and here it is the one that the step began with. Groups may differ in lr, which the
+/// package refuses: each weighs its part of the sums. The package's slice_p and fsdp_in_use are
+/// left out. Its growth_rate of infinity is 0 here, and so is its beta3 of None.
 struct Prodigy {
   struct Options {
     Pair betas{0.9, 0.999};            ///< decays of the two moments
