@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The agmohd authors
 # SPDX-License-Identifier: Apache-2.0
-"""Prodigy (Mishchenko & Defazio 2023, algorithm 4) as its authors' package prodigyopt 1.1.2 has it.
+"""Prodigy (Mishchenko & Defazio 2023, version of Adam) as its authors' package prodigyopt 1.1.2 has it.
 
 The package multiplies eps, and without a first moment the gradient, with the estimate d that the step finds, the paper
 with the d that it began with. So eps is 1e-30 where d grows, and both are tested where d does not, for which d_coef is

@@ -13,8 +13,8 @@
 namespace agmohd::rule {
 
 /// D-Adaptation for Adam (Defazio & Mishchenko 2023, "Learning-rate-free learning by D-adaptation",
-/// algorithm 5): Adam whose rate is a lower bound d of the distance from the first parameters to
-/// the solution; lr stays a factor. With sums over all tensors and b3 = sqrt(b2),
+/// version of Adam): Adam whose rate is a lower bound d of the distance from the first parameters
+/// to the solution; lr stays a factor. With sums over all tensors and b3 = sqrt(b2),
 ///   r <- b3 r + (1 - b3) lr d <g, s / (sqrt(v) + eps)>, with s and v from before the step,
 ///   m <- b1 m + (1 - b1) lr d g,  v <- b2 v + (1 - b2) g^2,  s <- b3 s + (1 - b3) lr d g,
 ///   p <- p - m / (sqrt(v) + eps),  then d <- max(d, r / ((1 - b3) |s|_1))

@@ -13,8 +13,8 @@
 namespace agmohd::rule {
 
 /// Prodigy (Mishchenko & Defazio 2023, "Prodigy: an expeditiously adaptive parameter-free learner",
-/// algorithm 4): Adam whose rate is an estimate d of the distance from the first parameters p0 to
-/// the solution; lr stays a factor. With sums over all tensors and b3 = sqrt(b2) or `beta3`,
+/// version of Adam): Adam whose rate is an estimate d of the distance from the first parameters p0
+/// to the solution; lr stays a factor. With sums over all tensors and b3 = sqrt(b2) or `beta3`,
 ///   m <- b1 m + (1 - b1) d g,  v <- b2 v + (1 - b2) (d g)^2,
 ///   r <- b3 r + lr d^2 <g, p0 - p>,  s <- b3 s + lr d^2 g,
 ///   p <- p - lr d m / (sqrt(v) + d eps),  then d <- max(d, r / |s|_1)
