@@ -7,10 +7,12 @@
 #include <agmohd/rule/adagrad.hpp>
 #include <agmohd/rule/adam_mini.hpp>
 #include <agmohd/rule/came.hpp>
+#include <agmohd/rule/dadapt_adam.hpp>
 #include <agmohd/rule/hyperball.hpp>
 #include <agmohd/rule/lamb.hpp>
 #include <agmohd/rule/lion.hpp>
 #include <agmohd/rule/novograd.hpp>
+#include <agmohd/rule/prodigy.hpp>
 #include <agmohd/rule/rmsprop.hpp>
 #include <agmohd/schedule/plateau.hpp>
 #include <cstdint>
@@ -117,6 +119,10 @@ using MeasuredCAME =
 using KeptHyperball =
     agmohd::Recipe<agmohd::rule::Hyperball<agmohd::rule::AdamW>, agmohd::hindrance::Nonfinite,
                    agmohd::gradient::ClipByNorm, agmohd::recovery::Snapshots>;
+/// With sums over all tensors: after a clip, measured, and of a rule that measures no gradient.
+using ProdigyNorm = agmohd::Recipe<agmohd::rule::Prodigy, agmohd::gradient::ClipByNorm>;
+using MeasuredProdigy = agmohd::Recipe<agmohd::rule::Prodigy, agmohd::hindrance::StepTooLarge>;
+using PlainDAdaptAdam = agmohd::Recipe<agmohd::rule::DAdaptAdam>;
 /// Several calls of step() to an update.
 using AccumulatedAdamW =
     agmohd::Recipe<agmohd::rule::AdamW, agmohd::gradient::Accumulate, agmohd::gradient::ClipByNorm>;

@@ -45,12 +45,15 @@ using testing_recipes::KeptLAMB;
 using testing_recipes::MeasuredAdafactor;
 using testing_recipes::MeasuredAdamMini;
 using testing_recipes::MeasuredCAME;
+using testing_recipes::MeasuredProdigy;
 using testing_recipes::NoisyAdamW;
 using testing_recipes::OrthogonalAdafactor;
 using testing_recipes::OrthogonalSGD;
 using testing_recipes::PlainAdagrad;
+using testing_recipes::PlainDAdaptAdam;
 using testing_recipes::PlainRMSprop;
 using testing_recipes::PlateauLion;
+using testing_recipes::ProdigyNorm;
 using testing_recipes::RowsAdafactor;
 using testing_recipes::RowsAdamMini;
 using testing_recipes::RowsCAME;
@@ -216,6 +219,22 @@ Optimizer<KeptHyperball>::Options options<KeptHyperball>() {
       .snapshot_every(10);
 }
 template <>
+Optimizer<ProdigyNorm>::Options options<ProdigyNorm>() {
+  return Optimizer<ProdigyNorm>::Options(0.1).max_norm(3).weight_decay(0.1).set<"d0">(1e-2);
+}
+template <>
+Optimizer<MeasuredProdigy>::Options options<MeasuredProdigy>() {
+  return Optimizer<MeasuredProdigy>::Options(0.1)
+      .set<"d0">(1e-2)
+      .set<"beta3">(0.9)
+      .set<"use_bias_correction">(true)
+      .set<"growth_rate">(1.1);
+}
+template <>
+Optimizer<PlainDAdaptAdam>::Options options<PlainDAdaptAdam>() {
+  return Optimizer<PlainDAdaptAdam>::Options(0.1).weight_decay(0.1).set<"d0">(1e-2);
+}
+template <>
 Optimizer<PlainRMSprop>::Options options<PlainRMSprop>() {
   return Optimizer<PlainRMSprop>::Options(1e-2).momentum(0.9).centered(true).weight_decay(0.1);
 }
@@ -275,7 +294,7 @@ using Recipes =
                      ClippedNovoGrad, KeptLAMB, NoisyAdamW, RowsSGD, RowsLAMB, CentralizedLAMB,
                      RowsAdafactor, MeasuredAdafactor, OrthogonalSGD, ClippedPowers,
                      OrthogonalAdafactor, RowsAdamMini, MeasuredAdamMini, RowsCAME, MeasuredCAME,
-                     KeptHyperball>;
+                     KeptHyperball, ProdigyNorm, MeasuredProdigy, PlainDAdaptAdam>;
 TYPED_TEST_SUITE(CudaBackend, Recipes);
 
 TYPED_TEST(CudaBackend, HasTheBitsOfTheCpu) {
@@ -1514,6 +1533,31 @@ TEST(CudaDevices, NeitherWaitNorAreForgottenAtTheEnd) {
   for (at::DeviceIndex i = 0; i < 2; ++i) {
     EXPECT_TRUE(c10::cuda::getCurrentCUDAStream(i).query()) << int(i);
   }
+}
+
+/// Also when a device has no gradients for some steps: what its last sweep added still counts.
+TEST(CudaDevices, HaveOneEstimate) {
+  const Tensors start = parameters(torch::kFloat, 23);
+  const Tensors host = copies(start, torch::kCPU);
+  Tensors spread;
+  for (std::size_t i = 0; i < start.size(); ++i) {
+    spread.push_back(copies({start[i]}, i % 2 == 0 ? torch::kCUDA : torch::kCPU)[0]);
+  }
+  auto on_host = two_groups<ProdigyNorm>(host), on_devices = two_groups<ProdigyNorm>(spread);
+  for (int t = 0; t < 40; ++t) {
+    set_gradients(host, t, 1);
+    set_gradients(spread, t, 1);
+    for (std::size_t i = 0; t % 8 > 4 && i < start.size(); ++i) {
+      if (int(i % 2) != t / 8 % 2) continue;
+      host[i].mutable_grad().reset();
+      spread[i].mutable_grad().reset();
+    }
+    on_host->step();
+    on_devices->step();
+    const double d = on_host->rule_memory().d;
+    EXPECT_NEAR(on_devices->rule_memory().d, d, 1e-5 * d) << t;
+  }
+  EXPECT_GT(on_host->rule_memory().d, 1e-2);
 }
 
 TEST(CudaDevices, HaveOneNorm) {

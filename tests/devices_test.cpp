@@ -113,4 +113,29 @@ TEST_F(Devices, LeaveNothingDoneWhereTheJudgeSkips) {
   EXPECT_EQ(optimizer.updates(), 0);
 }
 
+/// Sums over all tensors are over those of all devices, also of one that has no gradient any more
+/// in the step that uses them.
+TEST(DevicesOfARule, HaveOneEstimate) {
+  const auto run = [](at::Device second) {
+    using Prodigy = agmohd::Optimizer<agmohd::Recipe<agmohd::rule::Prodigy>>;
+    Part p{at::Device(at::kCPU)}, q{second};
+    Prodigy optimizer(std::vector<Tensor>{p.param, q.param}, Prodigy::Options(1.0).set<"d0">(1e-3));
+    std::vector<double> out;
+    const std::pair<bool, bool> gradients[] = {{true, true},  {true, true},  {false, true},
+                                               {false, true}, {true, true},  {true, false},
+                                               {true, false}, {false, true}, {true, true}};
+    for (const auto& [of_p, of_q] : gradients) {
+      p.has_gradient(of_p), q.has_gradient(of_q);
+      optimizer.step();
+      out.push_back(optimizer.rule_memory().d);
+      out.push_back(optimizer.rule_memory().numerator);
+    }
+    EXPECT_GT(optimizer.rule_memory().d, 1e-3);
+    out.push_back(p.value());
+    out.push_back(q.value());
+    return out;
+  };
+  EXPECT_EQ(run(at::Device(at::kCPU)), run(at::Device(at::kCPU, 0)));
+}
+
 }  // namespace

@@ -105,9 +105,8 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     update(loss);
     return loss;
   }
-  /// The same with a loss that was computed before, for hindrance policies that look at it: one
-  /// element of any floating dtype on any device. A template, so that step({}) and step(nullptr)
-  /// mean the closure, as in torch.optim.
+  /// The same with a loss that was computed before: one element of any floating dtype, anywhere. A
+  /// template, so that step({}) and step(nullptr) mean the closure, as in torch.optim.
   template <std::same_as<at::Tensor> Loss>
   at::Tensor step(const Loss& loss) {
     update(loss);
@@ -119,8 +118,7 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
   at::Tensor step(Number) = delete;  // agmohd: hand the loss over as a tensor: step(loss), not step(loss.item<float>())
   // clang-format on
 
-  /// Makes the update of what gradient::Accumulate has added, where a window ends early; nothing if
-  /// it has added nothing.
+  /// Makes the update of what gradient::Accumulate has added so far, if anything.
   void apply_accumulated() requires(Recipe::accumulates) {
     const at::NoGradGuard no_grad;
     begin();
@@ -150,19 +148,16 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     return monitor::summary<Recipe>(tally(), param_groups_, state_, names_, warnings_.saw_loss());
   }
   /// Names for summary() and errors, as model->named_parameters() has them.
-  void name_parameters(const torch::OrderedDict<std::string, at::Tensor>& named) {
-    names_.add(named);
-  }
+  void name_parameters(const torch::OrderedDict<std::string, at::Tensor>& n) { names_.add(n); }
 
-  /// The learning rate of the step that comes: a group's `lr` times the schedule's factor. Waits
-  /// for the device unless the schedule is Constant.
+  /// The learning rate of the step that comes: a group's `lr` times the schedule's factor, without
+  /// the estimate of a rule. Waits for the device unless the schedule is Constant.
   double current_lr(std::size_t group = 0) const {
     TORCH_CHECK(group < param_groups_.size(), "agmohd: group ", group, ", but there are ",
                 param_groups_.size());
-    Options own = options_of<Recipe>(param_groups_[group], group);
-    if (!own.inherited()) own.inherit(options());
-    if (std::is_same_v<typename Recipe::Schedule, schedule::Constant>) return own.get_lr();
-    return own.get_lr() * Recipe::schedule_factor(options().shared(), binder_.devices().memory());
+    const double lr = options_of<Recipe>(param_groups_[group], group, options()).get_lr();
+    if (std::is_same_v<typename Recipe::Schedule, schedule::Constant>) return lr;
+    return lr * Recipe::schedule_factor(options().shared(), binder_.devices().memory());
   }
   /// The learning rate that the newest recorded step was taken with, in the first group: after
   /// schedule and verdict, Record::lr. Never waits; current_lr() before the first record.
@@ -172,10 +167,9 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     return last.step > 0 ? last.lr : current_lr();
   }
 
-  /// Begins a new phase of training, with other data, another loss or batch size: forgets what the
-  /// hindrance, momentum and gradient policies learnt, records and counts, snapshots, which are of
-  /// the phase before, and what gradient::Accumulate has added. Parameters, the rule's state,
-  /// steps, updates() and the schedule stay. Waits for the device.
+  /// Begins a new phase of training (other data, loss, batch size): forgets what the hindrance,
+  /// momentum and gradient policies learnt, records, counts, snapshots, and what Accumulate added.
+  /// Parameters, the rule's state and memory, updates and the schedule stay. Waits for the device.
   void reset() {
     for (const auto& [key, state] : state_) {
       if (auto* const ours = dynamic_cast<ParamState*>(state.get())) ours->forget();
@@ -184,9 +178,9 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     adopt(Recipe::anew(binder_.devices().memory()));
   }
 
-  /// Creates what steps will need (states of all parameters, device tables) and uploads options
-  /// that were changed. Call it before a CUDA graph is captured, and after changing options between
-  /// replays. As step() does, it says so if the optimizer gave up, which replays alone cannot.
+  /// Creates what steps will need (states, device tables) and uploads options that were changed.
+  /// Call it before a CUDA graph is captured, and after changing options between replays. As step()
+  /// does, it says so if the optimizer gave up, which replays alone cannot.
   void prepare() {
     const at::NoGradGuard no_grad;
     begin();
@@ -208,8 +202,14 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     binder_.devices().set_memory(memory);
   }
 
-  /// What the last step measured over all parameters; waits for the device. Zeros where the recipe
-  /// measures nothing.
+  /// What the rule remembers of all parameters for the step that comes, such as the estimate d of
+  /// rule::Prodigy; waits for the device. Record::lr, which has the rate, does not.
+  auto rule_memory() const requires(Recipe::totals) {
+    const Options first =
+        param_groups_.empty() ? options() : options_of<Recipe>(param_groups_[0], 0, options());
+    return Recipe::next_rule_memory(options().shared(), first.group(), binder_.devices().memory());
+  }
+  /// What the last step measured of all parameters, 0 where nothing is; waits for the device.
   Signals signals() const { return binder_.devices().signals(); }
 
   void save(torch::serialize::OutputArchive& archive) const override {

@@ -26,6 +26,7 @@
 #include "rule/adopt.hpp"
 #include "rule/asgd.hpp"
 #include "rule/came.hpp"
+#include "rule/dadapt_adam.hpp"
 #include "rule/eva.hpp"
 #include "rule/lamb.hpp"
 #include "rule/laprop.hpp"
@@ -36,6 +37,7 @@
 #include "rule/msvag.hpp"
 #include "rule/nadam.hpp"
 #include "rule/novograd.hpp"
+#include "rule/prodigy.hpp"
 #include "rule/radam.hpp"
 #include "rule/radam_schedule_free.hpp"
 #include "rule/rmsprop.hpp"
@@ -86,6 +88,7 @@ using AdEMAMix = Optimizer<Recipe<rule::AdEMAMix>>;
 using ADOPT = Optimizer<Recipe<rule::ADOPT>>;
 using ASGD = Optimizer<Recipe<rule::ASGD>>;
 using CAME = Optimizer<Recipe<rule::CAME>>;
+using DAdaptAdam = Optimizer<Recipe<rule::DAdaptAdam>>;
 using EVA = Optimizer<Recipe<rule::EVA>>;
 using LAMB = Optimizer<Recipe<rule::LAMB>>;
 using LaProp = Optimizer<Recipe<rule::LaProp>>;
@@ -96,6 +99,7 @@ using MARSLion = Optimizer<Recipe<rule::MARSLion>>;
 using MSVAG = Optimizer<Recipe<rule::MSVAG>>;
 using NAdam = Optimizer<Recipe<rule::NAdam>>;
 using NovoGrad = Optimizer<Recipe<rule::NovoGrad>>;
+using Prodigy = Optimizer<Recipe<rule::Prodigy>>;
 using RAdam = Optimizer<Recipe<rule::RAdam>>;
 using RAdamScheduleFree = Optimizer<Recipe<rule::RAdamScheduleFree>>;
 using Rprop = Optimizer<Recipe<rule::Rprop>>;

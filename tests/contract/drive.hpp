@@ -51,6 +51,19 @@ double of_row(const std::vector<R>& x) {
   return fold<kPieceLanes / 2>(lanes);
 }
 
+/// A chunk's sum over all tensors.
+template <class R>
+double total(std::vector<R> x) {
+  using namespace agmohd::reduction;
+  x.resize((x.size() + 4 * kWarp - 1) / (4 * kWarp) * (4 * kWarp), R(0));
+  double strips[kStrips];
+  int count = 0;
+  for (std::size_t first = 0; first < x.size(); first += 4 * kWarp) {
+    strips[count++] = strip_total(x.data() + first);
+  }
+  return count > 0 ? fold(strips, count) : 0;
+}
+
 /// What the reduce pass measures of a tensor for a rule.
 template <class Recipe, class T>
 agmohd::TensorSignals measured(const typename Recipe::Group& group,
@@ -114,6 +127,7 @@ std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
   }
   for (const auto& gradient : gradients) {
     const std::vector<T> g = packed(gradient);
+    if constexpr (Recipe::totals) Recipe::advance_rule({}, group, memory.totals, {}, memory);
     auto k = Recipe::template decide<R>({}, group, {}, {}, memory, tensor, 0,
                                         measured<Recipe, T>(group, tensor, x, g, slots, p.size()));
     if constexpr (Recipe::factored) {
@@ -156,11 +170,28 @@ std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
       }
     };
     if constexpr (Recipe::residual) scale();
+    [[maybe_unused]] std::vector<T> totals[Recipe::total_count];
+    if constexpr (Recipe::totals) {
+      for (auto& values : totals) values.resize(blocks);
+    }
     for (std::size_t b = 0; b < blocks; ++b) {
-      x[b] = Recipe::sweep(x[b], g[b], slots[b], k, at(b));
+      if constexpr (Recipe::totals) {
+        typename Recipe::template TotalValues<T> values;
+        x[b] = Recipe::sweep(x[b], g[b], slots[b], k, at(b), values);
+        for (int w = 0; w < Recipe::total_count; ++w) totals[w][b] = values.totals.of[w];
+      } else {
+        x[b] = Recipe::sweep(x[b], g[b], slots[b], k, at(b));
+      }
       agmohd::for_each_slot<Recipe::slot_count>(slots[b], [&](int j, T& slot) {
         if ((used >> j & 1U) == 0) slot = T{};
       });
+    }
+    if constexpr (Recipe::totals) {
+      for (int w = 0; w < Recipe::total_count; ++w) {
+        std::vector<R> all(p.size());
+        std::memcpy(all.data(), totals[w].data(), p.size() * sizeof(R));
+        memory.totals.of[w] = total(all);
+      }
     }
     if constexpr (Recipe::two_sweeps) {
       scale();

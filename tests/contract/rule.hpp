@@ -279,16 +279,18 @@ TYPED_TEST_P(RuleContract, RestoreEqualsSoManyUpdates) {
     double beta1 = 0;
     if constexpr (agmohd::has::beta1<TypeParam>) beta1 = TypeParam::beta1(sample);
     typename TypeParam::Memory memory{};
+    const typename TestFixture::Recipe::Memory whole{};
+    const auto at = [&](std::int64_t step, typename TypeParam::Memory& m) {
+      return agmohd::detail::rule_at<double, TypeParam>(sample, {step, TestFixture::lr, {beta1, 0}},
+                                                        m, whole);
+    };
     for (std::int64_t step = 0; step <= 1000; ++step) {
-      if (step > 0) {
-        TypeParam::template at<double>(sample, {step, TestFixture::lr, {beta1, 0}}, memory);
-      }
+      if (step > 0) at(step, memory);
       auto stepped = contract::doubles(memory);
       auto restored = contract::doubles(TypeParam::restore(sample, step));
       if constexpr (requires { contract::Sample<TypeParam>::remembers_rate; }) {
         const auto next = [&](typename TypeParam::Memory m) {
-          return contract::doubles(
-              TypeParam::template at<double>(sample, {step + 1, TestFixture::lr, {beta1, 0}}, m));
+          return contract::doubles(at(step + 1, m));
         };
         stepped = next(memory), restored = next(TypeParam::restore(sample, step));
       }

@@ -79,6 +79,7 @@ def scenario(
     stated=None,
     leaves_out=(),
     lacks=(),
+    one_rate=False,
     window=1,
     rounding=4e-6,
     **options,
@@ -95,6 +96,7 @@ def scenario(
     stated      further options, which may be the peer's defaults; stored because packages disagree on them
     leaves_out  tensors whose gradients are kept from a peer that fails on them; they have no state
     lacks       options of GROUPS that the rule does not have
+    one_rate    the peer refuses groups that differ in lr: all have the same
     window      calls of step() to an update of the peer
     rounding    how far float32 may be from float64, relative to a tensor's norm: where it is further, the scenario
                 would test rounding. None: the dtype changes the formula
@@ -110,6 +112,7 @@ def scenario(
         "stated": stated or {},
         "leaves_out": leaves_out,
         "lacks": lacks,
+        "one_rate": one_rate,
         "window": window,
         "rounding": rounding,
         "options": options,
@@ -177,6 +180,8 @@ def double_scalars(make, *names):
 
 def group_options(spec, group):
     options = group["options"](spec["options"]["lr"])
+    if spec["one_rate"] and "lr" in options:
+        options["lr"] = spec["options"]["lr"]
     return {name: value for name, value in options.items() if name not in spec["lacks"]}
 
 

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "../policy/element.hpp"
 #include "factors.hpp"
@@ -13,6 +15,28 @@
 
 // What the CPU's loops work on: a chunk of a tensor.
 namespace agmohd::cpu {
+
+/// Where a chunk lies.
+struct ChunkRef {
+  std::int32_t tensor;
+  std::int64_t first;  // element
+};
+/// The chunks of sorted tensors; `waves`: the first chunk of each wave, and the end.
+template <class Tensors>
+void list_chunks(const Tensors& sorted, std::vector<ChunkRef>& chunks,
+                 std::vector<std::int64_t>& waves) {
+  chunks.clear();
+  waves.clear();
+  for (std::size_t t = 0; t < sorted.size(); ++t) {
+    if (t == 0 || sorted[t].wave != sorted[t - 1].wave) {
+      waves.push_back(std::int64_t(chunks.size()));
+    }
+    for (std::int64_t first = 0; first < sorted[t].numel; first += reduction::kChunk) {
+      chunks.push_back({std::int32_t(t), first});
+    }
+  }
+  waves.push_back(std::int64_t(chunks.size()));
+}
 
 /// Everything about a chunk that the loops need.
 template <class Recipe, class E>

@@ -8,6 +8,7 @@
 #include "measure.hpp"
 #include "second_sweep.hpp"
 #include "sweep.hpp"
+#include "totals.hpp"
 
 namespace agmohd::cpu {
 
@@ -87,6 +88,23 @@ template <class Recipe, class E, class K>
 __attribute__((flatten)) std::int64_t write_chunk_base(const Chunk<Recipe, E>& chunk, const K& k) {
   return write_chunk<vec_base<E>>(chunk, k);
 }
+template <class Recipe, class E, class K, class T>
+AGMOHD_FLAT_AVX2 void totals_sweep_chunk_avx2(const Chunk<Recipe, E>& chunk, const K& k, T& out,
+                                              reduction::SweptPartial* swept) {
+  totals_sweep_chunk<vec_most<Compute<E>>>(chunk, k, out, swept);
+}
+template <class Recipe, class E, class K, class T>
+__attribute__((flatten)) void totals_sweep_chunk_base(const Chunk<Recipe, E>& chunk, const K& k,
+                                                      T& out, reduction::SweptPartial* swept) {
+  totals_sweep_chunk<vec_base<E>>(chunk, k, out, swept);
+}
 #undef AGMOHD_FLAT_AVX2
+
+template <class Recipe, class E, class K, class T>
+void sweep_totals(const Chunk<Recipe, E>& chunk, const K& k, T& out,
+                  reduction::SweptPartial* swept) {
+  has_avx2() ? totals_sweep_chunk_avx2(chunk, k, out, swept)
+             : totals_sweep_chunk_base(chunk, k, out, swept);
+}
 
 }  // namespace agmohd::cpu

@@ -39,22 +39,13 @@ class CpuExecutor final : public HostExecutor<Recipe> {
       return;
     }
     tensors_.clear();  // until there is room for all
-    chunks_.clear();
-    waves_.clear();
-    for (std::size_t t = 0; t < sorted.size(); ++t) {
-      if (t == 0 || sorted[t].wave != sorted[t - 1].wave) {
-        waves_.push_back(std::int64_t(chunks_.size()));
-      }
-      for (std::int64_t first = 0; first < sorted[t].numel; first += reduction::kChunk) {
-        chunks_.push_back({std::int32_t(t), first});
-      }
-    }
-    waves_.push_back(std::int64_t(chunks_.size()));
+    list_chunks(sorted, chunks_, waves_);
     tensor_signals_.assign(sorted.size(), TensorSignals{});
     coefficients_.resize(sorted.size());
     coefficients64_.resize(sorted.size());
     if constexpr (Recipe::wants != 0) partials_.resize(chunks_.size());
     if constexpr (Recipe::sums) summed_.resize(chunks_.size());
+    if constexpr (Recipe::totals) totals_.resize(chunks_.size());
     if constexpr (Recipe::rows) rows_.bind(sorted);
     if constexpr (Recipe::factored) factors_.bind(sorted);
     if constexpr (Recipe::residual) residuals_.bind(sorted);
@@ -71,7 +62,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
   void measure(const LossRef& loss, bool /*alone*/) override {
     Signals sums;
     if constexpr (Recipe::rows) rows_.measure(tensors_, settings_.shared);
-    if constexpr (Recipe::wants != 0) {
+    if constexpr (Recipe::measures_gradients) {
       const auto measure = [this]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
         const Draw draw{memory_.updates, tensors_[std::size_t(chunks_[i].tensor)].index};
         const auto prefix = Recipe::template prefix<Compute<E>>(settings_.shared, draw);
@@ -142,6 +133,10 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     const auto sweep = [&]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
       const auto& k = coefficients<Compute<E>>()[std::size_t(chunks_[i].tensor)];
       if (stores_nothing(chunk)) return;
+      if constexpr (Recipe::totals) {
+        const bool sampled = Recipe::measures_sweep && i % every == phase;
+        return sweep_totals(chunk, k, totals_[i], sampled ? &swept_[i / every] : nullptr);
+      }
       std::int64_t changed = 0;
       if (Recipe::measures_sweep && i % every == phase) {
         if constexpr (Recipe::measures_sweep) {
@@ -164,6 +159,9 @@ class CpuExecutor final : public HostExecutor<Recipe> {
         broken +=
             second_sweep(waves_[wave], std::min(waves_[wave + 1], working_chunks_), verdict.save);
       }
+    }
+    if constexpr (Recipe::totals) {
+      memory_.totals = reduction::combine(totals_.data(), working_chunks_);
     }
     if constexpr (Recipe::measures_sweep) {
       memory_.swept = reduction::combine(
@@ -206,11 +204,6 @@ class CpuExecutor final : public HostExecutor<Recipe> {
                    });
     return broken;
   }
-
-  struct ChunkRef {
-    std::int32_t tensor;
-    std::int64_t first;  // element
-  };
 
   template <class E>
   Chunk<Recipe, E> chunk(const ChunkRef& ref, int snapshot) const {
@@ -292,6 +285,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
   std::vector<reduction::Partial> partials_;
   std::vector<double> summed_;        // of the rule, a chunk each
   std::vector<Norms<Recipe>> norms_;  // of a rule with two sweeps
+  std::vector<Totals<Recipe::total_count>> totals_;
   std::vector<reduction::SweptPartial> swept_;
   std::vector<typename Recipe::template Coefficients<float>> coefficients_;
   std::vector<typename Recipe::template Coefficients<double>> coefficients64_;

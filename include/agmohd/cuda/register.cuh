@@ -11,7 +11,7 @@
 #include "kernel/runtime.cuh"
 #include "kernel/second_sweep.cuh"
 #include "kernel/sweep.cuh"
-#include "kernel/swept.cuh"
+#include "kernel/totals.cuh"
 #include "registry.hpp"
 
 namespace agmohd::cuda {
@@ -52,7 +52,7 @@ class Register<Recipe, Tag> {
       return nullptr;
   }
   static auto settle() {
-    if constexpr (Recipe::measures_sweep)
+    if constexpr (Recipe::settles)
       return &settle_kernel<Recipe, Tag>;
     else
       return nullptr;

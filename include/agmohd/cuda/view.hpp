@@ -45,6 +45,19 @@ using RowsOf =
     std::conditional_t<Recipe::rows, std::conditional_t<Recipe::projects, AllProjections, AllRows>,
                        detail::NoMemory>;
 
+/// Where the sweep of a rule with sums over all tensors leaves them. In the view: sum after sum, a
+/// value of each chunk, or where several blocks share chunks strip by strip, `strips` of each
+/// chunk, with their sums as neighbours. In the core: those that the last applied step left; null:
+/// they are in the memory.
+struct ChunkTotals {
+  double* totals;
+};
+struct LeftTotals {
+  const double* totals;
+  int totals_chunks, totals_strips;
+};
+struct NoTotals {};
+
 /// One tensor, as kernels see it. `group` and `per_tensor` never move, so that captured graphs stay
 /// valid.
 template <class Recipe>
@@ -110,11 +123,12 @@ struct Counters {
 /// What a device has once for each optimizer. Padded: what some blocks write shares no cache line
 /// with what others read.
 template <class Recipe>
-struct Core {  // NOLINT(clang-analyzer-optin.performance.Padding)
+struct Core : std::conditional_t<Recipe::totals, LeftTotals,
+                                 NoTotals> {  // NOLINT(clang-analyzer-optin.performance.Padding)
   typename Recipe::Shared shared;
   alignas(128) typename Recipe::Memory memory;
-  Signals signals;  // what this device measured
-  Signals decided;  // what was judged, of all devices
+  typename Recipe::AllSignals signals;  // what this device measured
+  typename Recipe::AllSignals decided;  // what was judged, of all devices
   Verdict verdict;
   typename Recipe::Judgement judgement;  // of several devices: for the others, or of the one judge
   // What the sweep of the last applied step left; null: it is in the memory.
@@ -133,7 +147,9 @@ struct Core {  // NOLINT(clang-analyzer-optin.performance.Padding)
 
 /// Everything that a step's kernels need, by value.
 template <class Recipe>
-struct View : RowsOf<Recipe>, std::conditional_t<Recipe::factored, AllFactors, detail::NoFactors> {
+struct View : RowsOf<Recipe>,
+              std::conditional_t<Recipe::factored, AllFactors, detail::NoFactors>,
+              std::conditional_t<Recipe::totals, ChunkTotals, NoTotals> {
   const void* const* grads;
   const DeviceTensor<Recipe>* tensors;
   const ChunkRef* chunks;
@@ -147,8 +163,8 @@ struct View : RowsOf<Recipe>, std::conditional_t<Recipe::factored, AllFactors, d
   typename Recipe::template Coefficients<float>* coefficients;
   typename Recipe::template Coefficients<double>* coefficients64;
   Core<Recipe>* core;
-  const Signals* board;  // of all devices, where this one judges for several
-  const void* loss;      // null: none
+  const typename Recipe::AllSignals* board;  // of all devices, where this one judges for several
+  const void* loss;                          // null: none
   Dtype loss_dtype;
   int tensor_count;
   int chunk_count, sample_every;

@@ -71,6 +71,16 @@ const char* needs(const typename P::Options& o, std::string_view name) {
 /// Stands for the memory of a policy that has none.
 struct NoMemory {};
 
+/// M<P>, or where a recipe has no such memory an empty type.
+template <bool has, template <class> class M, class P>
+struct MemoryIf {
+  using type = NoMemory;
+};
+template <template <class> class M, class P>
+struct MemoryIf<true, M, P> {
+  using type = M<P>;
+};
+
 /// What a policy remembers of each tensor: its member type TensorMemory, if it has the functions
 /// that use one; gradient/gradient.hpp and hindrance/hindrance.hpp specialise this.
 template <class P>

@@ -23,6 +23,7 @@ enum Want : unsigned {
   kAlignment = 64,  ///< Signals::along and along_previous, by the sweep
   kGuard = 128,     ///< the sweep calls the rule's guard; Signals::guarded
   kSums = 256,      ///< TensorSignals::summed; set by itself for a rule that has `summed`
+  kTotals = 512,    ///< Totals, by the sweep; set by itself for a rule that has `totals`
 };
 /// The wants that the sweep measures rather than the reduce pass: policies see them one step later.
 inline constexpr unsigned kSweepWants = kUpdate | kAlignment | kGuard;
@@ -61,6 +62,23 @@ struct Swept {
     f("update2", update2), f("updated", updated), f("along_previous", along_previous),
         f("along", along), f("guarded", guarded), f("throttled", throttled), f("spoiled", spoiled);
   }
+};
+
+/// Sums over all elements that the sweep of the last applied step moved, of all tensors together:
+/// of the values that the rule's `totals` gives.
+template <int N>
+struct Totals {
+  double of[N] = {};
+  constexpr void members(auto&& f) { f("of", of); }
+  AGMOHD_HD Totals& operator+=(const Totals& other) {
+    for (int w = 0; w < N; ++w) of[w] += other.of[w];
+    return *this;
+  }
+};
+/// What is measured for a recipe whose rule has them.
+template <int N>
+struct SignalsAndTotals : Signals {
+  Totals<N> totals{};
 };
 
 /// Adds what the sweep of another device measured. Both arguments are a Swept or Signals.

@@ -43,6 +43,7 @@ AGMOHD_HD inline double for_part(double part) { return 1 / (part > 1e-3 ? part :
 template <class R>
 struct Cautious : R {
   static_assert(!has::second<R>, "agmohd: Cautious needs a rule with one sweep (no second)");
+  static_assert(!has::totals<R>, "agmohd: Cautious needs a rule without sums over all tensors");
   static_assert(!has::write<R>,
                 "agmohd: Cautious needs a rule whose parameter becomes decay p - lr u (no write)");
   static_assert(std::is_class_v<typename R::template Coefficients<float>>,

@@ -85,6 +85,7 @@ template <class R>
 struct GrokFast : R {
   static constexpr int own = int(R::slot_names.size());
   static_assert(own >= 1 && own <= 4, "agmohd: GrokFast needs a rule with one to four slots");
+  static_assert(!has::totals<R>, "agmohd: GrokFast needs a rule without sums over all tensors");
   static_assert(!has::factored<R>, "agmohd: GrokFast needs a rule without factored slots");
   static_assert(!has::second<R>, "agmohd: GrokFast needs a rule with one sweep (no second)");
   static_assert(!has::summed<R> && !has::wants<R>,

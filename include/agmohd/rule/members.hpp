@@ -25,6 +25,12 @@ struct Projected {
   double lr, decay;
 };
 
+/// What a rule adds up over all tensors, N values of an element.
+template <class T, int N>
+struct Addends {
+  T of[N];
+};
+
 namespace has {
 template <class R>
 concept Slots = requires {
@@ -43,7 +49,18 @@ concept restore = requires(typename R::Options o) {
   { R::restore(o, std::int64_t{}) } -> std::same_as<typename R::Memory>;
 };
 template <class R>
-concept rule_at = requires(typename R::Options o, const Now& now, typename R::Memory& memory) {
+concept OptimizerMemory = PolicyMemory<typename R::OptimizerMemory>;
+template <class R>
+concept rule_at_with = OptimizerMemory<R> &&
+    requires(typename R::Options o, const Now& now, typename R::Memory& memory,
+             const typename R::OptimizerMemory& whole) {
+  {
+    R::template at<float>(o, now, memory, whole)
+    } -> std::same_as<typename R::template Coefficients<float>>;
+};
+template <class R>
+concept rule_at = rule_at_with<R> ||
+    requires(typename R::Options o, const Now& now, typename R::Memory& memory) {
   {
     R::template at<float>(o, now, memory)
     } -> std::same_as<typename R::template Coefficients<float>>;
@@ -85,6 +102,11 @@ concept summed = sums_parameter<R> ||
 template <class R>
 concept lr = requires(typename R::Options o, const Now& now) {
   { R::lr(o, now) } -> std::same_as<double>;
+};
+template <class R>
+concept lr_with = OptimizerMemory<R> &&
+    requires(typename R::Options o, const Now& now, const typename R::OptimizerMemory& whole) {
+  { R::lr(o, now, whole) } -> std::same_as<double>;
 };
 template <class R>
 concept beta1 = requires(typename R::Options o) {
@@ -153,6 +175,19 @@ concept residual = factored<R> &&
   R::resize(k, 1.0);
   { R::residual(x, s, k) } -> std::convertible_to<float>;
   { R::refactoring(k) } -> std::convertible_to<Factoring<float>>;
+};
+template <class R>
+concept total_count = requires {
+  requires R::total_count >
+  0;
+};
+template <class R>
+concept totals = total_count<R> && rule_at_with<R> &&
+    requires(const float& x, const typename R::template Slots<float>& s,
+             const typename R::template Coefficients<float>& k, typename R::Options o,
+             const Now& now, typename R::OptimizerMemory& whole) {
+  { R::totals(x, x, s, s, k) } -> std::same_as<Addends<float, R::total_count>>;
+  R::advance(o, now, Totals<R::total_count>{}, whole);
 };
 template <class R>
 concept Guard = std::is_class_v<typename R::Guard>;

@@ -32,6 +32,15 @@ namespace agmohd {
 ///                             slots before the step, with four arguments from the parameter, too,
 ///                             and constants by `summing`; `at` and `lr` find its mean over the
 ///                             tensor in now.mean
+///   totals(p, g, old, new, k) the Addends of an element, total_count values, from parameter and
+///                             slots before the step, the gradient and the new slots. They are
+///                             summed over the elements of all tensors. With them come
+///                             OptimizerMemory, what the rule remembers of the optimizer as a
+///                             whole, and advance(options, now, sums, that), which moves it on at
+///                             the beginning of each applied step, before tensors are decided, by
+///                             the sums of the last one (zeros in the first), with the options,
+///                             rate and momentum of the first group. `at` has it as fourth
+///                             argument, and `lr` may have it as third
 ///   second(options, p2, u2)   makes the step two sweeps. The first changes slots only. Then, from
 ///                             the tensor's sums of squares of p and u, this gives a factor of its
 ///                             learning rate. The second sweep takes u anew from the stored slots,
@@ -86,10 +95,17 @@ namespace detail {
 template <class R>
 constexpr unsigned rule_wants() {
   unsigned wants = has::summed<R> ? kSums | kTensors : kNothing;
+  if (has::totals<R>) wants |= kTotals;
   // Without a reduce pass there can be one sweep only, and nothing in front of it.
   if (has::second<R> || has::factored<R>) wants |= kNorm;
   if constexpr (has::wants<R>) wants |= R::wants;
   return wants;
+}
+/// How many sums over all tensors a rule has; 1 for arrays where there is none.
+template <class R>
+constexpr int total_count() {
+  if constexpr (has::totals<R>) return R::total_count;
+  return 1;
 }
 /// The value that a slot begins with.
 template <class R>
@@ -103,6 +119,17 @@ template <class R>
 constexpr std::size_t factor_count() {
   if constexpr (has::factored<R>) return R::factor_names.size();
   return 0;
+}
+
+/// The coefficients; `whole`: what the rule remembers of the optimizer, if anything.
+template <class R, class Rule, class Whole>
+AGMOHD_HD auto rule_at(const typename Rule::Options& o, const Now& now,
+                       typename Rule::Memory& memory, const Whole& whole) {
+  if constexpr (has::totals<Rule>) {
+    return Rule::template at<R>(o, now, memory, whole.rule);
+  } else {
+    return Rule::template at<R>(o, now, memory);
+  }
 }
 
 /// The factor of a tensor's learning rate, from what its first sweep left.
@@ -160,6 +187,17 @@ struct CheckRule {
                 "resize(coefficients, sum), and else one or two");
   static_assert(!has::residual<RulePolicy> || !has::second<RulePolicy>,
                 "agmohd: the rule has both residual and second");
+  static_assert(
+      has::totals<RulePolicy> ||
+          !(has::total_count<RulePolicy> || requires { &RulePolicy::template totals<float>; }),
+      "agmohd: the rule has total_count or totals, but not all of totals(p, g, old slots, slots, "
+      "coefficients) that returns Addends<T, total_count>, a member type OptimizerMemory, "
+      "trivially "
+      "copyable and of whole doubles, advance(options, now, sums, optimizer's memory), and "
+      "at<R>(options, now, memory, optimizer's memory)");
+  static_assert(!has::totals<RulePolicy> || (!has::second<RulePolicy> && !has::summed<RulePolicy> &&
+                                             !has::factored<RulePolicy> && !has::Guard<RulePolicy>),
+                "agmohd: a rule with totals has no second, summed, factored or Guard");
   static_assert(!has::Guard<RulePolicy> || has::guard_memory<RulePolicy>,
                 "agmohd: the rule's Guard has no member type Memory, trivially copyable and of "
                 "whole doubles");

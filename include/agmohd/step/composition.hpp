@@ -26,7 +26,8 @@ struct Composition
       typename Types::Gradient, typename Types::Schedule, typename Types::Storage,
       typename Types::Recovery;
   using typename Types::Shared, typename Types::Group, typename Types::Memory,
-      typename Types::PerTensor, typename Types::Kept, typename Types::Guard;
+      typename Types::PerTensor, typename Types::Kept, typename Types::Guard,
+      typename Types::AllSignals;
   using Types::prefixed, Types::wants, Types::measures_sweep, Types::guards, Types::recorded,
       Types::keeps_snapshots;
   template <class T>
@@ -42,19 +43,6 @@ struct Composition
     static_assert(detail::never<Given>,
                   "agmohd: a recipe is a type that says what a step does; what holds parameters is "
                   "an agmohd::Optimizer<recipe>, such as agmohd::AGMOHD for recipe::AGMOHD");
-  }
-
-  /// What the sweep before measured, as it stands in the memory, joins what the reduce pass did.
-  AGMOHD_HD static void join(Signals& s, const Memory& m) {
-    if constexpr (measures_sweep) {
-      s.update2 = m.swept.update2;
-      s.updated = m.swept.updated;
-      s.along_previous = m.swept.along_previous;
-      s.along = m.swept.along;
-      s.guarded = m.swept.guarded;
-      s.throttled = m.swept.throttled;
-      s.spoiled = m.swept.spoiled;
-    }
   }
 
   /// What becomes of the rule's momentum in this step.
@@ -94,7 +82,7 @@ struct Composition
   /// Phase 2 for the optimizer as a whole. `first`: the first parameter group. A skipped step
   /// leaves the optimizer's memory as it is, but for what the hindrance and recovery policies
   /// count.
-  AGMOHD_HD static Verdict judge(const Shared& o, const Group& first, Signals& s, Memory& m) {
+  AGMOHD_HD static Verdict judge(const Shared& o, const Group& first, AllSignals& s, Memory& m) {
     const double schedule = schedule_factor(o, m);
     if constexpr (recorded) {
       s.lr = first.lr * schedule;
@@ -116,14 +104,20 @@ struct Composition
     if (v.skip) return v;
     Momentum::advance(o.momentum, v, m.momentum);
     if constexpr (has::schedule_memory<Schedule>) Schedule::advance(o.schedule, s, v, m.schedule);
+    if constexpr (Types::totals) advance_rule(o, first, s.totals, v, m);
     return v;
   }
-
-  /// The judge's memory replaces that of another device, which keeps what its own sweep measured.
-  AGMOHD_HD static void take(const Memory& judged, Memory& m) {
-    const auto swept = m.swept;
-    m = judged;
-    m.swept = swept;
+  /// What the rule remembers of the optimizer moves on to the coming step.
+  template <class Sums>
+  AGMOHD_HD static void advance_rule(const Shared& o, const Group& first, const Sums& sums,
+                                     const Verdict& v, Memory& m) {
+    const Now now{m.updates + 1, v.lr_factor * first.lr * v.schedule, blend(o, first, m)};
+    Rule::advance(first.rule, now, sums, m.rule);
+  }
+  /// That of the step that comes, unless it is skipped.
+  static auto next_rule_memory(const Shared& o, const Group& first, Memory m) {
+    advance_rule(o, first, m.totals, {}, m);
+    return m.rule;
   }
 
   /// What the policies remember of a step, and its record; after judge(), all tensors, and the
@@ -181,9 +175,10 @@ struct Composition
     now.norm2 = ts.norm2;  // after the transforms
     now.numel = ts.numel;
     if constexpr (has::lr<Rule>) now.lr = Rule::lr(group.rule, now);
+    if constexpr (has::lr_with<Rule>) now.lr = Rule::lr(group.rule, now, m.rule);
     double decay = 1;
     if constexpr (has::decay<Rule>) decay = Rule::decay(group.rule, now.lr);
-    const auto rule = Rule::template at<R>(group.rule, now, tensor.rule);
+    const auto rule = detail::rule_at<R, Rule>(group.rule, now, tensor.rule, m);
     const auto guard = Guard::template at<R>(group.rule, now, tensor.rule, tensor.guard);
     if constexpr (keeps_snapshots) {
       if (v.save >= 0 && room) keep(m, tensor, v.save);
@@ -234,7 +229,7 @@ struct Composition
   }
 
   /// One element of the sweep: updates the slots and returns the new parameter. `result`: nothing,
-  /// or where the hindrance policy wants something of sweeps, a Guarded or a SweepValues.
+  /// or where something is wanted of sweeps, a Guarded, a SweepValues, a TotalValues.
   template <Number T, class... Result>
   AGMOHD_HD static T sweep(const T& p, const T& g, Slots<T>& s, const Coefficients<Real<T>>& k,
                            const Position& at, Result&... result) {
@@ -244,6 +239,7 @@ struct Composition
     if constexpr (guards) (guard<T>(s, k, result), ...);
     const T u = Rule::direction(p, h, s, k.rule);
     (measure<T>(p, h, u, old, s, k, result), ...);
+    if constexpr (Types::totals) (total<T>(p, h, old, s, k, result), ...);
     if constexpr (has::second<Rule>) {
       return p;
     } else if constexpr (has::write<Rule>) {
@@ -258,6 +254,11 @@ struct Composition
   AGMOHD_HD static void guard(Slots<T>& s, const Coefficients<Real<T>>& k, Result& result) {
     result.doubted = !Rule::Guard::sure(s, k.guard);
     if (result.doubted) result.guarded = Rule::Guard::apply(s, k.rule, k.guard);
+  }
+  template <Number T, class Result>
+  AGMOHD_HD static void total(const T& p, const T& h, const Slots<T>& old, const Slots<T>& s,
+                              const Coefficients<Real<T>>& k, Result& result) {
+    if constexpr (requires { result.totals; }) result.totals = Rule::totals(p, h, old, s, k.rule);
   }
   /// u_{t-1} is the direction from the slots as the last step left them, or the rule's `before`,
   /// with a gradient and a parameter of zero, so without its weight decay, and this step's

@@ -159,7 +159,7 @@ class Executor {
   /// The rest of phase 2, and phase 3. `judge`: the executor that judged, maybe this one.
   virtual void finish(Executor& judge) = 0;
   /// What this device measured; waits for it.
-  virtual Signals signals() = 0;
+  virtual typename Recipe::AllSignals signals() = 0;
   /// The last records, as far as they have arrived; null where nothing is recorded.
   virtual const RecordRing* records() const { return nullptr; }
   /// They are of another run; waits for the device.

@@ -32,11 +32,11 @@ class HostExecutor : public Executor<Recipe> {
     if constexpr (Recipe::recorded) return &ring_;
     return nullptr;
   }
-  Signals signals() override { return signals_; }
+  typename Recipe::AllSignals signals() override { return signals_; }
   void judge(std::span<const std::shared_ptr<Executor<Recipe>>> all) override {
-    Signals sums = signals_;
+    typename Recipe::AllSignals sums = signals_;
     if (Recipe::wants != 0 && all.size() > 1) {
-      sums = Signals{};
+      sums = {};
       sums.loss = signals_.loss;
       sums.has_loss = signals_.has_loss;
       for (const auto& executor : all) reduction::accumulate(sums, executor->signals());
@@ -132,7 +132,7 @@ class HostExecutor : public Executor<Recipe> {
   bool has_room(std::size_t t) const { return tensors_[t].snapshots.room(tensors_[t].numel); }
   /// What this device measured, with what its last sweep did.
   void measured(const Signals& sums, const LossRef& loss) {
-    signals_ = sums;
+    static_cast<Signals&>(signals_) = sums;
     Recipe::join(signals_, memory_);
     if (loss.at == nullptr) return;
     signals_.loss = *static_cast<const double*>(loss.at);  // the host's losses are doubles
@@ -166,7 +166,7 @@ class HostExecutor : public Executor<Recipe> {
 
   Settings<Recipe> settings_;
   std::vector<TensorRef<Recipe>> tensors_;
-  Signals signals_;
+  typename Recipe::AllSignals signals_;
   std::vector<TensorSignals> tensor_signals_;  // of tensors_; zeros where nobody wants them
   std::vector<std::int64_t> first_chunks_;     // of tensors_
   std::int64_t working_chunks_ = 0;

@@ -38,6 +38,9 @@ AGMOHD_HD Record make_record(const typename Recipe::Shared& o, const typename Re
       r.momentum = blend.beta1;
       r.lr *= Recipe::brake(first, blend);
     }
+    if constexpr (has::lr_with<typename Recipe::Rule>) {
+      r.lr = Recipe::Rule::lr(first.rule, {m.updates, r.lr, {}}, m.rule);
+    }
     r.flags = v.flags;
     r.skipped = v.skip ? 1 : 0;
     r.rolled_back = v.rollback ? 1 : 0;

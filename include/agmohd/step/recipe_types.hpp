@@ -6,96 +6,30 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "../gradient/chain.hpp"
 #include "../policy/name.hpp"
-#include "../storage/native.hpp"
-#include "families.hpp"
 #include "guard.hpp"
-#include "recipe_checks.hpp"
+#include "recipe_traits.hpp"
 #include "record.hpp"
 
 namespace agmohd::detail {
 
-/// What a recipe of these policies is made of: which passes its steps need, and what options,
-/// memories and coefficients they have.
-template <class RulePolicy, class HindrancePolicy, class MomentumPolicy, class GradientPolicy,
-          class SchedulePolicy, class StoragePolicy, class RecoveryPolicy>
-struct RecipeTypes {
-  using Rule = RulePolicy;
-  using Hindrance = HindrancePolicy;
-  using Momentum = MomentumPolicy;
-  using Gradient = GradientPolicy;
-  using Schedule = SchedulePolicy;
-  using Storage = StoragePolicy;
-  using Recovery = RecoveryPolicy;
+/// What a recipe of these policies is made of: options, memories and coefficients.
+template <class... Policies>
+struct RecipeTypes : RecipeTraits<Policies...> {
+  using Traits = RecipeTraits<Policies...>;
+  using Traits::guards, Traits::keeps_snapshots, Traits::measures_sweep, Traits::powers,
+      Traits::prefixed, Traits::projects, Traits::recorded, Traits::shifts_rows, Traits::totals,
+      Traits::total_count;
+  using typename Traits::Rule, typename Traits::Hindrance, typename Traits::Momentum,
+      typename Traits::Gradient, typename Traits::Schedule, typename Traits::Storage,
+      typename Traits::Recovery;
 
-  static_assert(CheckRule<Rule>::passed && CheckHindrance<Hindrance>::passed &&
-                CheckMomentum<Momentum>::passed && CheckGradient<Gradient>::passed &&
-                CheckSchedule<Schedule>::passed && CheckStorage<Storage>::passed &&
-                CheckRecovery<Recovery>::passed && CheckBounds<Hindrance, Gradient>::passed);
-  static_assert(!Momentum::needs_first_moment || has::beta1<Rule>,
-                "agmohd: this momentum policy needs a rule with a first moment (a static function "
-                "beta1(options))");
-
-  /// 0: the step has no reduce pass, and its sweep measures nothing.
-  static constexpr unsigned wants =
-      Hindrance::wants | Gradient::wants | schedule_wants<Schedule>() | rule_wants<Rule>();
-  static constexpr int slot_count = int(Rule::slot_names.size());
-  /// Whether sweeps measure, which also tells of spoiled snapshots.
-  static constexpr bool measures_sweep =
-      (wants & kSweepWants) != 0 || (Hindrance::wants != 0 && Recovery::keeps);
-  /// Whether the sweep guards the rule's slots.
-  static constexpr bool guards = (wants & kGuard) != 0 && has::guard<Rule>;
-  /// Whether steps are recorded.
-  static constexpr bool recorded = Hindrance::wants != 0;
-  static_assert(recorded || !measures_sweep,
-                "agmohd: only a hindrance policy may want sweeps that measure");
-  /// Whether there may be snapshots to go back to.
-  static constexpr bool keeps_snapshots = recorded && Recovery::keeps;
-  /// Whether there is a second sweep, which writes what the first one has found the size of.
-  static constexpr bool two_sweeps = has::second<Rule>;
-  /// Whether averages stand in the place of a slot: with `by_rows` one over each row, else two
-  /// factors, of tensors of two or more dimensions.
-  static constexpr bool factored = has::factored<Rule>;
-  static constexpr std::size_t factor_count = detail::factor_count<Rule>();
-  static constexpr bool by_rows = factor_count == 1;
-  /// Whether a second pair of factors is made of what the rule calls residual.
-  static constexpr bool residual = has::residual<Rule>;
-  /// Whether sums over a tensor adapt its coefficients, once the averages of a residual's recipe or
-  /// the first of two sweeps are there.
-  static constexpr bool scales = has::second<Rule> || residual;
-  /// Whether products of p and u are among those sums, and how many kinds of sums there are.
-  static constexpr bool products = has::project<Rule>;
-  static constexpr int norm_sums = products ? 3 : 2;
-  static_assert(!factored || !keeps_snapshots,
-                "agmohd: snapshots do not hold the factors of a rule's slot yet; leave "
-                "recovery::Snapshots out of a recipe with this rule");
-  /// Whether the reduce pass reads state too, for the rule's sums.
-  static constexpr bool sums = has::summed<Rule>;
-  /// Whether those are of the parameter, too.
-  static constexpr bool sums_parameter = has::sums_parameter<Rule>;
-
-  /// Whether element transforms stand in front: the reduce pass measures what they make.
-  static constexpr bool prefixed = gradient::prefixed<Gradient>();
-  /// Their coefficients.
+  /// The coefficients of the transforms in front.
   template <class R>
   using Prefix =
       std::conditional_t<prefixed, typename Gradient::template Coefficients<R>, NoMemory>;
-  /// Whether several calls of step() make one update.
-  static constexpr bool accumulates = detail::accumulates<Gradient>();
-  /// Whether the reduce pass sums powers in the place of squares.
-  static constexpr bool powers = has::power<Gradient>;
-  static_assert(!powers || (Hindrance::wants == 0 &&
-                            !wants_norms(schedule_wants<Schedule>() | rule_wants<Rule>())),
-                "agmohd: gradient::ClipByPNorm has powers of gradients summed in the place of "
-                "squares: its recipe can have no hindrance policy that looks at gradients, and no "
-                "rule or schedule that wants norms; clip by gradient::ClipByNorm there");
-  /// Whether gradients are shifted by values of their rows as they are read.
-  static constexpr bool shifts_rows = has::row_shift<Gradient>;
-  /// Whether they are projected: all of a tensor is one row then.
-  static constexpr bool projects = has::projection<Gradient>;
-  /// Whether they are shifted or projected, or multiplied with factors of their rows.
-  static constexpr bool rows = has::rows<Gradient>;
+  /// What is measured.
+  using AllSignals = std::conditional_t<totals, SignalsAndTotals<total_count>, Signals>;
 
   template <class T>
   using Slots = typename Rule::template Slots<T>;
@@ -146,9 +80,15 @@ struct RecipeTypes {
     typename Rule::Options rule{};
   };
 
+  /// What a rule with totals remembers: a base, which takes no room where there is none.
+  template <class R>
+  struct RuleMemory {
+    typename R::OptimizerMemory rule{};
+    Totals<R::total_count> totals{};  ///< of the last applied step
+  };
   /// Memory of the optimizer (no [[no_unique_address]]: nvcc lays it out differently for host and
   /// device). `updates` counts applied steps and drives the schedule.
-  struct Memory {
+  struct Memory : MemoryIf<totals, RuleMemory, Rule>::type {
     std::int64_t updates = 0;
     typename Hindrance::Memory hindrance{};
     typename Momentum::Memory momentum{};
@@ -157,11 +97,48 @@ struct RecipeTypes {
     std::conditional_t<measures_sweep, Swept, NoMemory> swept{};  ///< by the last applied step
     std::conditional_t<recorded, Tally, NoMemory> tally{};
   };
+  /// What sweeps left in a memory: forgotten, and added where several devices did them.
+  static void forget_sweeps(Memory& m) {
+    if constexpr (measures_sweep) m.swept = {};
+    if constexpr (totals) m.totals = {};
+  }
+  static void add_sweeps(Memory& to, const Memory& from) {
+    if constexpr (measures_sweep) add_swept(to.swept, from.swept);
+    if constexpr (totals) to.totals += from.totals;
+  }
+  /// What the sweep before measured, as it stands in the memory, joins what the reduce pass did.
+  AGMOHD_HD static void join(AllSignals& s, const Memory& m) {
+    if constexpr (totals) s.totals = m.totals;
+    if constexpr (measures_sweep) {
+      s.update2 = m.swept.update2;
+      s.updated = m.swept.updated;
+      s.along_previous = m.swept.along_previous;
+      s.along = m.swept.along;
+      s.guarded = m.swept.guarded;
+      s.throttled = m.swept.throttled;
+      s.spoiled = m.swept.spoiled;
+    }
+  }
+
+  /// The judge's memory replaces that of another device, which keeps what its own sweep measured.
+  AGMOHD_HD static void take(const Memory& judged, Memory& m) {
+    const auto swept = m.swept;
+    if constexpr (totals) {
+      const auto totals = m.totals;
+      m = judged;
+      m.totals = totals;
+    } else {
+      m = judged;
+    }
+    m.swept = swept;
+  }
+
   /// Of a new phase of training: what policies learnt is forgotten; updates and the schedule stay.
   static Memory anew(const Memory& before) {
     Memory memory{};
     memory.updates = before.updates;
     memory.schedule = before.schedule;
+    if constexpr (totals) memory.rule = before.rule, memory.totals = before.totals;
     if constexpr (requires { Schedule::begin_anew(memory.schedule); }) {
       Schedule::begin_anew(memory.schedule);
     }
@@ -169,7 +146,7 @@ struct RecipeTypes {
   }
   /// What one executor judged, for those of the other devices.
   struct Judgement {
-    Signals signals{};
+    AllSignals signals{};
     Verdict verdict{};
     Memory memory{};  ///< after judge()
   };
@@ -226,6 +203,11 @@ struct RecipeTypes {
   struct Guarded {
     bool doubted = false;  ///< whether the rule's guard had to look at the slots
     Mask<T> guarded;       ///< then, whether it changed them
+  };
+  /// For the sums over all tensors.
+  template <class T>
+  struct TotalValues {
+    Addends<T, total_count> totals;
   };
   /// The same in a sampled chunk, see reduction::sample_every(); the backend sums squares of
   /// `update`, and the others. What nobody wants is 0.

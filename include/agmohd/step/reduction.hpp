@@ -109,6 +109,11 @@ AGMOHD_HD inline void accumulate(Signals& s, const Signals& other) {
   s.nonfinite += other.nonfinite;
   add_swept(s, other);
 }
+template <int N>
+AGMOHD_HD void accumulate(SignalsAndTotals<N>& s, const SignalsAndTotals<N>& other) {
+  accumulate(static_cast<Signals&>(s), static_cast<const Signals&>(other));
+  s.totals += other.totals;
+}
 
 // A measured sweep measures what a step does, in a sample of chunks. It adds in the same spirit: a
 // bundle is 4 neighbours, or 8 where parameter and state have 2 bytes, and is added in pairs. A
@@ -142,6 +147,29 @@ constexpr void add_sampled(double* by_phase, std::int64_t every, std::int64_t fi
   for (std::int64_t chunk = first_chunk; numel > 0; ++chunk, numel -= kChunk) {
     by_phase[chunk % every] += double(numel < kChunk ? numel : kChunk);
   }
+}
+
+// What a rule sums over all tensors goes the same way, but over all chunks, and in double from the
+// elements on: bundles are 4 neighbours.
+
+/// The sum of a strip of x, on the host.
+template <class R>
+double strip_total(const R* x) {
+  double bundles[kWarp];
+  for (int l = 0; l < kWarp; ++l) {
+    const R* const of = x + 4 * l;
+    bundles[l] = (double(of[0]) + double(of[1])) + (double(of[2]) + double(of[3]));
+  }
+  return fold<kWarp / 2>(bundles);
+}
+/// All chunks together, on the host.
+template <int N>
+Totals<N> combine(const Totals<N>* partial, std::int64_t count) {
+  Totals<N> out;
+  for (int w = 0; w < N; ++w) {
+    out.of[w] = dealt(count, kLanes, [&](std::int64_t i) { return partial[i].of[w]; });
+  }
+  return out;
 }
 
 /// How many kinds of sums a measured sweep makes; see Recipe::SweepValues.

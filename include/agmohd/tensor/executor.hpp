@@ -15,6 +15,7 @@
 #include "factors.hpp"
 #include "number.hpp"
 #include "row_slot.hpp"
+#include "rows.hpp"
 #include "validate.hpp"
 
 namespace agmohd {
@@ -54,14 +55,12 @@ class TensorExecutor final : public HostExecutor<Recipe> {
       row_values_.assign(tensors_.size(), {});
       for (std::size_t t = 0; t < tensors_.size(); ++t) {
         if (tensors_[t].numel == 0 || tensors_[t].resting()) continue;
-        if constexpr (Recipe::projects) {
-          row_values_[t] = projection(t);
-        } else {
-          row_values_[t] = row_values(t);
-        }
+        row_values_[t] =
+            values_of_rows<Recipe>(settings_.shared, tensors_[t].rows, widened(handles_.params[t]),
+                                   widened(handles_.grads[t]));
       }
     }
-    if constexpr (Recipe::wants != 0) {
+    if constexpr (Recipe::measures_gradients) {
       for (std::size_t t = 0; t < tensors_.size(); ++t) {
         const at::Tensor& grad = handles_.grads[t];
         if (grad.numel() == 0) continue;
@@ -96,8 +95,9 @@ class TensorExecutor final : public HostExecutor<Recipe> {
     phase_ = this->phase();
     double sums[reduction::kSweepSums] = {};
     std::int64_t guarded = 0;
+    Totals<Recipe::total_count> totals;
     const Verdict verdict = this->template decide<double>(
-        judge, [&](std::size_t t, const auto& k) { sweep(t, k, sums, guarded); },
+        judge, [&](std::size_t t, const auto& k) { sweep(t, k, sums, guarded, totals); },
         [&](std::size_t t, int snapshot) {
           for_each_kept(t, snapshot, [](at::Tensor& tensor, at::Tensor& kept) {
             const at::Tensor back = kept.clone();
@@ -113,6 +113,9 @@ class TensorExecutor final : public HostExecutor<Recipe> {
           spoiled += kept.isfinite().logical_not().sum().template item<std::int64_t>();
         });
       }
+    }
+    if constexpr (Recipe::totals) {
+      if (!verdict.skip) memory_.totals = totals;
     }
     if constexpr (Recipe::measures_sweep) {
       if (!verdict.skip) {
@@ -177,22 +180,35 @@ class TensorExecutor final : public HostExecutor<Recipe> {
   }
 
   void sweep(std::size_t t, const typename Recipe::template Coefficients<double>& decided,
-             double (&sums)[reduction::kSweepSums], std::int64_t& guarded) {
+             double (&sums)[reduction::kSweepSums], std::int64_t& guarded,
+             [[maybe_unused]] Totals<Recipe::total_count>& totals) {
     const at::Tensor p = widened(handles_.params[t]), g = grad_of(t);
     auto k = decided;
     if constexpr (Recipe::factored) move_averages(t, g, k);
     typename Recipe::template Slots<at::Tensor> s = slots_of(t, k);
+    const auto swept = [&](auto&... results) {
+      if constexpr (!Recipe::totals) {
+        return Recipe::sweep(p, g, s, k, Position{}, results...);
+      } else {
+        typename Recipe::template TotalValues<at::Tensor> w;
+        at::Tensor out = Recipe::sweep(p, g, s, k, Position{}, results..., w);
+        for (int i = 0; i < Recipe::total_count; ++i) {
+          totals.of[i] += w.totals.of[i].sum(at::kDouble).template item<double>();
+        }
+        return out;
+      }
+    };
     at::Tensor result;
     if constexpr (Recipe::measures_sweep) {
       typename Recipe::template SweepValues<at::Tensor> w;
-      result = Recipe::sweep(p, g, s, k, Position{}, w);
+      result = swept(w);
       const at::Tensor values[] = {w.update.square(), w.along_previous, w.along};
       for (int i = 0; i < reduction::kSweepSums; ++i) {
         sums[i] += sampled(t, values[i]).sum(at::kDouble).template item<double>();
       }
       if (w.doubted) guarded += w.guarded.sum().template item<std::int64_t>();
     } else {
-      result = Recipe::sweep(p, g, s, k, Position{});
+      result = swept();
     }
     for_each_slot<Recipe::slot_count>(s, [&](int j, at::Tensor& slot) {
       const at::Tensor& to = handles_.slots[t][std::size_t(j)];
@@ -231,29 +247,6 @@ class TensorExecutor final : public HostExecutor<Recipe> {
     }
     return g;
   }
-  gradient::Projection projection(std::size_t t) const requires(Recipe::projects) {
-    const at::Tensor p = handles_.params[t].to(at::kDouble), g = handles_.grads[t].to(at::kDouble);
-    const auto sum = [](const at::Tensor& x) { return x.sum().template item<double>(); };
-    return Recipe::projection(settings_.shared, sum(p * p), sum(p * g), sum(g * g));
-  }
-  /// The values of a tensor's rows, to be broadcast.
-  at::Tensor row_values(std::size_t t) const requires(Recipe::rows) {
-    const at::Tensor g = widened(handles_.grads[t]);
-    const RowShape& of = tensors_[t].rows;
-    const auto rows = of.count;
-    const auto sum = [rows](const at::Tensor& x) { return x.reshape({rows, -1}).sum(1).cpu(); };
-    const auto norm2 = [&sum](const at::Tensor& x) { return sum(x.to(at::kDouble).square()); };
-    at::Tensor values = Recipe::shifts_rows ? sum(g.to(at::kDouble)) : norm2(g);
-    const at::Tensor p2 = norm2(widened(handles_.params[t]));
-    for (std::int64_t r = 0; r < rows; ++r) {
-      double& value = values.mutable_data_ptr<double>()[r];
-      const reduction::RowSums sums{p2.const_data_ptr<double>()[r], value};
-      value = reduction::row_value<Recipe>(settings_.shared, sums, of, g.numel() / rows);
-    }
-    std::vector<std::int64_t> shape(std::size_t(g.dim()), 1);
-    if (rows > 1) shape[0] = rows;
-    return values.to(g.options()).reshape(shape);
-  }
 
   /// f(tensor, its place in a snapshot) for the parameter and its slots.
   template <class F>
@@ -291,7 +284,7 @@ class TensorExecutor final : public HostExecutor<Recipe> {
 
   Handles handles_;
   // Of this step, from before it wrote a parameter.
-  std::vector<std::conditional_t<Recipe::projects, gradient::Projection, at::Tensor>> row_values_;
+  std::vector<ValuesOfRows<Recipe>> row_values_;
   std::int64_t phase_ = 0;  // of this step's sample
 };
 

@@ -110,11 +110,14 @@ class Devices {
       };
       if (!next || rank(i) > rank(*next)) next = i;
     }
-    if (!next || *next == judge_) return;
-    typename Recipe::Memory memory = devices_[*next].executor->read_memory();
-    Recipe::take(judge().executor->read_memory(), memory);
-    devices_[*next].executor->write_memory(memory);
-    judge_ = *next;
+    if (!next) return;
+    if (*next != judge_) {
+      typename Recipe::Memory memory = devices_[*next].executor->read_memory();
+      Recipe::take(judge().executor->read_memory(), memory);
+      devices_[*next].executor->write_memory(memory);
+      judge_ = *next;
+    }
+    if constexpr (Recipe::totals) take_totals();
   }
   /// Whose executor judges for all of executors(). Its memory is the optimizer's.
   const Device& judge() const { return devices_[judge_]; }
@@ -135,10 +138,10 @@ class Devices {
   typename Recipe::Memory memory() const {
     if (devices_.empty()) return initial_memory_;
     typename Recipe::Memory memory = judge().executor->read_memory();
-    if constexpr (Recipe::measures_sweep) {
+    if constexpr (Recipe::settles) {
       for (std::size_t i = 0; i < devices_.size(); ++i) {
         if (!devices_[i].current || i == judge_) continue;
-        add_swept(memory.swept, devices_[i].executor->read_memory().swept);
+        Recipe::add_sweeps(memory, devices_[i].executor->read_memory());
       }
     }
     return memory;
@@ -148,7 +151,7 @@ class Devices {
     for (Device& device : devices_) {
       device.executor->write_memory(memory);
       device.current = true;
-      if constexpr (Recipe::measures_sweep) memory.swept = {};  // the first has it
+      Recipe::forget_sweeps(memory);  // the first has it
     }
   }
   /// One step of all executors. `loss`: for that which judges.
@@ -184,10 +187,23 @@ class Devices {
   }
 
  private:
+  /// The sums of a device that took part in the last step and does not in this one are the judge's.
+  void take_totals() requires(Recipe::totals) {
+    for (Device& device : devices_) {
+      if (!device.current || !device.refs.empty()) continue;
+      typename Recipe::Memory from = device.executor->read_memory();
+      typename Recipe::Memory to = judge().executor->read_memory();
+      to.totals += from.totals;
+      judge().executor->write_memory(to);
+      from.totals = {};
+      device.executor->write_memory(from);
+      device.current = false;
+    }
+  }
   /// For a device that joins: the others have what sweeps measured.
   typename Recipe::Memory without_sweeps() const {
     typename Recipe::Memory joining = memory();
-    if constexpr (Recipe::measures_sweep) joining.swept = {};
+    Recipe::forget_sweeps(joining);
     return joining;
   }
 

@@ -88,6 +88,10 @@ struct Memories {
     each_memory<typename Recipe::Momentum, false>("momentum ", m.momentum, leaf);
     each_memory<typename Recipe::Schedule, false>("schedule ", m.schedule, leaf);
     each_memory<typename Recipe::Recovery, false>("recovery ", m.recovery, leaf);
+    if constexpr (Recipe::totals) {
+      each_member("rule", m.rule, leaf);
+      each_member("totals", m.totals, leaf);
+    }
     each_member("swept", m.swept, leaf);
     each_member("tally", m.tally, leaf);
   }

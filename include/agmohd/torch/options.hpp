@@ -247,5 +247,13 @@ Options<Recipe>& options_of(torch::optim::OptimizerParamGroup& group, std::size_
   group.set_options(std::make_unique<Options<Recipe>>(options_of<Recipe>(std::as_const(group), g)));
   return static_cast<Options<Recipe>&>(group.options());
 }
+/// With what it inherits of the optimizer's.
+template <class Recipe>
+Options<Recipe> options_of(const torch::optim::OptimizerParamGroup& group, std::size_t g,
+                           const Options<Recipe>& optimizer) {
+  Options<Recipe> own = options_of<Recipe>(group, g);
+  if (!own.inherited()) own.inherit(optimizer);
+  return own;
+}
 
 }  // namespace agmohd

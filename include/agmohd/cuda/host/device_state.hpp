@@ -55,10 +55,10 @@ class DeviceState : public Executor<Recipe> {
   const RecordRing* records() const override {
     return ring_ ? static_cast<const RecordRing*>(ring_->data()) : nullptr;
   }
-  Signals signals() override {
+  typename Recipe::AllSignals signals() override {
     if (core_.data() == nullptr) return {};
-    Signals own = read<Signals>(&core()->signals);
-    const Signals decided = read<Signals>(&core()->decided);  // has the loss
+    auto own = read(&core()->signals);
+    const auto decided = read(&core()->decided);  // has the loss
     own.loss = decided.loss;
     own.has_loss = decided.has_loss;
     return own;
@@ -105,7 +105,7 @@ class DeviceState : public Executor<Recipe> {
 
   /// What the last sweep measured goes from its table to the memory.
   void settle() {
-    if constexpr (Recipe::measures_sweep) {
+    if constexpr (Recipe::settles) {
       const OnDevice guard(gpu_.device);
       const Stream stream = ordered_stream();
       TORCH_CHECK(!capturing_,

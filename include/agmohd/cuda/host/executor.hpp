@@ -74,10 +74,12 @@ class CudaExecutor final : public DeviceState<Recipe> {
     } else {
       TORCH_CHECK(alone || !capturing_,
                   "agmohd: a step over several devices cannot be captured in a CUDA graph");
-      if (view_.chunk_count == 0) {  // no elements, or no gradient on this device
+      // No elements, no gradient on this device, or nothing to measure of gradients.
+      if (view_.chunk_count == 0 || !Recipe::measures_gradients) {
         launches_.decide(view_, table, alone, stream);
+      } else {
+        launches_.reduce(view_, table.runs(), alone, stream);
       }
-      launches_.reduce(view_, table.runs(), alone, stream);
       if (alone) return;
       if (!measured_) measured_.emplace(gpu_);
       measured_->record(stream);
@@ -165,6 +167,7 @@ class CudaExecutor final : public DeviceState<Recipe> {
 
   /// Collects what all executors measured, all of them on CUDA devices: else the host judges.
   void gather(std::span<const std::shared_ptr<Executor<Recipe>>> all, Stream stream) {
+    using Signals = typename Recipe::AllSignals;
     if (board_.bytes() < all.size() * sizeof(Signals))
       board_ = DeviceBuffer(gpu_, all.size() * sizeof(Signals));
     for (std::size_t i = 0; i < all.size(); ++i) {

@@ -113,7 +113,7 @@ class LaunchPlan {
       const int most = 4 * multiprocessors_ / int(count);
       split_ = std::clamp((strips_ + warps - 1) / warps, 1, std::max(1, most));
     }
-    reduce_blocks_ = Recipe::measures_sweep ? 1 : 0;
+    reduce_blocks_ = Recipe::settles ? 1 : 0;
     sweep_blocks_ = 0;
     for (const Run& run : runs_) {
       reduce_blocks_ += run.reduce_blocks();

@@ -84,7 +84,7 @@ class Launches {
   /// Phase 1 and, if `alone`, phase 2 in the blocks of the last launch that end last.
   void reduce(const View<Recipe>& view, const std::vector<Run>& runs, bool alone, Stream stream) {
     for (const Run& run : runs) {
-      const int settles = Recipe::measures_sweep && run.first_chunk == 0 ? 1 : 0;
+      const int settles = Recipe::settles && run.first_chunk == 0 ? 1 : 0;
       const bool decides = &run == &runs.back();
       launch(kernels_.reduce, run.reduce_blocks() + settles, run.reduce_threads,
              decides ? share_bytes(run.reduce_threads, view.share) : 0, 1, stream, false, view,

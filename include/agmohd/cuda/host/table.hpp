@@ -88,7 +88,7 @@ class StepTable : public LaunchPlan<Recipe> {
   void write_captured(const Refs& refs, const Groups& groups, const Memories& memories,
                       Stream side) {
     plan(refs);
-    TORCH_CHECK(swept_needed() <= at_.swept_room,
+    TORCH_CHECK(swept_needed() <= at_.swept_room && totals_needed() <= at_.totals_room,
                 "agmohd: this optimizer step is captured in a CUDA graph, but the table that was "
                 "prepared is of other parameters; call prepare() before each capture, after the "
                 "last change of parameters");
@@ -132,6 +132,7 @@ class StepTable : public LaunchPlan<Recipe> {
       view.factor_folds = int(factors_.folds);
       view.factor_matrices = int(factors_.matrices);
     }
+    if constexpr (Recipe::totals) view.totals = buffer_.template at<double>(at_.totals);
     view.coefficients =
         buffer_.template at<typename Recipe::template Coefficients<float>>(at_.coefficients);
     view.coefficients64 =
@@ -151,7 +152,7 @@ class StepTable : public LaunchPlan<Recipe> {
     view.deciders = deciders_;
     view.share = share_;
     view.split = split_;
-    view.strips = Recipe::measures_sweep && split_ > 1 ? strips_ : 0;
+    view.strips = Recipe::settles && split_ > 1 ? strips_ : 0;
     return view;
   }
 
@@ -163,11 +164,11 @@ class StepTable : public LaunchPlan<Recipe> {
   /// Where the parts of the table lie, for so many tensors and chunks.
   struct Layout {
     std::size_t tensor_room = 0, chunk_room = 0;
-    std::size_t swept_room = 0;
+    std::size_t swept_room = 0, totals_room = 0;
     std::size_t row_room = 0, piece_room = 0, partial_room = 0, scaled_room = 0;
     std::size_t tensors = 0, sampled = 0, chunks = 0, partials = 0, summed = 0, norms = 0, rows = 0,
-                pieces = 0, factor_partials = 0, scaled = 0, swept = 0, coefficients = 0,
-                coefficients64 = 0;
+                pieces = 0, factor_partials = 0, scaled = 0, swept = 0, totals = 0,
+                coefficients = 0, coefficients64 = 0;
     std::size_t end = 0;
 
     std::size_t place(std::size_t bytes) {
@@ -183,6 +184,12 @@ class StepTable : public LaunchPlan<Recipe> {
     const std::size_t strips = std::size_t(working_chunks_) * std::size_t(strips_);
     return std::max(split_ > 1 ? strips : 0, std::size_t(reduction::kMostSamples));
   }
+  /// The same of the sums over all tensors; `strips`: of chunks that are shared by blocks.
+  std::size_t totals_needed(std::size_t strips = 0) const {
+    if (!Recipe::totals) return 0;
+    if (split_ > 1) strips = std::max(strips, std::size_t(working_chunks_ * strips_));
+    return std::max(strips, chunks_.size()) * std::size_t(Recipe::total_count);
+  }
   bool has_room(const FactorTotals& factors) const {
     return std::size_t(factors.partials) <= at_.partial_room &&
            std::size_t(factors.scaled) <= at_.scaled_room;
@@ -192,14 +199,15 @@ class StepTable : public LaunchPlan<Recipe> {
     const std::size_t swept = std::max(swept_needed(), Recipe::measures_sweep ? strips : 0);
     if (buffer_.data() != nullptr && shapes_.size() <= at_.tensor_room &&
         chunks_.size() <= at_.chunk_room && swept <= at_.swept_room &&
-        std::size_t(rows_) <= at_.row_room && std::size_t(pieces_) <= at_.piece_room &&
-        has_room(factors_)) {
+        totals_needed(strips) <= at_.totals_room && std::size_t(rows_) <= at_.row_room &&
+        std::size_t(pieces_) <= at_.piece_room && has_room(factors_)) {
       return;
     }
     Layout to;
     to.tensor_room = shapes_.size() + shapes_.size() / 8;
     to.chunk_room = chunks_.size() + chunks_.size() / 8;
     to.swept_room = swept;
+    to.totals_room = totals_needed(strips);
     to.row_room = std::size_t(rows_ + rows_ / 8);
     to.piece_room = std::size_t(pieces_ + pieces_ / 8);
     to.partial_room = std::size_t(factors_.partials + factors_.partials / 8);
@@ -218,6 +226,7 @@ class StepTable : public LaunchPlan<Recipe> {
     to.factor_partials = to.place(to.partial_room * sizeof(double));
     to.scaled = to.place(to.scaled_room);
     to.swept = to.place(swept * sizeof(reduction::SweptPartial));
+    to.totals = to.place(to.totals_room * sizeof(double));
     to.coefficients =
         to.place(to.tensor_room * sizeof(typename Recipe::template Coefficients<float>));
     to.coefficients64 =

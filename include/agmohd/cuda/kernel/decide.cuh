@@ -9,6 +9,7 @@
 #include "share.cuh"
 #include "stage.cuh"
 #include "sums.cuh"
+#include "totals.cuh"
 
 // Phase 2 of a step: one thread judges, then a lane a tensor decides. The block of the reduce pass
 // that ends last judges. Of many tensors others help it, which wait for the verdict: blocks that
@@ -68,8 +69,9 @@ __device__ double read_loss(const View<Recipe>& view) {
 
 /// The signals of this device, or of all; in one thread, which needs the stage's memory.
 template <class Recipe>
-__device__ Signals join_signals(const View<Recipe>& view, const reduction::Partial& sum) {
-  Signals signals;
+__device__ typename Recipe::AllSignals join_signals(const View<Recipe>& view,
+                                                    const reduction::Partial& sum) {
+  typename Recipe::AllSignals signals;
   if (view.board_size == 0) {
     signals.norm2 = sum.norm2;
     signals.max_abs = sum.max_abs;
@@ -84,7 +86,7 @@ __device__ Signals join_signals(const View<Recipe>& view, const reduction::Parti
 /// Judges on the stage, or takes what another device judged, in one thread. Of several devices, the
 /// others read the judgement.
 template <class Recipe>
-__device__ void judge(const View<Recipe>& view, const Signals& signals) {
+__device__ void judge(const View<Recipe>& view, const typename Recipe::AllSignals& signals) {
   Stage<Recipe>& s = stage<Recipe>();
   typename Recipe::Judgement& judgement = view.core->judgement;
   if (view.board_size < 0) {
@@ -109,10 +111,13 @@ __device__ void publish(const View<Recipe>& view) {
   const int warp = int(threadIdx.x) / reduction::kWarp;
   const int warps = int(blockDim.x) / reduction::kWarp;
   if (warp == 0) WarpCopy<typename Recipe::Memory>::put(core.memory, s.memory);
-  if (warp == 1 % warps) WarpCopy<Signals>::put(core.decided, s.signals);
+  if (warp == 1 % warps) WarpCopy<typename Recipe::AllSignals>::put(core.decided, s.signals);
   if (warp == 2 % warps) WarpCopy<Verdict>::put(core.verdict, s.verdict);
   if (threadIdx.x == 0) {
     core.apply = s.verdict.skip ? 0 : 1;
+    if constexpr (Recipe::totals) {
+      if (!s.verdict.skip) leave_totals(view);
+    }
     if constexpr (Recipe::measures_sweep) {
       core.phase = int(reduction::sample_phase(s.memory.updates, view.sample_every));
     }
@@ -153,7 +158,9 @@ __device__ void decide(const View<Recipe>& view, bool judges, bool alone) {
     if (threadIdx.x < reduction::kWarp) {
       WarpCopy<typename Recipe::Memory>(core.memory).to(s.memory);
     }
-    if (view.board_size == 0) sum = add_chunks(view, view.chunk_count);
+    if constexpr (Recipe::measures_gradients) {
+      if (view.board_size == 0) sum = add_chunks(view, view.chunk_count);
+    }
     __syncthreads();
   } else {
     await(count.arrived, unsigned(view.reduce_blocks));  // for the sums of its first tensors
@@ -166,7 +173,7 @@ __device__ void decide(const View<Recipe>& view, bool judges, bool alone) {
     if (!judged) {
       if (judges) {
         if (threadIdx.x == 0) {
-          Signals signals = join_signals(view, sum);
+          auto signals = join_signals(view, sum);
           if (view.loss != nullptr) signals.loss = loss, signals.has_loss = true;
           if (alone) judge(view, signals);
           if (alone && !s.verdict.skip) {  // the last step's are in the memory

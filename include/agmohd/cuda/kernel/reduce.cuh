@@ -13,7 +13,7 @@
 #include "number.cuh"
 #include "rows.cuh"
 #include "sums.cuh"
-#include "swept.cuh"
+#include "totals.cuh"
 
 // Phase 1 of a step. `Tag` is a type of the including unit's own, so that two units never share a
 // kernel.
@@ -240,8 +240,8 @@ __device__ void fold_chunks(const View<Recipe>& view, int first, int chunks,
   }
 }
 
-/// A block measures `chunks` chunks, each by `warps` warps. Where the sweep measures, the first one
-/// adds what the last sweep measured instead. Some of the last launch of the step add the chunks
+/// A block measures `chunks` chunks, each by `warps` warps. Where the sweep leaves sums, the first
+/// one adds those of the last sweep instead. Some of the last launch of the step add the chunks
 /// and, if `alone`, decide. One kernel for all dtypes: the decision is large, and would be compiled
 /// once for each. Without chunks it decides on what came together of several devices, or on
 /// nothing.
@@ -257,9 +257,14 @@ __global__ void __launch_bounds__(512, 2)
   allow_kernel_after();
   if (view.deciders > 1 && threadIdx.x == 0) atomicAdd(&view.core->count.started, 1U);
   int block = int(blockIdx.x);
-  if constexpr (Recipe::measures_sweep) {
+  if constexpr (Recipe::settles) {
     if (first_chunk == 0) {
-      if (block == 0) settle_swept(*view.core);
+      if constexpr (Recipe::measures_sweep) {
+        if (block == 0) settle_swept(*view.core);
+      }
+      if constexpr (Recipe::totals) {
+        if (block == 0) settle_totals(*view.core);
+      }
       block -= 1;
     }
   }
@@ -285,7 +290,7 @@ __global__ void __launch_bounds__(512, 2)
   if (threadIdx.x == 0) duty = arrive(view, alone ? unsigned(view.deciders) : 1U);
   __syncthreads();
   if (duty == Duty::none) return;
-  if constexpr (Recipe::recorded) {
+  if constexpr (Recipe::recorded || Recipe::totals) {
     decide_apart(view, duty == Duty::judge, alone);
   } else {
     decide(view, duty == Duty::judge, alone);

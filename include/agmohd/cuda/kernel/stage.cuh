@@ -62,7 +62,7 @@ struct Stage {
   typename Recipe::Shared shared;
   typename Recipe::Group first;
   typename Recipe::Memory memory;
-  Signals signals;  // of all devices
+  typename Recipe::AllSignals signals;  // of all devices
   Verdict verdict;
 };
 template <class Recipe>

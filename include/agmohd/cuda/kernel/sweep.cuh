@@ -10,6 +10,7 @@
 #include "load_store.cuh"
 #include "remember.cuh"
 #include "sweep_chunk.cuh"
+#include "totals_chunk.cuh"
 
 // Phase 3 of a step.
 namespace agmohd::cuda {
@@ -63,15 +64,20 @@ __device__ bool stores_nothing(const View<Recipe>& view, const ChunkRef& ref) {
   return false;
 }
 
+/// How a chunk is swept.
+template <class Recipe, class E>
+using SweptChunk =
+    std::conditional_t<Recipe::totals, TotalsChunk<Recipe, E>, SweepChunk<Recipe, E>>;
+
 /// A block a chunk, or where chunks are tiny a warp a chunk, or where they are few several blocks a
 /// chunk. Of a recorded step the first block remembers it instead.
 template <class Recipe, class Tag, class E>
-__global__ void __launch_bounds__(most_sweep_threads<Recipe>, SweepChunk<Recipe, E>::kBlocks)
+__global__ void __launch_bounds__(most_sweep_threads<Recipe>, SweptChunk<Recipe, E>::kBlocks)
     sweep_kernel(const __grid_constant__ View<Recipe> view, int first_chunk, int chunk_count,
                  bool tiny) {
   using R = Compute<E>;
   using K = typename Recipe::template Coefficients<R>;
-  using Chunk = SweepChunk<Recipe, E>;
+  using Chunk = SweptChunk<Recipe, E>;
   constexpr int kWarp = reduction::kWarp;
   int block = int(blockIdx.x);
   if constexpr (Recipe::recorded) {
@@ -140,7 +146,9 @@ __global__ void __launch_bounds__(most_sweep_threads<Recipe>, SweepChunk<Recipe,
       }
       return;
     }
-    if constexpr (!Recipe::measures_sweep) {
+    if constexpr (Recipe::totals) {
+      sweep_totals<Recipe, E>(view, chunk, x, number, phase, tiny, thread, threads, *k);
+    } else if constexpr (!Recipe::measures_sweep) {
       chunk.sweep(x, thread, threads, *k, kept);
     } else {
       int guarded = 0;

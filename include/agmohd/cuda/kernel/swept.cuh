@@ -104,14 +104,4 @@ __device__ __noinline__ void settle_swept(Core<Recipe>& core) {
   core.memory.swept = swept(sums, elements, counts);
 }
 
-/// Before a table changes that the last sweep left its sums in, and before the memory is read.
-template <class Recipe, class Tag>
-__global__ void settle_kernel(Core<Recipe>* core) {
-  if constexpr (Recipe::measures_sweep) {
-    settle_swept(*core);
-    __syncthreads();
-    if (threadIdx.x == 0) core->swept = nullptr;
-  }
-}
-
 }  // namespace agmohd::cuda
