@@ -17,9 +17,6 @@ namespace agmohd::detail {
 template <class... Policies>
 struct RecipeTypes : RecipeTraits<Policies...> {
   using Traits = RecipeTraits<Policies...>;
-  using Traits::guards, Traits::keeps_snapshots, Traits::measures_sweep, Traits::powers,
-      Traits::prefixed, Traits::projects, Traits::recorded, Traits::shifts_rows, Traits::totals,
-      Traits::total_count;
   using typename Traits::Rule, typename Traits::Hindrance, typename Traits::Momentum,
       typename Traits::Gradient, typename Traits::Schedule, typename Traits::Storage,
       typename Traits::Recovery;
@@ -27,13 +24,14 @@ struct RecipeTypes : RecipeTraits<Policies...> {
   /// The coefficients of the transforms in front.
   template <class R>
   using Prefix =
-      std::conditional_t<prefixed, typename Gradient::template Coefficients<R>, NoMemory>;
+      std::conditional_t<Traits::prefixed, typename Gradient::template Coefficients<R>, NoMemory>;
   /// What is measured.
-  using AllSignals = std::conditional_t<totals, SignalsAndTotals<total_count>, Signals>;
+  using AllSignals =
+      std::conditional_t<Traits::totals, SignalsAndTotals<Traits::total_count>, Signals>;
 
   template <class T>
   using Slots = typename Rule::template Slots<T>;
-  using Guard = RuleGuard<Rule, Storage, guards>;
+  using Guard = RuleGuard<Rule, Storage, Traits::guards>;
 
   /// What a step computes, without how state is stored.
   template <class Text = std::string>
@@ -41,7 +39,7 @@ struct RecipeTypes : RecipeTraits<Policies...> {
     Text out = Rule::name();
     const auto add = [&out](const Text& name) { out += "/" + name; };
     add(Hindrance::name()), add(Momentum::name()), add(Gradient::name()), add(Schedule::name());
-    if (keeps_snapshots) add(Recovery::name());
+    if (Traits::keeps_snapshots) add(Recovery::name());
     return out;
   }
   template <class Text = std::string>
@@ -64,14 +62,14 @@ struct RecipeTypes : RecipeTraits<Policies...> {
     return Gradient::row_factor(o.gradient, p2, g2);
   }
   AGMOHD_HD static double row_shift(const Shared& o, double sum, std::int64_t length,
-                                    std::int64_t dims) requires(shifts_rows) {
+                                    std::int64_t dims) requires(Traits::shifts_rows) {
     return Gradient::row_shift(o.gradient, sum, length, dims);
   }
-  AGMOHD_HD static std::int64_t power(const Shared& o) requires(powers) {
+  AGMOHD_HD static std::int64_t power(const Shared& o) requires(Traits::powers) {
     return Gradient::power(o.gradient);
   }
   AGMOHD_HD static gradient::Projection projection(const Shared& o, double p2, double pg,
-                                                   double g2) requires(projects) {
+                                                   double g2) requires(Traits::projects) {
     return Gradient::projection(o.gradient, p2, pg, g2);
   }
   /// Options of one parameter group.
@@ -88,28 +86,29 @@ struct RecipeTypes : RecipeTraits<Policies...> {
   };
   /// Memory of the optimizer (no [[no_unique_address]]: nvcc lays it out differently for host and
   /// device). `updates` counts applied steps and drives the schedule.
-  struct Memory : MemoryIf<totals, RuleMemory, Rule>::type {
+  struct Memory : MemoryIf<Traits::totals, RuleMemory, Rule>::type {
     std::int64_t updates = 0;
     typename Hindrance::Memory hindrance{};
     typename Momentum::Memory momentum{};
     typename ScheduleMemory<Schedule>::type schedule{};
     typename Recovery::Memory recovery{};
-    std::conditional_t<measures_sweep, Swept, NoMemory> swept{};  ///< by the last applied step
-    std::conditional_t<recorded, Tally, NoMemory> tally{};
+    std::conditional_t<Traits::measures_sweep, Swept, NoMemory>
+        swept{};  ///< by the last applied step
+    std::conditional_t<Traits::recorded, Tally, NoMemory> tally{};
   };
   /// What sweeps left in a memory: forgotten, and added where several devices did them.
   static void forget_sweeps(Memory& m) {
-    if constexpr (measures_sweep) m.swept = {};
-    if constexpr (totals) m.totals = {};
+    if constexpr (Traits::measures_sweep) m.swept = {};
+    if constexpr (Traits::totals) m.totals = {};
   }
   static void add_sweeps(Memory& to, const Memory& from) {
-    if constexpr (measures_sweep) add_swept(to.swept, from.swept);
-    if constexpr (totals) to.totals += from.totals;
+    if constexpr (Traits::measures_sweep) add_swept(to.swept, from.swept);
+    if constexpr (Traits::totals) to.totals += from.totals;
   }
   /// What the sweep before measured, as it stands in the memory, joins what the reduce pass did.
   AGMOHD_HD static void join(AllSignals& s, const Memory& m) {
-    if constexpr (totals) s.totals = m.totals;
-    if constexpr (measures_sweep) {
+    if constexpr (Traits::totals) s.totals = m.totals;
+    if constexpr (Traits::measures_sweep) {
       s.update2 = m.swept.update2;
       s.updated = m.swept.updated;
       s.along_previous = m.swept.along_previous;
@@ -123,10 +122,10 @@ struct RecipeTypes : RecipeTraits<Policies...> {
   /// The judge's memory replaces that of another device, which keeps what its own sweep measured.
   AGMOHD_HD static void take(const Memory& judged, Memory& m) {
     const auto swept = m.swept;
-    if constexpr (totals) {
-      const auto totals = m.totals;
+    if constexpr (Traits::totals) {
+      const auto kept = m.totals;
       m = judged;
-      m.totals = totals;
+      m.totals = kept;
     } else {
       m = judged;
     }
@@ -138,7 +137,7 @@ struct RecipeTypes : RecipeTraits<Policies...> {
     Memory memory{};
     memory.updates = before.updates;
     memory.schedule = before.schedule;
-    if constexpr (totals) memory.rule = before.rule, memory.totals = before.totals;
+    if constexpr (Traits::totals) memory.rule = before.rule, memory.totals = before.totals;
     if constexpr (requires { Schedule::begin_anew(memory.schedule); }) {
       Schedule::begin_anew(memory.schedule);
     }
@@ -176,7 +175,7 @@ struct RecipeTypes : RecipeTraits<Policies...> {
     typename Guard::Memory guard{};
     std::conditional_t<has::judge_tensor<Hindrance>, TensorHindrance, NoMemory> hindrance{};
     typename TensorMemory<Gradient>::type gradient{};
-    std::conditional_t<keeps_snapshots, Snapshots, NoMemory> snapshots{};
+    std::conditional_t<Traits::keeps_snapshots, Snapshots, NoMemory> snapshots{};
   };
 
   template <class R>
@@ -207,7 +206,7 @@ struct RecipeTypes : RecipeTraits<Policies...> {
   /// For the sums over all tensors.
   template <class T>
   struct TotalValues {
-    Addends<T, total_count> totals;
+    Addends<T, Traits::total_count> totals;
   };
   /// The same in a sampled chunk, see reduction::sample_every(); the backend sums squares of
   /// `update`, and the others. What nobody wants is 0.

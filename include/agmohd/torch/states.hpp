@@ -91,7 +91,7 @@ struct States {
   static void describe([[maybe_unused]] TensorRef<Recipe>& ref,
                        [[maybe_unused]] const at::Tensor& param) {
     if constexpr (Recipe::by_rows) {
-      ref.factors.shape = rows_of(param);
+      ref.factors.shape = rows_of(param, false);
     } else if constexpr (Recipe::factored) {
       if (has_factors(param)) ref.factors.shape = factor_shape(param);
     }
