@@ -500,16 +500,10 @@ struct SweptPage {
 
   template <class V>
   void sweep(const Measuring::Coefficients<R>& k, bool measured) {
-    cpu::Chunk<Measuring, E> chunk{param.data(),
-                                   grad.data(),
-                                   {exp_avg.data(), exp_avg_sq.data()},
-                                   std::int64_t(param.size()),
-                                   0,
-                                   {},
-                                   {},
-                                   nullptr,
-                                   {},
-                                   nullptr};
+    cpu::Chunk<Measuring, E> chunk{};
+    chunk.param = param.data(), chunk.grad = grad.data();
+    chunk.slots[0] = exp_avg.data(), chunk.slots[1] = exp_avg_sq.data();
+    chunk.count = std::int64_t(param.size());
     guarded +=
         measured ? cpu::measured_sweep_chunk<V>(chunk, k, sums) : cpu::sweep_chunk<V>(chunk, k);
   }
