@@ -154,15 +154,15 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     names_.add(named);
   }
 
-  /// The learning rate of the step that comes: a group's `lr` times the schedule's factor. Waits
-  /// for the device unless the schedule is Constant.
+  /// A group's `lr` times the factor of the coming step. Waits, unless the schedule is Constant.
   double current_lr(std::size_t group = 0) const {
     TORCH_CHECK(group < param_groups_.size(), "agmohd: group ", group, ", but there are ",
                 param_groups_.size());
     Options own = options_of<Recipe>(param_groups_[group], group);
     if (!own.inherited()) own.inherit(options());
     if (std::is_same_v<typename Recipe::Schedule, schedule::Constant>) return own.get_lr();
-    return own.get_lr() * Recipe::schedule_factor(options().shared(), binder_.devices().memory());
+    return own.get_lr() * Recipe::schedule_factor(options().shared(), binder_.devices().memory(),
+                                                  std::int64_t(group));
   }
   /// The learning rate that the newest recorded step was taken with, in the first group: after
   /// schedule and verdict, Record::lr. Never waits; current_lr() before the first record.

@@ -82,12 +82,13 @@ struct Composition
     return 1;
   }
 
-  /// What the schedule multiplies the learning rate of the coming step with.
-  AGMOHD_HD static double schedule_factor(const Shared& o, const Memory& m) {
+  /// What the schedule multiplies the learning rate of the coming step with, in a group.
+  AGMOHD_HD static double schedule_factor(const Shared& o, const Memory& m,
+                                          std::int64_t group = 0) {
     if constexpr (has::schedule_memory<Schedule>) {
       return Schedule::factor(o.schedule, m.updates, m.schedule);
     } else {
-      return Schedule::factor(o.schedule, m.updates);
+      return detail::factor_of_group<Schedule>(o.schedule, m.updates, group);
     }
   }
 
@@ -162,8 +163,9 @@ struct Composition
                                           std::int32_t index = 0, TensorSignals ts = {},
                                           bool room = false, std::int64_t* throttled = nullptr) {
     tensor.step += 1;
-    ts.draw = {m.updates, index};
-    const double lr = group.lr * v.schedule;
+    ts.draw = Types::draw(m.updates, index, group);
+    double lr = group.lr * v.schedule;
+    if constexpr (has::group_factor<Schedule>) lr = group.lr * schedule_factor(o, m, group.number);
     TensorVerdict tv;
     if constexpr (has::judge_tensor<Hindrance>) {
       ts.lr = lr;
