@@ -28,6 +28,7 @@
 #include "hindrance/zclip.hpp"
 #include "momentum/adaptive.hpp"
 #include "momentum/choice.hpp"
+#include "momentum/cycle.hpp"
 #include "momentum/nesterov.hpp"
 #include "recovery/snapshots.hpp"
 #include "rule/adam.hpp"

@@ -24,13 +24,18 @@ template <class S>
 concept group_factor = requires(typename S::Options o) {
   { S::group_factor(o, std::int64_t{}, std::int64_t{}) } -> std::same_as<double>;
 };
+template <class S>
+concept cycle = requires(typename S::Options o) {
+  { S::cycle(o, std::int64_t{}) } -> std::same_as<double>;
+};
 }  // namespace has
 
 /// A schedule: `factor(options, t)` multiplies every learning rate in the step after t applied
 /// ones. Optional: a `Memory`, which `advance(options, signals, verdict, memory)` moves on in every
 /// applied step, after that step's factor was taken, and which factor(options, t, memory) reads;
 /// `wants`, what it needs of the signals; `group_factor(options, t, group)`, the factor of one
-/// parameter group, where factor(options, t) is that of the first.
+/// parameter group, where factor(options, t) is that of the first; `cycle(options, t)`, where a
+/// momentum that falls as the rate rises is between its largest (0) and its smallest value (1).
 template <class S>
 concept Schedule = Policy<S> && has::factor<S>;
 

@@ -57,9 +57,13 @@ struct Composition
     }
   }
 
-  /// What becomes of the rule's momentum in this step.
-  AGMOHD_HD static Blend blend(const Shared& o, const Group& group, const Memory& m) {
-    if constexpr (has::beta1<Rule>) {
+  /// What becomes of the rule's momentum in the step after `updates` applied ones.
+  AGMOHD_HD static Blend blend(const Shared& o, const Group& group, const Memory& m,
+                               std::int64_t updates) {
+    if constexpr (has::cycled_blend<Momentum>) {
+      return Momentum::blend(o.momentum, m.momentum, Rule::beta1(group.rule),
+                             Schedule::cycle(o.schedule, updates));
+    } else if constexpr (has::beta1<Rule>) {
       const double beta1 = Rule::beta1(group.rule);
       Blend blend = Momentum::blend(o.momentum, m.momentum, beta1);
       if (!has::stable_step<Rule> && blend.beta1 < beta1) blend.beta1 = beta1;
@@ -71,7 +75,7 @@ struct Composition
   /// What the learning rate is multiplied with where momentum is lowered, so that the step is as
   /// far from the edge of stability as before: else less momentum would feed an oscillation.
   AGMOHD_HD static double brake(const Group& group, const Blend& blend) {
-    if constexpr (has::beta1<Rule> && has::stable_step<Rule>) {
+    if constexpr (has::beta1<Rule> && has::stable_step<Rule> && !has::cycled_blend<Momentum>) {
       const double beta1 = Rule::beta1(group.rule);
       if (blend.beta1 < beta1) {
         const double factor =
@@ -175,7 +179,7 @@ struct Composition
       if (tv.lr_factor < 1) tensor.hindrance.throttled += 1;
       if (throttled != nullptr && tv.lr_factor < v.first_factor) *throttled += 1;
     }
-    Now now{tensor.step, tv.lr_factor * v.lr_factor * lr, blend(o, group, m)};
+    Now now{tensor.step, tv.lr_factor * v.lr_factor * lr, blend(o, group, m, m.updates)};
     now.lr *= brake(group, now.blend);
     if (ts.numel > 0) now.mean = ts.summed / double(ts.numel);
     const auto gradient =
