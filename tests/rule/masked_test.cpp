@@ -169,6 +169,33 @@ TEST(Masked, DetectionCountsWhatMovesAndTheMaskIsSaved) {
   contract::expect_same(second.run(4, 7).now(), whole.now());
 }
 
+TEST(Masked, StateInBFloat16KeepsTheMask) {
+  using Mine = contract::Trained<Recipe<rule::Masked<rule::AdamW>, storage::BFloat16>>;
+  Mine mine(Mine::Options(0.01).stochastic_rounding(true));
+  std::vector<at::Tensor> before;
+  for (std::size_t i = 0; i < mine.params.size(); ++i) {
+    before.push_back(mine.params[i].detach().clone());
+    wrap::set_mask(mine.optimizer, mine.params[i], some(mine.params[i], std::int64_t(i)));
+  }
+  mine.run(0, 9);
+  for (std::size_t i = 0; i < mine.params.size(); ++i) {
+    const at::Tensor stayed = mine.params[i].detach() == before[i];
+    EXPECT_TRUE(at::equal(stayed, some(before[i], std::int64_t(i)).logical_not())) << i;
+  }
+}
+
+TEST(Masked, SparseRowsKeepFrozenElements) {
+  const at::Tensor p = at::ones({5, 2}).requires_grad_();
+  MaskedAdamW mine({p}, 0.5);
+  wrap::set_mask(mine, p, at::tensor({1, 0}));
+  p.mutable_grad() =
+      at::sparse_coo_tensor(at::tensor({3, 1}, at::kLong).view({1, 2}), at::ones({2, 2}), {5, 2});
+  mine.step();
+  const at::Tensor moved = p.detach() != 1, want = at::zeros({5, 2}, at::kBool);
+  want[1][0] = want[3][0] = true;
+  EXPECT_TRUE(at::equal(moved, want)) << moved;
+}
+
 TEST(Masked, SetMaskSaysWhatIsWrong) {
   const at::Tensor p = at::ones({2, 3}).requires_grad_(), other = at::ones({2, 3});
   MaskedAdamW mine({p}, 0.1);

@@ -46,7 +46,7 @@ double factor(std::size_t group, std::int64_t t) {
 }
 std::vector<at::Tensor> three(at::ScalarType dtype) {
   std::vector<at::Tensor> params;
-  for (const std::int64_t size : {5, 70'000, 33}) {
+  for (const std::int64_t size : {5, 20'000, 33}) {
     params.push_back(at::ones({size}, dtype).requires_grad_());
   }
   return params;

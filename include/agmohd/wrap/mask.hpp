@@ -21,8 +21,8 @@ concept HasMask = requires {
 };
 
 /// Which elements of a parameter steps move, from the next one on: those where `mask` is not 0. The
-/// others keep the bits of parameter and state. Elements that move again go on from there. Never
-/// waits.
+/// others keep the bits of parameter and state. Elements that move again go on from there. A
+/// rollback also brings back the mask of its snapshot. Never waits.
 /// @param mask  of the parameter's shape, or expands to it; of any dtype
 /// @throws c10::Error  if the mask does not fit, or the parameter is not of the optimizer, or has
 ///                     neither a gradient nor requires one
@@ -37,15 +37,15 @@ void set_mask(Optimizer& optimizer, const at::Tensor& param, const at::Tensor& m
   const auto find = [&] {
     const auto& states = std::as_const(optimizer).state();
     const auto found = states.find(param.unsafeGetTensorImpl());
-    return found == states.end() ? nullptr : found->second.get();
+    if (found == states.end()) return at::Tensor();
+    return static_cast<const ParamState<Recipe>&>(*found->second).template get<"mask">();
   };
-  if (find() == nullptr) optimizer.prepare();
-  const auto* const state = static_cast<const ParamState<Recipe>*>(find());
-  TORCH_CHECK(state != nullptr, agmohd::detail::classic,
+  if (!find().defined()) optimizer.prepare();
+  at::Tensor slot = find();
+  TORCH_CHECK(slot.defined(), agmohd::detail::classic,
               "agmohd: set_mask: the parameter has no state in this optimizer: it is not of it, or "
               "neither requires nor has a gradient");
   const at::NoGradGuard no_grad;
-  at::Tensor slot = state->template get<"mask">();
   slot.copy_(mask.to(slot.device()).ne(0).expand_as(slot));
 }
 
