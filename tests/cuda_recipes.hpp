@@ -11,6 +11,7 @@
 #include <agmohd/rule/hyperball.hpp>
 #include <agmohd/rule/lamb.hpp>
 #include <agmohd/rule/lion.hpp>
+#include <agmohd/rule/masked.hpp>
 #include <agmohd/rule/novograd.hpp>
 #include <agmohd/rule/prodigy.hpp>
 #include <agmohd/rule/rmsprop.hpp>
@@ -99,6 +100,18 @@ using OrthogonalAdafactor = agmohd::Recipe<agmohd::rule::Adafactor, agmohd::grad
 /// With sums of powers.
 using ClippedPowers =
     agmohd::Recipe<agmohd::rule::SGD, agmohd::gradient::ClipByValue, agmohd::gradient::ClipByPNorm>;
+/// What looks at groups: a schedule, a transform in front, one of each tensor.
+using GroupedSGD =
+    agmohd::Recipe<agmohd::rule::SGD, agmohd::gradient::OnGroup<agmohd::gradient::ClipByValue, 1>,
+                   agmohd::gradient::OnGroup<agmohd::gradient::NormalizeTensors, 0>,
+                   agmohd::gradient::ClipByNorm,
+                   agmohd::schedule::ByGroup<agmohd::schedule::Warmup<>, agmohd::schedule::Cosine>>;
+/// A mask, and a cycle of the momentum: measured, and alone.
+using MaskedAdamW = agmohd::Recipe<agmohd::rule::Masked<agmohd::rule::AdamW>, SkipAbove,
+                                   agmohd::gradient::ClipByNorm, agmohd::schedule::OneCycle,
+                                   agmohd::momentum::Cycle>;
+using MaskedSGD = agmohd::Recipe<agmohd::rule::Masked<agmohd::rule::SGD>,
+                                 agmohd::schedule::Cyclical, agmohd::momentum::Cycle>;
 /// With a factored slot: of gradients whose rows have factors, and measured, with state in
 /// bfloat16.
 using RowsAdafactor =

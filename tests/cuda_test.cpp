@@ -17,6 +17,7 @@
 #include <agmohd/cuda/tuning.hpp>
 #include <agmohd/wrap/ema.hpp>
 #include <agmohd/wrap/lookahead.hpp>
+#include <agmohd/wrap/mask.hpp>
 #include <agmohd/wrap/sam.hpp>
 #include <chrono>
 #include <cstdio>
@@ -39,9 +40,12 @@ using testing_recipes::ClippedNovoGrad;
 using testing_recipes::ClippedPowers;
 using testing_recipes::ClippedSGD;
 using testing_recipes::Everything;
+using testing_recipes::GroupedSGD;
 using testing_recipes::HalfState;
 using testing_recipes::KeptHyperball;
 using testing_recipes::KeptLAMB;
+using testing_recipes::MaskedAdamW;
+using testing_recipes::MaskedSGD;
 using testing_recipes::MeasuredAdafactor;
 using testing_recipes::MeasuredAdamMini;
 using testing_recipes::MeasuredCAME;
@@ -185,6 +189,23 @@ Optimizer<ClippedPowers>::Options options<ClippedPowers>() {
   return Optimizer<ClippedPowers>::Options(1e-2).max_norm(3).max_value(2).set<"norm_type">(3);
 }
 template <>
+Optimizer<GroupedSGD>::Options options<GroupedSGD>() {
+  return Optimizer<GroupedSGD>::Options(1e-2)
+      .momentum(0.9)
+      .max_value(0.5)
+      .max_norm(3)
+      .warmup_steps(7)
+      .total_steps(30);
+}
+template <>
+Optimizer<MaskedAdamW>::Options options<MaskedAdamW>() {
+  return Optimizer<MaskedAdamW>::Options(1e-2).max_norm(3).total_steps(40);
+}
+template <>
+Optimizer<MaskedSGD>::Options options<MaskedSGD>() {
+  return Optimizer<MaskedSGD>::Options(1e-2).momentum(0.9).cycle_steps(9);
+}
+template <>
 Optimizer<MeasuredAdafactor>::Options options<MeasuredAdafactor>() {
   return Optimizer<MeasuredAdafactor>::Options(1e-2).stochastic_rounding(true);
 }
@@ -261,6 +282,16 @@ std::unique_ptr<Optimizer<Recipe>> two_groups(const Tensors& params) {
   return std::make_unique<O>(groups, options<Recipe>());
 }
 
+/// Every third element of each parameter, where the rule has a mask.
+template <class O>
+void freeze_some(O& optimizer, const Tensors& params) {
+  if constexpr (agmohd::wrap::HasMask<O>) {
+    for (const Tensor& p : params) {
+      agmohd::wrap::set_mask(optimizer, p, torch::arange(p.numel()).view(p.sizes()).remainder(3));
+    }
+  }
+}
+
 void expect_same_bits(const Tensors& a, const Tensors& b, const std::string& what) {
   ASSERT_EQ(a.size(), b.size());
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -294,7 +325,8 @@ using Recipes =
                      ClippedNovoGrad, KeptLAMB, NoisyAdamW, RowsSGD, RowsLAMB, CentralizedLAMB,
                      RowsAdafactor, MeasuredAdafactor, OrthogonalSGD, ClippedPowers,
                      OrthogonalAdafactor, RowsAdamMini, MeasuredAdamMini, RowsCAME, MeasuredCAME,
-                     KeptHyperball, ProdigyNorm, MeasuredProdigy, PlainDAdaptAdam>;
+                     KeptHyperball, ProdigyNorm, MeasuredProdigy, PlainDAdaptAdam, GroupedSGD,
+                     MaskedAdamW, MaskedSGD>;
 TYPED_TEST_SUITE(CudaBackend, Recipes);
 
 TYPED_TEST(CudaBackend, HasTheBitsOfTheCpu) {
@@ -302,6 +334,7 @@ TYPED_TEST(CudaBackend, HasTheBitsOfTheCpu) {
     const Tensors start = parameters(dtype, 7);
     const Tensors host = copies(start, torch::kCPU), device = copies(start, torch::kCUDA);
     auto on_host = two_groups<TypeParam>(host), on_device = two_groups<TypeParam>(device);
+    freeze_some(*on_host, host), freeze_some(*on_device, device);
     for (int t = 0; t < 45; ++t) {
       const double scale = t % 7 == 0 ? 1e-3 : 1;  // the clip is active in most steps only
       set_gradients(host, t, scale);

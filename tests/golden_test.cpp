@@ -51,6 +51,7 @@ std::vector<Case> cases() {
       of<golden::AccumulatedSGD>("accumulate", "Accumulate+SGD"),
       of<golden::LinearSGD>("schedule", "Linear+SGD"),
       of<golden::CosineAdam>("schedule", "Cosine+Adam"),
+      of<golden::ByGroupAdamW>("schedule", "ByGroup+AdamW"),
       of<golden::WarmupCosineAdamW>("schedule", "Warmup+Cosine+AdamW"),
   };
 }

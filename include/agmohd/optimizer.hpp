@@ -157,7 +157,8 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
                 param_groups_.size());
     const double lr = options_of<Recipe>(param_groups_[group], group, options()).get_lr();
     if (std::is_same_v<typename Recipe::Schedule, schedule::Constant>) return lr;
-    return lr * Recipe::schedule_factor(options().shared(), binder_.devices().memory());
+    return lr * Recipe::schedule_factor(options().shared(), binder_.devices().memory(),
+                                        std::int64_t(group));
   }
   /// The learning rate that the newest recorded step was taken with, in the first group: after
   /// schedule and verdict, Record::lr. Never waits; current_lr() before the first record.

@@ -39,4 +39,8 @@ using CosineAdam = With<agmohd::rule::Adam, agmohd::gradient::None, agmohd::sche
 using WarmupCosineAdamW = With<agmohd::rule::AdamW, agmohd::gradient::None,
                                agmohd::schedule::Warmup<agmohd::schedule::Cosine>>;
 
+using ByGroupAdamW =
+    With<agmohd::rule::AdamW, agmohd::gradient::None,
+         agmohd::schedule::ByGroup<agmohd::schedule::Warmup<>, agmohd::schedule::Cosine>>;
+
 }  // namespace golden

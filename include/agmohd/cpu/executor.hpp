@@ -64,7 +64,8 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     if constexpr (Recipe::rows) rows_.measure(tensors_, settings_.shared);
     if constexpr (Recipe::measures_gradients) {
       const auto measure = [this]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
-        const Draw draw{memory_.updates, tensors_[std::size_t(chunks_[i].tensor)].index};
+        const TensorRef<Recipe>& tensor = tensors_[std::size_t(chunks_[i].tensor)];
+        const Draw draw = this->draw(tensor);
         const auto prefix = Recipe::template prefix<Compute<E>>(settings_.shared, draw);
         if constexpr (Recipe::powers) {
           partials_[i] = measure_powers(chunk, prefix, Recipe::power(settings_.shared));
@@ -73,8 +74,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
               has_avx2() ? measure_chunk_avx2(chunk, prefix) : measure_chunk_base(chunk, prefix);
         }
         if constexpr (Recipe::sums) {
-          const auto k =
-              this->template summing<Compute<E>>(tensors_[std::size_t(chunks_[i].tensor)]);
+          const auto k = this->template summing<Compute<E>>(tensor);
           summed_[i] =
               has_avx2() ? sum_chunk_avx2(chunk, prefix, k) : sum_chunk_base(chunk, prefix, k);
         }

@@ -153,6 +153,13 @@ constexpr bool accumulates() {
   return false;
 }
 
+/// `by_group`: it looks at the tensor's group, TensorSignals::draw.group().
+template <class G>
+constexpr bool by_group() {
+  if constexpr (requires { G::by_group; }) return G::by_group;
+  return false;
+}
+
 template <class GradientPolicy>
 struct CheckGradient {
   static_assert(has::Options<GradientPolicy>,

@@ -45,11 +45,15 @@ inline constexpr int bundle_size = sizeof(E) == 2 &&
                                        ? 8
                                        : 4;
 
-/// Calls f(i, slot) for each of the N members of a rule's Slots, in order.
+/// Calls f(i, slot) for each of the N members of a rule's Slots, in order. Slots{inner, own} are
+/// those of the rule inside, and one more.
 template <int N, class Slots, class F>
 AGMOHD_HD void for_each_slot(Slots& s, F f) {
   static_assert(N <= 5, "agmohd: a rule may have at most five slots");
-  if constexpr (N == 1) {
+  if constexpr (requires { s.inner, s.own; }) {
+    for_each_slot<N - 1>(s.inner, f);
+    f(N - 1, s.own);
+  } else if constexpr (N == 1) {
     auto& [a] = s;
     f(0, a);
   } else if constexpr (N == 2) {

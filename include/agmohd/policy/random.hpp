@@ -11,10 +11,13 @@
 // after a resume.
 namespace agmohd {
 
-/// What the random numbers of one tensor in one step are drawn for.
+/// What the random numbers of one tensor in one step are drawn for; and its group.
 struct Draw {
   std::int64_t updates = 0;  ///< applied steps of the optimizer before this one
-  std::int64_t index = 0;    ///< the parameter's number over all groups
+  /// The parameter's number over all groups, in 32 bits. Above them is the number of its group, in
+  /// recipes that look at it: no random number depends on that.
+  std::int64_t index = 0;
+  AGMOHD_HD std::int64_t group() const { return index >> 32; }
 };
 
 /// The elements of a tensor that a number stands for: `first`, first + step, ..., in the order of

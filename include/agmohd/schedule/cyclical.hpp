@@ -19,7 +19,7 @@ enum class CycleMode : std::int64_t { triangular, triangular2, exp_range };
 ///   triangular2   half of that of the cycle before
 ///   exp_range     (1 - min_factor) cycle_gamma^t
 /// torch.optim's CyclicLR with base_lr = min_factor * lr, max_lr = lr, step_size_up = up_steps,
-/// mode = cycle_mode, gamma = cycle_gamma, without its cycle of the momentum.
+/// mode = cycle_mode, gamma = cycle_gamma; its cycle of the momentum is momentum::Cycle.
 struct Cyclical {
   struct Options {
     std::int64_t cycle_steps = 2000;  ///< steps from `min_factor` to 1 and back
@@ -63,7 +63,12 @@ struct Cyclical {
     }
     return o.min_factor + height * x;
   }
+  /// The same from 0 to 1.
+  AGMOHD_HD static double cycle(Options o, std::int64_t t) {
+    o.min_factor = 0;
+    return factor(o, t);
+  }
 };
-static_assert(Schedule<Cyclical>);
+static_assert(Schedule<Cyclical> && has::cycle<Cyclical>);
 
 }  // namespace agmohd::schedule

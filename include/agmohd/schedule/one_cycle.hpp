@@ -13,11 +13,11 @@ namespace agmohd::schedule {
 enum class Anneal : std::int64_t { cos, linear };
 
 /// One cycle (Smith & Topin 2019): from 1 / div_factor up to 1, then down to 1 / (div_factor
-/// final_div_factor), where it stays. torch.optim's OneCycleLR with max_lr = lr, without its cycle
-/// of the momentum. As there, the factor is 1 at step pct_start total_steps - 1, which need not be
-/// a whole number; with a pct_start of 1 it stays there. With `three_phase` it falls to 1 /
-/// div_factor until step 2 pct_start total_steps - 2, and from there to the end. The last factor is
-/// that of step total_steps - 1; PyTorch goes on for one more step, and then throws.
+/// final_div_factor), where it stays. torch.optim's OneCycleLR with max_lr = lr; its cycle of the
+/// momentum is momentum::Cycle. As there, the factor is 1 at step pct_start total_steps - 1, which
+/// need not be a whole number; with a pct_start of 1 it stays there. With `three_phase` it falls to
+/// 1 / div_factor until step 2 pct_start total_steps - 2, and from there to the end. The last
+/// factor is that of step total_steps - 1; PyTorch goes on for one more step, and then throws.
 struct OneCycle {
   struct Options {
     std::int64_t total_steps = 0;  ///< steps of the cycle
@@ -54,6 +54,14 @@ struct OneCycle {
     if (s <= fallen) return anneal(o, 1, low, s, top, fallen);
     return anneal(o, low, end, s, fallen, last);
   }
+  /// Rises and falls with the factor; 0 from where it is 1 / div_factor again.
+  AGMOHD_HD static double cycle(const Options& o, std::int64_t t) {
+    const double last = double(o.total_steps) - 1, s = double(t) < last ? double(t) : last;
+    const double top = o.pct_start * double(o.total_steps) - 1;
+    if (s <= top) return anneal(o, 0, 1, s, 0, top);
+    const double fallen = o.three_phase ? 2 * o.pct_start * double(o.total_steps) - 2 : last;
+    return anneal(o, 1, 0, s, top, fallen);
+  }
 
  private:
   /// From a at step `from` to b at step `to`.
@@ -66,6 +74,6 @@ struct OneCycle {
     return b + (a - b) * (0.5 + 0.5 * math::cos_pi(x));
   }
 };
-static_assert(Schedule<OneCycle>);
+static_assert(Schedule<OneCycle> && has::cycle<OneCycle>);
 
 }  // namespace agmohd::schedule

@@ -20,12 +20,22 @@ concept schedule_memory = Memory<S> && requires(typename S::Options o, const Sig
   S::advance(o, s, v, memory);
   { S::factor(o, std::int64_t{}, memory) } -> std::same_as<double>;
 };
+template <class S>
+concept group_factor = requires(typename S::Options o) {
+  { S::group_factor(o, std::int64_t{}, std::int64_t{}) } -> std::same_as<double>;
+};
+template <class S>
+concept cycle = requires(typename S::Options o) {
+  { S::cycle(o, std::int64_t{}) } -> std::same_as<double>;
+};
 }  // namespace has
 
 /// A schedule: `factor(options, t)` multiplies every learning rate in the step after t applied
 /// ones. Optional: a `Memory`, which `advance(options, signals, verdict, memory)` moves on in every
 /// applied step, after that step's factor was taken, and which factor(options, t, memory) reads;
-/// `wants`, what it needs of the signals.
+/// `wants`, what it needs of the signals; `group_factor(options, t, group)`, the factor of one
+/// parameter group, where factor(options, t) is that of the first; `cycle(options, t)`, where a
+/// momentum that falls as the rate rises is between its largest (0) and its smallest value (1).
 template <class S>
 concept Schedule = Policy<S> && has::factor<S>;
 
@@ -46,6 +56,23 @@ template <has::schedule_memory S>
 struct ScheduleMemory<S> {
   using type = typename S::Memory;
 };
+
+/// Whether a schedule stands around one with a `group_factor`, whose `factor` it would take for all
+/// groups.
+template <class S>
+inline constexpr bool around_groups = false;
+template <template <class...> class Around, class... S>
+inline constexpr bool around_groups<Around<S...>> = ((has::group_factor<S> || around_groups<S>) ||
+                                                     ...);
+/// Of the step after t others, in one parameter group.
+template <class S>
+AGMOHD_HD double factor_of_group(const typename S::Options& o, std::int64_t t, std::int64_t group) {
+  if constexpr (has::group_factor<S>) {
+    return S::group_factor(o, t, group);
+  } else {
+    return S::factor(o, t);
+  }
+}
 
 /// The steps after which S stays at its last factor, by its option `total_steps`; 0: it has no such
 /// option, or does not use it.
@@ -92,6 +119,9 @@ struct CheckSchedule {
   static_assert(has::name<SchedulePolicy>, "agmohd: the schedule has no static function name()");
   static_assert(has::factor<SchedulePolicy>,
                 "agmohd: the schedule has no static function factor(options, t)");
+  static_assert(!around_groups<SchedulePolicy>,
+                "agmohd: schedule::ByGroup stands inside another schedule, which would take its "
+                "first one for all groups; write the others inside ByGroup");
   static_assert(
       agmohd::Schedule<SchedulePolicy>,
       "agmohd: an argument of Recipe is not a schedule; see agmohd/schedule/schedule.hpp");

@@ -25,8 +25,8 @@ struct Schedules : agmohd::detail::Several<> {
 template <class S, class... Others>
 struct Schedules<S, Others...> : agmohd::detail::Several<S, Others...> {
   static_assert(!has::schedule_memory<S>,
-                "agmohd: a schedule inside Sequence or Product has a memory; write the Sequence or "
-                "Product inside it");
+                "agmohd: a schedule inside Sequence, Product or ByGroup has a memory; Sequence and "
+                "Product can stand inside it");
   using Rest = Schedules<Others...>;
   using typename agmohd::detail::Several<S, Others...>::Options;
   AGMOHD_HD static void grow(Options& o, std::int64_t times) {

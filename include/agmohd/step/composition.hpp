@@ -45,9 +45,13 @@ struct Composition
                   "an agmohd::Optimizer<recipe>, such as agmohd::AGMOHD for recipe::AGMOHD");
   }
 
-  /// What becomes of the rule's momentum in this step.
-  AGMOHD_HD static Blend blend(const Shared& o, const Group& group, const Memory& m) {
-    if constexpr (has::beta1<Rule>) {
+  /// What becomes of the rule's momentum in the step after `updates` applied ones.
+  AGMOHD_HD static Blend blend(const Shared& o, const Group& group, const Memory& m,
+                               std::int64_t updates) {
+    if constexpr (has::cycled_blend<Momentum>) {
+      return Momentum::blend(o.momentum, m.momentum, Rule::beta1(group.rule),
+                             Schedule::cycle(o.schedule, updates));
+    } else if constexpr (has::beta1<Rule>) {
       const double beta1 = Rule::beta1(group.rule);
       Blend blend = Momentum::blend(o.momentum, m.momentum, beta1);
       if (!has::stable_step<Rule> && blend.beta1 < beta1) blend.beta1 = beta1;
@@ -59,7 +63,7 @@ struct Composition
   /// What the learning rate is multiplied with where momentum is lowered, so that the step is as
   /// far from the edge of stability as before: else less momentum would feed an oscillation.
   AGMOHD_HD static double brake(const Group& group, const Blend& blend) {
-    if constexpr (has::beta1<Rule> && has::stable_step<Rule>) {
+    if constexpr (has::beta1<Rule> && has::stable_step<Rule> && !has::cycled_blend<Momentum>) {
       const double beta1 = Rule::beta1(group.rule);
       if (blend.beta1 < beta1) {
         const double factor =
@@ -70,12 +74,13 @@ struct Composition
     return 1;
   }
 
-  /// What the schedule multiplies the learning rate of the coming step with.
-  AGMOHD_HD static double schedule_factor(const Shared& o, const Memory& m) {
+  /// What the schedule multiplies the learning rate of the coming step with, in a group.
+  AGMOHD_HD static double schedule_factor(const Shared& o, const Memory& m,
+                                          std::int64_t group = 0) {
     if constexpr (has::schedule_memory<Schedule>) {
       return Schedule::factor(o.schedule, m.updates, m.schedule);
     } else {
-      return Schedule::factor(o.schedule, m.updates);
+      return detail::factor_of_group<Schedule>(o.schedule, m.updates, group);
     }
   }
 
@@ -156,8 +161,9 @@ struct Composition
                                           std::int32_t index = 0, TensorSignals ts = {},
                                           bool room = false, std::int64_t* throttled = nullptr) {
     tensor.step += 1;
-    ts.draw = {m.updates, index};
-    const double lr = group.lr * v.schedule;
+    ts.draw = Types::draw(m.updates, index, group);
+    double lr = group.lr * v.schedule;
+    if constexpr (has::group_factor<Schedule>) lr = group.lr * schedule_factor(o, m, group.number);
     TensorVerdict tv;
     if constexpr (has::judge_tensor<Hindrance>) {
       ts.lr = lr;
@@ -167,7 +173,7 @@ struct Composition
       if (tv.lr_factor < 1) tensor.hindrance.throttled += 1;
       if (throttled != nullptr && tv.lr_factor < v.first_factor) *throttled += 1;
     }
-    Now now{tensor.step, tv.lr_factor * v.lr_factor * lr, blend(o, group, m)};
+    Now now{tensor.step, tv.lr_factor * v.lr_factor * lr, blend(o, group, m, m.updates)};
     now.lr *= brake(group, now.blend);
     if (ts.numel > 0) now.mean = ts.summed / double(ts.numel);
     const auto gradient =

@@ -129,6 +129,10 @@ class HostExecutor : public Executor<Recipe> {
     return Recipe::Rule::template summing<R>(settings_.groups[std::size_t(tensor.group)].rule,
                                              per_tensor_[std::size_t(tensor.per_tensor)].rule);
   }
+  /// What transforms are told of a tensor.
+  Draw draw(const TensorRef<Recipe>& tensor) const {
+    return Recipe::draw(memory_.updates, tensor.index, settings_.groups[std::size_t(tensor.group)]);
+  }
   bool has_room(std::size_t t) const { return tensors_[t].snapshots.room(tensors_[t].numel); }
   /// What this device measured, with what its last sweep did.
   void measured(const Signals& sums, const LossRef& loss) {

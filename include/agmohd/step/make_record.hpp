@@ -34,7 +34,7 @@ AGMOHD_HD Record make_record(const typename Recipe::Shared& o, const typename Re
     double beta1 = 0;
     if constexpr (has::beta1<typename Recipe::Rule>) {
       beta1 = Recipe::Rule::beta1(first.rule);
-      const Blend blend = Recipe::blend(o, first, m);
+      const Blend blend = Recipe::blend(o, first, m, r.updates);
       r.momentum = blend.beta1;
       r.lr *= Recipe::brake(first, blend);
     }
@@ -61,7 +61,8 @@ AGMOHD_HD Record make_record(const typename Recipe::Shared& o, const typename Re
       if (s.norm2 < unbounded.norm2) m.tally.add(Tally::bound);
     }
     if (r.lr_factor < 1 || s.throttled > 0) m.tally.add(Tally::throttle);
-    if (r.momentum < beta1) m.tally.add(Tally::momentum);
+    if (!has::cycled_blend<typename Recipe::Momentum> && r.momentum < beta1)
+      m.tally.add(Tally::momentum);
   }
   return r;
 }

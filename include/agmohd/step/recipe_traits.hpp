@@ -31,6 +31,9 @@ struct RecipeTraits {
   static_assert(!Momentum::needs_first_moment || has::beta1<Rule>,
                 "agmohd: this momentum policy needs a rule with a first moment (a static function "
                 "beta1(options))");
+  static_assert(!has::cycled_blend<Momentum> || has::cycle<Schedule>,
+                "agmohd: momentum::Cycle needs a schedule with a cycle: schedule::OneCycle or "
+                "schedule::Cyclical, around which no other stands");
 
   /// 0: the step has no reduce pass, and its sweep measures nothing.
   static constexpr unsigned wants =

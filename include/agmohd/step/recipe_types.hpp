@@ -72,11 +72,24 @@ struct RecipeTypes : RecipeTraits<Policies...> {
                                                    double g2) requires(Traits::projects) {
     return Gradient::projection(o.gradient, p2, pg, g2);
   }
+  /// Whether a policy looks at the number of a tensor's parameter group.
+  static constexpr bool by_group = has::group_factor<Schedule> || detail::by_group<Gradient>();
   /// Options of one parameter group.
-  struct Group {
+  struct AnyGroup {
     double lr = 0;
     typename Rule::Options rule{};
   };
+  struct NumberedGroup {
+    double lr = 0;
+    typename Rule::Options rule{};
+    std::int64_t number = 0;
+  };
+  using Group = std::conditional_t<by_group, NumberedGroup, AnyGroup>;
+  /// What transforms are told of a tensor. `index`: the parameter's number over all groups.
+  AGMOHD_HD static Draw draw(std::int64_t updates, std::int32_t index, const Group& group) {
+    if constexpr (by_group) return {updates, group.number << 32 | index};
+    return {updates, index};
+  }
 
   /// What a rule with totals remembers: a base, which takes no room where there is none.
   template <class R>

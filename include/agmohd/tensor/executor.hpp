@@ -64,7 +64,7 @@ class TensorExecutor final : public HostExecutor<Recipe> {
       for (std::size_t t = 0; t < tensors_.size(); ++t) {
         const at::Tensor& grad = handles_.grads[t];
         if (grad.numel() == 0) continue;
-        const Draw draw{memory_.updates, tensors_[t].index};
+        const Draw draw = this->draw(tensors_[t]);
         const auto prefix = Recipe::template prefix<double>(settings_.shared, draw);
         const at::Tensor measured = Recipe::measured(grad_of(t), prefix, {});
         const at::Tensor g = measured.to(at::kDouble);

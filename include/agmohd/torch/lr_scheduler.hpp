@@ -59,8 +59,8 @@ class FactorScheduler : public torch::optim::LRScheduler {
       : torch::optim::LRScheduler(optimizer), optimizer_(optimizer), base_lrs_(get_current_lrs()) {}
 
   virtual std::string name() const = 0;
-  /// Of the step after t others.
-  virtual double factor(std::int64_t t) const = 0;
+  /// Of the step after t others, in a group.
+  virtual double factor(std::int64_t t, std::int64_t group) const = 0;
 
   /// Sets the rates of the step that comes.
   void apply() {
@@ -80,9 +80,10 @@ class FactorScheduler : public torch::optim::LRScheduler {
   std::vector<double> lrs_at(std::int64_t t) {
     const std::vector<double> current = get_current_lrs();
     for (std::size_t g = base_lrs_.size(); g < current.size(); ++g) base_lrs_.push_back(current[g]);
-    const double by = factor(t);
     std::vector<double> lrs;
-    for (const double base : base_lrs_) lrs.push_back(base * by);
+    for (std::size_t g = 0; g < base_lrs_.size(); ++g) {
+      lrs.push_back(base_lrs_[g] * factor(t, std::int64_t(g)));
+    }
     return lrs;
   }
 
@@ -93,6 +94,8 @@ class FactorScheduler : public torch::optim::LRScheduler {
 /// Drives any torch::optim::Optimizer by a schedule.
 template <Schedule S>
 class Scheduler : public FactorScheduler {
+  static_assert(agmohd::detail::CheckSchedule<S>::passed);
+
  public:
   using Options = typename S::Options;
 
@@ -119,7 +122,9 @@ class Scheduler : public FactorScheduler {
     return options;
   }
   std::string name() const override { return S::name(); }
-  double factor(std::int64_t t) const override { return S::factor(options_, t); }
+  double factor(std::int64_t t, std::int64_t group) const override {
+    return agmohd::detail::factor_of_group<S>(options_, t, group);
+  }
 
   Options options_;
 };
@@ -140,7 +145,7 @@ class LambdaScheduler : public FactorScheduler {
 
  private:
   std::string name() const override { return "Lambda"; }
-  double factor(std::int64_t t) const override { return function_(t); }
+  double factor(std::int64_t t, std::int64_t /*group*/) const override { return function_(t); }
 
   Function function_;
 };

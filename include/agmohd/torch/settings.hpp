@@ -122,6 +122,7 @@ class SettingsFollower {
         with_c10_errors("group " + std::to_string(g), [&] { group.inherit(options); });
       }
       next_.groups.push_back(group.group());
+      if constexpr (Recipe::by_group) next_.groups.back().number = std::int64_t(g);
       misplaced = misplaced || group.has_shared_but(options);
     }
     warnings.compare(now_, next_, options.group());

@@ -188,9 +188,9 @@ __device__ void measure_chunks(const View<Recipe>& view, int first, int chunks, 
     __shared__ alignas(8) unsigned char storage[kMostChunks * sizeof(Prefix)];
     prefixes = reinterpret_cast<Prefix*>(storage);
     if (const int p = int(threadIdx.x); p < chunks) {
-      const std::int32_t index = view.tensors[view.chunks[first + p].tensor].index;
-      prefixes[p] = Recipe::template prefix<Compute<E>>(view.core->shared,
-                                                        {view.core->memory.updates, index});
+      const DeviceTensor<Recipe>& tensor = view.tensors[view.chunks[first + p].tensor];
+      prefixes[p] = Recipe::template prefix<Compute<E>>(
+          view.core->shared, Recipe::draw(view.core->memory.updates, tensor.index, *tensor.group));
     }
     __syncthreads();
   }
