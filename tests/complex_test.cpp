@@ -3,7 +3,9 @@
 // Complex parameters are stepped as their parts: as torch.optim steps them, and with the bits of
 // the same optimizer on real tensors of shape [..., 2].
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <gtest/gtest.h>
+#include <torch/optim.h>
 #include <torch/serialize.h>
 #include <torch/types.h>
 
@@ -107,7 +109,10 @@ void expect_bits_of_parts(const agmohd::Options<R>& options, bool spoilt = false
           torch::view_as_real(grads[1])[3][1] = std::numeric_limits<float>::infinity();
         }
         for (std::size_t i = 0; i < complex.size(); ++i) {
-          complex[i].mutable_grad() = t == 3 && i == 1 ? Tensor() : grads[i];
+          const bool lazy = t % 4 == 1 && i == 0;
+          complex[i].mutable_grad() = t == 3 && i == 1 ? Tensor()
+                                      : lazy           ? at::conj(at::conj(grads[i]).resolve_conj())
+                                                       : grads[i];
           real[i].mutable_grad() = t == 3 && i == 1 ? Tensor() : parts_of(grads[i]).clone();
         }
         ours.step();
@@ -238,6 +243,27 @@ TEST(Complex, ResumesWithTheSameBits) {
   expect_resumes<agmohd::recipe::Adam>(agmohd::AdamOptions(0.1), 5, [](auto& from, auto& to) {
     agmohd::python::load_state_dict(to, agmohd::python::state_dict(from));
   });
+}
+
+/// SGD of the stock library adds complex numbers as pairs: its state is ours.
+TEST(Complex, GoesOnFromTheStockOptimizer) {
+  torch::manual_seed(7);
+  const Tensor z = torch::randn({4, 3}, torch::kComplexFloat).requires_grad_(),
+               other = z.detach().clone().requires_grad_();
+  torch::optim::SGD stock({z}, torch::optim::SGDOptions(0.1).momentum(0.5));
+  agmohd::SGD ours(Tensors{other}, agmohd::SGDOptions(0.1).momentum(0.5));
+  const auto step = [](auto& optimizer, const Tensor& p, int t) {
+    p.mutable_grad() = gradients({p}, t)[0];
+    optimizer.step();
+  };
+  for (int t = 0; t < 3; ++t) step(stock, z, t), step(ours, other, t);
+  EXPECT_TRUE(torch::allclose(z, other));
+  std::stringstream file;
+  torch::save(stock, file);
+  agmohd::SGD next(Tensors{z}, agmohd::SGDOptions(0.1).momentum(0.5));
+  torch::load(next, file);
+  step(next, z, 3), step(ours, other, 3);
+  EXPECT_TRUE(torch::allclose(z, other));
 }
 
 TEST(Complex, RowsOfASparseGradient) {
@@ -378,6 +404,25 @@ TEST(Complex, HutchinsonEstimatesTheHessianOfTheParts) {
   const Tensor h = agmohd::wrap::hutchinson(loss, {z})[0];
   EXPECT_TRUE(torch::allclose(torch::real(h), 12 * torch::real(z.detach()).square()));
   EXPECT_TRUE(torch::allclose(torch::imag(h), torch::full({3}, 6.0, torch::kDouble)));
+}
+
+TEST(Complex, GaussNewtonBartlettSquaresParts) {
+  torch::manual_seed(7);
+  const Tensor z = torch::randn({4, 3}, torch::kComplexDouble).requires_grad_();
+  const Tensor x = torch::randn({20, 4}, torch::kDouble), y = torch::randn({20, 4}, torch::kDouble);
+  const Tensor real = parts_of(z).clone().requires_grad_();
+  const auto estimate = [&](const Tensor& param, const Tensor& re, const Tensor& im) {
+    at::Generator generator = at::detail::createCPUGenerator(3);
+    return agmohd::wrap::gauss_newton_bartlett(x.mm(re) + y.mm(im), {param}, generator)[0];
+  };
+  const Tensor of_complex = estimate(z, torch::real(z), torch::imag(z));
+  const Tensor of_parts = estimate(real, real.select(2, 0), real.select(2, 1));
+  EXPECT_TRUE(torch::allclose(torch::view_as_real(of_complex), of_parts));
+  EXPECT_GT(of_parts.min().item<double>(), 0);
+  agmohd::Sophia ours(Tensors{z}), other(Tensors{real});
+  agmohd::wrap::update_hessian(ours, {of_complex});
+  agmohd::wrap::update_hessian(other, {parts_of(of_complex)});
+  expect_same(content(ours), content(other));
 }
 
 }  // namespace complex_parameters

@@ -75,10 +75,10 @@ void update_hessian(Optimizer& optimizer, const std::vector<at::Tensor>& estimat
       TORCH_CHECK(found != states.end(), agmohd::detail::classic, "agmohd: parameter ", i - 1,
                   " has an estimate, but no state: it neither requires nor has a gradient. Leave "
                   "its estimate undefined");
-      const auto& all_h =
+      const auto& hessian =
           static_cast<const ParamState<Recipe>&>(*found->second).template get<"hessian">();
-      const at::Tensor h = parts(all_h);
-      const at::Tensor value = parts(estimate.detach().to(all_h.options()).resolve_conj());
+      const at::Tensor h = parts(hessian);
+      const at::Tensor value = parts(estimate.detach().to(hessian.options()).resolve_conj());
       agmohd::detail::add_by_kind(kinds, h, at::where(value.isfinite(), value, h));
     }
   }
