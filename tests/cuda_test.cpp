@@ -19,7 +19,9 @@
 #include <agmohd/wrap/lookahead.hpp>
 #include <agmohd/wrap/mask.hpp>
 #include <agmohd/wrap/sam.hpp>
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
@@ -27,6 +29,7 @@
 #include <sstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "cuda_recipes.hpp"
@@ -410,6 +413,104 @@ TEST(CudaSecondSweep, FindsTensorsBehindEmptyOnes) {
     a.step(), b.step();
   }
   expect_same_bits(host, device, "parameters");
+}
+
+/// Complex tensors of the shapes of parameters(), their halves being two of those.
+Tensors complex_parameters(at::ScalarType dtype, std::uint64_t seed) {
+  const Tensors real = parameters(dtype, seed), imaginary = parameters(dtype, seed + 1);
+  Tensors out;
+  for (std::size_t i = 0; i < real.size(); ++i) {
+    const Tensor z = torch::complex(real[i], imaginary[i]);
+    if (real[i].storage_offset() == 0) {
+      out.push_back(torch::empty_like(real[i], z.options()).copy_(z));
+    } else {  // off the alignment of 16 bytes
+      out.push_back(torch::zeros({z.numel() + 1}, z.options()).slice(0, 1).copy_(z));
+    }
+  }
+  return out;
+}
+
+template <class Recipe>
+void expect_complex_bits_of_the_cpu() {
+  for (const auto dtype : {torch::kFloat, torch::kDouble}) {
+    const Tensors start = complex_parameters(dtype, 15);
+    const Tensors host = copies(start, torch::kCPU), device = copies(start, torch::kCUDA);
+    auto on_host = two_groups<Recipe>(host), on_device = two_groups<Recipe>(device);
+    for (int t = 0; t < 25; ++t) {
+      const Tensors grads = complex_parameters(dtype, 1000 + 2 * std::uint64_t(t));
+      for (std::size_t i = 0; i < start.size(); ++i) {
+        const Tensor g = t % 3 == 1 && i == 5 ? at::conj(grads[i]) : grads[i];
+        host[i].mutable_grad() = i == 1 && t < 4 ? Tensor() : g;
+        // A copy to another device may resolve the conjugate.
+        device[i].mutable_grad() = i == 1 && t < 4 ? Tensor()
+                                   : g.is_conj()   ? at::conj(grads[i].to(at::kCUDA))
+                                                   : g.to(at::kCUDA);
+      }
+      on_host->step(), on_device->step();
+    }
+    expect_same_bits(host, device, Recipe::name() + " " + c10::toString(dtype));
+    expect_same_bits(states(*on_host, host), states(*on_device, device), "states");
+    EXPECT_EQ(on_host->signals().norm2, on_device->signals().norm2);
+  }
+}
+TEST(CudaComplex, HasTheBitsOfTheCpu) {
+  expect_complex_bits_of_the_cpu<agmohd::recipe::Adam>();
+  expect_complex_bits_of_the_cpu<Everything>();
+  expect_complex_bits_of_the_cpu<KeptLAMB>();
+}
+TEST(CudaComplex, AveragesHaveTheBitsOfTheirParts) {
+  const Tensors complex = copies(complex_parameters(at::kFloat, 7), torch::kCUDA);
+  Tensors parts;
+  for (const Tensor& z : complex) parts.push_back(torch::view_as_real(z.detach()).clone());
+  agmohd::wrap::EMA ema(complex, {.decay = 0.3}), other(parts, {.decay = 0.3});
+  for (int t = 0; t < 4; ++t) {
+    const torch::NoGradGuard no_grad;
+    for (std::size_t i = 0; i < complex.size(); ++i) {
+      torch::view_as_real(complex[i]).mul_(1.25).add_(0.5);
+      parts[i].mul_(1.25).add_(0.5);
+    }
+    ema.update(), other.update();
+  }
+  for (std::size_t i = 0; i < complex.size(); ++i) {
+    EXPECT_TRUE(torch::equal(torch::view_as_real(ema.averages()[i]), other.averages()[i])) << i;
+  }
+}
+
+/// Of one bfloat16 parameter and its gradient: 9 GB.
+TEST(CudaHuge, StepsATensorOfMoreElementsThan32BitsCount) {
+  c10::cuda::CUDACachingAllocator::emptyCache();
+  std::size_t unused = 0, total = 0;
+  ASSERT_EQ(cudaMemGetInfo(&unused, &total), cudaSuccess);
+  if (unused < std::size_t{24} << 30) GTEST_SKIP() << "less than 24 GB of device memory is free";
+  constexpr std::int64_t kCount = (std::int64_t{1} << 31) + 5;
+  const auto options = torch::dtype(torch::kBFloat16).device(torch::kCUDA);
+  const Tensor p = torch::zeros({kCount}, options).requires_grad_();
+  const Tensor g = torch::ones({kCount}, options);
+  const std::pair<std::int64_t, double> marked[] = {
+      {0, -2}, {kCount / 2, 3}, {kCount - 6, 5}, {kCount - 5, -6}, {kCount - 1, 4}};
+  double norm2 = double(kCount) - 5;
+  for (const auto& [element, value] : marked) g[element] = value, norm2 += value * value;
+  p.mutable_grad() = g;
+  Optimizer<ClippedSGD> optimizer(Tensors{p}, Optimizer<ClippedSGD>::Options(1e4).max_norm(2));
+  optimizer.step();
+  EXPECT_EQ(optimizer.signals().norm2, norm2);
+  EXPECT_EQ(optimizer.signals().max_abs, 6);
+  const double step = 1e4 * 2 / std::sqrt(norm2);
+  for (const auto& [element, value] : marked) {
+    EXPECT_NEAR(p[element].item<double>(), -step * value, 0.004 * std::abs(step * value))
+        << element;
+  }
+  const Tensor other = p.detach()[1];
+  EXPECT_NEAR(other.item<double>(), -step, 0.004 * step);
+  std::int64_t equal = 0;
+  for (std::int64_t first = 0; first < kCount; first += std::int64_t{1} << 28) {
+    const std::int64_t end = std::min(kCount, first + (std::int64_t{1} << 28));
+    equal += (p.detach().slice(0, first, end) == other).sum().item<std::int64_t>();
+  }
+  EXPECT_EQ(equal, kCount - 5);
+  g[kCount - 1] = std::numeric_limits<float>::quiet_NaN();
+  optimizer.step();
+  EXPECT_EQ(optimizer.signals().nonfinite, 1);
 }
 
 TEST(CudaAccumulate, HasTheBitsOfTheCpu) {

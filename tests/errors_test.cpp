@@ -366,7 +366,7 @@ std::vector<BadParameter> bad_tensors() {
       {at::ones({3, 4}).to_sparse_csr(), {"layout SparseCsr", "must be strided"}},
       {at::ones({3, 4}).to_mkldnn(), {"layout Mkldnn", "must be strided"}},
       {at::quantize_per_tensor(at::ones({3, 4}), 0.1, 0, at::kQInt8), {"dtype QInt8"}},
-      {at::conj(at::ones({3, 4}, at::kComplexFloat)), {"dtype ComplexFloat"}},
+      {at::empty({3, 4}, at::kComplexHalf), {"dtype ComplexHalf"}},
       {freed(), {"byte 48", "storage of 0 bytes"}},
   };
 }
@@ -379,8 +379,7 @@ std::vector<BadParameter> bad_parameters() {
       {at::ones({3}, at::kInt), {"Int", "must be Float, Double, BFloat16 or Half"}},
       {at::ones({3}, at::kLong), {"Long", "must be Float, Double, BFloat16 or Half"}},
       {at::ones({3}, at::kBool), {"Bool", "must be Float, Double, BFloat16 or Half"}},
-      {at::ones({3}, at::kComplexFloat),
-       {"ComplexFloat", "must be Float, Double, BFloat16 or Half"}},
+      {at::empty({3}, at::kComplexHalf), {"ComplexHalf", "or ComplexFloat or ComplexDouble"}},
       {at::ones({3}).to_sparse().requires_grad_(), {"Sparse", "must be strided"}},
       {at::ones({1, 3}).expand({4, 3}).requires_grad_(), {"expanded", "dimension 0"}},
       {at::ones({1}).expand({5}).requires_grad_(), {"expanded", "dimension 0"}},
@@ -617,7 +616,7 @@ TEST(StateErrors, WrongShapeOrType) {
 
 TEST(StateErrors, WithoutPlainMemory) {
   for (const BadParameter& bad : bad_tensors()) {
-    if (bad.tensor.is_complex() || bad.tensor.is_quantized()) continue;
+    if (bad.tensor.is_quantized()) continue;
     SCOPED_TRACE(bad.texts[0]);
     Texts texts = bad.texts;
     texts.emplace_back("the state exp_avg of parameter 0 of group 0");

@@ -90,7 +90,11 @@ class Inputs {
  private:
   Tensors laid_out(const torch::Tensor& flat, const torch::TensorOptions& options) const {
     Tensors result = split(flat);
-    for (auto& tensor : result) tensor = tensor.to(options);
+    const bool is_complex = c10::isComplexType(options.dtype().toScalarType());
+    for (auto& tensor : result) {
+      if (is_complex) tensor = torch::complex(tensor, tensor.flatten().flip(0).view_as(tensor));
+      tensor = tensor.to(options);
+    }
     auto& image = result.at(static_cast<std::size_t>(file_.at("channels_last").toInt()));
     image = image.contiguous(at::MemoryFormat::ChannelsLast);
     return result;
@@ -113,6 +117,8 @@ class Scenario {
       : content_(load(name.substr(0, name.find('_'))).at(name).toGenericDict()) {}
 
   std::string recipe() const { return content_.at("recipe").toStringRef(); }
+  /// Its tensors are complex; what is stored are their parts.
+  bool is_complex() const { return content_.contains("is_complex"); }
   Dict options() const { return content_.at("options").toGenericDict(); }
 
   std::vector<Group> groups() const {

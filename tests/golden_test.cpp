@@ -83,14 +83,14 @@ INSTANTIATE_TEST_SUITE_P(All, GoldenCuda, testing::ValuesIn(cases()), case_name)
 TEST_P(Golden, FollowsItsPeer) { follow(torch::kCPU); }
 TEST_P(GoldenCuda, FollowsItsPeerAndEqualsTheCpu) { follow(torch::kCUDA); }
 
-/// Whether a test follows a scenario: one of this file, wrap_test, or that of a rule which names
-/// the file and has the recipe's sample or name.
+/// Whether a test follows a scenario: one of this file, wrap_test, complex_test, or that of a rule
+/// which names the file and has the recipe's sample or name.
 bool is_followed(const std::string& file, const std::string& recipe) {
   for (const Case& c : cases()) {
     if (c.file == file && c.recipe == recipe) return true;
   }
-  for (const char* of_wrap : {"ema", "lookahead", "sam"}) {
-    if (file == of_wrap) return true;
+  for (const char* of_others : {"ema", "lookahead", "sam", "complex"}) {
+    if (file == of_others) return true;
   }
   for (const auto& entry : fs::directory_iterator(fs::path(AGMOHD_TESTS) / "rule")) {
     std::ifstream stream(entry.path());

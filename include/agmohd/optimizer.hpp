@@ -40,7 +40,7 @@
 namespace agmohd {
 
 /// An optimizer made of the policies of a recipe, used as any torch::optim::Optimizer. Parameters
-/// are float32, float64, bfloat16 or float16, of any shape and strides, on any mix of devices;
+/// are float32, float64, bfloat16, float16 or complex, of any shape and strides, on any devices;
 /// computing is float32 (float64 for float64), and so is state unless the recipe's storage says
 /// otherwise. What neither has nor requires a gradient may be any tensor. A parameter that a group
 /// lists twice is updated once a step. Gradients are read, never written. Errors are c10::Error and
@@ -88,7 +88,7 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     const Options merged = detail::group_options<Recipe>(options(), group, where);
     FirstPlaces places;
     for (std::size_t g = 0; g < param_groups_.size(); ++g) places.add(param_groups_[g].params(), g);
-    validate_params(group.params(), param_groups_.size());
+    validate_params<Recipe>(group.params(), param_groups_.size());
     places.add(group.params(), param_groups_.size());
     make_states_at_once<Recipe>(state_, group.params(), merged);
     param_groups_.emplace_back(group.params(), std::make_unique<Options>(merged));
@@ -150,8 +150,7 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
   /// Names for summary() and errors, as model->named_parameters() has them.
   void name_parameters(const torch::OrderedDict<std::string, at::Tensor>& n) { names_.add(n); }
 
-  /// The learning rate of the step that comes: a group's `lr` times the schedule's factor, without
-  /// the estimate of a rule. Waits for the device unless the schedule is Constant.
+  /// A group's `lr` times the factor of the coming step. Waits, unless the schedule is Constant.
   double current_lr(std::size_t group = 0) const {
     TORCH_CHECK(group < param_groups_.size(), "agmohd: group ", group, ", but there are ",
                 param_groups_.size());

@@ -99,7 +99,7 @@ Trajectory replay(const Scenario& scenario, const Inputs& inputs, const Setting&
 
   Trajectory result;
   const auto keep = [&](const std::string& name, const torch::Tensor& tensor) {
-    result.tensors[name].push_back(tensor.detach().cpu().contiguous().clone());
+    result.tensors[name].push_back(agmohd::parts(tensor.detach()).cpu().contiguous().clone());
   };
   for (std::int64_t step = 0; step < kSteps; ++step) {
     for (const auto& given : groups) {
@@ -165,13 +165,14 @@ void expect_follows(const std::string& file, const std::string& recipe, torch::D
     const Scenario scenario(entry.value().toGenericDict());
     if (scenario.recipe() != recipe) continue;
     found += 1;
-    for (const torch::Dtype dtype : {torch::kFloat32, torch::kFloat64}) {
-      const Trajectory expected = scenario.expected(inputs, dtype);
-      double bound = dtype == torch::kFloat64 ? 1e-12 : 2e-6;
+    for (const torch::Dtype real : {torch::kFloat32, torch::kFloat64}) {
+      const Trajectory expected = scenario.expected(inputs, real);
+      const torch::Dtype dtype = scenario.is_complex() ? c10::toComplexType(real) : real;
+      double bound = real == torch::kFloat64 ? 1e-12 : 2e-6;
       // torch's clip_grad_norm_ divides by norm + 1e-6; here norms above 1 are clipped to 1.
       if (name.find("_norm_torch_") != std::string::npos) bound += 3e-6;
       for (const Backend backend : {Backend::sweep, Backend::reference}) {
-        SCOPED_TRACE(name + (dtype == torch::kFloat64 ? ", float64" : ", float32") +
+        SCOPED_TRACE(name + (real == torch::kFloat64 ? ", float64" : ", float32") +
                      (backend == Backend::sweep ? ", sweep" : ", reference"));
         const Trajectory got = replay<Recipe>(scenario, inputs, {dtype, backend, device}, before);
         // Of a division by a number CUDA's ATen makes a product with its reciprocal.

@@ -82,6 +82,7 @@ def scenario(
     one_rate=False,
     window=1,
     rounding=4e-6,
+    is_complex=False,
     **options,
 ):
     """One run of a recipe with `options`, each of which must matter: without it the parameters would end elsewhere.
@@ -100,6 +101,8 @@ def scenario(
     window      calls of step() to an update of the peer
     rounding    how far float32 may be from float64, relative to a tensor's norm: where it is further, the scenario
                 would test rounding. None: the dtype changes the formula
+    is_complex  the tensors are complex, with their elements in reverse order as imaginary parts; what is stored are
+                their parts, of shape [..., 2]
     """
     options.setdefault("lr", 0.02 if "momentum" in options else 0.01)
     return {
@@ -115,6 +118,7 @@ def scenario(
         "one_rate": one_rate,
         "window": window,
         "rounding": rounding,
+        "is_complex": is_complex,
         "options": options,
     }
 
@@ -185,13 +189,19 @@ def group_options(spec, group):
     return {name: value for name, value in options.items() if name not in spec["lacks"]}
 
 
+def parts(tensor):
+    return torch.view_as_real(tensor) if tensor.is_complex() else tensor
+
+
 def flat(tensors):
-    return torch.cat([t.detach().contiguous().flatten() for t in tensors])
+    return torch.cat([parts(t.detach()).contiguous().flatten() for t in tensors])
 
 
 def run(spec, inputs, dtype):
     def split(row):
         tensors = [v.reshape(s).to(dtype) for v, s in zip(row.split(SIZES), SHAPES)]
+        if spec["is_complex"]:
+            tensors = [torch.complex(t, t.flip(tuple(range(t.dim())))) for t in tensors]
         tensors[CHANNELS_LAST] = tensors[CHANNELS_LAST].contiguous(memory_format=torch.channels_last)
         return [t.clone() for t in tensors]
 
@@ -226,10 +236,13 @@ def run(spec, inputs, dtype):
     state, shapes = [optimizer.state[p] for p in parameters], {}
     for name in dict.fromkeys(name for s in state for name, value in s.items() if value is not None):
         if name != "step":
-            parts = [s.get(name, torch.empty(0, dtype=dtype)) for s in state]
-            tensors[name] = flat(parts)
-            if any(part.shape != p.shape and p.numel() > 0 for part, p in zip(parts, parameters)):
-                shapes[name] = [list(part.shape) for part in parts]
+            of_state = [s.get(name, torch.empty(0, dtype=dtype)) for s in state]
+            tensors[name] = flat(of_state)
+            if any(part.shape != p.shape and p.numel() > 0 for part, p in zip(of_state, parameters)):
+                shapes[name] = [list(part.shape) for part in of_state]
+    if spec["is_complex"]:
+        assert not shapes
+        shapes = {name: [list(parts(p).shape) for p in parameters] for name in tensors}
     windows = inputs["present"][: STEPS // spec["window"] * spec["window"]].split(spec["window"])
     steps = sum(window.amax(0).to(torch.int64) for window in windows).tolist()
     assert all("step" not in s or int(s["step"]) == n for s, n in zip(state, steps))
@@ -241,7 +254,10 @@ def expect_meaning(spec, inputs, trajectory, clipped):
     tensors, dtype = trajectory["tensors"], trajectory["tensors"]["params_1"].dtype
     assert all(torch.isfinite(v).all() and v.dtype == dtype for v in tensors.values())
     assert all(0.1 < share < 0.8 for share in clipped), clipped
-    for before, after in zip(inputs["initial"].split(SIZES), tensors["params_100"].split(SIZES)):
+    sizes = [size * (2 if spec["is_complex"] else 1) for size in SIZES]
+    for before, after in zip(inputs["initial"].split(SIZES), tensors["params_100"].split(sizes)):
+        if spec["is_complex"]:
+            before = torch.stack([before, before.flip(0)], 1).flatten()
         if before.numel() > 0:
             assert (after - before).norm() > 0.01 * before.norm()
     if "max_exp_avg_sq" in tensors:
@@ -278,6 +294,7 @@ def stored(spec, inputs):
         ],
         "float32": single,
         "float64": double,
+        **({"is_complex": True} if spec["is_complex"] else {}),
     }
 
 

@@ -62,7 +62,7 @@ inline Accumulation::Saved read_accumulation(torch::serialize::InputArchive& own
   Accumulation::for_each(groups, [&](const at::Tensor& param, const Place& place) {
     if (!from.try_read(accumulated_key(place), value)) return;
     const at::Tensor sum = within_storage(value.toTensor());
-    validate_slot(sum, param.sizes(), "accumulated gradient", place);
+    validate_slot(sum, param, param.sizes(), "accumulated gradient", place);
     TORCH_CHECK(to.calls > 0, detail::classic,
                 "agmohd: the checkpoint has added the gradients of 0 calls, but it has a sum of ",
                 "those of ", place);

@@ -86,7 +86,7 @@ bool read_before_1_5(torch::serialize::InputArchive& archive,
     std::vector<at::Tensor> list = list_of(old->second);
     for (std::size_t i = 0; i < list.size(); ++i) {
       const at::Tensor& param = current.front().params()[i];
-      take(list[i], param.sizes(), name, Place{0, i}, param.device());
+      take(list[i], param, param.sizes(), name, Place{0, i}, param.device());
       state_of(i).for_each_slot([&](std::size_t k, at::Tensor& slot) {
         if (k == j) slot = list[i];
       });

@@ -47,7 +47,7 @@ class Digest {
     add(std::int64_t(tensor.scalar_type()));
     add(tensor.dim());
     for (const std::int64_t size : tensor.sizes()) add(size);
-    const at::Tensor host = tensor.detach().cpu().contiguous();
+    const at::Tensor host = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous();
     add(host.const_data_ptr(), host.nbytes());
   }
   void add(const c10::IValue& x) {

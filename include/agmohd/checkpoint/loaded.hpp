@@ -41,9 +41,9 @@ inline std::int64_t read_count(torch::serialize::InputArchive& archive, const ch
 
 /// Gives a tensor of a state storage of its own: what was read may be shared, or used for another
 /// load.
-inline void take(at::Tensor& x, at::IntArrayRef sizes, const char* name, Place place,
-                 at::Device device) {
-  validate_slot(x, sizes, name, place);
+inline void take(at::Tensor& x, const at::Tensor& param, at::IntArrayRef sizes, const char* name,
+                 Place place, at::Device device) {
+  validate_slot(x, param, sizes, name, place);
   if (x.defined()) x = x.detach().to(device, /*non_blocking=*/false, /*copy=*/true);
 }
 

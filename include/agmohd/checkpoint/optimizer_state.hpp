@@ -242,12 +242,12 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
         const char* const name = States<Recipe>::names[j];
         TORCH_CHECK(slot.defined() || (used >> j & 1U) == 0, detail::classic,
                     "agmohd: the checkpoint lacks the state ", name, " of ", place);
-        take(slot, States<Recipe>::sizes(params[i], j), name, place, params[i].device());
+        take(slot, params[i], States<Recipe>::sizes(params[i], j), name, place, params[i].device());
       });
       state->for_each_kept([&](std::size_t j, at::Tensor& kept) {
         if (!kept.defined()) return;
         const char* const name = j == 0 ? "snapshot" : States<Recipe>::names[j - 1];
-        take(kept, params[i].sizes(), name, place, kept.device());
+        take(kept, params[i], params[i].sizes(), name, place, kept.device());
       });
       if (!ours) out.memory.updates = std::max(out.memory.updates, state->step());
       out.states.emplace_back(params[i].unsafeGetTensorImpl(), std::move(state));

@@ -58,7 +58,8 @@ class Names {
   /// Without a buffer of the tensor's size; true for what is not a dense floating tensor.
   static bool is_finite(const at::Tensor& x) {
     if (!x.defined() || foreign_key(x) != c10::DispatchKey::Undefined ||
-        x.layout() != at::kStrided || !x.is_floating_point() || x.is_meta() || x.numel() == 0) {
+        x.layout() != at::kStrided || (!x.is_floating_point() && !x.is_complex()) || x.is_meta() ||
+        x.numel() == 0) {
       return true;
     }
     const double most = std::numeric_limits<double>::infinity();

@@ -221,7 +221,7 @@ std::unique_ptr<ParamState<Recipe>> state_in(const python::Dict& saved, const at
     const char* const name = names[j];
     TORCH_CHECK(slots[j].defined() || (used >> j & 1U) == 0, detail::classic,
                 "agmohd: the state_dict lacks the state ", name, " of ", place);
-    take(slots[j], States<Recipe>::sizes(param, j), name, place, param.device());
+    take(slots[j], param, States<Recipe>::sizes(param, j), name, place, param.device());
     slot = std::move(slots[j]);
   });
   return state;

@@ -116,7 +116,8 @@ struct Composition
   template <class Sums>
   AGMOHD_HD static void advance_rule(const Shared& o, const Group& first, const Sums& sums,
                                      const Verdict& v, Memory& m) {
-    const Now now{m.updates + 1, v.lr_factor * first.lr * v.schedule, blend(o, first, m)};
+    const Now now{m.updates + 1, v.lr_factor * first.lr * v.schedule,
+                  blend(o, first, m, m.updates)};
     Rule::advance(first.rule, now, sums, m.rule);
   }
   /// That of the step that comes, unless it is skipped.

@@ -4,7 +4,6 @@
 
 #include <ATen/ATen.h>
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -13,19 +12,13 @@
 #include "../gradient/chain.hpp"
 #include "../step/host_executor.hpp"
 #include "factors.hpp"
+#include "handles.hpp"
 #include "number.hpp"
 #include "row_slot.hpp"
 #include "rows.hpp"
 #include "validate.hpp"
 
 namespace agmohd {
-
-struct Handles {
-  std::vector<at::Tensor> params, grads;
-  std::vector<std::vector<at::Tensor>> slots;  // and factors behind them; undefined: not used
-  /// Of each tensor the two snapshots, parameter first; empty: none.
-  std::vector<std::array<std::vector<at::Tensor>, 2>> snapshots;
-};
 
 /// The reference: the step as plain tensor operations. Slow, and where the recipe measures, it
 /// waits for the device; for devices without kernels and as an oracle for the other backends.

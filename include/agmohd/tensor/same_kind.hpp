@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "parts.hpp"
+
 // Lists of tensors that LibTorch's _foreach functions do in a few launches.
 namespace agmohd::detail {
 
@@ -34,6 +36,19 @@ inline std::vector<SameKind> by_kind(const std::vector<at::Tensor>& params,
   std::vector<SameKind> kinds;
   for (std::size_t i = 0; i < params.size(); ++i) add_by_kind(kinds, params[i], others[i]);
   return kinds;
+}
+
+/// Complex tensors become their parts, for what is to act on those; unless one of them is a
+/// conjugate view.
+inline void take_parts(SameKind& kind) {
+  for (const auto* tensors : {&kind.params, &kind.others}) {
+    for (const at::Tensor& x : *tensors) {
+      if (!x.is_complex() || x.is_conj()) return;
+    }
+  }
+  for (auto* tensors : {&kind.params, &kind.others}) {
+    for (at::Tensor& x : *tensors) x = parts(x.detach());
+  }
 }
 
 /// The tensors, or copies of the dtype of `like`.

@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "../policy/classic_locale.hpp"
-#include "../policy/element.hpp"
 #include "../step/rows.hpp"
 #include "flags.hpp"
 #include "overlap.hpp"
+#include "parts.hpp"
 
 namespace agmohd {
 
@@ -30,25 +30,10 @@ struct Place {
   }
 };
 
-inline std::optional<Dtype> dtype_of(at::ScalarType type) {
-  switch (type) {
-    case at::kFloat:
-      return Dtype::f32;
-    case at::kDouble:
-      return Dtype::f64;
-    case at::kBFloat16:
-      return Dtype::bf16;
-    case at::kHalf:
-      return Dtype::f16;
-    default:
-      return std::nullopt;
-  }
-}
-
 /// The dtype of a slot of a parameter.
 template <class Storage>
 at::ScalarType state_type(const at::Tensor& param) {
-  if (param.scalar_type() == at::kDouble) return at::kDouble;
+  if (param.scalar_type() == at::kDouble || param.is_complex()) return param.scalar_type();
   return std::is_same_v<typename Storage::Float, Bf16> ? at::kBFloat16 : at::kFloat;
 }
 
@@ -85,8 +70,9 @@ inline void validate_param(const at::Tensor& param, const Place& place) {
   TORCH_CHECK(param.defined(), detail::classic, "agmohd: ", place, " is an undefined tensor");
   if (!param.requires_grad() && !param.grad().defined()) return;
   validate_strided(param, "", place);
-  TORCH_CHECK(dtype_of(param.scalar_type()), detail::classic, "agmohd: ", place, " has dtype ",
-              param.scalar_type(), ", but it must be Float, Double, BFloat16 or Half");
+  TORCH_CHECK(part_dtype(param.scalar_type()), detail::classic, "agmohd: ", place, " has dtype ",
+              param.scalar_type(),
+              ", but it must be Float, Double, BFloat16 or Half, or ComplexFloat or ComplexDouble");
   TORCH_CHECK(param.is_leaf(), detail::classic, "agmohd: can't optimize a non-leaf Tensor: ", place,
               " is the result of an operation; pass the tensor that requires the gradient itself");
   TORCH_CHECK(!param._is_zerotensor(), detail::classic, "agmohd: ", place,
@@ -101,10 +87,6 @@ inline void validate_param(const at::Tensor& param, const Place& place) {
   TORCH_CHECK(!overlaps_itself(Extent(param, nullptr, 0, 0)), detail::classic, "agmohd: ", place,
               " has shape ", param.sizes(), " and strides ", param.strides(),
               ": several of its elements share memory; pass a contiguous copy");
-}
-
-inline void validate_params(const std::vector<at::Tensor>& params, std::size_t group) {
-  for (std::size_t i = 0; i < params.size(); ++i) validate_param(params[i], Place{group, i});
 }
 
 /// The places of an optimizer's parameters, by tensor.
@@ -154,13 +136,14 @@ inline void validate_grad(const at::Tensor& param, const at::Tensor& grad, const
 }
 
 /// `sizes`: the shape that it must have.
-inline void validate_slot(const at::Tensor& slot, at::IntArrayRef sizes, const char* name,
-                          const Place& place) {
+inline void validate_slot(const at::Tensor& slot, const at::Tensor& param, at::IntArrayRef sizes,
+                          const char* name, const Place& place) {
   if (!slot.defined()) return;
   const std::string what = std::string("the state ") + name + " of ";
   validate_strided(slot, what.c_str(), place);
-  TORCH_CHECK(at::isFloatingType(slot.scalar_type()), detail::classic, "agmohd: ", what, place,
-              " has dtype ", slot.scalar_type(), ", but it must be a floating one");
+  TORCH_CHECK(param.is_complex() ? slot.is_complex() : slot.is_floating_point(), detail::classic,
+              "agmohd: ", what, place, " has dtype ", slot.scalar_type(), ", but it must be a ",
+              param.is_complex() ? "complex" : "floating", " one");
   TORCH_CHECK(slot.sizes() == sizes, detail::classic, "agmohd: ", what, place, " has shape ",
               slot.sizes(), ", but it must be that of the parameter, ", sizes);
   validate_memory(slot, what.c_str(), place);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "../policy/policy.hpp"
+#include "../storage/native.hpp"
 #include "../tensor/same_kind.hpp"
 #include "../tensor/validate.hpp"
 
@@ -26,8 +27,8 @@ class Accumulation {
  public:
   using Groups = std::vector<torch::optim::OptimizerParamGroup>;
 
-  /// A sum, float32 (float64 for float64), in the memory order of its parameter; and for parameters
-  /// of half precision room for the gradient that is made of it.
+  /// A sum, float32 (float64 for float64, complex for complex), in the memory order of its
+  /// parameter; and for parameters of half precision room for the gradient that is made of it.
   struct Sum {
     at::Tensor sum, narrow;
     bool begun = false;  ///< whether it has something of this window
@@ -56,7 +57,8 @@ class Accumulation {
     for (const at::Tensor* param : params) {
       const at::Tensor& grad = param->grad();
       Sum& to = room(*param);
-      detail::add_by_kind(to.begun ? more : begin, is_plain(grad) ? grad : grad.clone(), to.sum);
+      detail::add_by_kind(to.begun ? more : begin, parts(is_plain(grad) ? grad : grad.clone()),
+                          parts(to.sum));
       begun.push_back(&to);
     }
     if (loss.defined() && !(loss_.defined() && loss_.device() == loss.device())) {
@@ -103,7 +105,7 @@ class Accumulation {
           return;
         }
         Sum& of = found->second;
-        sums_.push_back(of.sum);
+        sums_.push_back(parts(of.sum));
         if (of.narrow.defined()) detail::add_by_kind(narrowed, of.narrow, of.sum);
         swaps_.emplace_back(param, of.narrow.defined() ? of.narrow : of.sum);
       });
@@ -197,7 +199,7 @@ class Accumulation {
   /// The sum of a parameter, which may be new, or moved to another device since.
   Sum& room(const at::Tensor& param) {
     Sum& of = sums_[param.unsafeGetTensorImpl()];
-    const at::ScalarType type = param.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    const at::ScalarType type = state_type<storage::Native>(param);
     const bool known = of.sum.defined() && of.sum.sizes() == param.sizes();
     if (!known || !fits(of.sum, param, type)) {
       at::Tensor fresh = layout_of(param, type);

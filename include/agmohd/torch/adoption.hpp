@@ -34,13 +34,13 @@ void make_states_at_once(StateMap& states, const std::vector<at::Tensor>& params
     std::vector<std::pair<void*, std::unique_ptr<ParamState<Recipe>>>> made;
     for (const at::Tensor& param : params) {
       // What is never updated may be any tensor.
-      if (!is_plain(param) || param.is_meta() || !dtype_of(param.scalar_type())) continue;
+      if (!is_plain(param) || param.is_meta() || !part_dtype(param.scalar_type())) continue;
       if (states.find(param.unsafeGetTensorImpl()) != states.end()) continue;
       made.emplace_back(param.unsafeGetTensorImpl(), std::make_unique<ParamState<Recipe>>());
       made.back().second->for_each_slot([&](std::size_t j, at::Tensor& slot) {
         if ((States<Recipe>::used(rule, param) >> j & 1U) == 0) return;
         slot = States<Recipe>::make(param, j);
-        slot.fill_(States<Recipe>::initial(rule, j));
+        parts(slot).fill_(States<Recipe>::initial(rule, j));
       });
     }
     for (auto& [key, state] : made) states[key] = std::move(state);
@@ -113,7 +113,8 @@ struct Adoption {
       if (!slot.defined() || !States<Recipe>::fits(slot, param, j)) {
         creating();
         at::Tensor fresh = States<Recipe>::make(param, j);
-        slot.defined() ? fresh.copy_(slot.detach()) : fresh.fill_(States<Recipe>::initial(rule, j));
+        slot.defined() ? fresh.copy_(slot.detach())
+                       : parts(fresh).fill_(States<Recipe>::initial(rule, j));
         slot = fresh;
       }
       ref.state(j, slot.mutable_data_ptr());
@@ -133,10 +134,10 @@ struct Adoption {
       }
     }
     if (per_tensor_) creating();
-    ref.numel = param.numel();
+    ref.numel = part_count(param);
     ref.matrix = param.dim() >= 2;
     if constexpr (Recipe::rows) ref.rows = rows_of(param, Recipe::projects);
-    ref.dtype = *dtype_of(param.scalar_type());
+    ref.dtype = *part_dtype(param.scalar_type());
     ref.per_tensor = Access::memory(now).number();
   }
 

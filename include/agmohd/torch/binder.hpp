@@ -22,6 +22,7 @@
 #include "loss.hpp"
 #include "state_access.hpp"
 #include "states.hpp"
+#include "validate_param.hpp"
 #include "waves.hpp"
 
 namespace agmohd {
@@ -154,7 +155,7 @@ class Binder {
       const auto& params = groups[g].params();
       for (std::size_t i = 0; i < params.size(); ++i, ++index) {
         const Place place{g, i};
-        validate_param(params[i], place);
+        validate_param_of<Recipe>(params[i], place);
         const Place first = firsts.add(params[i], place);
         places.push_back({std::int32_t(g), std::int32_t(i), -1, std::int32_t(first.position)});
         if (first != place) continue;
@@ -178,8 +179,8 @@ class Binder {
           const unsigned used = States<Recipe>::used(settings.groups[g].rule, params[i]);
           for (std::size_t j = 0; j < Access::slots(*a.state).size(); ++j) {
             if ((used >> j & 1U) != 0) {
-              validate_slot(Access::slots(*a.state)[j], States<Recipe>::sizes(params[i], j),
-                            States<Recipe>::names[j], place);
+              validate_slot(Access::slots(*a.state)[j], params[i],
+                            States<Recipe>::sizes(params[i], j), States<Recipe>::names[j], place);
             }
           }
         }
@@ -247,6 +248,7 @@ class Binder {
                     a.device,
                     device.refs.size(),
                     a.param.strides().vec(),
+                    a.param.scalar_type(),
                     a.ref.resting(),
                     {}};
     at::Tensor param = a.param, grad = a.grad;
@@ -268,18 +270,9 @@ class Binder {
     ref.param = param.mutable_data_ptr();
     ref.grad = b.resting ? nullptr : grad.const_data_ptr();
     if (device.reference) {
-      device.handles.params.push_back(param.detach());
-      device.handles.grads.push_back(grad);
-      const auto& slots = b.rows ? b.rows->slots : b.slots;
-      device.handles.slots.emplace_back(slots.begin(), slots.end());
-      for (std::size_t j = 0; j < b.slots.size(); ++j) {
-        if (ref.state(j) == nullptr) device.handles.slots.back()[j] = at::Tensor();
-      }
-      auto& kept = device.handles.snapshots.emplace_back();
-      for (std::size_t k = 0; k < 2; ++k) {
-        kept[k].assign(Access::snapshots(*a.state)[k].begin(),
-                       Access::snapshots(*a.state)[k].end());
-      }
+      const auto used = [&ref](std::size_t j) { return ref.state(j) != nullptr; };
+      device.handles.add(param, grad, b.rows ? b.rows->slots : b.slots, used,
+                         Access::snapshots(*a.state));
     }
     for (std::size_t j = 0; j < b.slots.size(); ++j) {
       if (b.slots[j].defined()) b.memory[j] = b.slots[j].storage();

@@ -49,6 +49,7 @@ struct Bound {
   std::array<c10::Storage, States<Recipe>::count> memory;  // kept, should a program swap a slot's
   std::size_t device, ref;
   std::vector<std::int64_t> strides;
+  at::ScalarType type;
   bool resting;  // without a gradient, but in snapshots
   std::optional<Staged> staged;
   std::optional<SparseRows<Recipe>> rows{};  // of a sparse gradient: others in every step
@@ -89,8 +90,8 @@ struct Bound {
       return Found::changed;
     }
     TensorRef<Recipe>& as = to.refs[ref];
-    if (now.numel() != as.numel || now.strides() != at::IntArrayRef(strides) ||
-        dtype_of(now.scalar_type()) != as.dtype || now.device() != to.device) {
+    if (now.scalar_type() != type || part_count(now) != as.numel ||
+        now.strides() != at::IntArrayRef(strides) || now.device() != to.device) {
       return Found::changed;
     }
     if (!resting && (now.sizes() != new_grad.sizes() || new_grad.device() != to.device ||
@@ -98,7 +99,8 @@ struct Bound {
       return Found::changed;
     }
     if (staged) {
-      if (now.is_neg() != staged->original.is_neg() || !has_memory(now) ||
+      if (now.is_neg() != staged->original.is_neg() ||
+          now.is_conj() != staged->original.is_conj() || !has_memory(now) ||
           !(resting || new_grad._is_zerotensor() || has_memory(new_grad))) {
         return Found::changed;
       }
@@ -123,8 +125,8 @@ struct Bound {
     if (to.reference) {
       if (as.param != p || !(resting || staged || has_memory(new_grad))) return Found::changed;
       if (staged) return Found::same;
-      to.handles.params[ref] = now.detach();
-      to.handles.grads[ref] = new_grad;
+      to.handles.params[ref] = parts(now.detach());
+      to.handles.grads[ref] = parts(new_grad);
       return Found::stale;
     }
     const void* const g = staged || resting ? as.grad : new_grad.const_data_ptr();

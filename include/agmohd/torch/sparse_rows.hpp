@@ -65,14 +65,14 @@ struct SparseRows {
       : whole(of.detach()), states(all) {
     const at::Tensor once = gradient.coalesce();
     numbers = once.indices()[0];
-    grad = once.values().contiguous();
+    grad = once.values().resolve_conj().contiguous();
     param = whole.index_select(0, numbers);
     for (std::size_t j = 0; j < states.size(); ++j) {
       if (ref.state(j) == nullptr) continue;
       slots[j] = states[j].index_select(0, numbers);
       ref.state(j, slots[j].mutable_data_ptr());
     }
-    ref.numel = param.numel();
+    ref.numel = part_count(param);
   }
   void give_back() {
     whole.index_copy_(0, numbers, param);

@@ -32,14 +32,14 @@ namespace agmohd::wrap {
 /// do), and do not average steps that a rollback is to undo.
 class Average {
  public:
-  /// @param params  of floating dtype, on any devices
+  /// @param params  of floating or complex dtype, on any devices
   explicit Average(std::vector<at::Tensor> params) : params_(std::move(params)) {
     for (std::size_t i = 0; i < params_.size(); ++i) {
       TORCH_CHECK(
-          params_[i].defined() && params_[i].is_floating_point(), agmohd::detail::classic,
-          "agmohd: parameter ", i, " is ",
+          params_[i].defined() && (params_[i].is_floating_point() || params_[i].is_complex()),
+          agmohd::detail::classic, "agmohd: parameter ", i, " is ",
           params_[i].defined() ? c10::str("of dtype ", params_[i].scalar_type()) : "undefined",
-          ", but averages are of floating-point tensors");
+          ", but averages are of floating-point or complex tensors");
     }
   }
   Average(const Average&) = delete;  // two would write the same averages
@@ -154,6 +154,7 @@ class Average {
 
  private:
   static at::ScalarType wide(const at::Tensor& param) {
+    if (param.is_complex()) return param.scalar_type();
     return param.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   }
   std::vector<at::Tensor> first_averages() const {

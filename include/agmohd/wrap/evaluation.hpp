@@ -32,6 +32,7 @@ namespace detail {
 
 /// `some.params` move towards `some.others` by `weight`, computed in the wider dtype.
 inline void move(agmohd::detail::SameKind& some, double weight) {
+  agmohd::detail::take_parts(some);
   bool same = true;
   for (const at::Tensor& z : some.others) {
     same = same && z.scalar_type() == some.params[0].scalar_type();

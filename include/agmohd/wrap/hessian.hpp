@@ -16,6 +16,7 @@
 
 #include "../policy/classic_locale.hpp"
 #include "../rule/rule.hpp"
+#include "../tensor/parts.hpp"
 #include "../tensor/same_kind.hpp"
 #include "../torch/options.hpp"
 #include "../torch/param_state.hpp"
@@ -74,9 +75,10 @@ void update_hessian(Optimizer& optimizer, const std::vector<at::Tensor>& estimat
       TORCH_CHECK(found != states.end(), agmohd::detail::classic, "agmohd: parameter ", i - 1,
                   " has an estimate, but no state: it neither requires nor has a gradient. Leave "
                   "its estimate undefined");
-      const auto& h =
+      const auto& hessian =
           static_cast<const ParamState<Recipe>&>(*found->second).template get<"hessian">();
-      const at::Tensor value = estimate.detach().to(h.options());
+      const at::Tensor h = parts(hessian);
+      const at::Tensor value = parts(estimate.detach().to(hessian.options()).resolve_conj());
       agmohd::detail::add_by_kind(kinds, h, at::where(value.isfinite(), value, h));
     }
   }
@@ -146,7 +148,10 @@ inline std::vector<at::Tensor> gauss_newton_bartlett(
   std::vector<at::Tensor> out = detail::derivatives({loss}, parameters, {}, /*create_graph=*/false);
   const at::NoGradGuard no_grad;
   for (at::Tensor& g : out) {
-    if (g.defined()) g = detail::widened(g).square().mul_(double(rows.size(0)));
+    if (!g.defined()) continue;
+    g = detail::widened(g.resolve_conj());
+    const at::Tensor squares = parts(g).square().mul_(double(rows.size(0)));
+    g = g.is_complex() ? at::view_as_complex(squares) : squares;
   }
   return out;
 }
@@ -174,7 +179,8 @@ inline std::vector<at::Tensor> hutchinson(const at::Tensor& loss,
     std::vector<at::Tensor> signs(out.size()), outputs, weights;
     for (std::size_t i = 0; i < out.size(); ++i) {
       if (!gradients[i].defined()) continue;
-      signs[i] = at::empty_like(gradients[i].detach()).bernoulli_(0.5, generator).mul_(2).sub_(1);
+      signs[i] = at::empty_like(gradients[i].detach());
+      parts(signs[i]).bernoulli_(0.5, generator).mul_(2).sub_(1);
       if (!gradients[i].requires_grad()) continue;  // linear: no curvature
       outputs.push_back(gradients[i]);
       weights.push_back(signs[i]);
@@ -185,7 +191,8 @@ inline std::vector<at::Tensor> hutchinson(const at::Tensor& loss,
     const at::NoGradGuard no_grad;
     for (std::size_t i = 0; i < out.size(); ++i) {
       if (out[i].defined() && products[i].defined()) {
-        out[i].add_(signs[i] * products[i], 1 / double(samples));
+        const at::Tensor product = products[i].resolve_conj();
+        parts(out[i]).add_(parts(signs[i]) * parts(product), 1 / double(samples));
       }
     }
   }

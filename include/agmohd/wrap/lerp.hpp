@@ -15,8 +15,8 @@
 namespace agmohd::wrap::detail {
 
 /// averages <- averages + weight (params - averages), as at::lerp; then, where asked for, params <-
-/// averages. CUDA tensors take one launch a device if its kernel was compiled
-/// (agmohd_add_kernels(<target> WRAP)), all others LibTorch's _foreach functions.
+/// averages. Complex tensors by their parts. CUDA tensors take one launch a device if its kernel
+/// was compiled (agmohd_add_kernels(<target> WRAP)), all others LibTorch's _foreach functions.
 class Lerp {
  public:
   void run(const std::vector<at::Tensor>& averages, const std::vector<at::Tensor>& params,
@@ -36,8 +36,8 @@ class Lerp {
       std::vector<cuda::LerpTensor> tensors;
       for (const std::size_t i : which) {
         tensors.push_back({averages[i].mutable_data_ptr(), address(params[i], write),
-                           params[i].numel(), *dtype_of(averages[i].scalar_type()),
-                           *dtype_of(params[i].scalar_type())});
+                           part_count(params[i]), *part_dtype(averages[i].scalar_type()),
+                           *part_dtype(params[i].scalar_type())});
       }
       if (on_device_.try_emplace(device, device, *kernels)
               .first->second.run(tensors, weight, write)) {
@@ -52,6 +52,7 @@ class Lerp {
       }
     }
     for (agmohd::detail::SameKind& some : others) {
+      agmohd::detail::take_parts(some);
       at::_foreach_lerp_(some.others, agmohd::detail::in_dtype_of(some.others, some.params),
                          weight);
       if (write) at::_foreach_copy_(some.params, some.others);
@@ -61,7 +62,10 @@ class Lerp {
  private:
   static bool fits(const at::Tensor& average, const at::Tensor& param) {
     if (!param.is_cuda() || average.device() != param.device()) return false;
-    const auto a = dtype_of(average.scalar_type()), p = dtype_of(param.scalar_type());
+    if (!is_plain(average) || !is_plain(param) || average.is_complex() != param.is_complex()) {
+      return false;
+    }
+    const auto a = part_dtype(average.scalar_type()), p = part_dtype(param.scalar_type());
     return a && p && (a == p || (a == Dtype::f32 && p != Dtype::f64)) &&
            average.strides() == param.strides() && param.is_non_overlapping_and_dense();
   }

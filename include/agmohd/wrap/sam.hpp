@@ -41,7 +41,7 @@ struct SAMOptions {
 /// float32 (float64 if a parameter is). Parameters come back as copies, exactly, also where a
 /// gradient is not finite; what the optimizer then makes of the second gradient is its own affair.
 /// Running statistics of batch norms see both passes. Gradients must be strided: sparse ones are
-/// refused before a parameter moves. Errors are c10::Error.
+/// refused before a parameter moves. Complex parameters move as their parts. Errors are c10::Error.
 template <class Inner>
 class SAM {
  public:
@@ -67,7 +67,9 @@ class SAM {
                 "second_step() or restore() before");
     check();
     const at::NoGradGuard no_grad;
-    std::vector<agmohd::detail::SameKind> kinds = with_gradients();
+    const std::vector<agmohd::detail::SameKind> found = with_gradients();
+    std::vector<agmohd::detail::SameKind> kinds = found;
+    for (agmohd::detail::SameKind& some : kinds) agmohd::detail::take_parts(some);
     std::vector<std::vector<at::Tensor>> weights(kinds.size()), moves(kinds.size());
     std::vector<at::Tensor> norms;
     for (std::size_t k = 0; k < kinds.size(); ++k) {
@@ -89,7 +91,7 @@ class SAM {
       if (like.scalar_type() == at::kHalf) scale = scale.clamp_max(65504);  // 0 inf is not 0
       moves[k] = at::_foreach_mul(moves[k], scale.to(like.scalar_type()));
       if (options_.adaptive) at::_foreach_mul_(moves[k], weights[k]);
-      agmohd::detail::SameKind copies{kinds[k].params, {}};
+      agmohd::detail::SameKind copies{found[k].params, {}};
       for (const at::Tensor& param : copies.params) copies.others.push_back(at::empty_like(param));
       at::_foreach_copy_(copies.others, copies.params);
       kept.push_back(std::move(copies));
@@ -168,7 +170,7 @@ class SAM {
                     ". Build the embedding with sparse(false), or give it an optimizer of its own "
                     "without SAM");
         params.push_back(param);
-        grads.push_back(param.grad());
+        grads.push_back(param.grad().resolve_conj());
       }
     }
     return agmohd::detail::by_kind(params, grads);
