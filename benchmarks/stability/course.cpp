@@ -97,9 +97,10 @@ double Course::weight(std::int64_t t, const Batch& batch, bool told) const {
   return factor;
 }
 
-/// Linear warm-up over a tenth of the run, then a cosine down to a tenth.
+/// Linear warm-up over a tenth of the run, then a cosine down to a tenth, unless the task or the
+/// method has it otherwise.
 double Course::rate(std::int64_t t) const {
-  if (run_.task->constant_rate) return run_.lr;
+  if (run_.task->constant_rate || run_.method->rates == Rates::none) return run_.lr;
   const double warm = 0.1 * double(run_.steps), x = double(t), all = double(run_.steps);
   const double rise = x < warm ? (x + 1) / (warm + 1) : 1;
   if (is(Change::restarts)) {
@@ -108,6 +109,7 @@ double Course::rate(std::int64_t t) const {
   }
   const double less = is(Change::learning_rate) && !after(t) ? event_->severity : 1;
   if (x < warm) return run_.lr * (x + 1) / (warm + 1) / less;
+  if (run_.method->rates == Rates::constant) return run_.lr / less;
   const double done = (x - warm) / (all - warm);
   return run_.lr * (0.55 + 0.45 * std::cos(std::numbers::pi * done)) / less;
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <sstream>
 #include <stdexcept>
 #include <string_view>
@@ -30,6 +31,27 @@ std::int64_t number(const std::string& name, std::string_view text, std::int64_t
                              std::to_string(least) + " on");
   }
   return value;
+}
+
+/// Those of kRates that a text names, in the order of kRates.
+std::vector<double> rates(const std::string& option, const std::string& text) {
+  std::vector<double> chosen;
+  const std::vector<std::string> parts = split(text, ',');
+  std::size_t known = 0;
+  for (const double rate : kRates) {
+    const auto same = [&](const std::string& part) {
+      return std::strtod(part.c_str(), nullptr) == rate;
+    };
+    const auto count = std::count_if(parts.begin(), parts.end(), same);
+    known += std::size_t(count);
+    if (count > 0) chosen.push_back(rate);
+  }
+  if (known != parts.size() || chosen.empty()) {
+    throw std::runtime_error(
+        option + ": '" + text +
+        "' is no list of half decades from 3.16e-5 to 3.16e-1, such as 1e-3,3.16e-3");
+  }
+  return chosen;
 }
 
 std::vector<std::string> names(const std::string& option, const std::string& text,
@@ -102,7 +124,10 @@ Options parse(int count, char** arguments) {
       for (const Entry& m : methods()) known.push_back(m.name);
       for (const Entry& m : ablations()) known.push_back(m.name);
       for (const Entry& m : calm_methods()) known.push_back(m.name);
+      for (const Entry& m : robust_methods()) known.push_back(m.name);
       o.methods = names(name, value(), known);
+    } else if (name == "--rates") {
+      o.rates = rates(name, value());
     } else if (name == "--only") {
       o.only = value();
     } else if (name == "--list") {
@@ -152,7 +177,8 @@ std::string usage() {
       "\n"
       "Experiments (default: all)\n"
       "  clean      paired seeds without faults\n"
-      "  lr         seven learning rates, half decades from 1e-4 to 1e-1\n"
+      "  lr         nine learning rates, half decades from 3.16e-5 to 3.16e-1;\n"
+      "             stableadamw-clip and those after it only if --methods names them\n"
       "  faults     every fault of a list, with the clean runs to compare with\n"
       "  ablation   the same for AGMOHD without one of its parts, on the first task\n"
       "  events     legitimate changes of a list, where nothing is wrong\n"
@@ -163,6 +189,7 @@ std::string usage() {
       "  --list LIST        tuning (default) or final; see faults.hpp and events.hpp\n"
       "  --tasks A,B        default: all of the experiments\n"
       "  --methods A,B      default: all\n"
+      "  --rates A,B        of the experiment lr; default: all nine\n"
       "  --only TEXT        runs whose key contains TEXT\n"
       "  --list-runs        print the keys of the runs, do nothing\n"
       "  --seeds N          of every experiment (default: clean 10, noisefree 5, others 3;\n"
@@ -180,7 +207,7 @@ std::string usage() {
       "  --processes N      each with its workers: for a GPU, where autograd has one thread a "
       "process\n"
       "\nMethods\n";
-  for (const auto* table : {&methods(), &ablations()}) {
+  for (const auto* table : {&methods(), &robust_methods(), &ablations()}) {
     for (const Entry& m : *table) {
       out += "  " + m.name + std::string(std::max<std::size_t>(1, 23 - m.name.size()), ' ') +
              m.description + "\n";

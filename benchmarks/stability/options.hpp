@@ -14,6 +14,7 @@ struct Options {
   std::vector<std::string> tasks;    ///< empty: all; ablation: of the first alone
   std::vector<std::string> methods;  ///< empty: all
   std::string only;                  ///< a part of a run's key, or nothing
+  std::vector<double> rates{kRates.begin(), kRates.end()};  ///< of the experiment lr
   bool quick = false, final_list = false, list_runs = false, help = false;
   Size size;
   std::int64_t steps = 1000;

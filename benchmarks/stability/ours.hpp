@@ -3,6 +3,7 @@
 #pragma once
 
 #include <agmohd/agmohd.hpp>
+#include <agmohd/wrap/evaluation.hpp>
 #include <algorithm>
 #include <utility>
 
@@ -18,8 +19,8 @@ class Ours : public Method {
   using Options = typename Optimizer::Options;
 
   Ours(const std::vector<at::Tensor>& parameters, const Options& options,
-       const std::vector<at::Tensor>& late)
-      : optimizer_(groups(parameters, options, late), options) {
+       const std::vector<at::Tensor>& late, double unit = 1)
+      : unit_(unit), optimizer_(groups(parameters, options, late), options) {
     optimizer_.prepare();  // a fault may hit the state before the first step
   }
 
@@ -27,7 +28,8 @@ class Ours : public Method {
   void step(const at::Tensor& loss) override { optimizer_.step(loss); }
   void set_lr(double lr, double late_lr) override {
     for (std::size_t i = 0; i < kinds_.size(); ++i) {
-      optimizer_.param_groups()[i].options().set_lr(kinds_[i].late ? late_lr : lr);
+      const double rate = kinds_[i].late ? late_lr : lr;
+      optimizer_.param_groups()[i].options().set_lr(rate / unit_);
     }
   }
   void set_weight_decay(double weight_decay) override {
@@ -63,6 +65,16 @@ class Ours : public Method {
     }
     return sum;
   }
+  std::optional<agmohd::monitor::LrEvidence> lr_evidence() const override {
+    if constexpr (Recipe::recorded) {
+      return optimizer_.lr_evidence();
+    } else {
+      return std::nullopt;
+    }
+  }
+  void evaluate() override {
+    if constexpr (agmohd::wrap::ScheduleFree<Optimizer>) agmohd::wrap::evaluate(optimizer_);
+  }
 
  private:
   struct Kind {
@@ -91,6 +103,7 @@ class Ours : public Method {
   }
 
   std::vector<Kind> kinds_;  // of the groups
+  double unit_;              // the learning rate that the rule takes for 1
   Optimizer optimizer_;
 };
 
@@ -104,7 +117,9 @@ Factory make(std::function<void(typename agmohd::Optimizer<Recipe>::Options&)> c
       options.hindrance_threshold(setting.threshold);
     }
     if (change) change(options);
-    return std::make_unique<Ours<Recipe>>(parameters, options, setting.late);
+    constexpr bool estimates = agmohd::has::totals<typename Recipe::Rule>;
+    return std::make_unique<Ours<Recipe>>(parameters, options, setting.late,
+                                          estimates ? setting.reference_lr : 1);
   };
 }
 

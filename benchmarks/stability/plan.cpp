@@ -119,7 +119,10 @@ std::vector<Run> plan(const Options& options, const Tasks& tasks) {
       return;
     }
     if (experiment == "lr") {
-      for (const double lr : kRates) add(methods(), tasks.size(), seed, lr, nullptr);
+      for (const double lr : options.rates) {
+        add(methods(), tasks.size(), seed, lr, nullptr);
+        if (!options.methods.empty()) add(robust_methods(), tasks.size(), seed, lr, nullptr);
+      }
       return;
     }
     const bool ablation = experiment == "ablation";

@@ -83,7 +83,7 @@ class DiscriminatorTask : public Rows {
  public:
   /// Real points near a circle, the others near a smaller one.
   explicit DiscriminatorTask(c10::Device device) : Rows(circle(1, 11), circle(0.5, 12), device) {
-    lr = kRates[2];
+    lr = kRates[3];
     weight_decay = 0;
   }
   std::unique_ptr<Model> model(std::int64_t seed) const override {
@@ -185,7 +185,7 @@ class TwoHeads : public Model {
 class RareHead : public Rows {
  public:
   explicit RareHead(c10::Device device) : Rows(digits().x, digits().y, device) {
-    lr = kRates[2];
+    lr = kRates[3];
     threshold = 0.2;
   }
   std::unique_ptr<Model> model(std::int64_t seed) const override {

@@ -11,6 +11,8 @@ from collections import Counter
 METHODS = ["adamw", "clip", "nanskip"]
 METHODS += [m + form for m in ("spam", "stablespam", "stableadamw", "zclip", "adagc", "skipstep") for form in ("", "-repaired")]
 METHODS += ["agmohd", "agmohd-stabilize", "agmohd-snapshots"]
+ROBUST = ["stableadamw-clip", "schedulefree-clip", "prodigy-clip", "prodigy-safeguard", "capped", "capped-tight"]
+ROBUST += ["agmohd-hold"]  # see robustness.py
 CALM = METHODS[:2] + ["clip-perturbed"] + METHODS[2:]  # under events and without noise
 FEW = ["adamw", "clip", "nanskip", "skipstep-repaired"]  # beside AGMOHD where there is no room for all
 
@@ -53,7 +55,8 @@ class Results:
         self.every = every
         self.events = [r for r in every if "event" in r]
         self.noise_free = [r for r in every if "largest_after_300" in r]
-        self.runs = runs = [r for r in every if "event" not in r and "largest_after_300" not in r]
+        calm = lambda r: "event" in r or "largest_after_300" in r
+        self.runs = runs = [r for r in every if not calm(r) and r["method"] not in ROBUST]
         self.ours = [m for m in in_order(r["method"] for r in every) if m not in CALM or m.startswith("agmohd")]
         self.clean = {
             (setting(r), r["method"], r["seed"]): r for r in runs if "fault" not in r and r["lr"] == r["reference_lr"]

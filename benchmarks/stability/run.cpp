@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstdio>
 #include <sstream>
+#include <string_view>
 
 #include "course.hpp"
 #include "inject.hpp"
@@ -23,6 +24,21 @@ double mean(const std::vector<double>& x, std::size_t begin, std::size_t end) {
   double sum = 0;
   for (std::size_t i = begin; i < end; ++i) sum += x[i];
   return sum / double(end - begin);
+}
+
+std::string describe(const agmohd::monitor::LrEvidence& e) {
+  json::Object out;
+  out.add("steps", e.steps);
+  out.add("rate", e.rate);
+  out.add("fall", e.fall);
+  out.add("noise", e.noise);
+  out.add("growth", e.growth);
+  out.add("clipped", e.clipped);
+  out.add("update_rms", e.update_rms);
+  out.add("moved", e.moved);
+  out.add("relative", e.relative);
+  out.add("alignment", e.alignment);
+  return out.text();
 }
 
 std::string describe(const agmohd::Tally& tally, std::int64_t tensor_clips) {
@@ -51,8 +67,8 @@ std::string execute(const Run& run) {
   const auto model = run.task->model(run.seed);
   Course course(run, *model);
   const auto method = run.method->make(
-      model->parameters(),
-      {run.lr, run.task->threshold, run.task->beta2, run.task->weight_decay, course.late()});
+      model->parameters(), {run.lr, run.task->threshold, run.task->beta2, run.task->weight_decay,
+                            run.task->lr, run.steps, course.late()});
   at::Tensor losses =
       at::full({run.steps}, kNan, model->parameters().front().options().dtype(at::kFloat));
   Injector injector(run, *model, *method);
@@ -97,9 +113,11 @@ std::string execute(const Run& run) {
   for (std::size_t i = steps - std::min(steps, last); i < steps; ++i) {
     if (!course.rare(std::int64_t(i))) end.push_back(all[i]);
   }
+  const auto evidence = method->lr_evidence();
   double held_out = kNan;
   if (gave_up.empty()) {
     const at::NoGradGuard no_grad;
+    method->evaluate();
     held_out = model->loss(run.task->held_out()).item<double>();
   }
   std::vector<double> curve;
@@ -152,6 +170,14 @@ std::string execute(const Run& run) {
   if (!gave_up.empty()) out.add("gave_up", gave_up);
   if (const auto tally = method->tally()) {
     out.add_raw("tally", describe(*tally, method->tensor_clips()));
+  }
+  if (evidence) {
+    using agmohd::monitor::LrLooks;
+    const auto [looks, text] = agmohd::monitor::lr_advice(*evidence);
+    const bool unclear = looks == LrLooks::unclear;
+    out.add("lr_advice", unclear ? "" : looks == LrLooks::too_small ? "too small" : "too large");
+    if (!unclear) out.add("lr_advice_text", std::string_view(text).substr(0, text.size() - 1));
+    out.add_raw("lr_evidence", describe(*evidence));
   }
   out.add("block", std::int64_t(block));
   out.add("curve", curve);

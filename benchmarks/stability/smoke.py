@@ -87,6 +87,12 @@ def main():
     calm = subprocess.run([sys.executable, here / "report.py", folder / "calm.jsonl"], check=True, capture_output=True, text=True).stdout
     for title in ("Legitimate events of the tuning list", "Events in detail: agmohd", "Tasks without noise", "within the bounds"):
         expect(title in calm, f"'{title}' in the report of {folder / 'calm.jsonl'}")
+    part = ["--steps", "60", "--seeds", "1", "--tasks", "mlp", "--rates", "1e-3,3.16e-3"]
+    one = {**os.environ, "PROCESSES": "1"}
+    subprocess.run([here / "robustness.sh", program, folder / "robustness", *part], check=True, env=one, stdout=subprocess.DEVNULL)
+    text = (folder / "robustness" / "robustness.md").read_text()
+    for row in ("| clip |", "| prodigy-clip |", "| capped-tight |", "Advice on the learning rate, all runs"):
+        expect(row in text, f"'{row}' in the tables of robustness.sh")
     charts = list((folder / "report").glob("*.svg"))
     expect(len(charts) > 20, "charts")
     for chart in charts:

@@ -55,7 +55,7 @@ class Text : public Task {
     bytes_ = to_tensor(bytes).to(device);
     train_ = bytes_.size(0) - bytes_.size(0) / 10;
     offsets_ = torch::arange(size.context + 1).to(device);
-    lr = kRates[3];
+    lr = kRates[4];
     threshold = 0.1;
   }
   std::unique_ptr<Model> model(std::int64_t seed) const override {
@@ -114,7 +114,7 @@ class Digits : public Task {
     x_ = shape(all.x).to(device);
     y_ = all.y.to(device);
     plateaus[0] = plateaus[1] = 0.9 * std::log(10.0);
-    lr = patches ? kRates[3] : kRates[2];
+    lr = patches ? kRates[4] : kRates[3];
     threshold = 0.2;
   }
   std::unique_ptr<Model> model(std::int64_t seed) const override {

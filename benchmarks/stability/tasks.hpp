@@ -15,7 +15,8 @@
 namespace stability {
 
 /// The learning rates of the sweep, half decades; a task's reference learning rate is among them.
-inline constexpr std::array<double, 7> kRates{1e-4, 3.16e-4, 1e-3, 3.16e-3, 1e-2, 3.16e-2, 1e-1};
+inline constexpr std::array<double, 9> kRates{3.16e-5, 1e-4,    3.16e-4, 1e-3,   3.16e-3,
+                                              1e-2,    3.16e-2, 1e-1,    3.16e-1};
 
 struct Size {
   std::int64_t width = 48, layers = 2, heads = 4, context = 32, batch = 8;

@@ -127,25 +127,26 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
   /// Calls of step() since the last update.
   std::int64_t accumulated() const requires(Recipe::accumulates) { return accumulation_.calls(); }
 
-  /// Hands over a loss for the next step that comes without one.
-  void observe_loss(const at::Tensor& loss) {
-    observed_ = loss.defined() ? loss.detach() : loss;  // which lets go of autograd's graph
-  }
+  /// Hands over a loss for the next step that comes without one; lets go of autograd's graph.
+  void observe_loss(const at::Tensor& l) { observed_ = l.defined() ? l.detach() : l; }
 
   /// The last 256 steps at most, oldest first, as far as the device has done them: never waits.
   /// Empty where the recipe's hindrance policy looks at nothing.
-  std::vector<Record> records() const {
-    const RecordRing* const ring = binder_.devices().records();
-    return ring != nullptr ? monitor::read(*ring) : std::vector<Record>{};
-  }
+  std::vector<Record> records() const { return monitor::read(binder_.devices().records()); }
   /// The Record::step before the first record: 0, or that of the checkpoint which was loaded.
   std::int64_t records_begin() const { return records_begin_; }
   /// How often each kind of intervention happened, and when last; waits for the device.
   Tally tally() const requires(Recipe::recorded) { return binder_.devices().memory().tally; }
   /// The same as text, for the end of a run: with the parameters that exploded or whose gradients
-  /// vanished most, what was off for want of a loss, and what people do about what was seen most.
+  /// vanished most, what was off for want of a loss, and advice, also on the learning rate.
   std::string summary() const requires(Recipe::recorded) {
-    return monitor::summary<Recipe>(tally(), param_groups_, state_, names_, warnings_.saw_loss());
+    return monitor::summary<Recipe>(tally(), param_groups_, state_, names_, warnings_.saw_loss()) +
+           monitor::lr_advice(lr_evidence()).text;
+  }
+  /// What records() say of the learning rate, for monitor::lr_advice(); waits for the device.
+  monitor::LrEvidence lr_evidence() const requires(Recipe::recorded) {
+    return monitor::lr_evidence<Recipe>(binder_.devices(), param_groups_, state_,
+                                        warnings_.largest_lr());
   }
   /// Names for summary() and errors, as model->named_parameters() has them.
   void name_parameters(const torch::OrderedDict<std::string, at::Tensor>& n) { names_.add(n); }
@@ -162,8 +163,7 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
   /// The learning rate that the newest recorded step was taken with, in the first group: after
   /// schedule and verdict, Record::lr. Never waits; current_lr() before the first record.
   double effective_lr() const requires(Recipe::recorded) {
-    const RecordRing* const ring = binder_.devices().records();
-    const Record last = ring != nullptr ? monitor::newest(*ring) : Record{};
+    const Record last = monitor::newest(binder_.devices().records());
     return last.step > 0 ? last.lr : current_lr();
   }
 

@@ -75,6 +75,12 @@ inline Record gave_up(const RecordRing& ring, const Record& last, std::int64_t a
   return found;
 }
 
+/// The same of a ring that may not exist: then none.
+inline std::vector<Record> read(const RecordRing* ring) {
+  return ring != nullptr ? read(*ring) : std::vector<Record>{};
+}
+inline Record newest(const RecordRing* ring) { return ring != nullptr ? newest(*ring) : Record{}; }
+
 /// Whether the optimizer did in a step what its base would not have done.
 inline bool intervened(const Record& r) {
   return r.skipped != 0 || r.rolled_back != 0 || r.hindered != 0 || r.lr_factor < 1 ||

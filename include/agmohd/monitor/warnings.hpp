@@ -68,13 +68,17 @@ class Warnings {
   void begin(std::int64_t updates) {
     steps_ = updates;
     losses_ = without_loss_ = 0;
+    largest_lr_ = 0;
   }
+  /// Of the first group, as the program set it for steps since begin(); 0: no step yet.
+  double largest_lr() const { return largest_lr_; }
   bool saw_loss() const { return losses_ > 0; }
 
   /// A step that was taken, with or without a loss.
   void stepped(const Settings<Recipe>& settings, bool loss) {
     steps_ += 1;
     losses_ += loss ? 1 : 0;
+    largest_lr_ = std::max(largest_lr_, settings.groups.front().lr);
     if constexpr (detail::LossKinds<typename Recipe::Hindrance>::off || kScheduled) {
       if (losses_ == 0 && ++without_loss_ == 100) {
         TORCH_WARN("agmohd: in 100 steps ", no_loss());
@@ -152,6 +156,7 @@ class Warnings {
   }
 
   std::int64_t steps_ = 0, losses_ = 0, without_loss_ = 0;
+  double largest_lr_ = 0;
   int driven_ = 0;  // steps in a row with another learning rate
   bool defaults_told_ = false, driven_told_ = false, beyond_ = false;
   typename Recipe::Group defaults_{};
