@@ -76,16 +76,16 @@ TEST(Restart, GrowsWhatIsInsideOtherSchedules) {
       {.warmup_steps = 3, .after = {.scale = 0.5, .schedule = {.total_steps = 10}}},
       {.warmup_steps = 3, .after = {.scale = 0.5, .schedule = {.total_steps = 20}}});
   Product<Cosine, Linear>::Options product, longer;
-  product.schedules.first.total_steps = product.schedules.rest.first.total_steps = 10;
-  longer.schedules.first.total_steps = longer.schedules.rest.first.total_steps = 20;
+  product.schedules.head.total_steps = product.schedules.rest.head.total_steps = 10;
+  longer.schedules.head.total_steps = longer.schedules.rest.head.total_steps = 20;
   expect_stretched<Product<Cosine, Linear>>(product, longer);
   Sequence<Linear, Cosine>::Options sequence, stretched;
   sequence.milestones = {4};
-  sequence.schedules.first.total_steps = 4;
-  sequence.schedules.rest.first.total_steps = 6;
+  sequence.schedules.head.total_steps = 4;
+  sequence.schedules.rest.head.total_steps = 6;
   stretched.milestones = {8};
-  stretched.schedules.first.total_steps = 8;
-  stretched.schedules.rest.first.total_steps = 12;
+  stretched.schedules.head.total_steps = 8;
+  stretched.schedules.rest.head.total_steps = 12;
   expect_stretched<Sequence<Linear, Cosine>>(sequence, stretched);
   // A Restart inside keeps its cycles.
   const Restart<Cosine>::Options own{.restart_steps = 5, .schedule = {.total_steps = 5}};

@@ -25,9 +25,9 @@ struct contract::Sample<WarmThenCosine> {
       return std::fmin(1.0L, (long double)(t + 1) / (long double)warmup.warmup_steps);
     }
     if (t < o.milestones.values[1]) {
-      return contract::Sample<schedule::Cosine>::expected(rest.first, t - o.milestones.values[0]);
+      return contract::Sample<schedule::Cosine>::expected(rest.head, t - o.milestones.values[0]);
     }
-    const auto& step = rest.rest.first;
+    const auto& step = rest.rest.head;
     return std::pow((long double)step.gamma,
                     (long double)((t - o.milestones.values[1]) / step.step_size));
   }
@@ -39,9 +39,9 @@ struct contract::Sample<StepTimesLinear> {
     return {{.schedules = {{.step_size = 4, .gamma = 0.5}, {{.total_steps = 10}}}}};
   }
   static long double expected(const StepTimesLinear::Options& o, std::int64_t t) {
-    const auto& step = o.schedules.first;
+    const auto& step = o.schedules.head;
     return std::pow((long double)step.gamma, (long double)(t / step.step_size)) *
-           contract::Sample<schedule::Linear>::expected(o.schedules.rest.first, t);
+           contract::Sample<schedule::Linear>::expected(o.schedules.rest.head, t);
   }
   static std::int64_t peak(const StepTimesLinear::Options&) { return 0; }
   static std::int64_t last(const StepTimesLinear::Options&) { return 10; }
@@ -69,8 +69,8 @@ TEST(Sequence, OptionsAreSetByPolicy) {
                            .set<"milestones">({5})
                            .set<schedule::Linear>({.total_steps = 5})
                            .set<schedule::Cosine>({.total_steps = 9});
-  EXPECT_EQ(options.shared().schedule.schedules.first.total_steps, 5);
-  EXPECT_EQ(options.shared().schedule.schedules.rest.first.total_steps, 9);
+  EXPECT_EQ(options.shared().schedule.schedules.head.total_steps, 5);
+  EXPECT_EQ(options.shared().schedule.schedules.rest.head.total_steps, 9);
   EXPECT_TRUE(options == Mine(0.1).set<Two>(options.shared().schedule));
 }
 

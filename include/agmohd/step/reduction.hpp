@@ -52,8 +52,10 @@ AGMOHD_HD inline bool extreme(std::uint32_t magnitude) {
 inline constexpr std::uint64_t kInfinite = 0x7ff0000000000000ULL;
 AGMOHD_HD inline bool extreme(std::uint64_t magnitude) { return magnitude >= kInfinite; }
 
-/// The butterfly of one level on the host, of x[0 .. count), which it overwrites, and zeros beyond.
+/// The butterfly of one level on the host, of x[0 .. count), which it overwrites, and zeros beyond;
+/// of none it is 0.
 inline double fold(double* x, int count) {
+  if (count <= 0) return 0;
   for (int d = int(std::bit_ceil(unsigned(count))) / 2; d > 0; d /= 2) {
     for (int i = 0; i + d < count; ++i) x[i] += x[i + d];
     count = std::min(count, d);
