@@ -7,6 +7,7 @@
 #include <agmohd/rule/adagrad.hpp>
 #include <agmohd/rule/adam_mini.hpp>
 #include <agmohd/rule/came.hpp>
+#include <agmohd/rule/capped.hpp>
 #include <agmohd/rule/dadapt_adam.hpp>
 #include <agmohd/rule/hyperball.hpp>
 #include <agmohd/rule/lamb.hpp>
@@ -132,6 +133,9 @@ using MeasuredCAME =
 using KeptHyperball =
     agmohd::Recipe<agmohd::rule::Hyperball<agmohd::rule::AdamW>, agmohd::hindrance::Nonfinite,
                    agmohd::gradient::ClipByNorm, agmohd::recovery::Snapshots>;
+/// With a bound of what tensors move by, around a rule and within AGMOHD's detectors.
+using CappedAdamW = agmohd::Recipe<agmohd::rule::Capped<agmohd::rule::AdamW>,
+                                   agmohd::hindrance::Nonfinite, agmohd::gradient::ClipByNorm>;
 /// With sums over all tensors: after a clip, measured, and of a rule that measures no gradient.
 using ProdigyNorm = agmohd::Recipe<agmohd::rule::Prodigy, agmohd::gradient::ClipByNorm>;
 using MeasuredProdigy = agmohd::Recipe<agmohd::rule::Prodigy, agmohd::hindrance::StepTooLarge>;

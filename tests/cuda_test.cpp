@@ -38,6 +38,7 @@ namespace {
 
 using agmohd::Optimizer;
 using testing_recipes::AccumulatedAdamW;
+using testing_recipes::CappedAdamW;
 using testing_recipes::CentralizedLAMB;
 using testing_recipes::ClippedNovoGrad;
 using testing_recipes::ClippedPowers;
@@ -243,6 +244,11 @@ Optimizer<KeptHyperball>::Options options<KeptHyperball>() {
       .snapshot_every(10);
 }
 template <>
+Optimizer<CappedAdamW>::Options options<CappedAdamW>() {
+  return Optimizer<CappedAdamW>::Options(1e-1).max_norm(3).weight_decay(0.1).set<"max_update">(
+      0.01);
+}
+template <>
 Optimizer<ProdigyNorm>::Options options<ProdigyNorm>() {
   return Optimizer<ProdigyNorm>::Options(0.1).max_norm(3).weight_decay(0.1).set<"d0">(1e-2);
 }
@@ -329,7 +335,7 @@ using Recipes =
                      RowsAdafactor, MeasuredAdafactor, OrthogonalSGD, ClippedPowers,
                      OrthogonalAdafactor, RowsAdamMini, MeasuredAdamMini, RowsCAME, MeasuredCAME,
                      KeptHyperball, ProdigyNorm, MeasuredProdigy, PlainDAdaptAdam, GroupedSGD,
-                     MaskedAdamW, MaskedSGD>;
+                     MaskedAdamW, MaskedSGD, CappedAdamW>;
 TYPED_TEST_SUITE(CudaBackend, Recipes);
 
 TYPED_TEST(CudaBackend, HasTheBitsOfTheCpu) {

@@ -4,6 +4,7 @@
 
 #include <agmohd/recipes.hpp>
 #include <agmohd/rule/adamw_schedule_free.hpp>
+#include <agmohd/rule/capped.hpp>
 #include <agmohd/rule/lamb.hpp>
 #include <agmohd/rule/prodigy.hpp>
 #include <cmath>
@@ -44,49 +45,8 @@ using ScheduleFreeClip =
     agmohd::Recipe<agmohd::rule::AdamWScheduleFree, agmohd::gradient::ClipByNorm>;
 using ProdigyClip = agmohd::Recipe<agmohd::rule::Prodigy, agmohd::gradient::ClipByNorm>;
 
-/// AdamW with a bound of each tensor's relative update: lr |u| is at most `cap` |p|. LAMB makes
-/// lr |p| of it instead. A tensor of zeros is not bounded.
-struct CappedAdamW : agmohd::rule::LAMB {
-  using LAMB = agmohd::rule::LAMB;
-  struct Options {
-    agmohd::Pair betas{0.9, 0.999};
-    double eps = 1e-8;
-    double weight_decay = 0;  ///< weight_decay p is part of u
-    double cap = 0.02;
-  };
-  static constexpr auto fields =
-      agmohd::describe(agmohd::field("betas", &Options::betas, agmohd::in(0, 1)),
-                       agmohd::field("eps", &Options::eps, agmohd::at_least(0)),
-                       agmohd::field("weight_decay", &Options::weight_decay, agmohd::at_least(0)),
-                       agmohd::field("cap", &Options::cap, agmohd::above(0)));
-  static const char* name() { return "CappedAdamW"; }
-  static LAMB::Options lamb(const Options& o) {
-    LAMB::Options out;
-    out.betas = o.betas, out.eps = o.eps, out.weight_decay = o.weight_decay;
-    return out;
-  }
-  static unsigned slots(const Options&) { return 3; }
-  static Memory restore(const Options& o, std::int64_t step) {
-    return LAMB::restore(lamb(o), step);
-  }
-  template <class R>
-  struct Coefficients : LAMB::Coefficients<R> {
-    R lr;
-  };
-  AGMOHD_HD static double beta1(const Options& o) { return o.betas.first; }
-  template <class R>
-  AGMOHD_HD static Coefficients<R> at(const Options& o, const agmohd::Now& now, Memory& m) {
-    return {{R(1), R(o.weight_decay), agmohd::rule::Moments::at<R>(o.betas, o.eps, now, m)},
-            R(now.lr)};
-  }
-  template <class R>
-  AGMOHD_HD static double second(const Options& o, const Coefficients<R>& k, double p2, double u2) {
-    if (!(p2 > 0) || !(u2 > 0) || !(k.lr > 0)) return 1;
-    const double most = o.cap * std::sqrt(p2 / u2) / double(k.lr);
-    return most < 1 ? most : 1;
-  }
-};
-using Capped = agmohd::Recipe<CappedAdamW, agmohd::gradient::ClipByNorm>;
+using Capped =
+    agmohd::Recipe<agmohd::rule::Capped<agmohd::rule::AdamW>, agmohd::gradient::ClipByNorm>;
 
 using ZClip = Guarded<agmohd::hindrance::ZClip>;
 using AdaGC = Guarded<agmohd::hindrance::AdaGC, agmohd::gradient::AdaptiveClip>;

@@ -42,7 +42,7 @@ const std::vector<Entry>& robust_methods() {
       {"capped", "clip, and no tensor moves by more than 2 % of its norm in a step",
        make<Capped>()},
       {"capped-tight", "the same, 0.5 %",
-       make<Capped>([](agmohd::Optimizer<Capped>::Options& o) { o.set<"cap">(0.005); })},
+       make<Capped>([](agmohd::Optimizer<Capped>::Options& o) { o.set<"max_update">(0.005); })},
       {"agmohd-hold", "AGMOHD whose warm-up and cosine wait while steps are hindered", make_held(),
        Rates::none},
   };

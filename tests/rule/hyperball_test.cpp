@@ -55,6 +55,17 @@ TEST(Hyperball, TurnsMatricesAndKeepsTheirNorm) {
   }
 }
 
+TEST(Hyperball, TurnsWithoutMomentum) {
+  at::Tensor p = contract::random({3, 50}, 1).requires_grad_();
+  const at::Tensor before = p.detach().clone(), g = contract::random({3, 50}, 2);
+  p.mutable_grad() = g.clone();
+  BallSGD optimizer({p}, BallSGD::Options(0.1));
+  optimizer.step();
+  const double r = length_of(before);
+  const at::Tensor q = before - 0.1 * r * g / g.norm();
+  EXPECT_LE(length_of(p - r * q / q.norm()), 1e-13 * r);
+}
+
 TEST(Hyperball, VectorsMoveAsTheRuleSays) {
   at::Tensor p = contract::random({40}, 1).requires_grad_(), q = p.detach().clone();
   q.requires_grad_();

@@ -32,6 +32,9 @@ struct Hyperball : R {
   static_assert(!has::write<R>,
                 "agmohd: Hyperball needs a rule whose parameter becomes decay p - lr u (no write)");
   static constexpr double default_lr = 2.5e-3;
+  static unsigned slots(const typename R::Options& o) {
+    return agmohd::detail::slots_for_second_sweep<R>(o);
+  }
   static constexpr bool lazy = false;  // all rows turn
   template <class Text = std::string>
   static Text name() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string_view>
 #include <type_traits>
 
 #include "../policy/policy.hpp"
@@ -112,6 +113,14 @@ template <class R>
 double initial(const typename R::Options& o, int slot) {
   if constexpr (has::initial<R>) return R::initial(o, slot);
   return 0;
+}
+
+/// The slots that a second sweep needs to take the update of R anew: those of R, and a momentum
+/// buffer without a momentum, too, where the update is read from it.
+template <class R>
+unsigned slots_for_second_sweep(const typename R::Options& o) {
+  const bool buffer = std::string_view(R::slot_names[0]) == "momentum_buffer";
+  return R::slots(o) | (buffer ? 1U : 0U);
 }
 
 /// How many averages there are in the place of a slot.
