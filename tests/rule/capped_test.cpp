@@ -15,7 +15,7 @@ struct contract::Sample<rule::Capped<rule::AdamW>> {
   using Options = rule::Capped<rule::AdamW>::Options;
   static std::vector<Options> options() {
     Options tight, other;
-    tight.max_update = 1e-3;
+    tight.cap.max_update = 1e-3;
     other.betas = {0.8, 0.99}, other.weight_decay = 0.1, other.amsgrad = true;
     return {{}, tight, other};
   }

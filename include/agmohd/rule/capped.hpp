@@ -12,6 +12,14 @@
 
 namespace agmohd::rule {
 
+/// The option that Capped adds to those of its rule.
+struct UpdateCap {
+  struct Options {
+    double max_update = 0.02;  ///< |change of p| / |p| in a step at most, weight decay aside
+  };
+  static constexpr auto fields = describe(field("max_update", &Options::max_update, above(0)));
+};
+
 /// Capped<AdamW> and so on: no tensor moves by more than a share of its norm in a step. With the
 /// update u of R and Frobenius norms:
 ///   p <- decay p - min(lr, max_update |p| / |u|) u
@@ -29,10 +37,9 @@ struct Capped : R {
                 "agmohd: Capped needs a rule whose Coefficients are a struct");
 
   struct Options : R::Options {
-    double max_update = 0.02;  ///< |change of p| / |p| at most, but for decoupled weight decay
+    UpdateCap::Options cap{};
   };
-  static constexpr auto fields =
-      describe(R::fields, field("max_update", &Options::max_update, above(0)));
+  static constexpr auto fields = describe(R::fields, nested(&Options::cap, UpdateCap::fields));
   static unsigned slots(const Options& o) { return agmohd::detail::slots_for_second_sweep<R>(o); }
   static constexpr bool lazy = false;  // the norms are of all rows
   template <class Text = std::string>
@@ -52,7 +59,7 @@ struct Capped : R {
   template <class K>
   AGMOHD_HD static double second(const Options& o, const Coefficients<K>& k, double p2, double u2) {
     if (!(p2 > 0) || !(u2 > 0) || !(k.lr > 0)) return 1;
-    const double most = o.max_update * std::sqrt(p2 / u2) / double(k.lr);
+    const double most = o.cap.max_update * std::sqrt(p2 / u2) / double(k.lr);
     return most < 1 ? most : 1;
   }
 };
