@@ -34,10 +34,11 @@ struct GuardOf<R> {
 }  // namespace detail
 
 /// Masked<AdamW> and so on: rule R for the elements whose `mask` is not 0; where it is 0, the
-/// parameter and R's state keep their bits: no gradient, momentum or weight decay moves them. The
-/// mask is a slot of the state, which begins with 1; wrap::set_mask() sets it, and checkpoints hold
-/// it. Gradients of frozen elements still count in norms that clip; zero them in a hook where they
-/// are not to. The slot takes as much memory as a moment, and each step reads and writes it.
+/// parameter and R's state keep their bits: no gradient, momentum or weight decay moves them.
+///   p <- p where mask is 0, else as R has it
+/// The mask is a slot of the state, which begins with 1; wrap::set_mask() sets it, and checkpoints
+/// hold it. Gradients of frozen elements still count in norms that clip; zero them in a hook where
+/// they are not to. The slot takes as much memory as a moment, and each step reads and writes it.
 template <class R>
 struct Masked : R {
   static constexpr bool masked = true;
@@ -45,6 +46,9 @@ struct Masked : R {
   static_assert(inner_count < 5, "agmohd: Masked needs a rule with at most four slots");
   static_assert(!has::second<R> && !has::summed<R>,
                 "agmohd: Masked needs a rule of each element by itself (no second, no summed)");
+  static_assert(!has::factored<R> && !has::totals<R> && !has::wants<R>,
+                "agmohd: Masked needs a rule of each element by itself (no factored, no totals, no "
+                "wants)");
   static_assert(!has::hessian_decay<R> && !has::interpolation<R>,
                 "agmohd: Masked needs a rule whose state only steps move (no hessian_decay, no "
                 "interpolation)");
