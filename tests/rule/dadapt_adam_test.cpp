@@ -3,6 +3,7 @@
 
 #include <agmohd/rule/dadapt_adam.hpp>
 #include <cmath>
+#include <memory>
 #include <vector>
 
 #include "../contract/rule.hpp"
@@ -30,13 +31,14 @@ INSTANTIATE_TYPED_TEST_SUITE_P(DAdaptAdam, RuleContract, rule::DAdaptAdam);
 
 namespace {
 
+using DAdaptAdam = Optimizer<Recipe<rule::DAdaptAdam>>;
+
 /// One parameter of two elements, by hand.
 TEST(DAdaptAdam, EstimateIsTheFormula) {
   const double d0 = 1e-3, b2 = 0.999, b3 = std::sqrt(b2), eps = 1e-8;
   at::Tensor p = at::tensor({1.0, -2.0}).to(at::kDouble).requires_grad_();
   const at::Tensor first = at::tensor({0.5, 1.0}).to(at::kDouble),
                    second = at::tensor({0.75, 0.25}).to(at::kDouble);
-  using DAdaptAdam = Optimizer<Recipe<rule::DAdaptAdam>>;
   DAdaptAdam optimizer({p}, DAdaptAdam::Options(1.0).set<rule::DAdaptAdam>({.d0 = d0}));
   p.mutable_grad() = first.clone();
   optimizer.step();
@@ -48,6 +50,58 @@ TEST(DAdaptAdam, EstimateIsTheFormula) {
   const double norm = (b3 * s + d0 * (1 - b3) * second).abs().sum().item<double>();
   ASSERT_GT(r / (1 - b3) / norm, d0);
   EXPECT_NEAR(optimizer.rule_memory().d, r / (1 - b3) / norm, 1e-14);
+}
+
+/// From then on it is as if it had no gradient.
+TEST(DAdaptAdam, AGroupThatLosesItsRateAddsNothingMore) {
+  const auto run = [](bool by_rate) {
+    at::Tensor p = contract::random({40}, 1).requires_grad_(),
+               still = contract::random({40}, 2).requires_grad_();
+    std::vector<OptimizerParamGroup> groups{OptimizerParamGroup({p}), OptimizerParamGroup({still})};
+    DAdaptAdam optimizer(groups);
+    for (int step = 0; step < 16; ++step) {
+      p.mutable_grad() = p.detach().clone();
+      still.mutable_grad() = still.detach().clone();
+      if (step >= 4 && by_rate) optimizer.param_groups()[1].options().set_lr(0);
+      if (step >= 4 && !by_rate) still.mutable_grad().reset();
+      optimizer.step();
+    }
+    EXPECT_GT(optimizer.rule_memory().d, 1e-6);
+    return std::vector<at::Tensor>{p.detach(), still.detach(),
+                                   at::tensor(optimizer.rule_memory().d, at::kDouble)};
+  };
+  const auto with_rate = run(true), without_gradient = run(false);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_TRUE(at::equal(with_rate[i], without_gradient[i])) << i;
+  }
+}
+
+TEST(DAdaptAdam, TheFirstGroupSaysWhatConcernsTheEstimate) {
+  const auto run = [](bool differing) {
+    at::Tensor p = contract::random({40}, 1).requires_grad_(),
+               q = contract::random({40}, 2).requires_grad_();
+    std::vector<OptimizerParamGroup> groups{OptimizerParamGroup({p}), OptimizerParamGroup({q})};
+    const auto first = DAdaptAdam::Options(1.0).set<"use_bias_correction">(true);
+    auto second = first;
+    if (differing) second.set<"use_bias_correction">(false).set<"d0">(1e-3).set<"growth_rate">(1.1);
+    groups[0].set_options(std::make_unique<DAdaptAdam::Options>(first));
+    groups[1].set_options(std::make_unique<DAdaptAdam::Options>(second));
+    DAdaptAdam optimizer(groups);
+    for (int step = 0; step < 12; ++step) {
+      p.mutable_grad() = p.detach().clone();
+      q.mutable_grad() = q.detach().clone();
+      optimizer.step();
+    }
+    return std::vector<at::Tensor>{p.detach(), q.detach()};
+  };
+  const auto same = run(false), differing = run(true);
+  EXPECT_TRUE(at::equal(same[0], differing[0]));
+  EXPECT_TRUE(at::equal(same[1], differing[1]));
+}
+
+TEST(DAdaptAdam, RefusesToShrink) {
+  at::Tensor p = contract::random({4}, 1).requires_grad_();
+  EXPECT_THROW(DAdaptAdam({p}, DAdaptAdam::Options(1.0).set<"growth_rate">(0.5)), c10::Error);
 }
 
 }  // namespace

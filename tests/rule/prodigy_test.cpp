@@ -121,6 +121,72 @@ TEST(Prodigy, AGroupWithoutARateAddsNothing) {
   EXPECT_EQ(both.rule_memory().d, alone.rule_memory().d);
 }
 
+/// With options of d that the groups do not share, all follow the first.
+TEST(Prodigy, TheFirstGroupSaysWhatConcernsTheEstimate) {
+  using Rule = rule::Prodigy::Options;
+  const Rule first{.betas = {0.8, 0.99},
+                   .beta3 = 0.9,
+                   .use_bias_correction = true,
+                   .d0 = 1e-3,
+                   .growth_rate = 1.5};
+  const auto run = [&](const Rule& second) {
+    at::Tensor p = contract::random({40}, 1).requires_grad_(),
+               q = contract::random({40}, 2).requires_grad_();
+    std::vector<OptimizerParamGroup> groups{OptimizerParamGroup({p}), OptimizerParamGroup({q})};
+    groups[0].set_options(
+        std::make_unique<Prodigy::Options>(Prodigy::Options(1.0).set<rule::Prodigy>(first)));
+    groups[1].set_options(
+        std::make_unique<Prodigy::Options>(Prodigy::Options(1.0).set<rule::Prodigy>(second)));
+    Prodigy optimizer(groups);
+    for (int step = 0; step < 12; ++step) {
+      p.mutable_grad() = p.detach().clone();
+      q.mutable_grad() = q.detach().clone();
+      optimizer.step();
+    }
+    EXPECT_GT(optimizer.rule_memory().d, 1e-3);
+    return std::vector<at::Tensor>{p.detach(), q.detach()};
+  };
+  Rule other = first;
+  other.beta3 = 0.5, other.use_bias_correction = false, other.d0 = 1e-5, other.growth_rate = 0;
+  const auto same = run(first), differing = run(other);
+  EXPECT_TRUE(at::equal(same[0], differing[0]));
+  EXPECT_TRUE(at::equal(same[1], differing[1]));
+}
+
+/// From then on it is as if it had no gradient, also where lr is not in s.
+TEST(Prodigy, AGroupThatLosesItsRateAddsNothingMore) {
+  const auto run = [](bool by_rate) {
+    at::Tensor p = contract::random({40}, 1).requires_grad_(),
+               still = contract::random({40}, 2).requires_grad_();
+    std::vector<OptimizerParamGroup> groups{OptimizerParamGroup({p}), OptimizerParamGroup({still})};
+    Prodigy optimizer(groups, Prodigy::Options(1.0).set<rule::Prodigy>({.safeguard_warmup = true}));
+    for (int step = 0; step < 16; ++step) {
+      p.mutable_grad() = p.detach().clone();
+      still.mutable_grad() = still.detach().clone();
+      if (step >= 4 && by_rate) optimizer.param_groups()[1].options().set_lr(0);
+      if (step >= 4 && !by_rate) still.mutable_grad().reset();
+      optimizer.step();
+    }
+    EXPECT_GT(optimizer.rule_memory().d, 1e-6);
+    return std::vector<at::Tensor>{p.detach(), still.detach(),
+                                   at::tensor(optimizer.rule_memory().d, at::kDouble)};
+  };
+  const auto with_rate = run(true), without_gradient = run(false);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_TRUE(at::equal(with_rate[i], without_gradient[i])) << i;
+  }
+}
+
+TEST(Prodigy, RefusesToShrink) {
+  at::Tensor p = contract::random({4}, 1).requires_grad_();
+  const auto with = [&](double growth_rate) {
+    return Prodigy({p}, Prodigy::Options(1.0).set<"growth_rate">(growth_rate));
+  };
+  EXPECT_THROW(with(0.5), c10::Error);
+  EXPECT_NO_THROW(with(0));
+  EXPECT_NO_THROW(with(1));
+}
+
 /// A measured sweep adds the same sums, and records have the rate.
 TEST(Prodigy, MeasuringChangesNoBit) {
   using Measured = Recipe<rule::Prodigy, hindrance::StepTooLarge>;

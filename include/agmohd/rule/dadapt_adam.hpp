@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "../policy/check.hpp"
 #include "../policy/field.hpp"
 #include "l2_decay.hpp"
 #include "rule.hpp"
@@ -19,10 +20,13 @@ namespace agmohd::rule {
 ///   m <- b1 m + (1 - b1) lr d g,  v <- b2 v + (1 - b2) g^2,  s <- b3 s + (1 - b3) lr d g,
 ///   p <- p - m / (sqrt(v) + eps),  then d <- max(d, r / ((1 - b3) |s|_1))
 /// g is the gradient after the transforms. What concerns d (d0, growth_rate, b3, bias correction)
-/// follows the options of the first group. rule_memory() of the optimizer has d, and Record::lr has
-/// lr d with the bias correction. As in dadaptation 3.2, but groups may differ in lr: each weighs
-/// its part of the sums. The package's layer_scale, fsdp_in_use and log_every are left out. Its
-/// growth_rate of infinity is 0 here.
+/// follows the options of the first group, in all groups. rule_memory() of the optimizer has d, and
+/// Record::lr has lr d with the bias correction.
+/// lr is in m: a change of it moves parameters as far as gradients join m after it, but where lr is
+/// 0 the group stands still, and its m, v and s keep their values and count in no sum.
+/// As in dadaptation 3.2, but groups may differ in lr: each weighs its part of the sums; and in the
+/// package a group whose lr became 0 still moves by its last m. The package's layer_scale,
+/// fsdp_in_use and log_every are left out. Its growth_rate of infinity is 0 here.
 struct DAdaptAdam {
   struct Options {
     Pair betas{0.9, 0.999};            ///< decays of the two moments
@@ -43,6 +47,11 @@ struct DAdaptAdam {
       field("d0", &Options::d0, above(0)), field("growth_rate", &Options::growth_rate, at_least(0)),
       field("maximize", &Options::maximize));
   static const char* name() { return "DAdaptAdam"; }
+  static void check(const Options& o) {
+    if (o.growth_rate > 0 && o.growth_rate < 1) {
+      refuse("growth_rate = ", o.growth_rate, ", but it must be 0, or at least 1");
+    }
+  }
   static constexpr bool squares = true;
 
   template <class T>
@@ -60,27 +69,30 @@ struct DAdaptAdam {
     double d = 0;                                 ///< of this step; 0: no step yet
     double numerator = 0;                         ///< r
     double beta1_product = 1, beta2_product = 1;  ///< of the betas of all steps
+    double beta3 = 0, correction = 1;             ///< of this step, by the first group's options
     constexpr void members(auto&& f) {
       f("d", d), f("numerator", numerator), f("beta1_product", beta1_product),
-          f("beta2_product", beta2_product);
+          f("beta2_product", beta2_product), f("beta3", beta3), f("correction", correction);
     }
   };
   /// From the sums of lr d <g, s / (sqrt(v) + eps)> and |s|.
   static constexpr int total_count = 2;
-  AGMOHD_HD static void advance(const Options& o, const Now& /*now*/, const Totals<2>& sums,
+  AGMOHD_HD static void advance(const Options& o, const Now& now, const Totals<2>& sums,
                                 OptimizerMemory& m) {
+    const double b3 = m.beta3 = std::sqrt(o.betas.second);
     if (m.d == 0) {
       m.d = o.d0;
     } else {
       if (sums.of[1] == 0) return;  // no gradient but zeros: as if there had been no step
-      const double b3 = std::sqrt(o.betas.second);
       m.numerator = b3 * m.numerator + (1 - b3) * sums.of[0];
       double found = m.numerator / ((1 - b3) * sums.of[1]);
       if (o.growth_rate > 0 && m.d * o.growth_rate < found) found = m.d * o.growth_rate;
       if (found > m.d) m.d = found;
     }
-    m.beta1_product *= o.betas.first;
+    m.beta1_product *= now.blend.beta1;
     m.beta2_product *= o.betas.second;
+    m.correction =
+        o.use_bias_correction ? std::sqrt(1 - m.beta2_product) / (1 - m.beta1_product) : 1;
   }
 
   template <class R>
@@ -90,6 +102,7 @@ struct DAdaptAdam {
     R beta1, beta2, beta3;       ///< decays of m, v, s
     R gain1, gain2, gain3;       ///< lr d (1 - b1), 1 - b2, lr d (1 - b3): of g in m, v, s
     R weight;                    ///< lr d, of <g, s / (sqrt(v) + eps)>
+    R counts;                    ///< of |s|: 0 where the rate is 0, else 1
     R mix_moment, mix_gradient;  ///< of m and g in the numerator; 1 and 0 but for Nesterov momentum
     R eps;                       ///< added to the root
   };
@@ -98,9 +111,8 @@ struct DAdaptAdam {
   /// As Adam's.
   AGMOHD_HD static double stable_step(const Options&, double b1) { return (1 + b1) / (1 - b1); }
   /// lr d, with the bias correction.
-  AGMOHD_HD static double lr(const Options& o, const Now& now, const OptimizerMemory& m) {
-    if (!o.use_bias_correction) return m.d * now.lr;
-    return m.d * now.lr * (std::sqrt(1 - m.beta2_product) / (1 - m.beta1_product));
+  AGMOHD_HD static double lr(const Options&, const Now& now, const OptimizerMemory& m) {
+    return m.d * now.lr * m.correction;
   }
   AGMOHD_HD static double decay(const Options& o, double lr) {
     return o.decouple ? 1 - lr * o.weight_decay : 1;
@@ -108,18 +120,19 @@ struct DAdaptAdam {
 
   template <class R>
   AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, Memory&,
-                                      const OptimizerMemory&) {
+                                      const OptimizerMemory& m) {
     const double b1 = now.blend.beta1, b2 = o.betas.second, look = now.blend.look;
-    const double b3 = std::sqrt(b2);
+    const bool moves = now.lr != 0;
     return {R(o.maximize ? -1 : 1),
             R(o.decouple ? 0 : o.weight_decay),
-            R(b1),
-            R(b2),
-            R(b3),
+            R(moves ? b1 : 1),
+            R(moves ? b2 : 1),
+            R(moves ? m.beta3 : 1),
             R(now.lr * (1 - b1)),
-            R(1 - b2),
-            R(now.lr * (1 - b3)),
+            R(moves ? 1 - b2 : 0),
+            R(now.lr * (1 - m.beta3)),
             R(now.lr),
+            R(moves ? 1 : 0),
             R(1 - look + look * b1),
             R(look * now.lr * (1 - b1)),
             R(o.eps)};
@@ -144,14 +157,15 @@ struct DAdaptAdam {
   }
   template <Number T>
   AGMOHD_HD static T write(const T& p, const T& /*g*/, const T& u, Slots<T>& /*s*/,
-                           const Coefficients<Real<T>>& /*k*/, Real<T> /*lr*/, Real<T> decay) {
+                           const Coefficients<Real<T>>& /*k*/, Real<T> lr, Real<T> decay) {
+    if (lr == 0) return decay * p;
     return decay * p - u;
   }
   template <Number T>
   AGMOHD_HD static Addends<T, 2> totals(const T& p, const T& g, const Slots<T>& old,
                                         const Slots<T>& s, const Coefficients<Real<T>>& k) {
     const T steered = old.s / (math::sqrt(old.exp_avg_sq) + math::like(g, k.eps));
-    return {{k.weight * (decayed(p, g, k) * steered), math::abs(s.s)}};
+    return {{k.weight * (decayed(p, g, k) * steered), k.counts * math::abs(s.s)}};
   }
 
   /// As Adam's: the last update in the metric of this step.

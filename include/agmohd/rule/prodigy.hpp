@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "../policy/check.hpp"
 #include "../policy/field.hpp"
 #include "l2_decay.hpp"
 #include "rule.hpp"
@@ -19,10 +20,11 @@ namespace agmohd::rule {
 ///   r <- b3 r + lr d^2 <g, p0 - p>,  s <- b3 s + lr d^2 g,
 ///   p <- p - lr d m / (sqrt(v) + d eps),  then d <- max(d, r / |s|_1)
 /// g is the gradient after the transforms. What concerns d (d0, d_coef, growth_rate, beta3, bias
-/// correction) follows the options of the first group. rule_memory() of the optimizer has d, and
-/// Record::lr has lr d with the bias correction.
-/// In prodigyopt 1.1.2 the factor of eps, and of g where b1 is 0, is the d that the step finds; in
-/// the paper and here it is the one that the step began with. Groups may differ in lr, which the
+/// correction) follows the options of the first group, in all groups. rule_memory() of the
+/// optimizer has d, and Record::lr has lr d with the bias correction. A group whose rate is 0
+/// stands still: its m, v and s keep their values and count in no sum, as in prodigyopt. In
+/// prodigyopt 1.1.2 the factor of eps, and of g where b1 is 0, is the d that the step finds; in the
+/// paper and here it is the one that the step began with. Groups may differ in lr, which the
 /// package refuses: each weighs its part of the sums. The package's slice_p and fsdp_in_use are
 /// left out. Its growth_rate of infinity is 0 here, and so is its beta3 of None.
 struct Prodigy {
@@ -51,6 +53,11 @@ struct Prodigy {
                field("growth_rate", &Options::growth_rate, at_least(0)),
                field("maximize", &Options::maximize));
   static const char* name() { return "Prodigy"; }
+  static void check(const Options& o) {
+    if (o.growth_rate > 0 && o.growth_rate < 1) {
+      refuse("growth_rate = ", o.growth_rate, ", but it must be 0, or at least 1");
+    }
+  }
   static constexpr bool squares = true;
 
   template <class T>
@@ -69,28 +76,34 @@ struct Prodigy {
     double d_max = 0;                             ///< largest estimate so far
     double numerator = 0;                         ///< r
     double beta1_product = 1, beta2_product = 1;  ///< of the betas of all steps
+    double beta3 = 0, d0 = 0, correction = 1;     ///< of this step, by the first group's options
     constexpr void members(auto&& f) {
       f("d", d), f("d_max", d_max), f("numerator", numerator), f("beta1_product", beta1_product),
-          f("beta2_product", beta2_product);
+          f("beta2_product", beta2_product), f("beta3", beta3), f("d0", d0),
+          f("correction", correction);
     }
   };
   /// From the sums of lr d^2 <g, p0 - p> and |s|.
   static constexpr int total_count = 2;
-  AGMOHD_HD static void advance(const Options& o, const Now& /*now*/, const Totals<2>& sums,
+  AGMOHD_HD static void advance(const Options& o, const Now& now, const Totals<2>& sums,
                                 OptimizerMemory& m) {
+    m.beta3 = o.beta3 != 0 ? o.beta3 : std::sqrt(o.betas.second);
+    m.d0 = o.d0;
     if (m.d == 0) {
       m.d = m.d_max = o.d0;
     } else {
       if (sums.of[1] == 0) return;  // no gradient but zeros: as if there had been no step
-      m.numerator = beta3(o) * m.numerator + sums.of[0];
+      m.numerator = m.beta3 * m.numerator + sums.of[0];
       const double found = o.d_coef * m.numerator / sums.of[1];
       if (m.d == o.d0 && found > m.d) m.d = found;
       if (found > m.d_max) m.d_max = found;
       const double most = o.growth_rate > 0 ? m.d * o.growth_rate : m.d_max;
       m.d = most < m.d_max ? most : m.d_max;
     }
-    m.beta1_product *= o.betas.first;
+    m.beta1_product *= now.blend.beta1;
     m.beta2_product *= o.betas.second;
+    m.correction =
+        o.use_bias_correction ? std::sqrt(1 - m.beta2_product) / (1 - m.beta1_product) : 1;
   }
 
   template <class R>
@@ -102,6 +115,7 @@ struct Prodigy {
     R gain1, gain2;              ///< d (1 - b1), d^2 (1 - b2): of g in m, of g^2 in v
     R join;                      ///< of g in s
     R weight;                    ///< of <g, p0 - p>
+    R counts;                    ///< of |s|: 0 where the rate is 0, else 1
     R mix_moment, mix_gradient;  ///< of m and g in the numerator; 1 and 0 but for Nesterov momentum
     R eps;                       ///< d eps
   };
@@ -110,9 +124,8 @@ struct Prodigy {
   /// As Adam's.
   AGMOHD_HD static double stable_step(const Options&, double b1) { return (1 + b1) / (1 - b1); }
   /// lr d, with the bias correction.
-  AGMOHD_HD static double lr(const Options& o, const Now& now, const OptimizerMemory& m) {
-    if (!o.use_bias_correction) return m.d * now.lr;
-    return m.d * now.lr * (std::sqrt(1 - m.beta2_product) / (1 - m.beta1_product));
+  AGMOHD_HD static double lr(const Options&, const Now& now, const OptimizerMemory& m) {
+    return m.d * now.lr * m.correction;
   }
   AGMOHD_HD static double decay(const Options& o, double lr) {
     return o.decouple ? 1 - lr * o.weight_decay : 1;
@@ -122,17 +135,19 @@ struct Prodigy {
   AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, Memory&,
                                       const OptimizerMemory& m) {
     const double b1 = now.blend.beta1, b2 = o.betas.second, look = now.blend.look, d = m.d;
-    const double weight = d / o.d0 * now.lr;  // over d0: sums are not too small for float32
+    const double weight = d / m.d0 * now.lr;  // over d0: sums are not too small for float32
+    const bool moves = now.lr != 0;
     return {R(o.maximize ? -1 : 1),
             R(o.decouple ? 0 : o.weight_decay),
             R(now.step == 1 ? 1 : 0),
-            R(b1),
-            R(b2),
-            R(beta3(o)),
-            R(d * (1 - b1)),
-            R(d * d * (1 - b2)),
-            R(o.safeguard_warmup ? d / o.d0 * d : weight),
+            R(moves ? b1 : 1),
+            R(moves ? b2 : 1),
+            R(moves ? m.beta3 : 1),
+            R(moves ? d * (1 - b1) : 0),
+            R(moves ? d * d * (1 - b2) : 0),
+            R(moves ? (o.safeguard_warmup ? d / m.d0 * d : weight) : 0),
             R(weight),
+            R(moves ? 1 : 0),
             R(1 - look + look * b1),
             R(look * d * (1 - b1)),
             R(d * o.eps)};
@@ -158,18 +173,13 @@ struct Prodigy {
   template <Number T>
   AGMOHD_HD static Addends<T, 2> totals(const T& p, const T& g, const Slots<T>& /*old*/,
                                         const Slots<T>& s, const Coefficients<Real<T>>& k) {
-    return {{k.weight * (decayed(p, g, k) * (s.p0 - p)), math::abs(s.s)}};
+    return {{k.weight * (decayed(p, g, k) * (s.p0 - p)), k.counts * math::abs(s.s)}};
   }
 
   /// As Adam's: the last update in the metric of this step.
   template <class T>
   AGMOHD_HD static Slots<T> before(const Slots<T>& old, const Slots<T>& now) {
     return {old.exp_avg, now.exp_avg_sq, now.s, now.p0};
-  }
-
- private:
-  AGMOHD_HD static double beta3(const Options& o) {
-    return o.beta3 != 0 ? o.beta3 : std::sqrt(o.betas.second);
   }
 };
 static_assert(Rule<Prodigy> && has::totals<Prodigy>);
