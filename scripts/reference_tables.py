@@ -27,6 +27,18 @@ LIBTORCH = {"SGD", "Adam", "AdamW", "RMSprop", "Adagrad"}  # in torch::optim of 
 PYTORCH = LIBTORCH | {"NAdam", "RAdam", "Adamax", "Adadelta", "ASGD", "Rprop", "Adafactor"}  # in torch.optim of Python
 FAMILIES = ("rule", "gradient", "schedule", "hindrance", "momentum", "storage", "recovery")
 OF_SEVERAL = {"schedule::Sequence<S...>": "schedule::Sequence<schedule::Constant, schedule::Constant>"}
+# What stands around a rule or an optimizer: family, name, header, bytes of state that it adds to a float32 parameter.
+AROUND = (
+    ("rule", "Capped", "capped", "0, and a second sweep"),
+    ("rule", "Cautious", "cautious", "0, and a second sweep but for Lion"),
+    ("rule", "GrokFast", "grokfast", "4"),
+    ("rule", "Hyperball", "hyperball", "0, and a second sweep"),
+    ("rule", "Masked", "masked", "4"),
+    ("wrap", "EMA", "ema", "4"),
+    ("wrap", "Lookahead", "lookahead", "4"),
+    ("wrap", "SAM", "sam", "up to 16 within a step, and a second gradient"),
+    ("wrap", "SWA", "ema", "4"),
+)
 WITHOUT_FIELDS = ("wrap", "tools")  # options that need LibTorch, and have no `fields`: defaults as they are written
 
 PROGRAM = r"""
@@ -233,6 +245,27 @@ def comment_of(rule):
     sys.exit(f"rule::{rule} has no comment")
 
 
+def table_around():
+    """What AROUND names, with the equation and the sources in the comment above it."""
+    rows = []
+    for family, name, header, extra in AROUND:
+        path = INCLUDE / "agmohd" / family / f"{header}.hpp"
+        above = re.search(rf"((?:^///.*\n)+)(?:template .*\n)?(?:struct|class) {name}\b[^;]*\{{", path.read_text(), flags=re.M)
+        if not above:
+            sys.exit(f"{path.name}: {name} has no comment")
+        lines = [line[4:] for line in above[1].splitlines()]
+        first = next((i for i, line in enumerate(lines) if line.startswith("  ")), None)
+        if first is None:
+            sys.exit(f"the comment of {family}::{name} has no equation")
+        last = next((i for i in range(first, len(lines)) if not lines[i].startswith("  ")), len(lines))
+        equation = re.sub(r"\s+", " ", " ".join(lines[first:last]).replace("`", "")).strip().rstrip(",")
+        text = " ".join(line for line in lines if not line.startswith("  "))
+        sources = "; ".join(re.findall(r"\(([A-Z][^()]*\b\d{4}[^()]*)\)", text))
+        policy = f"`{family}::{name}{'<R>' if family == 'rule' else ''}`"
+        rows.append([policy, extra, f"`{equation}`", sources or "agmohd's own", f"`agmohd/{family}/{path.name}`"])
+    return table(["name", "bytes more", "what it does", "source", "header"], rows)
+
+
 def page_of_optimizers(rows, slots):
     code = (INCLUDE / "agmohd" / "optimizers.hpp").read_text()
     head, equations = [], []
@@ -258,6 +291,14 @@ def page_of_optimizers(rows, slots):
         "are AdamW and SGD with [hindrance detection](agmohd.md); `agmohd::LBFGS` is LibTorch's own.",
         "",
         *table(["optimizer", "also in", "state", "lr", "source"], head),
+        "",
+        "## Around a rule, or around an optimizer",
+        "",
+        "`rule::` policies stand around a rule R with the update u in a recipe, `wrap::` classes around an optimizer, or beside it. Bytes are",
+        "those that they add to a float32 parameter. `SAM` takes the gradient at p + e, and with `adaptive` is ASAM. What R may be is in the",
+        "[reference](reference.md#rules-group); `wrap::` is [there](reference.md#averages-lookahead-and-sam), too.",
+        "",
+        *table_around(),
         "",
         "## Equations",
         "",

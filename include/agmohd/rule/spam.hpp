@@ -13,8 +13,12 @@
 namespace agmohd::rule {
 
 /// SPAM (Huang et al. 2025, algorithm 1, without its sparse momentum): Adam with decoupled weight
-/// decay, and
-/// - every `reset_interval` updates both moments are set to zero, after which the step grows along
+/// decay, whose gradients are clipped element by element, and whose moments begin anew:
+///   h <- sign(g) min(|g|, sqrt(spike_threshold v)),  m <- b1 m + (1 - b1) h,
+///   v <- b2 v + (1 - b2) h^2,
+///   p <- (1 - lr weight_decay) p - lr w sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps)
+/// w is 1 but behind a reset:
+/// - every `reset_interval` updates both moments are set to zero, after which w grows along
 ///   half a cosine for `reset_warmup` updates;
 /// - an element with g^2 > spike_threshold v becomes +-sqrt(spike_threshold v), except in the first
 ///   20 updates and in the 20 after a reset.

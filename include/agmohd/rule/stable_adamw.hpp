@@ -13,7 +13,11 @@ namespace agmohd::rule {
 
 /// StableAdamW (Wortsman et al. 2023, algorithm 2): AdamW whose learning rate is divided, tensor by
 /// tensor, by max(1, RMS), RMS being the root of the tensor's mean of g^2 / max(v, eps^2), and v
-/// the corrected second moment that includes g. So the step does not become too large where the
+/// the corrected second moment that includes g:
+///   m <- b1 m + (1 - b1) g,  v' <- b2 v' + (1 - b2) g^2,  v = v' / (1 - b2^t),
+///   r = lr / max(1, RMS),  RMS^2 = mean(g^2 / max(v, eps^2)),
+///   p <- (1 - r weight_decay) p - r m / (1 - b1^t) / (sqrt(v) + eps)
+/// So the step does not become too large where the
 /// second moment lags behind the gradients. For this the reduce pass reads exp_avg_sq as well: 4
 /// bytes a parameter more.
 ///

@@ -68,7 +68,8 @@ class EMA final : public Average {
 };
 
 /// Stochastic weight averaging (Izmailov et al. 2018): the mean of the parameters after every
-/// `every`th step behind the first `start`.
+/// `every`th step behind the first `start`, n having been averaged before:
+///   average <- average + (p - average) / (n + 1)
 class SWA final : public Average {
  public:
   struct Options {
