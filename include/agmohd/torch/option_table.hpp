@@ -178,7 +178,8 @@ constexpr std::size_t first_option() {
   const auto in = []<class Family>() { return is_or_has<Family, P>; };
   static_assert(
       times_in<typename Recipe::Gradient, P> < 2 && times_in<typename Recipe::Schedule, P> < 2,
-      "agmohd: set<Policy>: the recipe has that policy twice; set its options by name");
+      "agmohd: set<Policy>: the recipe has that policy twice, and a name reaches the first one "
+      "alone; set the options of what holds both, such as .set<schedule::ByGroup<...>>({...})");
   if (in.template operator()<typename Recipe::Rule>()) return Table::rule;
   if (in.template operator()<typename Recipe::Hindrance>()) {
     return Table::hindrance + OffsetIn<P, typename Recipe::Hindrance>::value;
