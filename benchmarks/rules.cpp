@@ -91,6 +91,10 @@ void row(const bench::Cuda& platform, const Model& model, const char* name) {
   // The gradient in the reduce pass; parameter and gradient in, states in and out, parameter out.
   double bytes = element + 3 * element + 2 * states;
   bytes += summed_bytes<Rule>(element, states);
+  // Averages over rows, or rows and columns, of the gradient: one more pass over it. Those of a
+  // residual: one for its norm, and one over the gradient and the first moment.
+  if (Recipe::factored) bytes += element;
+  if (Recipe::residual) bytes += 2 * element + states;
   // Norms, and what writes; the first sweep stores the parameter as it was.
   if (Recipe::two_sweeps) bytes += (2 * element + states) + (3 * element + states);
   std::vector<double> shares, times;
