@@ -181,7 +181,10 @@ std::vector<Entry> entries(Options& o, bool& help) {
       {"schedule", "NAME",
        "how the learning rate moves: NAME or NAME,option=value,...; --steps, --warmup and a "
        "min_factor of 0.1 are its options of that kind, unless they are given; one of" +
-           joined(agmohd::schedule::names()) + " [" + o.schedule + "]",
+           joined(agmohd::schedule::names()) + " [" + o.schedule +
+           "]. With --optimizer agmohd hindrance holds back plain cosine alone: any other takes "
+           "the "
+           "place of the recipe's own schedule",
        [&o](const std::string& v) { o.schedule = v; }},
       real("weight-decay", o.weight_decay, 0.0, 10.0,
            "of matrices [0.1; 0 for agmohd-sgd and agmohd-adam]"),
@@ -213,8 +216,8 @@ std::vector<Entry> entries(Options& o, bool& help) {
        "draw both; exit 1 if agmohd or adamw differ from it without a fault",
        [&o](const std::string&) { o.compare = true; }},
       {"find-lr", nullptr,
-       "instead of training, try learning rates from 1e-7 to 10, 100 or --steps of them; print "
-       "those that the losses suggest, and draw the losses where --svg says",
+       "instead of training, try learning rates from 1e-7 to 10, as many as --steps, at most 100; "
+       "print those that the losses suggest, and draw the losses where --svg says",
        [&o](const std::string&) { o.find_lr = true; }},
       {"quick", nullptr,
        "set tiny sizes, then compare torch-adamw, adamw and agmohd, and check a resumed run and "
