@@ -17,7 +17,8 @@ namespace agmohd::gradient {
 /// the step. eps is 1e-30, as in pytorch_optimizer's OrthoGrad.
 ///
 /// A gradient along the parameter has no other part, and becomes 0: where ||h|| is at most 2^-21
-/// ||g||. So does every gradient of a tensor of one element. pytorch_optimizer's bound is the same
+/// ||g||. So does every gradient of a tensor of one element, unless that is next to 0 (below about
+/// 1.4e-12, where eps counts). pytorch_optimizer's bound is the same
 /// in float32; in float64 it is 2^-50, below what sums can tell. A gradient that is not finite, or
 /// in float64 so large that its square is not, passes as it is, for the hindrance policy to see.
 ///

@@ -10,7 +10,8 @@ namespace agmohd::momentum {
 
 /// Momentum that falls from `max_momentum` to `base_momentum` while the learning rate rises, and
 /// back (Smith & Topin 2019): cycle_momentum of torch.optim's OneCycleLR and CyclicLR, by the
-/// recipe's schedule::OneCycle or Cyclical. It takes the place of the momentum in the rule's
+/// recipe's schedule::OneCycle or Cyclical. The defaults are OneCycleLR's; CyclicLR's are 0.8 and
+/// 0.9. It takes the place of the momentum in the rule's
 /// options, which is betas[0] in those of Adam. A rule's momentum of 0 stays 0. Where base_momentum
 /// is above max_momentum it rises with the rate.
 /// PyTorch's Adam corrects the bias by the beta1 of the step alone; ours by the product of all so

@@ -18,9 +18,10 @@ namespace agmohd::rule {
 /// Hyperball optimization"). With the update u of R, Frobenius norms, and r that of p before its
 /// first step:
 ///   q = p - lr r u / |u|,  p <- r q / |q|
-/// lr is the angle by which the tensor turns, up to its square. Tensors of two or more dimensions
-/// are matrices; others move as R says. Weight decay of R that is decoupled has no effect on
-/// matrices, as they have no length to lose; L2 decay is part of u.
+/// Where u is orthogonal to p and |p| is r, lr is the tangent of the angle by which the tensor
+/// turns; else the angle is about lr times the sine of that between u and p. Tensors of two or more
+/// dimensions are matrices; others move as R says. Weight decay of R that is decoupled has no
+/// effect on matrices, as they have no length to lose; L2 decay is part of u.
 ///
 /// |q| comes from the tensor's sums of p^2, u^2 and p u, so the step has two sweeps, as LAMB's. r
 /// is a memory of the tensor: where a state comes without it, as one that a program made, r is the

@@ -15,8 +15,9 @@ namespace agmohd::schedule {
 
 /// A schedule for each parameter group: torch.optim's LambdaLR with one function a group. Schedule
 /// i is for group i, the last one also for all groups behind it, also for those that are added
-/// later. Every group counts the optimizer's applied steps. Records and verdicts see the rate of
-/// the first group. It stands around other schedules, not inside them. Options of the same name are
+/// later. Every group counts the optimizer's applied steps. Records, and hindrance policies where
+/// they judge the step as a whole, see the rate of the first group; judge_tensor() sees that of the
+/// tensor's own. It stands around other schedules, not inside them. Options of the same name are
 /// set by policy, as in Sequence.
 template <class... S>
 struct ByGroup {
