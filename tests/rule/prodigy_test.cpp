@@ -177,6 +177,14 @@ TEST(Prodigy, AGroupThatLosesItsRateAddsNothingMore) {
   }
 }
 
+/// The bias correction is that of the momentum in use, not of the option.
+TEST(Prodigy, CorrectsTheMomentumOfACycle) {
+  using Cycled = Optimizer<Recipe<rule::Prodigy, momentum::Cycle, schedule::OneCycle>>;
+  at::Tensor p = contract::random({4}, 1).requires_grad_();
+  Cycled optimizer({p}, Cycled::Options(1.0).total_steps(10).set<"use_bias_correction">(true));
+  EXPECT_EQ(optimizer.rule_memory().beta1_product, momentum::Cycle::Options{}.max_momentum);
+}
+
 TEST(Prodigy, RefusesToShrink) {
   at::Tensor p = contract::random({4}, 1).requires_grad_();
   const auto with = [&](double growth_rate) {
