@@ -9,9 +9,9 @@
 #     #include "my_recipe.hpp"
 #     namespace { struct tag; const agmohd::cuda::Register<MyRecipe, tag> kernels; }
 # HEADER declares the recipes; it must not need LibTorch, and is looked for beside the calling CMakeLists.txt, then in
-# the target's include folders. Without HEADER it is agmohd/recipes.hpp, without RECIPES the ready-made ones. A rule is
-# short for its optimizer: RULES Lion for what agmohd::Lion runs, agmohd::Recipe<agmohd::rule::Lion>. WRAP is the kernel
-# of the averages of agmohd/wrap/.
+# the target's include folders. Without HEADER it is agmohd/recipes.hpp, without RULES, RECIPES and WRAP the recipes are
+# the ready-made ones. A rule is short for its optimizer: RULES Lion for what agmohd::Lion runs,
+# agmohd::Recipe<agmohd::rule::Lion>. WRAP is the kernel of the averages of agmohd/wrap/; by itself it compiles no recipe.
 #
 # Where there is no CUDA compiler, or LibTorch has no CUDA, it says so once and does nothing: such a program runs on
 # the CPU, and CUDA tensors take the tensor backend. AGMOHD_CUDA=OFF does the same; ON turns that into an error.

@@ -308,6 +308,10 @@ TEST(Complex, WhatMixesPartsRefusesIt) {
     EXPECT_TRUE(torch::equal(still, torch::ones({3, 4}, torch::kComplexFloat)));
   };
   refuses(static_cast<Recipe<agmohd::rule::Adafactor>*>(nullptr), "Adafactor keeps averages");
+  refuses(static_cast<Recipe<agmohd::rule::AdamMini>*>(nullptr), "AdamMini keeps averages");
+  refuses(static_cast<Recipe<agmohd::rule::CAME>*>(nullptr), "CAME keeps averages");
+  refuses(static_cast<golden::ClipByMaxNormAdamW*>(nullptr), "ClipByMaxNorm takes a norm of parts");
+  refuses(static_cast<golden::ClipByPNormAdamW*>(nullptr), "ClipByPNorm takes a norm of parts");
   refuses(static_cast<golden::RowsSGD*>(nullptr), "AGC works on rows");
   refuses(static_cast<golden::CentralizeSGD*>(nullptr), "Centralize works on rows");
   refuses(static_cast<golden::OrthogonalSGD*>(nullptr), "Orthogonal works on rows");

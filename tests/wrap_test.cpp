@@ -561,6 +561,36 @@ TEST(Wrap, BadOptionsAndParametersAreRefused) {
   EXPECT_THROW(EMA(params, {.warmup = Warmup::power, .inv_gamma = 0}), c10::Error);
 }
 
+TEST(Wrap, LookaheadTakesAParameterOnce) {
+  const at::Tensor p = at::ones({1}).requires_grad_();
+  torch::optim::SGD sgd({p, p}, torch::optim::SGDOptions(0.5));
+  Lookahead look(sgd, {.steps = 1, .alpha = 0.5});
+  p.mutable_grad() = at::ones({1});
+  for (int i = 0; i < 2; ++i) look.step();  // two steps of SGD each, and half the way
+  EXPECT_EQ(p.item<double>(), 0);
+}
+
+TEST(Wrap, ComplexAveragesAreNotOfRealParameters) {
+  const at::Tensor real = at::ones({2}).requires_grad_();
+  const at::Tensor complex = at::ones({2}, at::kComplexFloat).requires_grad_();
+  torch::optim::SGD of_real({real}, torch::optim::SGDOptions(0.1)),
+      of_complex({complex}, torch::optim::SGDOptions(0.1));
+  Lookahead look(of_real), other(of_complex);
+  EMA ema({real.detach()}), wide({complex.detach()});
+  ema.update(), wide.update();
+  const auto refuses = [](const auto& from, auto& to) {
+    torch::serialize::OutputArchive written;
+    from.save(written);
+    std::stringstream file;
+    written.save_to(file);
+    torch::serialize::InputArchive read;
+    read.load_from(file);
+    EXPECT_THROW(to.load(read), c10::Error);
+  };
+  refuses(look, other), refuses(other, look);
+  refuses(ema, wide), refuses(wide, ema);
+}
+
 TEST(Wrap, LookaheadGoesAroundStockOptimizersAndTheirClosures) {
   const at::Tensor p = at::ones({2}).requires_grad_();
   torch::optim::SGD sgd({p}, torch::optim::SGDOptions(1.0));

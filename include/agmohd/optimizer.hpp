@@ -184,7 +184,7 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
   void prepare() {
     const at::NoGradGuard no_grad;
     begin();
-    if constexpr (Recipe::accumulates) accumulation_.prepare(param_groups_);
+    if constexpr (Recipe::accumulates) accumulation_.prepare(param_groups_, options());
     binder_.prepare(param_groups_, state_, settings_.now());
   }
 
@@ -257,7 +257,7 @@ class Optimizer<RecipeType> : public torch::optim::Optimizer {
     bool used = false, adds = false;
     if constexpr (Recipe::accumulates) {
       const auto window = options().template get<"accumulation_steps">();
-      adds = window > 1 || accumulation_.calls() > 0;
+      adds = accumulation_.adds(window);
       if (adds) used = accumulation_.add(param_groups_, loss, binder_.devices().capturing());
       if (accumulation_.calls() >= window) apply_window();
     }

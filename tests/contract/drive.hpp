@@ -127,7 +127,8 @@ std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
   }
   for (const auto& gradient : gradients) {
     const std::vector<T> g = packed(gradient);
-    if constexpr (Recipe::totals) Recipe::advance_rule({}, group, memory.totals, {}, memory);
+    if constexpr (Recipe::totals)
+      Recipe::advance_rule({}, group, memory.totals, {}, memory, memory.rule);
     auto k = Recipe::template decide<R>({}, group, {}, {}, memory, tensor, 0,
                                         measured<Recipe, T>(group, tensor, x, g, slots, p.size()));
     if constexpr (Recipe::factored) {
@@ -164,7 +165,7 @@ std::vector<agmohd::Real<T>> drive(const typename Recipe::Group& group,
       sums[1] = sum([&](std::size_t b) { return T(of(b).u * of(b).u); });
       if constexpr (Recipe::products) {
         sums[2] = sum([&](std::size_t b) { return T(of(b).p * of(b).u); });
-        Recipe::project(tensor, false, sums, k);
+        Recipe::project(tensor, false, sums, k, -1);
       } else if constexpr (Recipe::scales) {
         Recipe::scale(group, sums[0], sums[1], k);
       }

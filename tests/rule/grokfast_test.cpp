@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include <agmohd/rule/grokfast.hpp>
+#include <agmohd/rule/hyperball.hpp>
 #include <agmohd/rule/lion.hpp>
+#include <agmohd/rule/masked.hpp>
 #include <agmohd/rule/sgd.hpp>
 #include <string>
 #include <vector>
@@ -80,6 +82,17 @@ TEST(GrokFast, WithoutWeightIsItsRule) {
   const auto want = contract::drive<Recipe<rule::Lion>, double>({0.1, o}, {1, 2}, gradients);
   got.resize(want.size());
   EXPECT_EQ(got, want);
+}
+
+/// The second sweep finds the slots as the first one left them.
+TEST(GrokFast, MovesVectorsOfAHyperballAsByItself) {
+  using Rule = rule::GrokFast<rule::AdamW>;
+  const auto o = grokfast::options<rule::AdamW>({.weight_decay = 0.1}, 0.5, 2);
+  const std::vector<std::vector<double>> gradients{{1, -2}, {-3, 0.5}, {0.25, -1}};
+  const auto got =
+      contract::drive<Recipe<rule::Hyperball<Rule>>, double>({0.1, o}, {1, 2}, gradients);
+  EXPECT_EQ(got, (contract::drive<Recipe<Rule>, double>({0.1, o}, {1, 2}, gradients)));
+  static_assert(has::stored<rule::Masked<Rule>> && !has::stored<rule::GrokFast<rule::SGD>>);
 }
 
 TEST(GrokFast, HasTheOptionsAndSlotsOfItsRule) {

@@ -123,12 +123,43 @@ TEST(Hyperball, WithoutAGradientItStands) {
   EXPECT_LE(length_of(p - before), 1e-15 * length_of(before));
 }
 
+TEST(Hyperball, GradientsOfAnySizeLeaveTheNorm) {
+  for (const bool reference : {false, true}) {
+    for (const double size : {1e20, 1e-25, 1e38}) {
+      at::Tensor p = contract::random({30, 70}, 1).to(at::kFloat).requires_grad_();
+      const double r = length_of(p);
+      BallSGD optimizer({p}, BallSGD::Options(0.1).momentum(0.9));
+      if (reference) optimizer.use_tensor_backend();
+      for (int t = 0; t < 5; ++t) {
+        p.mutable_grad() = (size * contract::random({30, 70}, 10 + t).clamp(-1, 1)).to(at::kFloat);
+        optimizer.step();
+        EXPECT_NEAR(length_of(p), r, 1e-6 * r) << size;
+      }
+    }
+  }
+}
+
+/// A snapshot that the first step writes knows the norm that it found.
+TEST(Hyperball, SnapshotsKeepTheRadius) {
+  using Ball = Recipe<rule::Hyperball<rule::SGD>, hindrance::Nonfinite, recovery::Snapshots>;
+  typename Ball::PerTensor tensor{};
+  typename Ball::template Coefficients<double> k{};
+  Ball::project(tensor, true, {4, 9, 1}, k, -1);
+  EXPECT_EQ(tensor.rule.radius, 2);
+  EXPECT_EQ(tensor.snapshots.kept[1].rule.radius, 0);
+  Ball::project(tensor, true, {4, 9, 1}, k, 1);
+  EXPECT_EQ(tensor.snapshots.kept[0].rule.radius, 0);
+  EXPECT_EQ(tensor.snapshots.kept[1].rule.radius, 2);
+}
+
 TEST(Hyperball, ProjectsInClosedForm) {
   using Rule = rule::Hyperball<rule::SGD>;
   Rule::Memory m{};
   const Projected plain{0.5, 1};
   Projected to = Rule::project(m, false, 4, 9, 1, plain);
   EXPECT_EQ(to.lr, 0.5);
+  EXPECT_EQ(m.radius, 0);
+  to = Rule::project(m, true, 0, 0, 0, plain);  // without elements
   EXPECT_EQ(m.radius, 0);
   to = Rule::project(m, true, 4, 9, 0, plain);  // q = (2, -0.5 * 2)
   EXPECT_EQ(m.radius, 2);

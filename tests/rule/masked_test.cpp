@@ -196,6 +196,21 @@ TEST(Masked, SparseRowsKeepFrozenElements) {
   EXPECT_TRUE(at::equal(moved, want)) << moved;
 }
 
+TEST(Masked, ComplexElementsMoveWhole) {
+  for (const bool reference : {false, true}) {
+    const at::Tensor z = at::zeros({2, 3}, at::kComplexFloat).requires_grad_();
+    MaskedAdamW mine({z}, 0.5);
+    if (reference) mine.use_tensor_backend();
+    wrap::set_mask(mine, z, at::tensor({1, 0, 2}));
+    const at::Tensor ones = at::ones({2, 3});
+    z.mutable_grad() = at::complex(ones, ones);
+    mine.step();
+    const at::Tensor moved = at::view_as_real(z.detach()) != 0;
+    EXPECT_TRUE(at::equal(moved, at::tensor({1, 0, 1}).ne(0).view({3, 1}).expand({2, 3, 2})))
+        << moved;
+  }
+}
+
 TEST(Masked, SetMaskSaysWhatIsWrong) {
   const at::Tensor p = at::ones({2, 3}).requires_grad_(), other = at::ones({2, 3});
   MaskedAdamW mine({p}, 0.1);
@@ -210,9 +225,20 @@ TEST(Masked, SetMaskSaysWhatIsWrong) {
   EXPECT_EQ(complaint(p, at::zeros({3})), "none");
   EXPECT_EQ(complaint(p, at::zeros({2})),
             "agmohd: set_mask: the mask is of shape [2], but the parameter is of [2, 3]");
+  MaskedAdamW fresh({p, other}, 0.1);
+  const at::Tensor stranger = at::ones({2, 3});
+  EXPECT_EQ(complaint(stranger, at::zeros({3})),
+            "agmohd: set_mask: the parameter is not of this optimizer");
+  try {
+    wrap::set_mask(fresh, stranger, at::zeros({3}));
+    ADD_FAILURE() << "no error";
+  } catch (const c10::Error&) {
+    EXPECT_TRUE(fresh.state().empty());
+  }
+  mine.add_param_group(OptimizerParamGroup({other}));
   EXPECT_EQ(complaint(other, at::zeros({3})),
-            "agmohd: set_mask: the parameter has no state in this optimizer: it is not of it, or "
-            "neither requires nor has a gradient");
+            "agmohd: set_mask: the parameter has no state in this optimizer: it neither requires "
+            "nor has a gradient");
 }
 
 TEST(Masked, IsNamedAfterItsRule) { EXPECT_EQ(rule::Masked<rule::AdamW>::name(), "Masked<AdamW>"); }

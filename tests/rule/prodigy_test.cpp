@@ -215,6 +215,29 @@ TEST(Prodigy, MeasuringChangesNoBit) {
   EXPECT_EQ(plain.rule_memory().d, measured.rule_memory().d);
 }
 
+/// The record of a skipped step has the rate of the step that was due, also of the first.
+TEST(Prodigy, SkippedStepsHaveARate) {
+  using Skipping = Optimizer<Recipe<rule::Prodigy, hindrance::Nonfinite>>;
+  const double nan = std::nan("");
+  at::Tensor p = contract::random({40}, 1).requires_grad_();
+  at::Tensor q = p.detach().clone().requires_grad_();
+  const auto options = Skipping::Options(1).set<"use_bias_correction">(true);
+  Skipping skips({p}, options), plain({q}, options);
+  for (int t = 0; t < 4; ++t) {
+    p.mutable_grad() = at::full_like(p, nan).detach();
+    skips.step();
+    EXPECT_EQ(skips.records().back().skipped, 1);
+    const double due = skips.effective_lr();
+    p.mutable_grad() = p.detach().clone();
+    q.mutable_grad() = p.detach().clone();
+    skips.step(), plain.step();
+    EXPECT_EQ(plain.updates(), t + 1);
+    EXPECT_EQ(due, plain.effective_lr()) << t;
+    EXPECT_EQ(skips.effective_lr(), due) << t;
+  }
+  EXPECT_TRUE(at::equal(p, q));
+}
+
 TEST(Prodigy, ANewPhaseKeepsTheEstimate) {
   at::Tensor p = contract::random({40}, 1).requires_grad_();
   Prodigy optimizer({p});

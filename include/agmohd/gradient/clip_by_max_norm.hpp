@@ -20,6 +20,7 @@ struct ClipByMaxNorm {
   static constexpr auto fields = describe(field("max_abs", &Options::max_abs, above(0)));
   static constexpr TransformKind kind = TransformKind::scale;
   static constexpr unsigned wants = kMaxAbs;
+  static constexpr bool norm_of_parts = true;  // of complex elements torch takes |z|
   static const char* name() { return "ClipByMaxNorm"; }
 
   template <class R>

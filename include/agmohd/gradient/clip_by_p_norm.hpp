@@ -30,6 +30,7 @@ struct ClipByPNorm {
                                           field("norm_type", &Options::norm_type, between(1, 8)));
   static constexpr TransformKind kind = TransformKind::scale;
   static constexpr unsigned wants = kNorm;
+  static constexpr bool norm_of_parts = true;  // of complex elements torch takes |z|
   static const char* name() { return "ClipByPNorm"; }
 
   template <class R>

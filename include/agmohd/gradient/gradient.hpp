@@ -134,8 +134,9 @@ struct TensorMemory<G> {
 constexpr bool wants_norms(unsigned wants) { return (wants & (kNorm | kTensors)) != 0; }
 
 /// Optional members of a transform: `applies_norm_bound`: it clips to Verdict::norm_bound;
-/// `applies_tensor_bounds`: it clips each tensor to TensorVerdict::norm_bound; `accumulates`: the
-/// optimizer adds the gradients of several calls of step() to an update, see accumulate.hpp.
+/// `applies_tensor_bounds`: it clips each tensor to TensorVerdict::norm_bound; `norm_of_parts`: its
+/// norm of parts is not that of complex elements; `accumulates`: the optimizer adds the gradients
+/// of several calls of step() to an update, see accumulate.hpp.
 template <class G>
 constexpr bool applies_norm_bound() {
   if constexpr (requires { G::applies_norm_bound; }) return G::applies_norm_bound;
@@ -147,6 +148,11 @@ constexpr bool applies_tensor_bounds() {
   return false;
 }
 
+template <class G>
+constexpr bool norm_of_parts() {
+  if constexpr (requires { G::norm_of_parts; }) return G::norm_of_parts;
+  return false;
+}
 template <class G>
 constexpr bool accumulates() {
   if constexpr (requires { G::accumulates; }) return G::accumulates;

@@ -87,6 +87,8 @@ struct GrokFast : R {
   static_assert(own >= 1 && own <= 4, "agmohd: GrokFast needs a rule with one to four slots");
   static_assert(!has::totals<R>, "agmohd: GrokFast needs a rule without sums over all tensors");
   static_assert(!has::factored<R>, "agmohd: GrokFast needs a rule without factored slots");
+  static_assert(!has::masked<R>,
+                "agmohd: GrokFast of a Masked rule; write Masked outside: Masked<GrokFast<R>>");
   static_assert(!has::second<R>, "agmohd: GrokFast needs a rule with one sweep (no second)");
   static_assert(!has::summed<R> && !has::wants<R>,
                 "agmohd: GrokFast needs a rule that measures no gradients (no summed, no wants)");
@@ -156,6 +158,10 @@ struct GrokFast : R {
                                    const Slots<T>& now) requires(has::before<R>) {
     return detail::joined<Inner<T>, own>(
         R::before(detail::front<Inner<T>>(old), detail::front<Inner<T>>(now)), old.last);
+  }
+  template <class T>
+  AGMOHD_HD static Slots<T> stored(const Slots<T>& s) requires(has::stored<R>) {
+    return detail::joined<Inner<T>, own>(R::stored(detail::front<Inner<T>>(s)), s.last);
   }
 
   using Guard = void;

@@ -25,7 +25,9 @@ namespace agmohd::rule {
 ///
 /// |q| comes from the tensor's sums of p^2, u^2 and p u, so the step has two sweeps, as LAMB's. r
 /// is a memory of the tensor: where a state comes without it, as one that a program made, r is the
-/// norm that p has. A matrix that begins as zeros has none, and moves as R says for good.
+/// norm that p has. A matrix that begins as zeros has none, and moves as R says for good. Where
+/// |u|^2 vanishes or overflows in the precision of the step, the direction is lost and the matrix
+/// stands still: in float32, updates below 1e-23 or beyond 1e18 in all elements.
 template <class R>
 struct Hyperball : R {
   static_assert(!has::second<R> && !has::residual<R>,
@@ -37,6 +39,7 @@ struct Hyperball : R {
     return agmohd::detail::slots_for_second_sweep<R>(o);
   }
   static constexpr bool lazy = false;  // all rows turn
+  static constexpr bool squares = true;
   template <class Text = std::string>
   static Text name() {
     return agmohd::detail::name_of<Text, R>("Hyperball");
@@ -60,9 +63,11 @@ struct Hyperball : R {
   AGMOHD_HD static Projected project(Memory& m, bool matrix, double p2, double u2, double pu,
                                      const Projected& to) {
     if (!matrix || m.radius < 0) return to;
+    if (p2 == 0 && u2 == 0) return to;  // without elements, or zeros that stay
     if (m.radius == 0) m.radius = p2 > 0 ? std::sqrt(p2) : -1;
     if (m.radius < 0) return to;
-    const double turn = u2 > 0 || u2 != u2 ? to.lr * m.radius / std::sqrt(u2) : 0;
+    if (u2 - u2 != 0) return {0, 1};
+    const double turn = u2 > 0 ? to.lr * m.radius / std::sqrt(u2) : 0;
     const double q2 = p2 - 2 * turn * pu + turn * turn * u2;
     if (q2 <= 0) return {0, 1};  // p and u are one line, and lr is 1
     const double length = m.radius / std::sqrt(q2);

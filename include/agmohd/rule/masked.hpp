@@ -99,6 +99,10 @@ struct Masked : R {
                                    const Slots<T>& now) requires(has::before<R>) {
     return {R::before(old.inner, now.inner), now.own};
   }
+  template <class T>
+  AGMOHD_HD static Slots<T> stored(const Slots<T>& s) requires(has::stored<R>) {
+    return {R::stored(s.inner), s.own};
+  }
 
   using Guard = typename detail::GuardOf<R>::type;
 

@@ -196,6 +196,10 @@ concept squares = requires {
   requires R::squares;
 };
 template <class R>
+concept masked = requires {
+  requires R::masked;
+};
+template <class R>
 concept lazy = requires {
   requires R::lazy;
 };

@@ -109,21 +109,23 @@ struct Composition
     if (v.skip) return v;
     Momentum::advance(o.momentum, v, m.momentum);
     if constexpr (has::schedule_memory<Schedule>) Schedule::advance(o.schedule, s, v, m.schedule);
-    if constexpr (Types::totals) advance_rule(o, first, s.totals, v, m);
+    if constexpr (Types::totals) advance_rule(o, first, s.totals, v, m, m.rule);
     return v;
   }
-  /// What the rule remembers of the optimizer moves on to the coming step.
-  template <class Sums>
+  /// What the rule remembers of the optimizer, `rule`, moves on to the coming step.
+  template <class Sums, class Rules>
   AGMOHD_HD static void advance_rule(const Shared& o, const Group& first, const Sums& sums,
-                                     const Verdict& v, Memory& m) {
+                                     const Verdict& v, const Memory& m, Rules& rule) {
     const Now now{m.updates + 1, v.lr_factor * first.lr * v.schedule,
                   blend(o, first, m, m.updates)};
-    Rule::advance(first.rule, now, sums, m.rule);
+    Rule::advance(first.rule, now, sums, rule);
   }
   /// That of the step that comes, unless it is skipped.
-  static auto next_rule_memory(const Shared& o, const Group& first, Memory m) {
-    advance_rule(o, first, m.totals, {}, m);
-    return m.rule;
+  AGMOHD_HD static auto next_rule_memory(const Shared& o, const Group& first, const Memory& m,
+                                         const Verdict& v = {}) {
+    auto rule = m.rule;
+    advance_rule(o, first, m.totals, v, m, rule);
+    return rule;
   }
 
   /// What the policies remember of a step, and its record; after judge(), all tensors, and the

@@ -80,6 +80,7 @@ class HostExecutor : public Executor<Recipe> {
     const Verdict& verdict = judged.verdict;
     if (&judge != this) Recipe::take(judged.memory, memory_);
     throttled_ = 0;
+    saved_ = verdict.save;
     for (std::size_t t = 0; t < tensors_.size(); ++t) {
       PerTensor& tensor = per_tensor_[std::size_t(tensors_[t].per_tensor)];
       if constexpr (Recipe::keeps_snapshots) {
@@ -117,8 +118,8 @@ class HostExecutor : public Executor<Recipe> {
   void scale_tensor(std::size_t t, const double (&sums)[Recipe::norm_sums],
                     K& k) requires(Recipe::scales) {
     if constexpr (Recipe::products) {
-      Recipe::project(per_tensor_[std::size_t(tensors_[t].per_tensor)], tensors_[t].matrix, sums,
-                      k);
+      Recipe::project(per_tensor_[std::size_t(tensors_[t].per_tensor)], tensors_[t].matrix, sums, k,
+                      saved_);
     } else {
       Recipe::scale(settings_.groups[std::size_t(tensors_[t].group)], sums[0], sums[1], k);
     }
@@ -177,6 +178,7 @@ class HostExecutor : public Executor<Recipe> {
   std::int64_t sample_every_ = 1;
   std::vector<double> sampled_elements_{0};  // by phase()
   std::int64_t throttled_ = 0;               // tensors of this step
+  int saved_ = -1;                           // the snapshot that this step writes
   Memory memory_{};
 
  private:

@@ -11,7 +11,8 @@
 
 namespace agmohd::detail {
 
-/// The record of a step, which also goes to the tally. `m`: after the step's count of updates.
+/// The record of a step, which also goes to the tally. `m`: after the step's count of updates. That
+/// of a skipped step has the learning rate that it would have been taken with.
 template <class Recipe>
 AGMOHD_HD Record make_record(const typename Recipe::Shared& o, const typename Recipe::Group& first,
                              Signals s, const Verdict& v, typename Recipe::Memory& m) {
@@ -39,7 +40,12 @@ AGMOHD_HD Record make_record(const typename Recipe::Shared& o, const typename Re
       r.lr *= Recipe::brake(first, blend);
     }
     if constexpr (has::lr_with<typename Recipe::Rule>) {
-      r.lr = Recipe::Rule::lr(first.rule, {m.updates, r.lr, {}}, m.rule);
+      if constexpr (Recipe::totals) {
+        const auto rule = v.skip ? Recipe::next_rule_memory(o, first, m, v) : m.rule;
+        r.lr = Recipe::Rule::lr(first.rule, {r.updates + 1, r.lr, {}}, rule);
+      } else {
+        r.lr = Recipe::Rule::lr(first.rule, {r.updates + 1, r.lr, {}}, m.rule);
+      }
     }
     r.flags = v.flags;
     r.skipped = v.skip ? 1 : 0;

@@ -46,13 +46,18 @@ struct SecondSweep : Types {
       }
     }
   }
-  /// The same, where products are summed, too.
+  /// The same, where products are summed, too. `saved`: the snapshot that this step writes, or -1;
+  /// that of a tensor without room is never read.
   template <class R>
   AGMOHD_HD static void project(typename Types::PerTensor& tensor, bool matrix,
-                                const double (&sums)[Types::norm_sums], Coefficients<R>& k) {
+                                const double (&sums)[Types::norm_sums], Coefficients<R>& k,
+                                [[maybe_unused]] int saved) {
     const Projected to = Rule::project(tensor.rule, matrix, sums[0], sums[1],
                                        sums[Types::norm_sums - 1], {double(k.lr), double(k.decay)});
     k.lr = R(to.lr), k.decay = R(to.decay);
+    if constexpr (Types::keeps_snapshots) {
+      if (saved >= 0) tensor.snapshots.kept[saved].rule = tensor.rule;
+    }
   }
   /// The coefficients of the second sweep, from those of the first and the sums of squares.
   template <class R>

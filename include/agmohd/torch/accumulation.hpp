@@ -36,6 +36,8 @@ class Accumulation {
 
   /// Calls of add() since the last update.
   std::int64_t calls() const { return calls_; }
+  /// Whether the next call is added, with windows of `steps` calls; else it is an update by itself.
+  bool adds(std::int64_t steps) const { return steps > 1 || calls_ > 0; }
 
   /// Adds the gradients of one call, and its loss, of one element, if there is one. Checks all of
   /// them first. False: no parameter has a gradient, and the call does not count.
@@ -81,8 +83,10 @@ class Accumulation {
     return true;
   }
 
-  /// Makes room for the sums of all parameters, for a capture.
-  void prepare(const Groups& groups) {
+  /// Makes room for the sums of all parameters, for a capture, if there are to be any.
+  template <class Options>
+  void prepare(const Groups& groups, const Options& options) {
+    if (!adds(options.template get<"accumulation_steps">())) return;
     for_each(groups, [this](const at::Tensor& param, const Place&) {
       if (param.requires_grad() || param.grad().defined()) room(param);
     });

@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "../gradient/gradient.hpp"
 #include "../policy/classic_locale.hpp"
 #include "../policy/element.hpp"
 #include "../tensor/validate.hpp"
@@ -15,7 +16,8 @@
 namespace agmohd {
 
 /// Throws c10::Error unless a recipe can update a parameter, or leaves it alone. Complex ones are
-/// stepped as their parts, which rows and averages over rows would mix.
+/// stepped as their parts, which rows and averages over rows would mix, and of which only the
+/// 2-norm is that of the elements.
 template <class Recipe>
 void validate_param_of(const at::Tensor& param, const Place& place) {
   validate_param(param, place);
@@ -27,6 +29,10 @@ void validate_param_of(const at::Tensor& param, const Place& place) {
   TORCH_CHECK(!Recipe::rows, detail::classic, "agmohd: ", place, " has dtype ", param.scalar_type(),
               must, Recipe::Gradient::name(),
               " works on rows. Give complex parameters an optimizer without it");
+  TORCH_CHECK(!detail::norm_of_parts<typename Recipe::Gradient>(), detail::classic,
+              "agmohd: ", place, " has dtype ", param.scalar_type(), must, Recipe::Gradient::name(),
+              " takes a norm of parts, not of magnitudes |z|. Give complex parameters an optimizer "
+              "without it, or ClipByNorm");
   constexpr bool half = std::is_same_v<typename Recipe::Storage::Float, Bf16>;
   TORCH_CHECK(!half, detail::classic, "agmohd: ", place, " has dtype ", param.scalar_type(), must,
               "the storage ", Recipe::Storage::name(),

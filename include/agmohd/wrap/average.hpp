@@ -135,9 +135,11 @@ class Average {
     for (std::size_t i = 0; i < read.size(); ++i) {
       at::Tensor average;
       archive.read(std::to_string(i), average);
-      TORCH_CHECK(average.sizes() == params_[i].sizes(), agmohd::detail::classic,
-                  "agmohd: the average of parameter ", i, " is of shape ", average.sizes(),
-                  ", the parameter of ", params_[i].sizes());
+      TORCH_CHECK(
+          average.sizes() == params_[i].sizes() && average.is_complex() == params_[i].is_complex(),
+          agmohd::detail::classic, "agmohd: the average of parameter ", i, " is of shape ",
+          average.sizes(), " and dtype ", average.scalar_type(), ", the parameter of ",
+          params_[i].sizes(), " and ", params_[i].scalar_type());
       read[i] = at::empty_like(params_[i], params_[i].options().dtype(wide(params_[i])));
       read[i].copy_(average);
     }

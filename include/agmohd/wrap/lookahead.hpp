@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -88,9 +89,11 @@ class Lookahead {
     for (std::size_t i = 0; i < params_.size(); ++i) {
       at::Tensor slow;
       archive.read(std::to_string(i), slow);
-      TORCH_CHECK(slow.sizes() == params_[i].sizes(), agmohd::detail::classic,
-                  "agmohd: the slow weights of parameter ", i, " are of shape ", slow.sizes(),
-                  ", the parameter of ", params_[i].sizes());
+      TORCH_CHECK(
+          slow.sizes() == params_[i].sizes() && slow.is_complex() == params_[i].is_complex(),
+          agmohd::detail::classic, "agmohd: the slow weights of parameter ", i, " are of shape ",
+          slow.sizes(), " and dtype ", slow.scalar_type(), ", the parameter of ",
+          params_[i].sizes(), " and ", params_[i].scalar_type());
       read.push_back(at::empty_like(params_[i].detach()));
       read.back().copy_(slow);
     }
@@ -99,24 +102,28 @@ class Lookahead {
   }
 
  private:
-  /// The parameters of the optimizer now; those that are new get slow weights.
+  /// The parameters of the optimizer now, each once; those that are new get slow weights.
   void follow() {
     std::vector<at::Tensor> now;
     for (auto& group : inner_.param_groups()) {
       for (const at::Tensor& param : group.params()) now.push_back(param);
     }
     const auto same = [](const at::Tensor& a, const at::Tensor& b) { return a.is_same(b); };
-    if (std::equal(now.begin(), now.end(), params_.begin(), params_.end(), same)) return;
+    if (std::equal(now.begin(), now.end(), listed_.begin(), listed_.end(), same)) return;
     std::unordered_map<const void*, at::Tensor> known;
     for (std::size_t i = 0; i < params_.size(); ++i) {
       known[params_[i].unsafeGetTensorImpl()] = slow_[i];
     }
-    std::vector<at::Tensor> slow;
+    std::vector<at::Tensor> params, slow;
+    std::unordered_set<const void*> seen;
     for (const at::Tensor& param : now) {
+      if (!seen.insert(param.unsafeGetTensorImpl()).second) continue;
       const auto found = known.find(param.unsafeGetTensorImpl());
+      params.push_back(param);
       slow.push_back(found != known.end() ? found->second : param.detach().clone());
     }
-    params_ = std::move(now);
+    listed_ = std::move(now);
+    params_ = std::move(params);
     slow_ = std::move(slow);
   }
 
@@ -124,7 +131,8 @@ class Lookahead {
   Options options_;
   detail::Lerp lerp_;
   std::vector<at::Tensor> params_, slow_;
-  std::int64_t count_ = 0;  // steps
+  std::vector<at::Tensor> listed_;  // by the optimizer: params_, some perhaps twice
+  std::int64_t count_ = 0;          // steps
 };
 
 }  // namespace agmohd::wrap

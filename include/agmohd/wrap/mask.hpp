@@ -10,6 +10,7 @@
 
 #include "../policy/classic_locale.hpp"
 #include "../rule/masked.hpp"
+#include "../tensor/parts.hpp"
 #include "../torch/param_state.hpp"
 
 namespace agmohd::wrap {
@@ -22,7 +23,8 @@ concept HasMask = requires {
 
 /// Which elements of a parameter steps move, from the next one on: those where `mask` is not 0. The
 /// others keep the bits of parameter and state. Elements that move again go on from there. A
-/// rollback also brings back the mask of its snapshot. Never waits.
+/// rollback also brings back the mask of its snapshot. Both parts of a complex element move, or
+/// neither does. Waits only where the mask lies on another device than the parameter.
 /// @param mask  of the parameter's shape, or expands to it; of any dtype
 /// @throws c10::Error  if the mask does not fit, or the parameter is not of the optimizer, or has
 ///                     neither a gradient nor requires one
@@ -34,6 +36,12 @@ void set_mask(Optimizer& optimizer, const at::Tensor& param, const at::Tensor& m
       agmohd::detail::classic, "agmohd: set_mask: the mask is of shape ",
       mask.defined() ? mask.sizes() : at::IntArrayRef(), ", but the parameter is of ",
       param.defined() ? param.sizes() : at::IntArrayRef());
+  bool own = false;
+  for (const auto& group : optimizer.param_groups()) {
+    for (const at::Tensor& one : group.params()) own = own || one.is_same(param);
+  }
+  TORCH_CHECK(own, agmohd::detail::classic,
+              "agmohd: set_mask: the parameter is not of this optimizer");
   const auto find = [&] {
     const auto& states = std::as_const(optimizer).state();
     const auto found = states.find(param.unsafeGetTensorImpl());
@@ -43,10 +51,13 @@ void set_mask(Optimizer& optimizer, const at::Tensor& param, const at::Tensor& m
   if (!find().defined()) optimizer.prepare();
   at::Tensor slot = find();
   TORCH_CHECK(slot.defined(), agmohd::detail::classic,
-              "agmohd: set_mask: the parameter has no state in this optimizer: it is not of it, or "
-              "neither requires nor has a gradient");
+              "agmohd: set_mask: the parameter has no state in this optimizer: it neither requires "
+              "nor has a gradient");
   const at::NoGradGuard no_grad;
-  slot.copy_(mask.to(slot.device()).ne(0).expand_as(slot));
+  at::Tensor moves = mask.to(slot.device()).ne(0);
+  if (slot.is_complex()) moves = moves.unsqueeze(-1);
+  const at::Tensor values = parts(slot);
+  values.copy_(moves.expand_as(values));
 }
 
 }  // namespace agmohd::wrap

@@ -197,10 +197,11 @@ __global__ void __launch_bounds__(kSecondThreads)
   }
   if (lane != 0) return;
   if constexpr (Recipe::products) {
+    const int saved = Recipe::keeps_snapshots ? view.core->verdict.save : -1;
     if (tensor.dtype == Dtype::f64) {
-      Recipe::project(*tensor.per_tensor, tensor.matrix, norms, view.coefficients64[t]);
+      Recipe::project(*tensor.per_tensor, tensor.matrix, norms, view.coefficients64[t], saved);
     } else {
-      Recipe::project(*tensor.per_tensor, tensor.matrix, norms, view.coefficients[t]);
+      Recipe::project(*tensor.per_tensor, tensor.matrix, norms, view.coefficients[t], saved);
     }
   } else if (tensor.dtype == Dtype::f64) {
     Recipe::scale(*tensor.group, norms[0], norms[1], view.coefficients64[t]);

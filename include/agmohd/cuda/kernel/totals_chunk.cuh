@@ -29,6 +29,9 @@ struct TotalsChunk : ChunkAccess<Recipe, E> {
   using Slots = typename Recipe::template Slots<Four>;
   static_assert(kBundle == 4, "slots are not of 2 bytes");
   static constexpr int kSums = Recipe::total_count;
+  static_assert(kSums <= 5,
+                "agmohd: the rule's total_count is above 5: the sums of a block's strips would not "
+                "fit into shared memory");
   /// How full strips are shared, and of a multiprocessor at least so many blocks.
   static constexpr Share kWhole = Access::kFurther ? Share::wide : Share::full;
   static constexpr int kBlocks = sizeof(R) == 8 ? 1 : Recipe::measures_sweep ? 4 : 2;
