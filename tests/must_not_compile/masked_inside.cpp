@@ -10,8 +10,8 @@
 using namespace agmohd;
 
 #ifdef MUST_NOT_COMPILE
-using Rule = rule::GrokFast<rule::Masked<rule::AdamW>>;
+using Mine = rule::GrokFast<rule::Masked<rule::AdamW>>;
 #else
-using Rule = rule::Masked<rule::GrokFast<rule::AdamW>>;
+using Mine = rule::Masked<rule::GrokFast<rule::AdamW>>;
 #endif
-static_assert(Recipe<Rule>::slot_count == 5);
+static_assert(Recipe<Mine>::slot_count == 5);
