@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "../policy/element.hpp"
 #include "../step/factors.hpp"
 #include "../step/reduction.hpp"
 #include "../step/row_slot.hpp"

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "../gradient/chain.hpp"
+#include "../momentum/momentum.hpp"
 #include "../policy/signals.hpp"
 #include "../rule/rule.hpp"
 #include "record.hpp"
