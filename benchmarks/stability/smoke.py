@@ -73,7 +73,7 @@ def main():
     check_calm(run, folder / "calm.jsonl")
 
     here = pathlib.Path(__file__).parent
-    part = ["1", "--quick", "--steps", "60", "faults", "--only", "|60|0.001|", "--methods", "clip,agmohd"]
+    part = ["10", "--quick", "--steps", "60", "faults", "--only", "|60|0.001|", "--methods", "clip,agmohd"]
     cpu_alone = {**os.environ, "GPU_PROCESSES": "0"}
     subprocess.run([here / "slice.sh", program, folder / "slice", *part], check=True, env=cpu_alone)
     page = folder / "page.md"
