@@ -162,6 +162,8 @@ def sort_blocks():
     everything, ours = [], []
     for page in pages():
         name = str(page.relative_to(ROOT))
+        if re.search(r"^(<{7}|>{7}) ", page.read_text(), flags=re.M):
+            problems.append(f"{name}: there are marks of a merge in it")
         for language, line, code, file in blocks(page.read_text()):
             if language != "cpp":
                 continue
