@@ -162,8 +162,6 @@ def sort_blocks():
     everything, ours = [], []
     for page in pages():
         name = str(page.relative_to(ROOT))
-        if re.search(r"^(<{7}|>{7}) ", page.read_text(), flags=re.M):
-            problems.append(f"{name}: there are marks of a merge in it")
         for language, line, code, file in blocks(page.read_text()):
             if language != "cpp":
                 continue
@@ -277,6 +275,8 @@ def check():
                 problems.append(f"{block.page}:{block.line}: no block is {include}")
     for page in pages():
         name = str(page.relative_to(ROOT))
+        if re.search(r"^(<{7}|>{7}) ", page.read_text(), flags=re.M):
+            problems.append(f"{name}: there are marks of a merge in it")
         for language, line, code, file in blocks(page.read_text()):
             where = f"{name}:{line}"
             checked += language is not None
