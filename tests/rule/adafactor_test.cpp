@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "../contract/layout.hpp"
 #include "../contract/rule.hpp"
 
 using namespace agmohd;
@@ -27,23 +28,6 @@ INSTANTIATE_TYPED_TEST_SUITE_P(Adafactor, RuleContract, rule::Adafactor);
 
 namespace {
 
-using State = Adafactor::ParamState;
-
-const State& state_of(const Adafactor& optimizer, const at::Tensor& param) {
-  return static_cast<const State&>(*optimizer.state().at(param.unsafeGetTensorImpl()));
-}
-
-/// A parameter of this shape whose dimensions lie in memory in the order `order`.
-at::Tensor laid_out(const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& order,
-                    std::int64_t seed, at::ScalarType dtype = at::kDouble) {
-  std::vector<std::int64_t> sizes, back(order.size());
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    sizes.push_back(shape[std::size_t(order[i])]);
-    back[std::size_t(order[i])] = std::int64_t(i);
-  }
-  return at::empty(sizes, dtype).permute(back).copy_(contract::random(shape, seed));
-}
-
 /// One step, from the averages of the step before; as in the comment of the rule.
 void step_by_hand(at::Tensor& p, const at::Tensor& g, at::Tensor& row, at::Tensor& column, double t,
                   double lr) {
@@ -57,24 +41,21 @@ void step_by_hand(at::Tensor& p, const at::Tensor& g, at::Tensor& row, at::Tenso
   p = p - rate / std::max(1.0, rms(u)) * u;
 }
 
-struct Layout {
-  std::vector<std::int64_t> shape, order;
-};
-const std::vector<Layout>& layouts() {
-  static const std::vector<Layout> all{{{64, 128}, {0, 1}},
-                                       {{65, 129}, {0, 1}},
-                                       {{200, 300}, {1, 0}},
-                                       {{1, 1}, {0, 1}},
-                                       {{1, 200}, {0, 1}},
-                                       {{200, 1}, {1, 0}},
-                                       {{1500, 3}, {0, 1}},
-                                       {{3, 1500}, {1, 0}},
-                                       {{5, 4, 3, 3}, {0, 2, 3, 1}},
-                                       {{5, 4, 3, 3}, {0, 1, 2, 3}},
-                                       {{40, 30, 1, 1}, {0, 1, 2, 3}},
-                                       {{3, 70, 2, 5}, {1, 3, 0, 2}},
-                                       {{2, 70, 3, 140}, {3, 2, 1, 0}},
-                                       {{2, 1, 3, 130}, {2, 0, 3, 1}}};
+const std::vector<contract::Layout>& layouts() {
+  static const std::vector<contract::Layout> all{{{64, 128}, {0, 1}},
+                                                 {{65, 129}, {0, 1}},
+                                                 {{200, 300}, {1, 0}},
+                                                 {{1, 1}, {0, 1}},
+                                                 {{1, 200}, {0, 1}},
+                                                 {{200, 1}, {1, 0}},
+                                                 {{1500, 3}, {0, 1}},
+                                                 {{3, 1500}, {1, 0}},
+                                                 {{5, 4, 3, 3}, {0, 2, 3, 1}},
+                                                 {{5, 4, 3, 3}, {0, 1, 2, 3}},
+                                                 {{40, 30, 1, 1}, {0, 1, 2, 3}},
+                                                 {{3, 70, 2, 5}, {1, 3, 0, 2}},
+                                                 {{2, 70, 3, 140}, {3, 2, 1, 0}},
+                                                 {{2, 1, 3, 130}, {2, 0, 3, 1}}};
   return all;
 }
 
@@ -83,7 +64,7 @@ const std::vector<Layout>& layouts() {
 TEST(Adafactor, FollowsTheFormulaInAnyLayout) {
   for (const auto& [shape, order] : layouts()) {
     SCOPED_TRACE(c10::str(at::IntArrayRef(shape), " in the order ", at::IntArrayRef(order)));
-    at::Tensor param = laid_out(shape, order, 1);
+    at::Tensor param = contract::laid_out(shape, order, 1);
     at::Tensor p = param.clone(), row = at::zeros({1}, at::kDouble), column = row;
     param.requires_grad_();
     Adafactor optimizer({param}, Adafactor::Options(0.3).set<"eps">({1e-6, 1e-3}));
@@ -99,8 +80,8 @@ TEST(Adafactor, FollowsTheFormulaInAnyLayout) {
       EXPECT_LE((got - want).norm().item<double>(), 1e-13 * want.norm().item<double>());
     };
     expect_close(param.detach(), p);
-    expect_close(state_of(optimizer, param).get<"row_var">(), row);
-    expect_close(state_of(optimizer, param).get<"col_var">(), column);
+    expect_close(contract::state_of(optimizer, param).get<"row_var">(), row);
+    expect_close(contract::state_of(optimizer, param).get<"col_var">(), column);
   }
 }
 
@@ -109,7 +90,7 @@ TEST(Adafactor, StoresAveragesOfMatricesInFloatOrDouble) {
     contract::Trained<Recipe<rule::Adafactor>> trained(Adafactor::Options(), dtype);
     trained.run(0, 3);
     for (const at::Tensor& param : trained.params) {
-      const State& state = state_of(trained.optimizer, param);
+      const auto& state = contract::state_of(trained.optimizer, param);
       const bool factored = param.dim() >= 2 && param.numel() > 0;
       EXPECT_EQ(state.get<"variance">().defined(), !factored);
       EXPECT_EQ(state.get<"row_var">().defined(), factored);
@@ -153,7 +134,7 @@ TEST(Adafactor, AveragesOfAnotherShapeOrSharedMemoryAreErrors) {
     at::Tensor p = at::ones({4, 4}).requires_grad_();
     p.mutable_grad() = at::ones({4, 4});
     Adafactor optimizer({p}, Adafactor::Options());
-    auto state = std::make_unique<State>();
+    auto state = std::make_unique<Adafactor::ParamState>();
     state->set<"row_var">(row).set<"col_var">(column);
     optimizer.state()[p.unsafeGetTensorImpl()] = std::move(state);
     try {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "../contract/layout.hpp"
 #include "../contract/rule.hpp"
 
 using namespace agmohd;
@@ -23,45 +24,21 @@ struct contract::Sample<rule::AdamMini> {
 
 INSTANTIATE_TYPED_TEST_SUITE_P(AdamMini, RuleContract, rule::AdamMini);
 
-namespace {
-
-using MiniState = AdamMini::ParamState;
-
-const MiniState& mini_state_of(const AdamMini& optimizer, const at::Tensor& param) {
-  return static_cast<const MiniState&>(*optimizer.state().at(param.unsafeGetTensorImpl()));
-}
-
-at::Tensor mini_laid_out(const std::vector<std::int64_t>& shape,
-                         const std::vector<std::int64_t>& order, std::int64_t seed) {
-  std::vector<std::int64_t> sizes, back(order.size());
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    sizes.push_back(shape[std::size_t(order[i])]);
-    back[std::size_t(order[i])] = std::int64_t(i);
-  }
-  return at::empty(sizes, at::kDouble).permute(back).copy_(contract::random(shape, seed));
-}
-
-struct MiniLayout {
-  std::vector<std::int64_t> shape, order;
-};
-
-}  // namespace
-
 TEST(AdamMini, FollowsTheFormulaInAnyLayout) {
-  for (const auto& [shape, order] : std::vector<MiniLayout>{{{5}, {0}},
-                                                            {{9000}, {0}},
-                                                            {{1, 1}, {0, 1}},
-                                                            {{1, 200}, {0, 1}},
-                                                            {{200, 1}, {1, 0}},
-                                                            {{3, 9000}, {0, 1}},
-                                                            {{3, 9000}, {1, 0}},
-                                                            {{65, 129}, {1, 0}},
-                                                            {{1500, 3}, {0, 1}},
-                                                            {{5, 4, 3, 3}, {0, 2, 3, 1}},
-                                                            {{5, 4, 3, 3}, {2, 0, 1, 3}},
-                                                            {{3, 70, 2, 5}, {1, 3, 0, 2}}}) {
+  for (const auto& [shape, order] : std::vector<contract::Layout>{{{5}, {0}},
+                                                                  {{9000}, {0}},
+                                                                  {{1, 1}, {0, 1}},
+                                                                  {{1, 200}, {0, 1}},
+                                                                  {{200, 1}, {1, 0}},
+                                                                  {{3, 9000}, {0, 1}},
+                                                                  {{3, 9000}, {1, 0}},
+                                                                  {{65, 129}, {1, 0}},
+                                                                  {{1500, 3}, {0, 1}},
+                                                                  {{5, 4, 3, 3}, {0, 2, 3, 1}},
+                                                                  {{5, 4, 3, 3}, {2, 0, 1, 3}},
+                                                                  {{3, 70, 2, 5}, {1, 3, 0, 2}}}) {
     SCOPED_TRACE(c10::str(at::IntArrayRef(shape), " in the order ", at::IntArrayRef(order)));
-    at::Tensor param = mini_laid_out(shape, order, 1);
+    at::Tensor param = contract::laid_out(shape, order, 1);
     at::Tensor p = param.clone(), m = at::zeros_like(p);
     std::vector<std::int64_t> others(shape.size());
     for (std::size_t d = 0; d < others.size(); ++d) others[d] = std::int64_t(d);
@@ -84,8 +61,8 @@ TEST(AdamMini, FollowsTheFormulaInAnyLayout) {
       EXPECT_LE((got - want).norm().item<double>(), 1e-13 * want.norm().item<double>());
     };
     expect_close(param.detach(), p);
-    expect_close(mini_state_of(optimizer, param).get<"exp_avg">(), m);
-    expect_close(mini_state_of(optimizer, param).get<"exp_avg_sq_row">(), v);
+    expect_close(contract::state_of(optimizer, param).get<"exp_avg">(), m);
+    expect_close(contract::state_of(optimizer, param).get<"exp_avg_sq_row">(), v);
   }
 }
 
@@ -94,7 +71,7 @@ TEST(AdamMini, StoresOneAverageForEachRowInFloatOrDouble) {
     contract::Trained<Recipe<rule::AdamMini>> trained(AdamMini::Options(), dtype);
     trained.run(0, 3);
     for (const at::Tensor& param : trained.params) {
-      const MiniState& state = mini_state_of(trained.optimizer, param);
+      const auto& state = contract::state_of(trained.optimizer, param);
       EXPECT_FALSE(state.get<"exp_avg_sq">().defined());
       ASSERT_EQ(state.get<"exp_avg_sq_row">().defined(), param.numel() > 0);
       if (param.numel() == 0) continue;
@@ -125,7 +102,7 @@ TEST(AdamMini, AveragesOfAnotherShapeAreErrors) {
   at::Tensor p = at::ones({4, 4}).requires_grad_();
   p.mutable_grad() = at::ones({4, 4});
   AdamMini optimizer({p}, AdamMini::Options());
-  auto state = std::make_unique<MiniState>();
+  auto state = std::make_unique<AdamMini::ParamState>();
   state->set<"exp_avg_sq_row">(at::ones({4, 4}));
   optimizer.state()[p.unsafeGetTensorImpl()] = std::move(state);
   try {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "../contract/layout.hpp"
 #include "../contract/rule.hpp"
 
 using namespace agmohd;
@@ -25,26 +26,6 @@ INSTANTIATE_TYPED_TEST_SUITE_P(CAME, RuleContract, rule::CAME);
 
 namespace {
 
-using CameState = CAME::ParamState;
-
-const CameState& state_of(const CAME& optimizer, const at::Tensor& param) {
-  return static_cast<const CameState&>(*optimizer.state().at(param.unsafeGetTensorImpl()));
-}
-
-at::Tensor came_laid_out(const std::vector<std::int64_t>& shape,
-                         const std::vector<std::int64_t>& order, std::int64_t seed) {
-  std::vector<std::int64_t> sizes, back(order.size());
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    sizes.push_back(shape[std::size_t(order[i])]);
-    back[std::size_t(order[i])] = std::int64_t(i);
-  }
-  return at::empty(sizes, at::kDouble).permute(back).copy_(contract::random(shape, seed));
-}
-
-struct CameLayout {
-  std::vector<std::int64_t> shape, order;
-};
-
 /// A product of averages, moved on by the squares of x.
 at::Tensor moved(const at::Tensor& x, at::Tensor& row, at::Tensor& column, double gain,
                  double added) {
@@ -56,20 +37,21 @@ at::Tensor moved(const at::Tensor& x, at::Tensor& row, at::Tensor& column, doubl
 }  // namespace
 
 TEST(CAME, FollowsTheFormulaInAnyLayout) {
-  for (const auto& [shape, order] : std::vector<CameLayout>{{{64, 128}, {0, 1}},
-                                                            {{65, 129}, {0, 1}},
-                                                            {{200, 300}, {1, 0}},
-                                                            {{1, 1}, {0, 1}},
-                                                            {{1, 200}, {0, 1}},
-                                                            {{200, 1}, {1, 0}},
-                                                            {{1500, 3}, {0, 1}},
-                                                            {{5, 4, 3, 3}, {0, 2, 3, 1}},
-                                                            {{5, 4, 3, 3}, {0, 1, 2, 3}},
-                                                            {{40, 30, 1, 1}, {0, 1, 2, 3}},
-                                                            {{3, 70, 2, 5}, {1, 3, 0, 2}},
-                                                            {{2, 70, 3, 140}, {3, 2, 1, 0}}}) {
+  for (const auto& [shape, order] :
+       std::vector<contract::Layout>{{{64, 128}, {0, 1}},
+                                     {{65, 129}, {0, 1}},
+                                     {{200, 300}, {1, 0}},
+                                     {{1, 1}, {0, 1}},
+                                     {{1, 200}, {0, 1}},
+                                     {{200, 1}, {1, 0}},
+                                     {{1500, 3}, {0, 1}},
+                                     {{5, 4, 3, 3}, {0, 2, 3, 1}},
+                                     {{5, 4, 3, 3}, {0, 1, 2, 3}},
+                                     {{40, 30, 1, 1}, {0, 1, 2, 3}},
+                                     {{3, 70, 2, 5}, {1, 3, 0, 2}},
+                                     {{2, 70, 3, 140}, {3, 2, 1, 0}}}) {
     SCOPED_TRACE(c10::str(at::IntArrayRef(shape), " in the order ", at::IntArrayRef(order)));
-    at::Tensor param = came_laid_out(shape, order, 1);
+    at::Tensor param = contract::laid_out(shape, order, 1);
     at::Tensor p = param.clone(), m = at::zeros_like(p);
     at::Tensor row = at::zeros({1}, at::kDouble), column = row, row2 = row, column2 = row;
     param.requires_grad_();
@@ -89,7 +71,7 @@ TEST(CAME, FollowsTheFormulaInAnyLayout) {
       ASSERT_EQ(got.sizes(), want.sizes());
       EXPECT_LE((got - want).norm().item<double>(), 1e-12 * want.norm().item<double>());
     };
-    const CameState& state = state_of(optimizer, param);
+    const auto& state = contract::state_of(optimizer, param);
     expect_close(param.detach(), p);
     expect_close(state.get<"exp_avg">(), m);
     expect_close(state.get<"exp_avg_sq_row">(), row);
@@ -104,7 +86,7 @@ TEST(CAME, StoresAveragesOfMatricesInFloatOrDouble) {
     contract::Trained<Recipe<rule::CAME>> trained(CAME::Options(), dtype);
     trained.run(0, 3);
     for (const at::Tensor& param : trained.params) {
-      const CameState& state = state_of(trained.optimizer, param);
+      const auto& state = contract::state_of(trained.optimizer, param);
       const bool factored = param.dim() >= 2 && param.numel() > 0;
       EXPECT_EQ(state.get<"exp_avg_sq">().defined(), !factored);
       EXPECT_FALSE(state.get<"exp_avg_res">().defined());
@@ -135,7 +117,7 @@ TEST(CAME, StatesThatShareMemoryAreErrors) {
   CAME optimizer({p, q}, CAME::Options());
   const at::Tensor shared = at::zeros({4, 4});
   for (const at::Tensor& param : {p, q}) {
-    auto state = std::make_unique<CameState>();
+    auto state = std::make_unique<CAME::ParamState>();
     state->set<"exp_avg">(shared);
     optimizer.state()[param.unsafeGetTensorImpl()] = std::move(state);
   }
