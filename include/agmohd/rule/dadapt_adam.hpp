@@ -8,8 +8,7 @@
 
 #include "../policy/check.hpp"
 #include "../policy/field.hpp"
-#include "l2_decay.hpp"
-#include "rule.hpp"
+#include "distance_estimate.hpp"
 
 namespace agmohd::rule {
 
@@ -27,7 +26,7 @@ namespace agmohd::rule {
 /// As in dadaptation 3.2, but groups may differ in lr: each weighs its part of the sums; and in the
 /// package a group whose lr became 0 still moves by its last m. The package's layer_scale,
 /// fsdp_in_use and log_every are left out. Its growth_rate of infinity is 0 here.
-struct DAdaptAdam {
+struct DAdaptAdam : DistanceEstimate {
   struct Options {
     Pair betas{0.9, 0.999};            ///< decays of the two moments
     double eps = 1e-8;                 ///< added to the root
@@ -89,10 +88,7 @@ struct DAdaptAdam {
       if (o.growth_rate > 0 && m.d * o.growth_rate < found) found = m.d * o.growth_rate;
       if (found > m.d) m.d = found;
     }
-    m.beta1_product *= now.blend.beta1;
-    m.beta2_product *= o.betas.second;
-    m.correction =
-        o.use_bias_correction ? std::sqrt(1 - m.beta2_product) / (1 - m.beta1_product) : 1;
+    correct(o, now, m);
   }
 
   template <class R>
@@ -106,17 +102,6 @@ struct DAdaptAdam {
     R mix_moment, mix_gradient;  ///< of m and g in the numerator; 1 and 0 but for Nesterov momentum
     R eps;                       ///< added to the root
   };
-
-  AGMOHD_HD static double beta1(const Options& o) { return o.betas.first; }
-  /// As Adam's.
-  AGMOHD_HD static double stable_step(const Options&, double b1) { return (1 + b1) / (1 - b1); }
-  /// lr d, with the bias correction.
-  AGMOHD_HD static double lr(const Options&, const Now& now, const OptimizerMemory& m) {
-    return m.d * now.lr * m.correction;
-  }
-  AGMOHD_HD static double decay(const Options& o, double lr) {
-    return o.decouple ? 1 - lr * o.weight_decay : 1;
-  }
 
   template <class R>
   AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, Memory&,
@@ -145,15 +130,6 @@ struct DAdaptAdam {
     s.exp_avg = k.beta1 * s.exp_avg + k.gain1 * h;
     s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.gain2 * (h * h);
     s.s = k.beta3 * s.s + k.gain3 * h;
-  }
-  /// With the rate, which m holds.
-  template <Number T>
-  AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,
-                               const Coefficients<Real<T>>& k) {
-    const T moment = k.mix_gradient == 0
-                         ? s.exp_avg
-                         : T(k.mix_moment * s.exp_avg + k.mix_gradient * decayed(p, g, k));
-    return moment / (math::sqrt(s.exp_avg_sq) + math::like(g, k.eps));
   }
   template <Number T>
   AGMOHD_HD static T write(const T& p, const T& /*g*/, const T& u, Slots<T>& /*s*/,

@@ -8,8 +8,7 @@
 
 #include "../policy/check.hpp"
 #include "../policy/field.hpp"
-#include "l2_decay.hpp"
-#include "rule.hpp"
+#include "distance_estimate.hpp"
 
 namespace agmohd::rule {
 
@@ -27,7 +26,7 @@ namespace agmohd::rule {
 /// paper and here it is the one that the step began with. Groups may differ in lr, which the
 /// package refuses: each weighs its part of the sums. The package's slice_p and fsdp_in_use are
 /// left out. Its growth_rate of infinity is 0 here, and so is its beta3 of None.
-struct Prodigy {
+struct Prodigy : DistanceEstimate {
   struct Options {
     Pair betas{0.9, 0.999};            ///< decays of the two moments
     double beta3 = 0;                  ///< decay of r and s; 0: the root of the second beta
@@ -100,10 +99,7 @@ struct Prodigy {
       const double most = o.growth_rate > 0 ? m.d * o.growth_rate : m.d_max;
       m.d = most < m.d_max ? most : m.d_max;
     }
-    m.beta1_product *= now.blend.beta1;
-    m.beta2_product *= o.betas.second;
-    m.correction =
-        o.use_bias_correction ? std::sqrt(1 - m.beta2_product) / (1 - m.beta1_product) : 1;
+    correct(o, now, m);
   }
 
   template <class R>
@@ -119,17 +115,6 @@ struct Prodigy {
     R mix_moment, mix_gradient;  ///< of m and g in the numerator; 1 and 0 but for Nesterov momentum
     R eps;                       ///< d eps
   };
-
-  AGMOHD_HD static double beta1(const Options& o) { return o.betas.first; }
-  /// As Adam's.
-  AGMOHD_HD static double stable_step(const Options&, double b1) { return (1 + b1) / (1 - b1); }
-  /// lr d, with the bias correction.
-  AGMOHD_HD static double lr(const Options&, const Now& now, const OptimizerMemory& m) {
-    return m.d * now.lr * m.correction;
-  }
-  AGMOHD_HD static double decay(const Options& o, double lr) {
-    return o.decouple ? 1 - lr * o.weight_decay : 1;
-  }
 
   template <class R>
   AGMOHD_HD static Coefficients<R> at(const Options& o, const Now& now, Memory&,
@@ -161,14 +146,6 @@ struct Prodigy {
     s.exp_avg = k.beta1 * s.exp_avg + k.gain1 * h;
     s.exp_avg_sq = k.beta2 * s.exp_avg_sq + k.gain2 * (h * h);
     s.s = k.beta3 * s.s + k.join * h;
-  }
-  template <Number T>
-  AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,
-                               const Coefficients<Real<T>>& k) {
-    const T moment = k.mix_gradient == 0
-                         ? s.exp_avg
-                         : T(k.mix_moment * s.exp_avg + k.mix_gradient * decayed(p, g, k));
-    return moment / (math::sqrt(s.exp_avg_sq) + math::like(g, k.eps));
   }
   template <Number T>
   AGMOHD_HD static Addends<T, 2> totals(const T& p, const T& g, const Slots<T>& /*old*/,
