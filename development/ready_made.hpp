@@ -1,8 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
 // The ready-made optimizers are compiled once, in ready_made.cpp, for all units that include this.
-// GCC compiles inline functions of extern templates nevertheless where it optimizes: only with -O0
-// little is left to do.
+// Members that are defined within their class are inline, and compiled nevertheless: little at -O0.
 #pragma once
 
 #include <agmohd/agmohd.hpp>

@@ -1,12 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The agmohd authors
 # SPDX-License-Identifier: Apache-2.0
 """Prints what a unit that uses agmohd costs to compile, in seconds of processor time at -O1, beyond one that includes
-LibTorch alone, which all find precompiled. Fails where a unit does not compile; how long it takes is for the reader.
+LibTorch alone, which all find precompiled. Fails where a unit does not compile, or has code of an optimizer that `extern template` leaves to another unit; how
+long it takes is for the reader.
 
     python3 compile_time.py COMPILER INCLUDE_DIR 'LIBTORCH_DIR|...'
 """
 
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -20,13 +22,25 @@ void step(const std::vector<at::Tensor>& parameters) {{
   optimizer.step();
 }}
 """
+ELSEWHERE = """#include <agmohd/agmohd.hpp>
+extern template class agmohd::Options<agmohd::recipe::{0}>;
+extern template class agmohd::Optimizer<agmohd::recipe::{0}>;
+""" + STEP
 UNITS = {
     "LibTorch": "",
     "#include <agmohd/agmohd.hpp>": "#include <agmohd/agmohd.hpp>\n",
     "SGD, step()": STEP.format("SGD"),
     "AdamW, step()": STEP.format("AdamW"),
     "AGMOHD, step()": STEP.format("AGMOHD"),
+    "AdamW, step(), extern template": ELSEWHERE.format("AdamW"),
+    "AGMOHD, step(), extern template": ELSEWHERE.format("AGMOHD"),
 }
+
+
+def optimizer_code(compiled):
+    """The functions of optimizers and of what they are made of that an object file defines."""
+    listed = subprocess.run(["nm", "-C", "--defined-only", compiled], capture_output=True, text=True, check=True).stdout
+    return [line for line in listed.splitlines() if re.search(r" [TW] .*agmohd::(Optimizer|Binder|checkpoint)", line)]
 
 
 def user_seconds():
@@ -48,10 +62,13 @@ def main():
             unit = Path(folder, "unit.cpp")
             unit.write_text(text)
             before = user_seconds()
-            subprocess.run([compiler, *flags, "-c", unit, "-o", Path(folder, "unit.o")], check=True)
+            compiled = Path(folder, "unit.o")
+            subprocess.run([compiler, *flags, "-c", unit, "-o", compiled], check=True)
             seconds = user_seconds() - before
+            if "extern" in name and (code := optimizer_code(compiled)):
+                sys.exit(f"{name}: the unit has code of its own:\n" + "\n".join(code))
             base = seconds if base is None else base
-            print(f"{name:30} {seconds:5.1f} s, {seconds - base:5.1f} s beyond LibTorch", flush=True)
+            print(f"{name:32} {seconds:5.1f} s, {seconds - base:5.1f} s beyond LibTorch", flush=True)
 
 
 main()

@@ -56,24 +56,24 @@ namespace agmohd {
 // CUDA kernels of recipe::X by default, those of other rules with RULES.
 
 using SGD = Optimizer<recipe::SGD>;
-using SGDOptions = SGD::Options;
-using SGDParamState = SGD::ParamState;
+using SGDOptions = Options<recipe::SGD>;
+using SGDParamState = ParamState<recipe::SGD>;
 
 using Adam = Optimizer<recipe::Adam>;
-using AdamOptions = Adam::Options;
-using AdamParamState = Adam::ParamState;
+using AdamOptions = Options<recipe::Adam>;
+using AdamParamState = ParamState<recipe::Adam>;
 
 using AdamW = Optimizer<recipe::AdamW>;
-using AdamWOptions = AdamW::Options;
-using AdamWParamState = AdamW::ParamState;
+using AdamWOptions = Options<recipe::AdamW>;
+using AdamWParamState = ParamState<recipe::AdamW>;
 
 using RMSprop = Optimizer<Recipe<rule::RMSprop>>;
-using RMSpropOptions = RMSprop::Options;
-using RMSpropParamState = RMSprop::ParamState;
+using RMSpropOptions = Options<Recipe<rule::RMSprop>>;
+using RMSpropParamState = ParamState<Recipe<rule::RMSprop>>;
 
 using Adagrad = Optimizer<Recipe<rule::Adagrad>>;
-using AdagradOptions = Adagrad::Options;
-using AdagradParamState = Adagrad::ParamState;
+using AdagradOptions = Options<Recipe<rule::Adagrad>>;
+using AdagradParamState = ParamState<Recipe<rule::Adagrad>>;
 
 using AdaBelief = Optimizer<Recipe<rule::AdaBelief>>;
 using Adadelta = Optimizer<Recipe<rule::Adadelta>>;
@@ -114,13 +114,13 @@ using Yogi = Optimizer<Recipe<rule::Yogi>>;
 /// AdamW with hindrance detection, adaptive momentum and adaptive clipping. While it detects
 /// nothing, its parameters are those of AdamW with ClipByNorm(1.0), bit for bit.
 using AGMOHD = Optimizer<recipe::AGMOHD>;
-using AGMOHDOptions = AGMOHD::Options;
-using AGMOHDParamState = AGMOHD::ParamState;
+using AGMOHDOptions = Options<recipe::AGMOHD>;
+using AGMOHDParamState = ParamState<recipe::AGMOHD>;
 
 /// The same around SGD.
 using AGMOHDSGD = Optimizer<recipe::AGMOHDSGD>;
-using AGMOHDSGDOptions = AGMOHDSGD::Options;
-using AGMOHDSGDParamState = AGMOHDSGD::ParamState;
+using AGMOHDSGDOptions = Options<recipe::AGMOHDSGD>;
+using AGMOHDSGDParamState = ParamState<recipe::AGMOHDSGD>;
 
 /// Values of `hindrance_threshold`, the level of evidence from which AGMOHD acts, by kind of work.
 namespace threshold {

@@ -32,12 +32,15 @@ concept ARecipe = requires {
 };
 }  // namespace detail
 
-// What is not a recipe gets one sentence. The next line is shown for agmohd::Optimizer without
-// arguments.
+// The next line is shown for agmohd::Optimizer without arguments.
 // clang-format off
+template <class RecipeType>
+class Optimizer;  // agmohd::Optimizer is a template: a function that takes any optimizer takes a torch::optim::Optimizer&
+// clang-format on
+
+/// What is not a recipe gets one sentence.
 template <class NoRecipe>
-class Optimizer {  // agmohd::Optimizer is a template: a function that takes any optimizer takes a torch::optim::Optimizer&
-  // clang-format on
+requires(!detail::ARecipe<NoRecipe>) class Optimizer<NoRecipe> {
   static_assert(detail::never<NoRecipe>,
                 "agmohd: Optimizer takes a recipe, such as Recipe<rule::AdamW>, not a policy or "
                 "another optimizer; agmohd::AdamW is Optimizer<Recipe<rule::AdamW>>");

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
-#include <agmohd/agmohd.hpp>
 #include <cstdio>
 
+#include "optimizers.hpp"
 #include "train.hpp"
 
 int main() {
