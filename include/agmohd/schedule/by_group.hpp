@@ -3,9 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 
-#include "../policy/field.hpp"
 #include "../policy/name.hpp"
 #include "constant.hpp"
 #include "schedule.hpp"
@@ -20,20 +18,13 @@ namespace agmohd::schedule {
 /// tensor's own. It stands around other schedules, not inside them. Options of the same name are
 /// set by policy, as in Sequence.
 template <class... S>
-struct ByGroup {
+struct ByGroup : detail::OfSchedules<S...> {
   static_assert(sizeof...(S) >= 2, "agmohd: ByGroup is of two schedules or more");
-  using Schedules = detail::Schedules<S...>;
-  struct Options {
-    typename Schedules::Options schedules{};
-  };
-  static constexpr auto fields = describe(nested(&Options::schedules, Schedules::fields));
+  using typename detail::OfSchedules<S...>::Options;
+  using typename detail::OfSchedules<S...>::Schedules;
   template <class Text = std::string>
   static Text name() {
     return agmohd::detail::name_of<Text, S...>("ByGroup");
-  }
-  static void check(const Options& o) { Schedules::check(o.schedules); }
-  static const char* needs(const Options& o, std::string_view name) {
-    return Schedules::needs(o.schedules, name);
   }
 
   AGMOHD_HD static double group_factor(const Options& o, std::int64_t t, std::int64_t group) {

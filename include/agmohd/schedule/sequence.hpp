@@ -42,6 +42,20 @@ struct Schedules<S, Others...> : agmohd::detail::Several<S, Others...> {
   }
 };
 
+/// What a policy of several schedules has that adds no options.
+template <class... S>
+struct OfSchedules {
+  using Schedules = detail::Schedules<S...>;
+  struct Options {
+    typename Schedules::Options schedules{};
+  };
+  static constexpr auto fields = describe(nested(&Options::schedules, Schedules::fields));
+  static void check(const Options& o) { Schedules::check(o.schedules); }
+  static const char* needs(const Options& o, std::string_view name) {
+    return Schedules::needs(o.schedules, name);
+  }
+};
+
 }  // namespace detail
 
 /// Schedules one after another, each from its own step 0 on: torch.optim's SequentialLR. From
@@ -94,19 +108,12 @@ static_assert(Schedule<Sequence<Constant, Constant>>);
 
 /// The product of the factors of several schedules: torch.optim's ChainedScheduler.
 template <class... S>
-struct Product {
-  using Schedules = detail::Schedules<S...>;
-  struct Options {
-    typename Schedules::Options schedules{};
-  };
-  static constexpr auto fields = describe(nested(&Options::schedules, Schedules::fields));
+struct Product : detail::OfSchedules<S...> {
+  using typename detail::OfSchedules<S...>::Options;
+  using typename detail::OfSchedules<S...>::Schedules;
   template <class Text = std::string>
   static Text name() {
     return agmohd::detail::name_of<Text, S...>("Product");
-  }
-  static void check(const Options& o) { Schedules::check(o.schedules); }
-  static const char* needs(const Options& o, std::string_view name) {
-    return Schedules::needs(o.schedules, name);
   }
   AGMOHD_HD static void grow(Options& o, std::int64_t times) {
     Schedules::grow(o.schedules, times);
