@@ -2,64 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
-#include <cstddef>
 #include <type_traits>
 
 #include "../policy/field.hpp"
 #include "../policy/name.hpp"
+#include "one_more_slot.hpp"
 #include "rule.hpp"
 
 namespace agmohd::rule {
-
-namespace detail {
-
-/// The N slots of a rule, and one more.
-template <int N, class T>
-struct OneMore;
-template <class T>
-struct OneMore<1, T> {
-  T a, last;
-};
-template <class T>
-struct OneMore<2, T> {
-  T a, b, last;
-};
-template <class T>
-struct OneMore<3, T> {
-  T a, b, c, last;
-};
-template <class T>
-struct OneMore<4, T> {
-  T a, b, c, d, last;
-};
-
-/// The slots of the rule, as its own type.
-template <class Slots, int N, class T>
-AGMOHD_HD Slots front(const OneMore<N, T>& s) {
-  if constexpr (N == 1) return {s.a};
-  if constexpr (N == 2) return {s.a, s.b};
-  if constexpr (N == 3) return {s.a, s.b, s.c};
-  if constexpr (N == 4) return {s.a, s.b, s.c, s.d};
-}
-template <class Slots, int N, class T>
-AGMOHD_HD OneMore<N, T> joined(const Slots& s, const T& last) {
-  if constexpr (N == 1) {
-    const auto& [a] = s;
-    return {a, last};
-  } else if constexpr (N == 2) {
-    const auto& [a, b] = s;
-    return {a, b, last};
-  } else if constexpr (N == 3) {
-    const auto& [a, b, c] = s;
-    return {a, b, c, last};
-  } else {
-    const auto& [a, b, c, d] = s;
-    return {a, b, c, d, last};
-  }
-}
-
-}  // namespace detail
 
 /// The options that GrokFast adds to those of its rule.
 struct GrokFastFilter {
@@ -82,9 +32,12 @@ struct GrokFastFilter {
 /// R has one sweep, and measures no gradients: the norms and sums of the reduce pass know nothing
 /// of e. R's guard is left out.
 template <class R>
-struct GrokFast : R {
-  static constexpr int own = int(R::slot_names.size());
-  static_assert(own >= 1 && own <= 4, "agmohd: GrokFast needs a rule with one to four slots");
+struct GrokFast : detail::OneMoreSlot<R> {
+  using Base = detail::OneMoreSlot<R>;
+  using Base::inner_count;
+  template <class T>
+  using Slots = typename Base::template Slots<T>;
+  static_assert(inner_count < 5, "agmohd: GrokFast needs a rule with at most four slots");
   static_assert(!has::totals<R>, "agmohd: GrokFast needs a rule without sums over all tensors");
   static_assert(!has::factored<R>, "agmohd: GrokFast needs a rule without factored slots");
   static_assert(!has::masked<R>,
@@ -105,19 +58,9 @@ struct GrokFast : R {
     return agmohd::detail::name_of<Text, R>("GrokFast");
   }
 
-  template <class T>
-  using Inner = typename R::template Slots<T>;
-  template <class T>
-  using Slots = detail::OneMore<own, T>;
-  static constexpr auto slot_names = [] {
-    std::array<const char*, own + 1> names{};
-    for (std::size_t i = 0; i < own; ++i) names[i] = R::slot_names[i];
-    names[own] = "grok_exp_avg";
-    return names;
-  }();
-  static unsigned slots(const Options& o) { return R::slots(o) | 1U << own; }
+  static constexpr auto slot_names = Base::names_with("grok_exp_avg");
   static double initial(const Options& o, int slot) {
-    return slot < own ? agmohd::detail::initial<R>(o, slot) : 0;
+    return slot < inner_count ? agmohd::detail::initial<R>(o, slot) : 0;
   }
 
   template <class K>
@@ -134,34 +77,19 @@ struct GrokFast : R {
   template <Number T>
   AGMOHD_HD static void update(const T& p, const T& g, Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
-    s.last = s.last + k.gain * (g - s.last);
-    Inner<T> inner = detail::front<Inner<T>>(s);
-    R::update(p, filtered(g, s, k), inner, k);
-    s = detail::joined<Inner<T>, own>(inner, s.last);
+    s.own = s.own + k.gain * (g - s.own);
+    R::update(p, filtered(g, s, k), s.inner, k);
   }
   template <Number T>
   AGMOHD_HD static T direction(const T& p, const T& g, const Slots<T>& s,
                                const Coefficients<Real<T>>& k) {
-    return R::direction(p, filtered(g, s, k), detail::front<Inner<T>>(s), k);
+    return R::direction(p, filtered(g, s, k), s.inner, k);
   }
   template <Number T>
   AGMOHD_HD static T write(const T& p, const T& g, const T& u, Slots<T>& s,
                            const Coefficients<Real<T>>& k, Real<T> lr,
                            Real<T> decay) requires(has::write<R>) {
-    Inner<T> inner = detail::front<Inner<T>>(s);
-    const T written = R::write(p, filtered(g, s, k), u, inner, k, lr, decay);
-    s = detail::joined<Inner<T>, own>(inner, s.last);
-    return written;
-  }
-  template <class T>
-  AGMOHD_HD static Slots<T> before(const Slots<T>& old,
-                                   const Slots<T>& now) requires(has::before<R>) {
-    return detail::joined<Inner<T>, own>(
-        R::before(detail::front<Inner<T>>(old), detail::front<Inner<T>>(now)), old.last);
-  }
-  template <class T>
-  AGMOHD_HD static Slots<T> stored(const Slots<T>& s) requires(has::stored<R>) {
-    return detail::joined<Inner<T>, own>(R::stored(detail::front<Inner<T>>(s)), s.last);
+    return R::write(p, filtered(g, s, k), u, s.inner, k, lr, decay);
   }
 
   using Guard = void;
@@ -171,7 +99,7 @@ struct GrokFast : R {
   /// With e as `update` left it.
   template <Number T>
   AGMOHD_HD static T filtered(const T& g, const Slots<T>& s, const Coefficients<Real<T>>& k) {
-    const T h = g + k.lamb * s.last;
+    const T h = g + k.lamb * s.own;
     if constexpr (has::squares<R>) return math::squarable(h);
     return h;
   }

@@ -2,12 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
-#include <array>
-#include <cstddef>
-
 #include "../policy/element.hpp"
 #include "../policy/name.hpp"
+#include "one_more_slot.hpp"
 #include "rule.hpp"
 
 namespace agmohd::rule {
@@ -40,9 +37,12 @@ struct GuardOf<R> {
 /// hold it. Gradients of frozen elements still count in norms that clip; zero them in a hook where
 /// they are not to. The slot takes as much memory as a moment, and each step reads and writes it.
 template <class R>
-struct Masked : R {
+struct Masked : detail::OneMoreSlot<R> {
+  using Base = detail::OneMoreSlot<R>;
+  using Base::inner_count;
+  template <class T>
+  using Slots = typename Base::template Slots<T>;
   static constexpr bool masked = true;
-  static constexpr int inner_count = int(R::slot_names.size());
   static_assert(inner_count < 5, "agmohd: Masked needs a rule with at most four slots");
   static_assert(!has::second<R> && !has::summed<R>,
                 "agmohd: Masked needs a rule of each element by itself (no second, no summed)");
@@ -53,18 +53,7 @@ struct Masked : R {
                 "agmohd: Masked needs a rule whose state only steps move (no hessian_decay, no "
                 "interpolation)");
 
-  template <class T>
-  struct Slots {
-    typename R::template Slots<T> inner;
-    T own;  ///< the mask
-  };
-  static constexpr std::array<const char*, std::size_t(inner_count) + 1> slot_names = [] {
-    std::array<const char*, std::size_t(inner_count) + 1> names{};
-    std::copy(R::slot_names.begin(), R::slot_names.end(), names.begin());
-    names.back() = "mask";
-    return names;
-  }();
-  static unsigned slots(const typename R::Options& o) { return R::slots(o) | 1U << inner_count; }
+  static constexpr auto slot_names = Base::names_with("mask");
   static double initial(const typename R::Options& o, int slot) {
     return slot == inner_count ? 1 : agmohd::detail::initial<R>(o, slot);
   }
@@ -94,16 +83,6 @@ struct Masked : R {
     }
     return math::select(s.own != math::like(p, Real<T>(0)), written, p);
   }
-  template <class T>
-  AGMOHD_HD static Slots<T> before(const Slots<T>& old,
-                                   const Slots<T>& now) requires(has::before<R>) {
-    return {R::before(old.inner, now.inner), now.own};
-  }
-  template <class T>
-  AGMOHD_HD static Slots<T> stored(const Slots<T>& s) requires(has::stored<R>) {
-    return {R::stored(s.inner), s.own};
-  }
-
   using Guard = typename detail::GuardOf<R>::type;
 
  private:
