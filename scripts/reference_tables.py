@@ -34,6 +34,7 @@ AROUND = (
     ("rule", "GrokFast", "grokfast", "4"),
     ("rule", "Hyperball", "hyperball", "0, and a second sweep"),
     ("rule", "Masked", "masked", "4"),
+    ("rule", "NoiseFilter", "noise_filter", "0"),
     ("wrap", "EMA", "ema", "4"),
     ("wrap", "Lookahead", "lookahead", "4"),
     ("wrap", "SAM", "sam", "up to 16 within a step, and a second gradient"),

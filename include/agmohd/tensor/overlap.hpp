@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/util/FunctionRef.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -68,6 +69,9 @@ struct Extent {
   }
 };
 
+/// What is called with two extents that share memory.
+using OverlapFound = c10::function_ref<void(const Extent&, const Extent&)>;
+
 namespace detail {
 
 /// Bytes of one owner's part, or of a class of bytes, from `begin` to `end`.
@@ -77,8 +81,7 @@ struct Bytes {
 };
 
 /// found(a, b) for all pairs of `all` that overlap, which are sorted for it.
-template <class F>
-void for_each_pair(std::vector<Bytes>& all, const F& found) {
+inline void for_each_pair(std::vector<Bytes>& all, OverlapFound found) {
   std::sort(all.begin(), all.end(),
             [](const Bytes& a, const Bytes& b) { return a.begin < b.begin; });
   std::vector<const Bytes*> open;  // those that may reach the next
@@ -109,8 +112,7 @@ inline bool interleave(std::span<const Extent* const> cluster) {
   return apart;
 }
 
-template <class F>
-void for_each_run_pair(std::span<const Extent* const> cluster, const F& found) {
+inline void for_each_run_pair(std::span<const Extent* const> cluster, OverlapFound found) {
   std::vector<Bytes> runs;
   for (const Extent* const e : cluster) {
     e->for_each_run([&](std::uintptr_t run) { runs.push_back({run, run + e->bytes, e}); });
@@ -137,8 +139,7 @@ inline bool overlaps_itself(const Extent& e) {
 
 /// found(a, b) at least once for all pairs that share memory; those of no element do not. Takes
 /// time where ranges overlap; else it sorts.
-template <class F>
-void for_each_overlap(const std::vector<Extent>& all, const F& found) {
+inline void for_each_overlap(const std::vector<Extent>& all, OverlapFound found) {
   std::vector<const Extent*> sorted;
   sorted.reserve(all.size());
   for (const Extent& e : all) {
