@@ -39,10 +39,10 @@ const std::vector<Entry>& robust_methods() {
        make_prodigy(false)},
       {"prodigy-safeguard", "the same with safeguard_warmup, as its authors advise with warm-ups",
        make_prodigy(true)},
-      {"capped", "clip, and no tensor moves by more than 2 % of its norm in a step",
+      {"capped", "clip, and no tensor moves by more than 5 % of its norm in a step",
        make<Capped>()},
-      {"capped-tight", "the same, 0.5 %",
-       make<Capped>([](agmohd::Optimizer<Capped>::Options& o) { o.set<"max_update">(0.005); })},
+      {"capped-tight", "the same, 2 %",
+       make<Capped>([](agmohd::Optimizer<Capped>::Options& o) { o.set<"max_update">(0.02); })},
       {"agmohd-hold", "AGMOHD whose warm-up and cosine wait while steps are hindered", make_held(),
        Rates::none},
   };

@@ -15,7 +15,7 @@ namespace agmohd::rule {
 /// The option that Capped adds to those of its rule.
 struct UpdateCap {
   struct Options {
-    double max_update = 0.02;  ///< |change of p| / |p| in a step at most, weight decay aside
+    double max_update = 0.05;  ///< |change of p| / |p| in a step at most, weight decay aside
   };
   static constexpr auto fields = describe(field("max_update", &Options::max_update, above(0)));
 };
@@ -25,8 +25,8 @@ struct UpdateCap {
 ///   p <- decay p - min(lr, max_update |p| / |u|) u
 /// agmohd's own. LAMB and LARS set the share, and lr is its factor; here lr holds until the share
 /// is reached. A tensor of zeros has no bound. |u| is known behind a first sweep, so the step has
-/// two, as LAMB's: twice the traffic of AdamW's. What it is good for: learning rates beyond the
-/// best one, see docs/stability.md.
+/// two, as LAMB's: twice the traffic of AdamW's. Rates beyond the best one lose less; see
+/// docs/stability.md for how much.
 template <class R>
 struct Capped : R {
   static_assert(!has::second<R> && !has::factored<R>,
