@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The agmohd authors
 # SPDX-License-Identifier: Apache-2.0
 """Prints what a unit that uses agmohd costs to compile, in seconds of processor time at -O1, beyond one that includes
-LibTorch alone, which all find precompiled. Fails where a unit does not compile, or has code of an optimizer that `extern template` leaves to another unit; how
-long it takes is for the reader.
+LibTorch alone, which all find precompiled. Fails where a unit does not compile, or has code of an optimizer that
+`extern template` leaves to another unit; how long it takes is for the reader.
 
     python3 compile_time.py COMPILER INCLUDE_DIR 'LIBTORCH_DIR|...'
 """
@@ -40,7 +40,8 @@ UNITS = {
 def optimizer_code(compiled):
     """The functions of optimizers and of what they are made of that an object file defines."""
     listed = subprocess.run(["nm", "-C", "--defined-only", compiled], capture_output=True, text=True, check=True).stdout
-    return [line for line in listed.splitlines() if re.search(r" [TW] .*agmohd::(Optimizer|Binder|checkpoint)", line)]
+    parts = r"(Optimizer|Binder|Devices|TensorExecutor)<|(checkpoint|cpu|cuda|monitor)::|make_\w*executor"
+    return [line for line in listed.splitlines() if re.search(rf" [TVW] .*agmohd::({parts})", line)]
 
 
 def user_seconds():

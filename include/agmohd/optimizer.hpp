@@ -51,8 +51,10 @@ namespace agmohd {
 /// default there, for other rules nothing.
 ///
 /// extern template class agmohd::Optimizer<Recipe>; leaves its code to another unit of a program.
+// clang-format off
 template <class RecipeType>
-class Optimizer : public torch::optim::Optimizer {
+class Optimizer : public torch::optim::Optimizer {  // agmohd::Optimizer is a template: a function that takes any optimizer takes a torch::optim::Optimizer&
+  // clang-format on
  public:
   using Recipe = RecipeType;
   using Options = agmohd::Options<Recipe>;

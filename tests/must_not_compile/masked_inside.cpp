@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
-// GrokFast knows the slots of its rule one by one; those of Masked are a struct with the mask.
+// A mask within GrokFast would leave grok_exp_avg of frozen elements to move.
 // must say: write Masked outside: Masked<GrokFast<R>>
 
 #include <agmohd/recipes.hpp>

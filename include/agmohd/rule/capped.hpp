@@ -25,8 +25,8 @@ struct UpdateCap {
 ///   p <- decay p - min(lr, max_update |p| / |u|) u
 /// agmohd's own. LAMB and LARS set the share, and lr is its factor; here lr holds until the share
 /// is reached. A tensor of zeros has no bound. |u| is known behind a first sweep, so the step has
-/// two, as LAMB's: twice the traffic of AdamW's. Rates beyond the best one lose less; see
-/// docs/stability.md for how much.
+/// two, as LAMB's: twice the traffic of AdamW's. Rates of up to ten times the best one lose
+/// less around AdamW; docs/stability.md says how much.
 template <class R>
 struct Capped : R {
   static_assert(!has::second<R> && !has::factored<R>,

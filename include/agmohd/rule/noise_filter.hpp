@@ -6,12 +6,21 @@
 
 #include "../policy/field.hpp"
 #include "../policy/name.hpp"
+#include "guard/moments_guard.hpp"
 #include "moments.hpp"
 
 namespace agmohd::rule {
 
-struct LaProp;
-struct SPAM;
+namespace detail {
+
+/// Whether exp_avg and exp_avg_sq are the means of gradients and of their squares, as Adam has
+/// them.
+template <class R>
+concept has_moments = requires {
+  requires std::is_same_v<typename R::Guard, MomentsGuard>;
+};
+
+}  // namespace detail
 
 /// The option that NoiseFilter adds to those of its rule.
 struct NoiseLevel {
@@ -22,21 +31,25 @@ struct NoiseLevel {
       describe(field("noise_level", &Options::noise_level, between(0, 1)));
 };
 
-/// NoiseFilter<AdamW> and so on: the update u of R shrinks where an element's mean gradient stands
-/// in its own noise. With the moments of R, bias corrections included:
+/// NoiseFilter<AdamW> and so on: the update u of R shrinks where the mean of an element's gradients
+/// is small against their root mean square. With the moments of R, bias corrections included:
 ///   r = |exp_avg| / sqrt(exp_avg_sq),  u <- u min(1, r / noise_level)
 /// agmohd's own. r is 1 where all gradients agree. Where they are noise alone its root mean square
 /// is sqrt((1 - beta1) / (1 + beta1)), 0.23 with beta1 = 0.9, so that a level of 0.1 shrinks a
 /// third of them. The moments are R's own, and move on as ever; decoupled weight decay is not
-/// filtered. Elements without a gradient so far (exp_avg_sq = 0) are left to R. R is a rule made of
-/// Moments, but for LaProp, whose exp_avg is divided by the root already, and SPAM, whose
-/// corrections are those of its warm-ups.
+/// filtered. Where exp_avg_sq is 0, u is R's.
+///
+/// R is Adam, AdamW, AdamC, EVA or StableAdamW. Sparse gradients are refused, also where R takes
+/// them: moments of rows that rest do not decay, and r would be of the last gradients alone.
 template <class R>
 struct NoiseFilter : R {
-  static_assert(std::is_base_of_v<Moments, R> && !std::is_same_v<R, LaProp> &&
-                    !std::is_same_v<R, SPAM>,
-                "agmohd: NoiseFilter needs a rule with the two moments of Adam, such as AdamW");
-  static_assert(!has::second<R>, "agmohd: NoiseFilter needs a rule with one sweep (no second)");
+  static_assert(
+      detail::has_moments<R>,
+      "agmohd: NoiseFilter needs a rule with the moments of Adam: Adam, AdamW, AdamC, EVA "
+      "or StableAdamW; write GrokFast and Masked outside");
+  static_assert(
+      !requires(typename R::Options o) { o.noise; }, "agmohd: NoiseFilter stands twice");
+  static constexpr bool lazy = false;
 
   struct Options : R::Options {
     NoiseLevel::Options noise{};

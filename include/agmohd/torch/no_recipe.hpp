@@ -32,7 +32,7 @@ concept ARecipe = requires {
 };
 }  // namespace detail
 
-// The next line is shown for agmohd::Optimizer without arguments.
+// GCC shows this line for agmohd::Optimizer without arguments, clang that of the definition.
 // clang-format off
 template <class RecipeType>
 class Optimizer;  // agmohd::Optimizer is a template: a function that takes any optimizer takes a torch::optim::Optimizer&
