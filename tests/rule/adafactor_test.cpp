@@ -41,28 +41,10 @@ void step_by_hand(at::Tensor& p, const at::Tensor& g, at::Tensor& row, at::Tenso
   p = p - rate / std::max(1.0, rms(u)) * u;
 }
 
-const std::vector<contract::Layout>& layouts() {
-  static const std::vector<contract::Layout> all{{{64, 128}, {0, 1}},
-                                                 {{65, 129}, {0, 1}},
-                                                 {{200, 300}, {1, 0}},
-                                                 {{1, 1}, {0, 1}},
-                                                 {{1, 200}, {0, 1}},
-                                                 {{200, 1}, {1, 0}},
-                                                 {{1500, 3}, {0, 1}},
-                                                 {{3, 1500}, {1, 0}},
-                                                 {{5, 4, 3, 3}, {0, 2, 3, 1}},
-                                                 {{5, 4, 3, 3}, {0, 1, 2, 3}},
-                                                 {{40, 30, 1, 1}, {0, 1, 2, 3}},
-                                                 {{3, 70, 2, 5}, {1, 3, 0, 2}},
-                                                 {{2, 70, 3, 140}, {3, 2, 1, 0}},
-                                                 {{2, 1, 3, 130}, {2, 0, 3, 1}}};
-  return all;
-}
-
 }  // namespace
 
 TEST(Adafactor, FollowsTheFormulaInAnyLayout) {
-  for (const auto& [shape, order] : layouts()) {
+  for (const auto& [shape, order] : contract::layouts()) {
     SCOPED_TRACE(c10::str(at::IntArrayRef(shape), " in the order ", at::IntArrayRef(order)));
     at::Tensor param = contract::laid_out(shape, order, 1);
     at::Tensor p = param.clone(), row = at::zeros({1}, at::kDouble), column = row;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../contract/rule.hpp"
+#include "distance_estimate.hpp"
 
 using namespace agmohd;
 
@@ -52,28 +53,8 @@ TEST(DAdaptAdam, EstimateIsTheFormula) {
   EXPECT_NEAR(optimizer.rule_memory().d, r / (1 - b3) / norm, 1e-14);
 }
 
-/// From then on it is as if it had no gradient.
 TEST(DAdaptAdam, AGroupThatLosesItsRateAddsNothingMore) {
-  const auto run = [](bool by_rate) {
-    at::Tensor p = contract::random({40}, 1).requires_grad_(),
-               still = contract::random({40}, 2).requires_grad_();
-    std::vector<OptimizerParamGroup> groups{OptimizerParamGroup({p}), OptimizerParamGroup({still})};
-    DAdaptAdam optimizer(groups);
-    for (int step = 0; step < 16; ++step) {
-      p.mutable_grad() = p.detach().clone();
-      still.mutable_grad() = still.detach().clone();
-      if (step >= 4 && by_rate) optimizer.param_groups()[1].options().set_lr(0);
-      if (step >= 4 && !by_rate) still.mutable_grad().reset();
-      optimizer.step();
-    }
-    EXPECT_GT(optimizer.rule_memory().d, 1e-6);
-    return std::vector<at::Tensor>{p.detach(), still.detach(),
-                                   at::tensor(optimizer.rule_memory().d, at::kDouble)};
-  };
-  const auto with_rate = run(true), without_gradient = run(false);
-  for (std::size_t i = 0; i < 3; ++i) {
-    EXPECT_TRUE(at::equal(with_rate[i], without_gradient[i])) << i;
-  }
+  expect_rest_without_rate<DAdaptAdam>({});
 }
 
 TEST(DAdaptAdam, TheFirstGroupSaysWhatConcernsTheEstimate) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../contract/rule.hpp"
+#include "distance_estimate.hpp"
 
 using namespace agmohd;
 
@@ -153,28 +154,10 @@ TEST(Prodigy, TheFirstGroupSaysWhatConcernsTheEstimate) {
   EXPECT_TRUE(at::equal(same[1], differing[1]));
 }
 
-/// From then on it is as if it had no gradient, also where lr is not in s.
+/// Also where lr is not in s.
 TEST(Prodigy, AGroupThatLosesItsRateAddsNothingMore) {
-  const auto run = [](bool by_rate) {
-    at::Tensor p = contract::random({40}, 1).requires_grad_(),
-               still = contract::random({40}, 2).requires_grad_();
-    std::vector<OptimizerParamGroup> groups{OptimizerParamGroup({p}), OptimizerParamGroup({still})};
-    Prodigy optimizer(groups, Prodigy::Options(1.0).set<rule::Prodigy>({.safeguard_warmup = true}));
-    for (int step = 0; step < 16; ++step) {
-      p.mutable_grad() = p.detach().clone();
-      still.mutable_grad() = still.detach().clone();
-      if (step >= 4 && by_rate) optimizer.param_groups()[1].options().set_lr(0);
-      if (step >= 4 && !by_rate) still.mutable_grad().reset();
-      optimizer.step();
-    }
-    EXPECT_GT(optimizer.rule_memory().d, 1e-6);
-    return std::vector<at::Tensor>{p.detach(), still.detach(),
-                                   at::tensor(optimizer.rule_memory().d, at::kDouble)};
-  };
-  const auto with_rate = run(true), without_gradient = run(false);
-  for (std::size_t i = 0; i < 3; ++i) {
-    EXPECT_TRUE(at::equal(with_rate[i], without_gradient[i])) << i;
-  }
+  expect_rest_without_rate<Prodigy>(
+      Prodigy::Options(1.0).set<rule::Prodigy>({.safeguard_warmup = true}));
 }
 
 /// The bias correction is that of the momentum in use, not of the option.

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstdint>
 
-#include "../policy/check.hpp"
 #include "../policy/field.hpp"
 #include "distance_estimate.hpp"
 
@@ -46,11 +45,6 @@ struct DAdaptAdam : DistanceEstimate {
       field("d0", &Options::d0, above(0)), field("growth_rate", &Options::growth_rate, at_least(0)),
       field("maximize", &Options::maximize));
   static const char* name() { return "DAdaptAdam"; }
-  static void check(const Options& o) {
-    if (o.growth_rate > 0 && o.growth_rate < 1) {
-      refuse("growth_rate = ", o.growth_rate, ", but it must be 0, or at least 1");
-    }
-  }
   static constexpr bool squares = true;
 
   template <class T>

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "../policy/check.hpp"
 #include "l2_decay.hpp"
 #include "moments.hpp"
 #include "rule.hpp"
@@ -13,6 +14,12 @@ namespace agmohd::rule {
 /// What rules share that are Adam with an estimate d of the distance to the solution in the rate:
 /// Prodigy and DAdaptAdam. d and what it depends on is in the optimizer's memory.
 struct DistanceEstimate {
+  template <class O>
+  static void check(const O& o) {
+    if (o.growth_rate > 0 && o.growth_rate < 1) {
+      refuse("growth_rate = ", o.growth_rate, ", but it must be 0, or at least 1");
+    }
+  }
   template <class O>
   AGMOHD_HD static double beta1(const O& o) {
     return o.betas.first;

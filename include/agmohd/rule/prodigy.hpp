@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstdint>
 
-#include "../policy/check.hpp"
 #include "../policy/field.hpp"
 #include "distance_estimate.hpp"
 
@@ -52,11 +51,6 @@ struct Prodigy : DistanceEstimate {
                field("growth_rate", &Options::growth_rate, at_least(0)),
                field("maximize", &Options::maximize));
   static const char* name() { return "Prodigy"; }
-  static void check(const Options& o) {
-    if (o.growth_rate > 0 && o.growth_rate < 1) {
-      refuse("growth_rate = ", o.growth_rate, ", but it must be 0, or at least 1");
-    }
-  }
   static constexpr bool squares = true;
 
   template <class T>
