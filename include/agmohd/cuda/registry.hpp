@@ -77,7 +77,7 @@ struct Kernels {
   void (*reduce)(View<Recipe>, Dtype, int, int, int, int, bool);
   void (*decide)(View<Recipe>);
   void (*settle)(Core<Recipe>*);
-  void (*sweep[4])(View<Recipe>, int, int, bool);  // by Dtype
+  void (*sweep[4])(View<Recipe>, int, int, int, bool);  // by Dtype
   void (*sum_rows)(View<Recipe>);
   void (*scale_rows)(View<Recipe>);
   void (*factor_tiles)(View<Recipe>);

@@ -81,6 +81,10 @@ struct DeviceTensor
 template <class Recipe>
 inline constexpr int most_sweep_threads = Recipe::measures_sweep ? 128 : 256;
 
+/// At the end of a sweep of very many chunks so many, for each multiprocessor, are done by so many
+/// blocks each.
+inline constexpr int kTailChunks = 3, kTailParts = 4;
+
 /// How many tensors a warp can decide at a time, of a block with `warps` warps: their memories are
 /// in its shared memory.
 template <class Recipe>

@@ -23,13 +23,14 @@ struct Run {
   int reduce_chunks;  // of a block
   int reduce_warps;   // of a chunk
   bool tiny;          // in the sweep a warp does a chunk
+  int tail;           // chunks that several blocks of the sweep share, each
   std::int64_t elements;
   int tensors;  // from the first one with a chunk to the last, with those between that have none
 
   int reduce_blocks() const { return (chunks + reduce_chunks - 1) / reduce_chunks; }
   int sweep_blocks() const {
     const int warps = sweep_threads / reduction::kWarp;
-    return tiny ? (chunks + warps - 1) / warps : chunks;
+    return tiny ? (chunks + warps - 1) / warps : chunks + (kTailParts - 1) * tail;
   }
 };
 
@@ -83,7 +84,7 @@ class LaunchPlan {
       if (runs_.empty() || runs_.back().dtype != refs[t].dtype ||
           runs_.back().wave != refs[t].wave) {
         runs_.push_back(
-            {refs[t].wave, refs[t].dtype, int(chunks_.size()), 0, 0, 0, 1, 1, false, 0, 0});
+            {refs[t].wave, refs[t].dtype, int(chunks_.size()), 0, 0, 0, 1, 1, false, 0, 0, 0});
         first_tensor = t;
       }
       runs_.back().chunks += add_chunks(t, refs[t].numel);
@@ -183,6 +184,10 @@ class LaunchPlan {
     run.sweep_threads = pick(tuning_.tiny_sweep_threads, tuning_.small_sweep_threads,
                              few_ ? tuning_.small_sweep_threads : tuning_.sweep_threads);
     run.sweep_threads = std::min(run.sweep_threads, most_sweep_threads<Recipe>);
+    // Whole ones would keep some multiprocessors busy while others have nothing left.
+    run.tail = run.tiny || small || few_ || Recipe::totals
+                   ? 0
+                   : std::min(run.chunks / 8, kTailChunks * multiprocessors_);
     const int warps = run.reduce_threads / reduction::kWarp;
     run.reduce_warps = pick(1, std::min(tuning_.small_reduce_warps, warps), warps);
     // So few that every multiprocessor still gets many blocks.

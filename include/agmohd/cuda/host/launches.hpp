@@ -129,13 +129,14 @@ class Launches {
     for (const Run& run : runs) {
       const int remembers = Recipe::recorded && run.first_chunk == 0 ? 1 : 0;
       launch(sweep_of(run.dtype), run.sweep_blocks() + remembers, run.sweep_threads, 0, view.split,
-             stream, just_reduced_ && waits_, view, run.first_chunk, run.chunks, run.tiny);
+             stream, just_reduced_ && waits_, view, run.first_chunk, run.chunks, run.tail,
+             run.tiny);
       just_reduced_ = false;
       if constexpr (Recipe::two_sweeps) second_sweep(view, run, stream);
     }
     if (Recipe::recorded && view.chunk_count == 0) {  // then a sweep of nothing remembers
       launch(sweep_of(Dtype::f32), 1, most_sweep_threads<Recipe>, 0, 1, stream, false, view, 0, 0,
-             false);
+             0, false);
     }
   }
   /// What the last sweep measured goes from its table to the memory.

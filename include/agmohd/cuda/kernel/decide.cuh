@@ -83,6 +83,18 @@ __device__ typename Recipe::AllSignals join_signals(const View<Recipe>& view,
   return signals;
 }
 
+/// Judges what the stage has, in one thread.
+template <class Recipe>
+__device__ void judge_stage() {
+  Stage<Recipe>& s = stage<Recipe>();
+  s.verdict = Recipe::judge(s.shared, s.first, s.signals, s.memory);
+}
+/// The same as a call, for recipes that rehearse.
+template <class Recipe>
+__device__ __noinline__ void judge_stage_apart() {
+  judge_stage<Recipe>();
+}
+
 /// Judges on the stage, or takes what another device judged, in one thread. Of several devices, the
 /// others read the judgement.
 template <class Recipe>
@@ -96,7 +108,11 @@ __device__ void judge(const View<Recipe>& view, const typename Recipe::AllSignal
     return;
   }
   s.signals = signals;
-  s.verdict = Recipe::judge(s.shared, s.first, s.signals, s.memory);
+  if constexpr (rehearses<Recipe>) {
+    judge_stage_apart<Recipe>();
+  } else {
+    judge_stage<Recipe>();
+  }
   if (view.board_size == 0) return;
   judgement.signals = s.signals;
   judgement.verdict = s.verdict;
@@ -150,6 +166,10 @@ __device__ void decide(const View<Recipe>& view, bool judges, bool alone) {
   __shared__ unsigned own_next;
   if (threadIdx.x == 0) own_next = 0;
   unsigned& next = several ? count.next : own_next;
+  // Code that did not run for a step comes from the device's memory, which takes longer than to run
+  // it. So some of the blocks that wait for the judge judge the last step again meanwhile, and some
+  // decide about their tensors; nothing of it is kept.
+  const int role = int(blockIdx.x) % 4;
   double loss = 0;
   if (judges && threadIdx.x == 0 && view.loss != nullptr) loss = read_loss(view);
   load_stage(view, false);
@@ -159,19 +179,32 @@ __device__ void decide(const View<Recipe>& view, bool judges, bool alone) {
       WarpCopy<typename Recipe::Memory>(core.memory).to(s.memory);
     }
     if constexpr (Recipe::measures_gradients) {
-      if (view.board_size == 0) sum = add_chunks(view, view.chunk_count);
+      if (view.board_size == 0) sum = add_chunks(view, 0, view.chunk_count);
     }
     __syncthreads();
   } else {
     await(count.arrived, unsigned(view.reduce_blocks));  // for the sums of its first tensors
+    if constexpr (rehearses<Recipe>) {
+      load_stage(view, true);
+      __syncthreads();
+      if (role == 0 && threadIdx.x == blockDim.x - 1) judge_stage_apart<Recipe>();
+    }
   }
   bool waits = judges && threadIdx.x < reduction::kWarp;  // the warp that judges begins none before
   int index = waits ? shares : take(next);
 #pragma unroll 1
   for (bool judged = false;; judged = true) {
-    Share<Recipe> share(view, index);
+    Share<Recipe> share(view, index, !judged);
     if (!judged) {
-      if (judges) {
+      if (!judges) {
+        if constexpr (rehearses<Recipe>) {
+          if (role == 1 && moves<Recipe>(s.verdict)) share.rehearse();
+        }
+        share.add_many();
+        await(count.judged, 1);
+        load_stage(view, true);
+        __syncthreads();
+      } else {
         if (threadIdx.x == 0) {
           auto signals = join_signals(view, sum);
           if (view.loss != nullptr) signals.loss = loss, signals.has_loss = true;
@@ -187,10 +220,7 @@ __device__ void decide(const View<Recipe>& view, bool judges, bool alone) {
           __syncthreads();
           if (threadIdx.x == 0) *static_cast<volatile unsigned*>(&count.judged) = 1;
         }
-      } else {
-        await(count.judged, 1);
-        load_stage(view, true);
-        __syncthreads();
+        share.add_many();
       }
     }
     if (index < shares) {

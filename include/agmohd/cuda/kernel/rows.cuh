@@ -118,21 +118,6 @@ __global__ void sum_rows_kernel(const __grid_constant__ View<Recipe> view) {
   }
 }
 
-/// `count` numbers of an earlier kernel, in the order of combine_tensor(), by a whole warp; in
-/// every lane.
-__device__ inline double add_numbers(const double* from, int count) {
-  using namespace reduction;
-  if (count > int(kManyChunks)) {
-    std::uint64_t none = 0;
-    return add_dealt(from, nullptr, count, none);
-  }
-  double sum = 0;
-  for (int i = int(threadIdx.x) % kWarp; i < count; i += kWarp) {
-    sum = __dadd_rn(sum, __ldcg(from + i));
-  }
-  return warp_sum(sum, kWarp / 2);
-}
-
 /// The projection of row `row`, a tensor, by a whole warp.
 template <class Recipe>
 __device__ void project_row(const View<Recipe>& view, int row) {

@@ -185,15 +185,7 @@ __global__ void __launch_bounds__(kSecondThreads)
   double norms[Recipe::norm_sums];
 #pragma unroll
   for (int w = 0; w < Recipe::norm_sums; ++w) {
-    const double* const from = view.norms[w] + tensor.first_chunk;
-    if (own > int(kManyChunks)) {
-      std::uint64_t none = 0;
-      norms[w] = add_dealt(from, nullptr, own, none);
-    } else {
-      double sum = 0;
-      for (int i = lane; i < own; i += kWarp) sum = __dadd_rn(sum, __ldcg(from + i));
-      norms[w] = warp_sum(sum, kWarp / 2);
-    }
+    norms[w] = add_numbers(view.norms[w] + tensor.first_chunk, own);
   }
   if (lane != 0) return;
   if constexpr (Recipe::products) {

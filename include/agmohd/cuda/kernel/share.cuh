@@ -21,8 +21,8 @@ class Share {
 
  public:
   /// Begins share number `index`, which may be beyond the last: what was measured of its tensors,
-  /// and their memories.
-  __device__ Share(const View<Recipe>& view, int index) : view_(view) {
+  /// and their memories. After the first of a warp add_many() follows.
+  __device__ Share(const View<Recipe>& view, int index, bool first_of_warp) : view_(view) {
     const int first = index * view.share;
     count_ = max(0, min(view.share, view.tensor_count - first));
     t_ = lane() < count_ ? first + lane() : -1;
@@ -36,16 +36,55 @@ class Share {
       // For snapshots: a table that was captured without them has none.
       room_ = tensor.snapshots.room(numel);
     }
-    each_word([&](Word* shared, Word* global, bool there) {
-      if (there) *shared = __ldcg(global);
-    });
-    if constexpr ((Recipe::wants & kTensors) != 0) gather(numel, chunk);
+    load_memories();
+    if constexpr ((Recipe::wants & kTensors) != 0) gather(numel, chunk, first_of_warp);
   }
 
+  /// What the shares of all warps have of tensors with many chunks, by the whole block.
+  __device__ void add_many() {
+    if constexpr (by_block) {
+      __shared__ int owner, first, chunks;
+      __shared__ double norm2, max_abs;
+      __shared__ long long nonfinite;
+      while (true) {
+        if (threadIdx.x == 0) owner = int(blockDim.x);
+        __syncthreads();
+        if (many_ > 0) atomicMin(&owner, int(threadIdx.x));
+        __syncthreads();
+        if (owner == int(blockDim.x)) return;
+        const bool own = owner == int(threadIdx.x);
+        if (own) first = first_chunk_, chunks = many_;
+        __syncthreads();
+        const reduction::Partial sum = add_chunks(view_, first, chunks);
+        if (threadIdx.x == 0) {
+          norm2 = sum.norm2, max_abs = sum.max_abs, nonfinite = sum.nonfinite;
+        }
+        __syncthreads();
+        if (!own) continue;
+        signals_.norm2 = norm2, signals_.max_abs = max_abs, signals_.nonfinite = nonfinite;
+        many_ = 0;
+      }
+    }
+  }
+
+  /// Decides as the stage of a step of the past says, and forgets what the memories became. The
+  /// coefficients that it leaves are those of a tensor that is still to be decided.
+  __device__ void rehearse() {
+    __syncwarp();
+    if (t_ >= 0) decide_apart(memories()[lane()], true);
+    __syncwarp();
+    load_memories();
+  }
   /// Decides as the stage says.
   __device__ void decide() {
     __syncwarp();
-    if (t_ >= 0) decide_one(memories()[lane()]);
+    if (t_ >= 0) {
+      if constexpr (rehearses<Recipe>) {
+        decide_apart(memories()[lane()], false);
+      } else {
+        decide_one(memories()[lane()]);
+      }
+    }
     __syncwarp();
     each_word([&](Word* shared, Word* global, bool there) {
       if (there) *global = *shared;
@@ -55,6 +94,7 @@ class Share {
 
  private:
   using Word = unsigned long long;
+  static constexpr bool by_block = (Recipe::wants & kTensors) != 0 && !Recipe::sums;
   static_assert(sizeof(PerTensor) % sizeof(Word) == 0);
 
   static __device__ int lane() { return int(threadIdx.x) % kWarp; }
@@ -74,8 +114,17 @@ class Share {
       f(reinterpret_cast<Word*>(memories()) + i, from + i % kWords, j < count_);
     }
   }
-  __device__ void gather(std::int64_t numel, int chunk) {
-    const int chunks = int(reduction::chunks(numel));
+  __device__ void load_memories() {
+    each_word([](Word* shared, Word* global, bool there) {
+      if (there) *shared = __ldcg(global);
+    });
+  }
+  __device__ void gather(std::int64_t numel, int chunk, bool leaves_many) {
+    int chunks = int(reduction::chunks(numel));
+    if (by_block && leaves_many && chunks > int(reduction::kManyChunks)) {
+      first_chunk_ = chunk, many_ = chunks;
+      chunks = 0;
+    }
     signals_ = {};
     if (chunks == 1) {
       Measured<std::uint64_t> x[1] = {};
@@ -91,7 +140,10 @@ class Share {
     }
     signals_.numel = numel;
   }
-  __device__ void decide_one(PerTensor& per_tensor) const {
+  __device__ __noinline__ void decide_apart(PerTensor& per_tensor, bool rehearsal) const {
+    decide_one(per_tensor, rehearsal);
+  }
+  __device__ void decide_one(PerTensor& per_tensor, bool rehearsal = false) const {
     const Stage<Recipe>& s = stage<Recipe>();
     if constexpr (Recipe::keeps_snapshots) {
       if (s.verdict.skip) {
@@ -109,7 +161,7 @@ class Share {
         Recipe::Rule::suit(to.rule,
                            {view_.tensors[t_].numel, view_.tensors[t_].factors.used(), is_double_});
       }
-      if (throttled != 0) atomicAdd(&view_.core->throttled, 1ULL);
+      if (throttled != 0 && !rehearsal) atomicAdd(&view_.core->throttled, 1ULL);
     };
     if (is_double_) {
       decide(view_.coefficients64[t_]);
@@ -119,7 +171,8 @@ class Share {
   }
 
   const View<Recipe>& view_;
-  int count_, t_;  // tensors; this lane's, or -1
+  int count_, t_;                   // tensors; this lane's, or -1
+  int first_chunk_ = 0, many_ = 0;  // of a tensor whose chunks add_many() is to add
   TensorSignals signals_{};
   PerTensor* per_tensor_ = nullptr;
   const typename Recipe::Group* group_ = nullptr;

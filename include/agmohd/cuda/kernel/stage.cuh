@@ -56,6 +56,11 @@ class WarpCopy {
   }
 };
 
+/// Whether the decision is so large that blocks which wait for it rehearse meanwhile, by calls to
+/// the code that it runs then.
+template <class Recipe>
+inline constexpr bool rehearses = Recipe::recorded;
+
 /// The optimizer as a whole, in the shared memory of a block.
 template <class Recipe>
 struct Stage {

@@ -121,11 +121,12 @@ __device__ void add_strided(const Partials& from, int begin, int end, int step,
 /// What a thread adds of the chunks: lanes threadIdx.x, threadIdx.x + blockDim.x, ..., of which it
 /// has kOwn.
 template <int kOwn>
-__device__ void add_lanes(const Partials& partials, int chunks, Measured<std::uint64_t>* warps) {
+__device__ void add_lanes(const Partials& partials, int first, int chunks,
+                          Measured<std::uint64_t>* warps) {
   using namespace reduction;
   const int threads = int(blockDim.x), thread = int(threadIdx.x);
   Measured<std::uint64_t> x[kOwn] = {};
-  add_strided(partials, thread, chunks, threads, x);
+  add_strided(partials, first + thread, first + chunks, threads, x);
 #pragma unroll
   for (int own = 0; own < kOwn; ++own) {
     const auto sum = warp_sum(x[own], kWarp / 2);
@@ -133,17 +134,18 @@ __device__ void add_lanes(const Partials& partials, int chunks, Measured<std::ui
   }
 }
 
-/// All chunks together, by a whole block; in its first thread.
+/// Chunks together that are dealt to 512 lanes, by a whole block; in its first thread.
 template <class Recipe>
-__device__ __noinline__ reduction::Partial add_chunks(const View<Recipe>& view, int chunks) {
+__device__ __noinline__ reduction::Partial add_chunks(const View<Recipe>& view, int first,
+                                                      int chunks) {
   using namespace reduction;
   __shared__ Measured<std::uint64_t> warps[kLanes / kWarp];
   if (blockDim.x == kLanes) {
-    add_lanes<1>(view.partials, chunks, warps);
+    add_lanes<1>(view.partials, first, chunks, warps);
   } else if (blockDim.x == kLanes / 2) {
-    add_lanes<2>(view.partials, chunks, warps);
+    add_lanes<2>(view.partials, first, chunks, warps);
   } else {
-    add_lanes<4>(view.partials, chunks, warps);
+    add_lanes<4>(view.partials, first, chunks, warps);
   }
   __syncthreads();
   Partial sum{};
@@ -151,91 +153,53 @@ __device__ __noinline__ reduction::Partial add_chunks(const View<Recipe>& view, 
   return sum;
 }
 
-/// The chunks from `first` on, not many, by a whole warp; in every lane.
-template <class Recipe>
-__device__ TensorSignals add_few(const View<Recipe>& view, int first, int chunks) {
-  using namespace reduction;
-  const int lane = int(threadIdx.x) % kWarp;
-  Measured<std::uint64_t> x[1] = {};
-  add_strided(view.partials, first + lane, first + chunks, kWarp, x);
-  x[0] = warp_sum(x[0], kWarp / 2);
-  TensorSignals s{x[0].norm2, magnitude_value(x[0].most), x[0].nonfinite};
-  if constexpr (Recipe::sums) {
-    double sum = 0;
-    for (int i = lane; i < chunks; i += kWarp)
-      sum = __dadd_rn(sum, __ldcg(view.summed + first + i));
-    s.summed = warp_sum(sum, kWarp / 2);
-  }
-  return s;
-}
-/// One of two halves of the lanes that many chunks are dealt to: sums of 8 warps, to `warps`.
-template <int kHalf>
-__device__ void add_half(const double* from, const double* magnitudes, int chunks, double* warps,
-                         std::uint64_t& most) {
-  using namespace reduction;
-  constexpr int kWarps = kLanes / kWarp / 2;
-  double sums[kWarps] = {};
-#pragma unroll 1
-  for (int at = kHalf * kLanes / 2 + int(threadIdx.x) % kWarp; at < chunks; at += kLanes) {
-    double x[kWarps], m[kWarps];
-#pragma unroll
-    for (int w = 0; w < kWarps; ++w) {
-      const int chunk = at + w * kWarp < chunks ? at + w * kWarp : at;
-      x[w] = load_fresh(from + chunk);
-      m[w] = magnitudes == nullptr ? 0 : load_fresh(magnitudes + chunk);
-    }
-#pragma unroll
-    for (int w = 0; w < kWarps; ++w) {
-      sums[w] = __dadd_rn(sums[w], at + w * kWarp < chunks ? x[w] : 0);
-      most = magnitude(m[w]) > most ? magnitude(m[w]) : most;
-    }
-  }
-#pragma unroll
-  for (int w = 0; w < kWarps; ++w) warps[w] = warp_sum(sums[w], kWarp / 2);
-}
-/// Both halves together.
-__device__ inline double add_dealt(const double* from, const double* magnitudes, int chunks,
-                                   std::uint64_t& most) {
-  constexpr int kWarps = reduction::kLanes / reduction::kWarp;
-  double a[kWarps / 2], b[kWarps / 2];
-  add_half<0>(from, magnitudes, chunks, a, most);
-  add_half<1>(from, magnitudes, chunks, b, most);
-#pragma unroll
-  for (int w = 0; w < kWarps / 2; ++w) a[w] = __dadd_rn(a[w], b[w]);
-#pragma unroll
-  for (int d = kWarps / 4; d > 0; d /= 2) {
-#pragma unroll
-    for (int w = 0; w < d; ++w) a[w] = __dadd_rn(a[w], a[w + d]);
-  }
-  return a[0];
-}
-/// Many chunks, by a whole warp; in every lane. A call, for the registers that it needs.
-template <class Recipe>
-__device__ __noinline__ TensorSignals add_many(const View<Recipe>& view, int first, int chunks) {
-  using namespace reduction;
-  const Partials& from = view.partials;
-  std::uint64_t most = 0, none = 0;
-  TensorSignals s;
-  s.norm2 = add_dealt(from.norm2 + first, from.max_abs + first, chunks, most);
-  most = warp_max(most);
-  s.max_abs = magnitude_value(most);
-  if (most >= 0x7ff0000000000000ULL) {  // not all is finite
-    long long count = 0;
-    for (int i = int(threadIdx.x) % kWarp; i < chunks; i += kWarp) {
-      count += __ldcg(reinterpret_cast<const long long*>(from.nonfinite + first + i));
-    }
-    for (int d = kWarp / 2; d > 0; d /= 2) count += __shfl_xor_sync(0xffffffffU, count, d);
-    s.nonfinite = count;
-  }
-  if constexpr (Recipe::sums) s.summed = add_dealt(view.summed + first, nullptr, chunks, none);
-  return s;
-}
-/// The chunks of a tensor, from `first` on, in the order of combine_tensor(), by a whole warp; in
+/// What the warps of dealt lanes added, `own` being that of the warp with this lane's number; in
 /// every lane.
+__device__ inline double fold_dealt(double own) {
+  constexpr int kWarps = reduction::kLanes / reduction::kWarp;
+  return __shfl_sync(0xffffffffU, warp_sum(own, kWarps / 2), 0);
+}
+
+/// `count` numbers, in the order of combine_tensor(), by a whole warp; in every lane. Where they
+/// are dealt to 512 lanes, one warp of these comes after the other: such code is cold, and what is
+/// unrolled takes longer to come than the loop to run.
+__device__ inline double add_numbers(const double* from, int count) {
+  using namespace reduction;
+  const int lane = int(threadIdx.x) % kWarp, lanes = tensor_lanes(count);
+  double own = 0;
+#pragma unroll 1
+  for (int warp = 0; warp < lanes / kWarp; ++warp) {
+    double sum = 0;
+    for (int i = warp * kWarp + lane; i < count; i += lanes) {
+      sum = __dadd_rn(sum, __ldcg(from + i));
+    }
+    sum = warp_sum(sum, kWarp / 2);
+    if (lane == warp) own = sum;
+  }
+  return fold_dealt(own);
+}
+
+/// The chunks of a tensor, from `first` on, in the same way.
 template <class Recipe>
 __device__ TensorSignals add_tensor(const View<Recipe>& view, int first, int chunks) {
-  if (chunks > int(reduction::kManyChunks)) return add_many(view, first, chunks);
-  return add_few(view, first, chunks);
+  using namespace reduction;
+  const int lane = int(threadIdx.x) % kWarp, lanes = tensor_lanes(chunks);
+  TensorSignals s;
+  std::uint64_t most = 0;
+  double norm2 = 0;
+#pragma unroll 1
+  for (int warp = 0; warp < lanes / kWarp; ++warp) {
+    Measured<std::uint64_t> x[1] = {};
+    add_strided(view.partials, first + warp * kWarp + lane, first + chunks, lanes, x);
+    x[0] = warp_sum(x[0], kWarp / 2);
+    if (lane == warp) norm2 = x[0].norm2;
+    most = x[0].most > most ? x[0].most : most;
+    s.nonfinite += x[0].nonfinite;
+  }
+  s.norm2 = fold_dealt(norm2);
+  s.max_abs = magnitude_value(most);
+  if constexpr (Recipe::sums) s.summed = add_numbers(view.summed + first, chunks);
+  return s;
 }
 
 }  // namespace agmohd::cuda

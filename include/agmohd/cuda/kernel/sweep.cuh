@@ -70,11 +70,12 @@ using SweptChunk =
     std::conditional_t<Recipe::totals, TotalsChunk<Recipe, E>, SweepChunk<Recipe, E>>;
 
 /// A block a chunk, or where chunks are tiny a warp a chunk, or where they are few several blocks a
-/// chunk. Of a recorded step the first block remembers it instead.
+/// chunk. So are the `tail` last of very many, so that all multiprocessors end at about the same
+/// time. Of a recorded step the first block remembers it instead.
 template <class Recipe, class Tag, class E>
 __global__ void __launch_bounds__(most_sweep_threads<Recipe>, SweptChunk<Recipe, E>::kBlocks)
     sweep_kernel(const __grid_constant__ View<Recipe> view, int first_chunk, int chunk_count,
-                 bool tiny) {
+                 int tail, bool tiny) {
   using R = Compute<E>;
   using K = typename Recipe::template Coefficients<R>;
   using Chunk = SweptChunk<Recipe, E>;
@@ -99,14 +100,19 @@ __global__ void __launch_bounds__(most_sweep_threads<Recipe>, SweptChunk<Recipe,
     }
   }
   const int warp = tiny ? int(threadIdx.x) / kWarp : 0;
-  const int back = tiny ? block * (int(blockDim.x) / kWarp) + warp : block;
+  int back = tiny ? block * (int(blockDim.x) / kWarp) + warp : block;
+  int part = int(blockIdx.y), parts = int(gridDim.y);  // of the chunk
+  if (const int in_tail = block - (chunk_count - tail); tail > 0 && in_tail >= 0) {
+    back = chunk_count - tail + in_tail / kTailParts;
+    part = in_tail % kTailParts, parts = kTailParts;
+  }
   const bool idle = back >= chunk_count;
   const int number = chunk_number(view, first_chunk, chunk_count, idle ? 0 : back, phase);
   const ChunkRef ref = view.chunks[number];
   const Chunk chunk(view, ref, idle || stores_nothing(view, ref));
   // Of those who share the chunk.
-  const int thread = int(threadIdx.x + blockIdx.y * blockDim.x) - warp * kWarp;
-  const int threads = tiny ? kWarp : int(blockDim.x * gridDim.y);
+  const int thread = int(threadIdx.x) + part * int(blockDim.x) - warp * kWarp;
+  const int threads = tiny ? kWarp : parts * int(blockDim.x);
   const bool reads = int(threadIdx.x) == warp * kWarp;
   const auto x = chunk.begin(thread);  // under way while the coefficients are
   // Coefficients stay in shared memory: registers are short. It takes no initialiser.
