@@ -979,11 +979,13 @@ TEST_F(AgmohdCuda, SnapshotsHaveParametersThatRest) {
 }
 TEST_F(AgmohdCuda, SnapshotsFollowTheParameters) { snapshots_follow_the_parameters(at::kCUDA); }
 
-/// A tensor of more chunks than a warp adds, in a pass so long that decisions are rehearsed.
+/// A tensor of more chunks than a warp adds, and so many tensors that blocks which wait for the
+/// judge rehearse the decision.
 TEST_F(AgmohdCuda, ALargeModelHasTheBitsOfTheCpu) {
   const auto large = [](at::Device device) {
     torch::manual_seed(3);
     Tensors out{torch::randn({33}), torch::randn({1300 * 16384 + 5}), torch::randn({3, 20000})};
+    for (int i = 0; i < 60; ++i) out.push_back(torch::randn({7 + i}));
     for (Tensor& t : out) t = (t * 0.1).to(device).detach().requires_grad_();
     return out;
   };

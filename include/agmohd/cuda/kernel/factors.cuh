@@ -8,6 +8,7 @@
 #include "../../step/factors.hpp"
 #include "../view.hpp"
 #include "number.cuh"
+#include "pack.cuh"
 #include "rows.cuh"
 #include "square_job.cuh"
 #include "sums.cuh"
@@ -25,6 +26,7 @@ struct FactorJobOf : SquareJob<Recipe, E> {
   using typename Job::R, typename Job::T;
   static constexpr int kWarp = reduction::kWarp;
   static constexpr int kLaneColumns = reduction::kTileColumns / kWarp;
+  using Lane = pack<R, kLaneColumns>;
 
   R *row, *column, *scaled;
   FactorWork work;
@@ -45,22 +47,47 @@ struct FactorJobOf : SquareJob<Recipe, E> {
     }
   }
 
-  /// Of the element in row r and column c of a matrix.
-  __device__ double square(const FactorMatrix& m, std::int64_t r, std::int64_t c,
-                           std::int64_t element) const {
-    T x = Job::seen(element);
-    if constexpr (residual) {
-      const R* const rows = static_cast<const R*>(tensor.scaled);
-      const R* const columns = static_cast<const R*>(tensor.factors.column);
-      const T slot = T{rows[m.row_at + r * m.row_by]} * T{columns[m.column_at + c * m.column_by]};
-      x = Job::residual(x, element, slot);
-    }
-    const double square = __dmul_rn(double(x.v), double(x.v));
+  /// The factor of a row, or of a column, in the slot that a residual is made with.
+  __device__ R row_factor(const FactorMatrix& m, std::int64_t r) const {
+    return static_cast<const R*>(tensor.scaled)[m.row_at + r * m.row_by];
+  }
+  __device__ R column_factor(const FactorMatrix& m, std::int64_t c) const {
+    return static_cast<const R*>(tensor.factors.column)[m.column_at + c * m.column_by];
+  }
+  __device__ double squared(R x) const {
+    const double square = __dmul_rn(double(x), double(x));
     if constexpr (adds_to_squares<decltype(f)>) {
       return __dadd_rn(square, double(f.added));
     } else {
       return square;
     }
+  }
+  /// Of the element in row r and column c of a matrix.
+  __device__ double square(const FactorMatrix& m, std::int64_t r, std::int64_t c) const {
+    const std::int64_t element = m.element(r, c);
+    T x = Job::seen(element);
+    if constexpr (residual) {
+      x = Job::residual(x, T{row_factor(m, r)} * T{column_factor(m, c)},
+                        [&](const auto* from) { return T{R(widen(from[element]))}; });
+    }
+    return squared(x.v);
+  }
+  /// Of those in row r that a lane adds, one in a warp's width from column c on, of which `there`
+  /// are. Divisions and roots of residuals are made for all together.
+  __device__ void squares(const FactorMatrix& m, std::int64_t r, std::int64_t c, int there,
+                          const Lane& by, double (&x)[kLaneColumns]) const {
+    const std::int64_t first = m.element(r, c), step = kWarp * m.column;
+    const auto loaded = [&](const auto& load) {  // ordinary numbers beyond the last
+      return Lane::make([&](int j) { return j < there ? R(load(first + j * step)) : R(1); });
+    };
+    Lane y = loaded([&](std::int64_t element) { return Job::seen(element).v; });
+    if constexpr (residual) {
+      y = Job::residual(y, row_factor(m, r) * by, [&](const auto* from) {
+        return loaded([&](std::int64_t element) { return widen(from[element]); });
+      });
+    }
+#pragma unroll
+    for (int j = 0; j < kLaneColumns; ++j) x[j] = squared(y.v[j]);
   }
   __device__ R move(R& average, double sum, std::int64_t count) const {
     average = reduction::averaged(T{average}, sum, count, f.gain).v;
@@ -82,7 +109,7 @@ struct FactorJobOf : SquareJob<Recipe, E> {
       double x[kMost];
 #pragma unroll
       for (int c = 0; c < kMost; ++c) {
-        x[c] = c < columns ? square(m, r, c, m.element(r, c)) : 0;
+        x[c] = c < columns ? square(m, r, c) : 0;
         of_columns[c] = __dadd_rn(of_columns[c], x[c]);
       }
       averages[r] = move(row[m.row_at + r * m.row_by], fold_eight(x), columns);
@@ -117,21 +144,25 @@ struct FactorJobOf : SquareJob<Recipe, E> {
     const int columns = int(work.columns - c0 < kTileColumns ? work.columns - c0 : kTileColumns);
     const FactorMatrix m(tensor.factors.shape, matrix);
     const int lane = int(threadIdx.x) % kWarp;
+    const int there = (columns - lane + kWarp - 1) / kWarp;
+    Lane by = Lane::all(1);
+    if constexpr (residual) {
+      by = Lane::make(
+          [&](int j) { return j < there ? column_factor(m, c0 + lane + j * kWarp) : R(1); });
+    }
     double of_columns[kLaneColumns] = {}, of_rows[kTileRows / kWarp] = {};
 #pragma unroll
     for (int half = 0; half < kTileRows / kWarp; ++half) {
       const int end = rows - half * kWarp < kWarp ? rows - half * kWarp : kWarp;
 #pragma unroll 4
       for (int r = 0; r < end; ++r) {
-        const std::int64_t first = m.element(r0 + half * kWarp + r, c0);
-        double sum = 0;
+        double x[kLaneColumns], sum = 0;
+        squares(m, r0 + half * kWarp + r, c0 + lane, there, by, x);
 #pragma unroll
         for (int j = 0; j < kLaneColumns; ++j) {
-          const int c = lane + j * kWarp;
-          if (c >= columns) continue;
-          const double x = square(m, r0 + half * kWarp + r, c0 + c, first + c * m.column);
-          sum = __dadd_rn(sum, x);
-          of_columns[j] = __dadd_rn(of_columns[j], x);
+          if (j >= there) continue;
+          sum = __dadd_rn(sum, x[j]);
+          of_columns[j] = __dadd_rn(of_columns[j], x[j]);
         }
         sum = warp_sum(sum, kWarp / 2);
         if (lane == r) of_rows[half] = sum;

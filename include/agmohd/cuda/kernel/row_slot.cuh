@@ -43,12 +43,9 @@ struct RowSlotJob : SquareJob<Recipe, E> {
   __device__ void piece(std::int64_t number) const {
     using namespace reduction;
     const std::int64_t r = number / work.pieces, first = number % work.pieces * kPiece;
-    const std::int64_t end = first + kPiece < work.length ? first + kPiece : work.length;
     double sum = 0;
-#pragma unroll 4
-    for (std::int64_t i = first + int(threadIdx.x) % kPieceLanes; i < end; i += kPieceLanes) {
-      sum = __dadd_rn(sum, square(tensor.factors.shape.element(work.length, r, i)));
-    }
+    each_of_piece(tensor.factors.shape, work.length, r, first,
+                  [&](std::int64_t element) { sum = __dadd_rn(sum, square(element)); });
     sum = warp_sum(sum, kPieceLanes / 2);
     if (threadIdx.x % kPieceLanes != 0) return;
     if (work.pieces == 1) {

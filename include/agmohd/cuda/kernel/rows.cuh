@@ -28,6 +28,26 @@ __device__ int tensor_with(const View<Recipe>& view, int number, const First& fi
   return low;
 }
 
+/// f(i) for the elements i of a tensor that a lane adds of a piece of a row, `first` being the
+/// piece's first element in the row. In a loop without a question, where loads are under way
+/// together, if rows lie one behind the other.
+template <class F>
+__device__ void each_of_piece(const RowShape& rows, std::int64_t length, std::int64_t row,
+                              std::int64_t first, const F& f) {
+  using namespace reduction;
+  const std::int64_t left = length - first;
+  const int count = left < kPiece ? int(left) : kPiece;
+  if (rows.stride == length) {
+    const std::int64_t at = row * length + first;
+#pragma unroll 8
+    for (int i = int(threadIdx.x) % kPieceLanes; i < count; i += kPieceLanes) f(at + i);
+  } else {
+    for (int i = int(threadIdx.x) % kPieceLanes; i < count; i += kPieceLanes) {
+      f(rows.element(length, row, first + i));
+    }
+  }
+}
+
 /// A warp a piece, in the order of step/rows.hpp.
 template <class Recipe, class E>
 __device__ reduction::RowSums sum_piece(const View<Recipe>& view, int t, int piece) {
@@ -38,10 +58,8 @@ __device__ reduction::RowSums sum_piece(const View<Recipe>& view, int t, int pie
   const std::int64_t length = tensor.numel / tensor.rows.count;
   const int of_row = int(pieces(length));
   const std::int64_t row = piece / of_row, first = std::int64_t(piece % of_row) * kPiece;
-  const std::int64_t end = first + kPiece < length ? first + kPiece : length;
   RowSums sum;
-  for (std::int64_t k = first + int(threadIdx.x) % kPieceLanes; k < end; k += kPieceLanes) {
-    const std::int64_t i = tensor.rows.element(length, row, k);
+  each_of_piece(tensor.rows, length, row, first, [&](std::int64_t i) {
     const double g = widen(grad[i]);
     if constexpr (Recipe::shifts_rows) {
       sum.g = __dadd_rn(sum.g, g);
@@ -50,7 +68,7 @@ __device__ reduction::RowSums sum_piece(const View<Recipe>& view, int t, int pie
       sum.p2 = __dadd_rn(sum.p2, __dmul_rn(p, p));
       sum.g = __dadd_rn(sum.g, __dmul_rn(g, g));
     }
-  }
+  });
   if constexpr (!Recipe::shifts_rows) sum.p2 = warp_sum(sum.p2, kPieceLanes / 2);
   sum.g = warp_sum(sum.g, kPieceLanes / 2);
   return sum;

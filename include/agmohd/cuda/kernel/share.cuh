@@ -42,9 +42,9 @@ class Share {
 
   /// What the shares of all warps have of tensors with many chunks, by the whole block.
   __device__ void add_many() {
-    if constexpr (by_block) {
+    if constexpr ((Recipe::wants & kTensors) != 0) {
       __shared__ int owner, first, chunks;
-      __shared__ double norm2, max_abs;
+      __shared__ double norm2, max_abs, summed;
       __shared__ long long nonfinite;
       while (true) {
         if (threadIdx.x == 0) owner = int(blockDim.x);
@@ -59,9 +59,14 @@ class Share {
         if (threadIdx.x == 0) {
           norm2 = sum.norm2, max_abs = sum.max_abs, nonfinite = sum.nonfinite;
         }
+        if constexpr (Recipe::sums) {
+          const double of_rule = add_dealt(view_.summed + first, chunks);
+          if (threadIdx.x == 0) summed = of_rule;
+        }
         __syncthreads();
         if (!own) continue;
         signals_.norm2 = norm2, signals_.max_abs = max_abs, signals_.nonfinite = nonfinite;
+        if constexpr (Recipe::sums) signals_.summed = summed;
         many_ = 0;
       }
     }
@@ -94,7 +99,6 @@ class Share {
 
  private:
   using Word = unsigned long long;
-  static constexpr bool by_block = (Recipe::wants & kTensors) != 0 && !Recipe::sums;
   static_assert(sizeof(PerTensor) % sizeof(Word) == 0);
 
   static __device__ int lane() { return int(threadIdx.x) % kWarp; }
@@ -121,7 +125,7 @@ class Share {
   }
   __device__ void gather(std::int64_t numel, int chunk, bool leaves_many) {
     int chunks = int(reduction::chunks(numel));
-    if (by_block && leaves_many && chunks > int(reduction::kManyChunks)) {
+    if (leaves_many && chunks > int(reduction::kManyChunks)) {
       first_chunk_ = chunk, many_ = chunks;
       chunks = 0;
     }

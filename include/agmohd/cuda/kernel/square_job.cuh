@@ -49,15 +49,17 @@ struct SquareJob {
     }
     return Recipe::template seen<T>(g, k, Position{element});
   }
-  /// The rule's residual, from its slots before the step, but for the factored one.
-  __device__ T residual(const T& g, std::int64_t element, const T& factored) const {
+  /// The rule's residual, from its slots before the step, of which `load` gets the elements, but
+  /// for the factored one.
+  template <class N, class Load>
+  __device__ N residual(const N& g, const N& factored, const Load& load) const {
     using S = Stored<typename Recipe::Storage, E>;
-    typename Recipe::template Slots<T> slots{};
-    for_each_slot<Recipe::slot_count>(slots, [&](int s, T& slot) {
-      slot = T{R(0)};
-      if (tensor.slots[s] != nullptr)
-        slot = T{R(widen(static_cast<const S*>(tensor.slots[s])[element]))};
-      if (s == Recipe::Rule::factored) slot = factored;
+    typename Recipe::template Slots<N> slots{};
+    for_each_slot<Recipe::slot_count>(slots, [&](int s, N& slot) {
+      const S* const from = static_cast<const S*>(tensor.slots[s]);
+      slot = s == Recipe::Rule::factored ? factored
+             : from != nullptr           ? load(from)
+                                         : math::like(g, R(0));
     });
     return Recipe::Rule::residual(g, slots, k.rule);
   }

@@ -153,6 +153,22 @@ __device__ __noinline__ reduction::Partial add_chunks(const View<Recipe>& view, 
   return sum;
 }
 
+/// Numbers that are dealt to 512 lanes, by a whole block; in its first thread.
+__device__ inline double add_dealt(const double* from, int count) {
+  using namespace reduction;
+  constexpr int kWarps = kLanes / kWarp;
+  __shared__ double warps[kWarps];
+  for (int lane = int(threadIdx.x); lane < kLanes; lane += int(blockDim.x)) {
+    double sum = 0;
+    for (int i = lane; i < count; i += kLanes) sum = __dadd_rn(sum, __ldcg(from + i));
+    sum = warp_sum(sum, kWarp / 2);
+    if (lane % kWarp == 0) warps[lane / kWarp] = sum;
+  }
+  __syncthreads();
+  if (threadIdx.x >= kWarp) return 0;
+  return warp_sum(threadIdx.x < kWarps ? warps[threadIdx.x] : 0.0, kWarps / 2);
+}
+
 /// What the warps of dealt lanes added, `own` being that of the warp with this lane's number; in
 /// every lane.
 __device__ inline double fold_dealt(double own) {
