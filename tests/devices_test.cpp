@@ -7,6 +7,7 @@
 #include <torch/types.h>
 
 #include <agmohd/agmohd.hpp>
+#include <agmohd/cuda/host/launch_plan.hpp>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -136,6 +137,37 @@ TEST(DevicesOfARule, HaveOneEstimate) {
     return out;
   };
   EXPECT_EQ(run(at::Device(at::kCPU)), run(at::Device(at::kCPU, 0)));
+}
+
+template <class Recipe>
+struct Plan : agmohd::cuda::LaunchPlan<Recipe> {
+  using Base = agmohd::cuda::LaunchPlan<Recipe>;
+  using Base::Base, Base::plan;
+};
+
+/// Blocks share the last chunks of a sweep, but no chunk whose updates are measured, on large and
+/// small GPUs.
+TEST(LaunchPlan, SharesNoMeasuredChunk) {
+  using Recipe = agmohd::recipe::AGMOHD;
+  using agmohd::reduction::sample_every;
+  int shared = 0;
+  for (const int multiprocessors : {1, 14, 20, 46, 132, 160}) {
+    for (int chunks = 1; chunks < 3000; chunks += chunks < 300 ? 1 : 101) {
+      Plan<Recipe> plan(agmohd::cuda::default_tuning, multiprocessors);
+      std::vector<agmohd::TensorRef<Recipe>> tensors(1);
+      tensors[0].numel = std::int64_t(chunks) * agmohd::reduction::kChunk;
+      plan.plan(tensors);
+      ASSERT_EQ(plan.runs().size(), 1U);
+      const agmohd::cuda::Run& run = plan.runs()[0];
+      ASSERT_EQ(run.chunks, chunks);
+      const auto every = int(sample_every(chunks));
+      const int measured = (chunks + every - 1) / every;  // the first of the sweep
+      if (run.tail == 0) continue;
+      EXPECT_LE(measured + run.tail, chunks) << multiprocessors;
+      shared += 1;
+    }
+  }
+  EXPECT_GT(shared, 1000);
 }
 
 }  // namespace
