@@ -59,16 +59,30 @@
 #include "step/recipe.hpp"
 #include "storage/bfloat16.hpp"
 
+namespace agmohd::detail {
+
+/// What a rule of a Hindered recipe can have: a momentum to choose, if it has a first moment;
+/// snapshots, if they hold all of its state.
+template <class Rule>
+using HinderedMomentum = std::conditional_t<has::beta1<Rule>, momentum::Choice, momentum::Fixed>;
+template <class Rule>
+using HinderedRecovery = std::conditional_t<has::factored<Rule> || has::totals<Rule>,
+                                            recovery::None, recovery::Snapshots>;
+
+}  // namespace agmohd::detail
+
 namespace agmohd::recipe {
 
 using SGD = Recipe<rule::SGD>;
 using Adam = Recipe<rule::Adam>;
 using AdamW = Recipe<rule::AdamW>;
 
-/// A rule with hindrance detection, and the other policies by run-time option.
+/// A rule, any, with hindrance detection, and the other policies by run-time option. A rule without
+/// a first moment has no momentum to choose. One with a factored slot or with an estimate of all
+/// tensors has no snapshots, which do not hold these.
 template <class Rule>
-using Hindered = Recipe<Rule, hindrance::Detector, momentum::Choice, gradient::Choice,
-                        schedule::HindranceAware<schedule::Choice>, recovery::Snapshots>;
+using Hindered = Recipe<Rule, hindrance::Detector, detail::HinderedMomentum<Rule>, gradient::Choice,
+                        schedule::HindranceAware<schedule::Choice>, detail::HinderedRecovery<Rule>>;
 using AGMOHD = Hindered<rule::AdamW>;
 using AGMOHDSGD = Hindered<rule::SGD>;
 
