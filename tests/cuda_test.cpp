@@ -148,7 +148,7 @@ Optimizer<PlateauLion>::Options options<PlateauLion>() {
       .max_norm(3)
       .weight_decay(0.1)
       .warmup_steps(5)
-      .set<"patience">(1)
+      .set<"patience">(0)
       .set<"plateau_window">(4);
 }
 template <>

@@ -33,6 +33,7 @@
 #include "torch/binder.hpp"
 #include "torch/loss.hpp"
 #include "torch/no_recipe.hpp"
+#include "torch/of_recipe.hpp"
 #include "torch/options.hpp"
 #include "torch/settings.hpp"
 #include "torch/state_access.hpp"
@@ -53,7 +54,7 @@ namespace agmohd {
 /// extern template class agmohd::Optimizer<Recipe>; leaves its code to another unit of a program.
 // clang-format off
 template <class RecipeType>
-class Optimizer : public torch::optim::Optimizer {  // agmohd::Optimizer is a template: a function that takes any optimizer takes a torch::optim::Optimizer&
+class Optimizer : public torch::optim::Optimizer, public detail::OfRecipe {  // agmohd::Optimizer is a template: a function that takes any optimizer takes a torch::optim::Optimizer&
   // clang-format on
  public:
   using Recipe = RecipeType;

@@ -3,7 +3,10 @@
 
 #include <agmohd/schedule/plateau.hpp>
 #include <cstdint>
+#include <fstream>
 #include <limits>
+#include <sstream>
+#include <string>
 #include <vector>
 
 #include "../contract/schedule.hpp"
@@ -12,12 +15,37 @@ using namespace agmohd;
 
 namespace {
 
-/// The factor after each loss, by optax 0.2.8's reduce_on_plateau where that is the same: read off
-/// its definition, window by window.
+/// PyTorch's ReduceLROnPlateau, see golden/make_plateau.py.
+TEST(Plateau, HasTheRatesOfPyTorch) {
+  using P = schedule::Plateau<>;
+  std::ifstream file(std::string(AGMOHD_TESTS) + "/golden/plateau.txt");
+  int lines = 0, reductions = 0;
+  for (std::string line; std::getline(file, line); ++lines) {
+    std::istringstream in(line);
+    P::Options o{.plateau_window = 1};
+    double threshold = 0;
+    bool absolute = false;
+    in >> o.patience >> o.reduce_factor >> o.cooldown >> threshold >> absolute >> o.min_scale;
+    o.rtol = absolute ? 0 : threshold;
+    o.atol = absolute ? threshold : 0;
+    P::Memory m;
+    double value = 0, rate = 0;
+    for (int step = 0; in >> value >> rate; ++step) {
+      const double before = P::factor(o, 0, m);
+      P::advance(o, {.loss = value, .has_loss = true}, {}, m);
+      EXPECT_NEAR(P::factor(o, 0, m), rate, 1e-15 * rate) << lines << " " << step;
+      reductions += P::factor(o, 0, m) < before ? 1 : 0;
+    }
+  }
+  EXPECT_EQ(lines, 6);
+  EXPECT_GT(reductions, 50);
+}
+
+/// The factor after each loss, read off the definition, window by window.
 TEST(Plateau, WaitsReducesAndCoolsDown) {
   using P = schedule::Plateau<>;
   const P::Options o{
-      .reduce_factor = 0.5, .patience = 2, .cooldown = 1, .plateau_window = 2, .min_scale = 0.2};
+      .reduce_factor = 0.5, .patience = 1, .cooldown = 1, .plateau_window = 2, .min_scale = 0.2};
   P::Memory m;
   const auto loss = [&](double value) {
     P::advance(o, {.loss = value, .has_loss = true}, {}, m);
@@ -52,7 +80,7 @@ TEST(Plateau, LowersTheRateOfATraining) {
       agmohd::Optimizer<Recipe<rule::SGD, schedule::Plateau<schedule::Warmup<schedule::Constant>>>>;
   const at::Tensor p = torch::ones({3}).requires_grad_();
   Mine optimizer({p}, Mine::Options(0.1).warmup_steps(2).set<schedule::Plateau<schedule::Warmup<>>>(
-                          {.reduce_factor = 0.5, .patience = 1, .plateau_window = 1}));
+                          {.reduce_factor = 0.5, .patience = 0, .plateau_window = 1}));
   std::vector<double> rates;
   for (const double loss : {3.0, 2.0, 1.0, 1.0, 1.0}) {
     p.mutable_grad() = torch::zeros({3});

@@ -31,6 +31,7 @@ template <class R>
 struct Capped : R {
   static_assert(!has::second<R> && !has::factored<R>,
                 "agmohd: Capped needs a rule with one sweep (no second, no factored slots)");
+  static_assert(!has::totals<R>, "agmohd: Capped needs a rule without sums over all tensors");
   static_assert(!has::write<R>,
                 "agmohd: Capped needs a rule whose parameter becomes decay p - lr u (no write)");
   static_assert(std::is_class_v<typename R::template Coefficients<float>>,

@@ -32,6 +32,7 @@ template <class R>
 struct Hyperball : R {
   static_assert(!has::second<R> && !has::residual<R>,
                 "agmohd: Hyperball needs a rule with one sweep (no second, no residual)");
+  static_assert(!has::totals<R>, "agmohd: Hyperball needs a rule without sums over all tensors");
   static_assert(!has::write<R>,
                 "agmohd: Hyperball needs a rule whose parameter becomes decay p - lr u (no write)");
   static constexpr double default_lr = 2.5e-3;

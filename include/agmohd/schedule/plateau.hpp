@@ -14,16 +14,17 @@ namespace agmohd::schedule {
 
 /// Lowers the learning rate of schedule S where the loss stops falling: torch.optim's
 /// ReduceLROnPlateau, on means of `plateau_window` losses, as in optax's reduce_on_plateau. A mean
-/// below (1 - rtol) best - atol is the new best. After `patience` other means in a row S's factor
-/// is multiplied with `reduce_factor` once more, and the next `cooldown` means do not count as
-/// worse. Skipped steps, and steps without a finite loss, are not looked at.
+/// below (1 - rtol) best - atol is the new best. After more than `patience` other means in a row
+/// S's factor is multiplied with `reduce_factor` once more, and the next `cooldown` means do not
+/// count as worse. In optax `patience` of them are enough. Skipped steps, and steps without a
+/// finite loss, are not looked at.
 template <class S = Constant>
 struct Plateau {
   static_assert(!has::schedule_memory<S>,
                 "agmohd: the schedule inside Plateau has a memory, which it would lose");
   struct Options {
     double reduce_factor = 0.1;  ///< what each reduction multiplies the learning rate with
-    std::int64_t patience = 10;  ///< means in a row without a new best
+    std::int64_t patience = 10;  ///< means in a row without a new best that are borne
     double rtol = 1e-4;          ///< how much better a new best must be, relative to the last
     double atol = 0;             ///< the same in units of the loss
     std::int64_t cooldown = 0;   ///< means after a reduction that do not count as worse
@@ -45,7 +46,7 @@ struct Plateau {
   };
   static constexpr auto fields =
       describe(field("reduce_factor", &Options::reduce_factor, between(0, 1)),
-               field("patience", &Options::patience, at_least(1)),
+               field("patience", &Options::patience, at_least(0)),
                field("rtol", &Options::rtol, in(0, 1)), field("atol", &Options::atol, at_least(0)),
                field("cooldown", &Options::cooldown, at_least(0)),
                field("plateau_window", &Options::plateau_window, at_least(1)),
@@ -72,7 +73,7 @@ struct Plateau {
     if (better) m.best = m.mean;
     m.waiting = better || m.cooling > 0 ? 0 : m.waiting + 1;
     if (m.cooling > 0) m.cooling -= 1;
-    if (m.waiting >= o.patience) {
+    if (m.waiting > o.patience) {
       const double lower = m.scale * o.reduce_factor;
       m.scale = lower > o.min_scale ? lower : o.min_scale;
       m.cooling = o.cooldown;

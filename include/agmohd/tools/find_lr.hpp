@@ -17,11 +17,13 @@
 #include <limits>
 #include <mutex>
 #include <sstream>
+#include <type_traits>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "../policy/classic_locale.hpp"
+#include "../torch/of_recipe.hpp"
 #include "lr_curve.hpp"
 
 namespace agmohd::tools {
@@ -178,6 +180,17 @@ LrCurve find_lr(Optimizer& optimizer, const torch::optim::Optimizer::LossClosure
   TORCH_CHECK(options.smoothing >= 0 && options.smoothing < 1 && options.divergence > 1,
               agmohd::detail::classic, "agmohd: smoothing = ", options.smoothing,
               ", divergence = ", options.divergence, ", but they must be in [0, 1) and above 1");
+  if constexpr (requires { optimizer.accumulated(); }) {
+    TORCH_CHECK(optimizer.accumulated() == 0, agmohd::detail::classic,
+                "agmohd: find_lr() within a window of gradient::Accumulate, after ",
+                optimizer.accumulated(),
+                " of its calls; finish it, or call apply_accumulated(), before");
+  } else if constexpr (std::is_same_v<Optimizer, torch::optim::Optimizer>) {
+    TORCH_CHECK(dynamic_cast<const agmohd::detail::OfRecipe*>(&optimizer) == nullptr,
+                "agmohd: find_lr() got an agmohd::Optimizer by a torch::optim::Optimizer&, which "
+                "hides its schedule and its windows of gradient::Accumulate; hand it over by its "
+                "own type");
+  }
   detail::Before<Optimizer> before(optimizer, options.also);
   LrCurve curve;
   const auto run = [&] {

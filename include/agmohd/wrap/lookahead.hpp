@@ -30,7 +30,8 @@ struct LookaheadOptions {
 /// Lookahead (Zhang et al. 2019, algorithm 1) around any optimizer, which stays the owner of
 /// parameters and options. After every `steps` steps:
 ///   slow <- slow + alpha (p - slow),  p <- slow
-/// slow begins as a parameter before its first step. The optimizer's own state is left alone. One
+/// slow begins as a parameter before its first step. Calls that only add to a window of
+/// gradient::Accumulate are no steps. The optimizer's own state is left alone. One
 /// launch in those steps, if agmohd_add_kernels(<target> WRAP) compiled it, else a few; none in the
 /// others; never waits. Errors are c10::Error.
 ///
@@ -58,6 +59,9 @@ class Lookahead {
   at::Tensor step(Given&&... given) {
     follow();
     at::Tensor loss = inner_.step(std::forward<Given>(given)...);
+    if constexpr (requires { inner_.accumulated(); }) {
+      if (inner_.accumulated() > 0) return loss;
+    }
     if (++count_ % options_.steps == 0) {
       const at::NoGradGuard no_grad;
       for (std::size_t i = 0; i < params_.size(); ++i) {  // a model may have been moved
@@ -102,7 +106,8 @@ class Lookahead {
   }
 
  private:
-  /// The parameters of the optimizer now, each once; those that are new get slow weights.
+  /// The parameters of the optimizer now, each once, but for those of integers, which no step
+  /// moves; those that are new get slow weights.
   void follow() {
     std::vector<at::Tensor> now;
     for (auto& group : inner_.param_groups()) {
@@ -117,6 +122,7 @@ class Lookahead {
     std::vector<at::Tensor> params, slow;
     std::unordered_set<const void*> seen;
     for (const at::Tensor& param : now) {
+      if (!param.is_floating_point() && !param.is_complex()) continue;
       if (!seen.insert(param.unsafeGetTensorImpl()).second) continue;
       const auto found = known.find(param.unsafeGetTensorImpl());
       params.push_back(param);

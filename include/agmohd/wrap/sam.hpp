@@ -74,10 +74,10 @@ class SAM {
     std::vector<at::Tensor> norms;
     for (std::size_t k = 0; k < kinds.size(); ++k) {
       moves[k] = kinds[k].others;
-      if (options_.adaptive) {
-        weights[k] = at::_foreach_abs(kinds[k].params);
+      if (options_.adaptive) {  // in float32 at least: products of float16 overflow
+        weights[k] = at::_foreach_abs(widened(kinds[k].params));
         if (options_.eta != 0) at::_foreach_add_(weights[k], options_.eta);
-        moves[k] = at::_foreach_mul(weights[k], kinds[k].others);
+        moves[k] = at::_foreach_mul(weights[k], widened(kinds[k].others));
       }
       const bool is_double = kinds[k].params[0].scalar_type() == at::kDouble;
       norms.push_back(
@@ -88,9 +88,13 @@ class SAM {
     for (std::size_t k = 0; k < kinds.size(); ++k) {
       const at::Tensor& like = kinds[k].params[0];
       at::Tensor scale = on_device_of(options_.rho / (norm + options_.eps), like);
-      if (like.scalar_type() == at::kHalf) scale = scale.clamp_max(65504);  // 0 inf is not 0
-      moves[k] = at::_foreach_mul(moves[k], scale.to(like.scalar_type()));
-      if (options_.adaptive) at::_foreach_mul_(moves[k], weights[k]);
+      const at::ScalarType dtype = moves[k][0].scalar_type();
+      if (dtype == at::kHalf) scale = scale.clamp_max(65504);  // 0 inf is not 0
+      moves[k] = at::_foreach_mul(moves[k], scale.to(dtype));
+      if (options_.adaptive) {
+        at::_foreach_mul_(moves[k], weights[k]);
+        moves[k] = in_dtype(moves[k], like.scalar_type());
+      }
       agmohd::detail::SameKind copies{found[k].params, {}};
       for (const at::Tensor& param : copies.params) copies.others.push_back(at::empty_like(param));
       at::_foreach_copy_(copies.others, copies.params);
@@ -154,6 +158,19 @@ class SAM {
     TORCH_CHECK(options_.rho >= 0 && options_.eps > 0 && options_.eta >= 0, agmohd::detail::classic,
                 "agmohd: rho = ", options_.rho, ", eps = ", options_.eps,
                 " and eta = ", options_.eta, ", but they must be at least 0, and eps above 0");
+  }
+  static std::vector<at::Tensor> in_dtype(const std::vector<at::Tensor>& from,
+                                          at::ScalarType dtype) {
+    if (from[0].scalar_type() == dtype) return from;
+    std::vector<at::Tensor> to;
+    for (const at::Tensor& x : from) to.push_back(at::empty_like(x, x.options().dtype(dtype)));
+    at::_foreach_copy_(to, from);
+    return to;
+  }
+  /// Those of two bytes in float32.
+  static std::vector<at::Tensor> widened(const std::vector<at::Tensor>& from) {
+    const bool wide = from[0].element_size() > 2;
+    return in_dtype(from, wide ? from[0].scalar_type() : at::kFloat);
   }
   /// Parameters that have a gradient, each once, and their gradients.
   std::vector<agmohd::detail::SameKind> with_gradients() {

@@ -221,7 +221,7 @@ struct FactorJobOf : SquareJob<Recipe, E> {
     const std::int64_t count = is_row ? work.tiles.across : work.tiles.down;
     const std::int64_t step = is_row ? work.rows : work.columns;
     double sum = sums[0];
-#pragma unroll 8
+#pragma unroll 32
     for (std::int64_t i = 1; i < count; ++i) sum = __dadd_rn(sum, sums[i * step]);
     if (is_row) {
       move(row[m.row_at + own * m.row_by], sum, work.columns);

@@ -60,7 +60,7 @@ class Share {
           norm2 = sum.norm2, max_abs = sum.max_abs, nonfinite = sum.nonfinite;
         }
         if constexpr (Recipe::sums) {
-          const double of_rule = add_dealt(view_.summed + first, chunks);
+          const double of_rule = add_by_block(view_.summed + first, chunks);
           if (threadIdx.x == 0) summed = of_rule;
         }
         __syncthreads();

@@ -154,7 +154,7 @@ __device__ __noinline__ reduction::Partial add_chunks(const View<Recipe>& view, 
 }
 
 /// Numbers that are dealt to 512 lanes, by a whole block; in its first thread.
-__device__ inline double add_dealt(const double* from, int count) {
+__device__ inline double add_by_block(const double* from, int count) {
   using namespace reduction;
   constexpr int kWarps = kLanes / kWarp;
   __shared__ double warps[kWarps];
@@ -177,25 +177,41 @@ __device__ inline double fold_dealt(double own) {
 }
 
 /// `count` numbers, in the order of combine_tensor(), by a whole warp; in every lane. Where they
-/// are dealt to 512 lanes, one warp of these comes after the other: such code is cold, and what is
-/// unrolled takes longer to come than the loop to run.
+/// are dealt to 512 lanes, the loads of eight warps of these are under way together.
 __device__ inline double add_numbers(const double* from, int count) {
   using namespace reduction;
-  const int lane = int(threadIdx.x) % kWarp, lanes = tensor_lanes(count);
+  constexpr int kAtOnce = 8;
+  const int lane = int(threadIdx.x) % kWarp;
+  if (count <= int(kManyChunks)) {
+    double sum = 0;
+    for (int i = lane; i < count; i += kWarp) sum = __dadd_rn(sum, __ldcg(from + i));
+    return warp_sum(sum, kWarp / 2);
+  }
   double own = 0;
 #pragma unroll 1
-  for (int warp = 0; warp < lanes / kWarp; ++warp) {
-    double sum = 0;
-    for (int i = warp * kWarp + lane; i < count; i += lanes) {
-      sum = __dadd_rn(sum, __ldcg(from + i));
+  for (int first = 0; first < kLanes / kWarp; first += kAtOnce) {
+    double sums[kAtOnce] = {};
+#pragma unroll 1
+    for (int at = first * kWarp + lane; at < count; at += kLanes) {
+      double x[kAtOnce];
+#pragma unroll
+      for (int w = 0; w < kAtOnce; ++w) {
+        x[w] = at + w * kWarp < count ? __ldcg(from + at + w * kWarp) : 0;
+      }
+#pragma unroll
+      for (int w = 0; w < kAtOnce; ++w) sums[w] = __dadd_rn(sums[w], x[w]);
     }
-    sum = warp_sum(sum, kWarp / 2);
-    if (lane == warp) own = sum;
+#pragma unroll
+    for (int w = 0; w < kAtOnce; ++w) {
+      const double sum = warp_sum(sums[w], kWarp / 2);
+      if (lane == first + w) own = sum;
+    }
   }
   return fold_dealt(own);
 }
 
-/// The chunks of a tensor, from `first` on, in the same way.
+/// The chunks of a tensor, from `first` on, in the same order; of many, one warp of the 512 lanes
+/// comes after the other. A block's first tensors of this kind have add_chunks().
 template <class Recipe>
 __device__ TensorSignals add_tensor(const View<Recipe>& view, int first, int chunks) {
   using namespace reduction;
