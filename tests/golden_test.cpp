@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
 // Gradient transforms and schedules around rules follow the golden files of their peers. The rules'
-// own files are in the tests of rule/, those of averages in wrap_test.cpp.
+// own files are in the tests of rule/, those of averages in wrap/.
 
 #include <gtest/gtest.h>
 
@@ -83,7 +83,7 @@ INSTANTIATE_TEST_SUITE_P(All, GoldenCuda, testing::ValuesIn(cases()), case_name)
 TEST_P(Golden, FollowsItsPeer) { follow(torch::kCPU); }
 TEST_P(GoldenCuda, FollowsItsPeerAndEqualsTheCpu) { follow(torch::kCUDA); }
 
-/// Whether a test follows a scenario: one of this file, wrap_test, complex_test, or that of a rule
+/// Whether a test follows a scenario: one of this file, of wrap/, of complex/, or that of a rule
 /// which names the file and has the recipe's sample or name.
 bool is_followed(const std::string& file, const std::string& recipe) {
   for (const Case& c : cases()) {

@@ -1,0 +1,162 @@
+// SPDX-FileCopyrightText: 2026 The agmohd authors
+// SPDX-License-Identifier: Apache-2.0
+// Averages take the parameters' places, are saved, and follow what changes.
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <agmohd/wrap/ema.hpp>
+#include <agmohd/wrap/lookahead.hpp>
+#include <cmath>
+#include <sstream>
+#include <stdexcept>
+#include <type_traits>
+
+#include "follow.hpp"
+
+namespace {
+
+using namespace testing_wrap;
+
+TEST(Wrap, AScopeSwapsBack) {
+  const at::Tensor p = at::zeros({2});
+  EMA ema({p}, {.decay = 0.5});
+  const auto is = [&](double x) { return at::equal(p, at::full({2}, x)); };
+  {
+    const auto scope = ema.scope();  // no average yet
+    EXPECT_TRUE(is(0));
+    EXPECT_THROW(EMA::Scope{ema}, c10::Error);
+    EXPECT_THROW(ema.update(), c10::Error);
+  }
+  ema.update();
+  p.fill_(1);
+  ema.update();
+  {
+    const auto scope = ema.scope();
+    EXPECT_TRUE(is(0.5));
+    EXPECT_TRUE(ema.swapped());
+    EXPECT_THROW(EMA::Scope{ema}, c10::Error);
+    EXPECT_THROW(ema.swap(), c10::Error);
+    EXPECT_THROW(ema.update(), c10::Error);
+    EXPECT_TRUE(is(0.5));
+  }
+  EXPECT_TRUE(is(1));
+  EXPECT_FALSE(ema.swapped());
+  EXPECT_THROW(
+      {
+        const EMA::Scope scope(ema);
+        throw std::runtime_error("in an evaluation");
+      },
+      std::runtime_error);
+  EXPECT_TRUE(is(1));
+  ema.swap();
+  EXPECT_THROW(EMA::Scope{ema}, c10::Error);
+  ema.swap();
+  EXPECT_TRUE(is(1));
+  static_assert(!std::is_copy_constructible_v<EMA::Scope>);
+  ema.update();
+}
+
+TEST(Wrap, ScopesLeaveWideAveragesAndParametersAsTheyAre) {
+  for (const at::ScalarType dtype : {at::kBFloat16, at::kHalf}) {
+    const at::Tensor p = at::full({4}, 1.0, dtype), q = at::full({4}, 1.0, dtype);
+    EMA scoped({p}, {.decay = 0.999}), plain({q}, {.decay = 0.999});
+    scoped.update(), plain.update();
+    p.fill_(2.0), q.fill_(2.0);
+    for (int i = 0; i < 200; ++i) {
+      scoped.update(), plain.update();
+      {
+        const auto scope = scoped.scope();
+        EXPECT_TRUE(at::equal(p, plain.averages()[0].to(dtype)));
+        EXPECT_TRUE(at::equal(scoped.averages()[0], plain.averages()[0]));
+      }
+      EXPECT_TRUE(at::equal(p, q));
+    }
+    EXPECT_NEAR(scoped.averages()[0][0].item<double>(), 2 - std::pow(0.999, 200), 1e-5);
+    EXPECT_TRUE(at::equal(scoped.averages()[0], plain.averages()[0])) << dtype;
+  }
+}
+
+TEST(Wrap, SwapIsItsOwnInverse) {
+  const auto close = [](const at::Tensor& got, const at::Tensor& want) {
+    return at::allclose(got, want, 0, 1e-6);  // values up to 4, some next to zero
+  };
+  const Tensors params{at::randn({3, 5}), at::randn({7}, at::kDouble), at::empty({0})};
+  const Tensors before{params[0].clone(), params[1].clone(), params[2].clone()};
+  SWA average(params);
+  average.swap();  // nothing to swap with
+  EXPECT_FALSE(average.swapped());
+  EXPECT_TRUE(at::equal(params[0], before[0]));
+  average.update();
+  for (const at::Tensor& p : params) p.add_(1);
+  average.update();
+  average.swap();
+  EXPECT_TRUE(close(params[0], before[0] + 0.5));
+  EXPECT_TRUE(close(average.averages()[0], before[0] + 0.5));
+  EXPECT_THROW(average.update(), c10::Error);
+  torch::serialize::OutputArchive archive;
+  EXPECT_THROW(average.save(archive), c10::Error);
+  average.swap();
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_TRUE(close(params[i], before[i] + 1));
+    EXPECT_TRUE(close(average.averages()[i], before[i] + 0.5));
+  }
+}
+
+TEST(Wrap, AveragesAreSavedAndLoaded) {
+  const Tensors params{at::randn({3, 5}), at::randn({7})};
+  EMA one(params, {.decay = 0.5}), other(params, {.decay = 0.5});
+  one.update(), params[0].add_(1), one.update();
+  torch::serialize::OutputArchive written;
+  one.save(written);
+  std::stringstream file;
+  written.save_to(file);
+  torch::serialize::InputArchive read;
+  read.load_from(file);
+  other.load(read);
+  EXPECT_EQ(other.steps(), 2);
+  for (int i = 0; i < 2; ++i) {
+    for (std::size_t j = 0; j < 2; ++j) {
+      EXPECT_TRUE(at::equal(one.averages()[j], other.averages()[j]));
+    }
+    one.update(), other.update();
+  }
+  std::stringstream again(file.str());
+  torch::serialize::InputArchive bad;
+  bad.load_from(again);
+  EMA three({at::randn({3, 5}), at::randn({8})});
+  three.update();
+  const at::Tensor kept = three.averages()[0].clone();
+  EXPECT_THROW(three.load(bad), c10::Error);
+  EXPECT_EQ(three.averaged(), 1);
+  EXPECT_TRUE(at::equal(three.averages()[0], kept));
+  EMA fewer({at::randn({3, 5})});
+  EXPECT_THROW(fewer.load(bad), c10::Error);
+}
+
+TEST(Wrap, FollowModelsThatAreMovedAndGroupsThatChange) {
+  torch::nn::Linear model(torch::nn::LinearOptions(1, 1).bias(false));
+  const at::Tensor p = model->weight;
+  const torch::NoGradGuard no_grad;
+  p.fill_(1);
+  EMA ema({p}, {.decay = 0.5});
+  ema.update();
+  model->to(at::kDouble);
+  model->weight.fill_(3);
+  ema.update();
+  EXPECT_EQ(ema.averages()[0].item<double>(), 2);
+  EXPECT_EQ(ema.averages()[0].scalar_type(), at::kDouble);
+
+  at::Tensor a = at::ones({1}).requires_grad_(), b = at::ones({1}).requires_grad_(),
+             c = at::ones({1}).requires_grad_();
+  torch::optim::SGD sgd(
+      {torch::optim::OptimizerParamGroup({a}), torch::optim::OptimizerParamGroup({b})},
+      torch::optim::SGDOptions(1.0));
+  Lookahead look(sgd, {.steps = 1, .alpha = 0.5});
+  sgd.param_groups()[0].params().push_back(c);
+  for (at::Tensor* const x : {&a, &b, &c}) x->mutable_grad() = at::ones({1});
+  look.step();
+  for (const at::Tensor& x : {a, b, c}) EXPECT_EQ(x.item<double>(), 0.5);
+}
+
+}  // namespace
