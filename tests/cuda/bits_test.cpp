@@ -226,25 +226,6 @@ TEST(CudaSplit, IntoTensorsLeavesTheElements) {
   }
 }
 
-/// A tensor of more chunks than a warp adds, of a rule that sums something of its own.
-TEST(CudaSums, OfALargeTensorHaveTheBitsOfTheCpu) {
-  torch::manual_seed(4);
-  Tensors start{torch::randn({3}), torch::randn({1100 * 16384 + 5})};
-  for (int i = 0; i < 60; ++i) start.push_back(torch::randn({7 + i}));
-  const Tensors host = copies(start, torch::kCPU), device = copies(start, torch::kCUDA);
-  Optimizer<StableHalf> on_host(host, options<StableHalf>());
-  Optimizer<StableHalf> on_device(device, options<StableHalf>());
-  for (int t = 0; t < 3; ++t) {
-    for (std::size_t i = 0; i < start.size(); ++i) {
-      host[i].mutable_grad() = start[i] * (0.1 + 3 * t);
-      device[i].mutable_grad() = host[i].grad().to(torch::kCUDA);
-    }
-    on_host.step();
-    on_device.step();
-  }
-  expect_same_bits(host, device, "parameters");
-}
-
 TEST(CudaSanitize, ASmallStepOfEverything) {
   for (const auto dtype : {torch::kFloat, torch::kBFloat16}) {
     const Tensors params = copies(parameters(dtype, 17), torch::kCUDA);
