@@ -230,6 +230,11 @@ TEST(Tools, BadOptionsOfARangeTestAreRefused) {
   EXPECT_THROW(find_lr(sgd, nan, {.steps = 1}), c10::Error);
   EXPECT_THROW(find_lr(sgd, nan, {.smoothing = 1}), c10::Error);
   EXPECT_THROW(find_lr(sgd, nan, {.divergence = 1}), c10::Error);
+  // What hides a schedule and windows; a stock optimizer has neither.
+  agmohd::SGD mine({p}, agmohd::SGDOptions(0.1));
+  torch::optim::Optimizer &hidden = mine, &stock = sgd;
+  EXPECT_THROW(find_lr(hidden, nan), c10::Error);
+  EXPECT_TRUE(find_lr(stock, nan).diverged);
 }
 
 }  // namespace

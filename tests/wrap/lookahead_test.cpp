@@ -13,6 +13,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "follow.hpp"
 
@@ -100,6 +101,32 @@ TEST(Wrap, LookaheadTakesAParameterOnce) {
   p.mutable_grad() = at::ones({1});
   for (int i = 0; i < 2; ++i) look.step();  // two steps of SGD each, and half the way
   EXPECT_EQ(p.item<double>(), 0);
+}
+
+TEST(Wrap, LookaheadLeavesIntegersAlone) {
+  const at::Tensor p = at::ones({1}).requires_grad_(), count = at::full({1}, 7, at::kLong);
+  agmohd::SGD sgd({p, count}, agmohd::SGDOptions(0.5));
+  Lookahead look(sgd, {.steps = 2, .alpha = 0.5});
+  p.mutable_grad() = at::ones({1});
+  for (int i = 0; i < 2; ++i) look.step();
+  EXPECT_EQ(p.item<double>(), 0.5);
+  EXPECT_EQ(count.item<std::int64_t>(), 7);
+}
+
+TEST(Wrap, LookaheadCountsUpdatesOfWindows) {
+  using Windows =
+      agmohd::Optimizer<agmohd::Recipe<agmohd::rule::SGD, agmohd::gradient::Accumulate>>;
+  const at::Tensor p = at::ones({1}).requires_grad_();
+  Windows sgd({p}, Windows::Options(0.5).set<"accumulation_steps">(3));
+  Lookahead look(sgd, {.steps = 2, .alpha = 0.5});
+  std::vector<double> values;
+  for (int call = 0; call < 9; ++call) {
+    p.mutable_grad() = at::ones({1});
+    look.step();
+    values.push_back(p.item<double>());
+  }
+  // Two updates of -0.5, and half the way back to 1.
+  EXPECT_EQ(values, (std::vector<double>{1, 1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0}));
 }
 
 TEST(Wrap, LookaheadGoesAroundStockOptimizersAndTheirClosures) {

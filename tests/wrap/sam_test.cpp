@@ -153,6 +153,22 @@ TEST(Wrap, SAMBringsParametersBackExactly) {
   EXPECT_TRUE(at::equal(p, before));
 }
 
+/// |p| |g| is beyond float16.
+TEST(Wrap, AdaptiveSAMFormsItsProductsInFloat) {
+  for (const auto dtype : {at::kHalf, at::kBFloat16}) {
+    const at::Tensor p = at::full({3}, 100, dtype).requires_grad_();
+    torch::optim::SGD sgd({p}, torch::optim::SGDOptions(0.1));
+    SAM sam(sgd, {.rho = 0.05, .adaptive = true});
+    p.mutable_grad() = at::full({3}, 700, dtype);
+    sam.first_step();  // by 0.05 |p|^2 g / ||p g||
+    EXPECT_TRUE(at::allclose(p.detach().to(at::kDouble),
+                             at::full({3}, 100 + 0.05 * 100 / std::sqrt(3.0), at::kDouble), 4e-3))
+        << p;
+    sam.restore();
+    EXPECT_TRUE(at::equal(p.detach(), at::full({3}, 100, dtype)));
+  }
+}
+
 TEST(Wrap, SAMRefusesSparseGradients) {
   const at::Tensor p = at::ones({2}).requires_grad_(), rows = at::ones({4, 2}).requires_grad_();
   agmohd::SGD sgd(Tensors{p, rows}, agmohd::SGDOptions(0.1));

@@ -159,7 +159,8 @@ double update_with(Optimizer& optimizer, const torch::optim::Optimizer::LossClos
 ///   m_i = s m_(i-1) + (1 - s) loss_i,   mean_i = m_i / (1 - s^(i+1)),   s = smoothing,
 /// is above `divergence` times its least, or not finite; where the least is not positive, above it
 /// by divergence - 1 times its magnitude. With gradient::Accumulate a step is a window: the closure
-/// is called `accumulation_steps` times, and the loss is their mean.
+/// is called `accumulation_steps` times, and the loss is their mean. Begun within a window, the
+/// first rate ends that one.
 ///
 /// Afterwards parameters, gradients, `also`, the optimizer's state and options, and the default
 /// random generators of the host and of the parameters' devices are as they were, to the bit, also
@@ -180,12 +181,7 @@ LrCurve find_lr(Optimizer& optimizer, const torch::optim::Optimizer::LossClosure
   TORCH_CHECK(options.smoothing >= 0 && options.smoothing < 1 && options.divergence > 1,
               agmohd::detail::classic, "agmohd: smoothing = ", options.smoothing,
               ", divergence = ", options.divergence, ", but they must be in [0, 1) and above 1");
-  if constexpr (requires { optimizer.accumulated(); }) {
-    TORCH_CHECK(optimizer.accumulated() == 0, agmohd::detail::classic,
-                "agmohd: find_lr() within a window of gradient::Accumulate, after ",
-                optimizer.accumulated(),
-                " of its calls; finish it, or call apply_accumulated(), before");
-  } else if constexpr (std::is_same_v<Optimizer, torch::optim::Optimizer>) {
+  if constexpr (std::is_same_v<Optimizer, torch::optim::Optimizer>) {
     TORCH_CHECK(dynamic_cast<const agmohd::detail::OfRecipe*>(&optimizer) == nullptr,
                 "agmohd: find_lr() got an agmohd::Optimizer by a torch::optim::Optimizer&, which "
                 "hides its schedule and its windows of gradient::Accumulate; hand it over by its "
