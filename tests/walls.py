@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: 2026 The agmohd authors
 # SPDX-License-Identifier: Apache-2.0
 """The walls of include/agmohd: which folder may include which, where LibTorch's headers may stand, how long a header
-may be. Prints what breaks them, and fails if something does.
+may be, and a file of tests/. Prints what breaks them, and fails if something does.
 
     python3 walls.py [INCLUDE_DIR]
 """
@@ -67,6 +67,10 @@ for path in sorted([*root.rglob("*.hpp"), *root.rglob("*.cuh")]):
         home == place or home.startswith(place + "/") for place in WITH_TORCH)
     if uses_torch and not allowed:
         wrong.append(f"{name} includes LibTorch, which has no place in {home or 'it'}")
+
+for path in sorted(Path(__file__).parent.rglob("*")):
+    if path.suffix in (".cpp", ".hpp", ".cu", ".cuh") and len(path.read_text().splitlines()) > MOST_LINES:
+        wrong.append(f"tests/{path.relative_to(Path(__file__).parent)} has more than {MOST_LINES} lines")
 
 median = statistics.median(lengths)
 if median > MOST_MEDIAN:
