@@ -25,6 +25,12 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 INCLUDE, PAGE, OPTIMIZERS = ROOT / "include", ROOT / "docs" / "reference.md", ROOT / "docs" / "optimizers.md"
 LIBTORCH = {"SGD", "Adam", "AdamW", "RMSprop", "Adagrad"}  # in torch::optim of C++
 PYTORCH = LIBTORCH | {"NAdam", "RAdam", "Adamax", "Adadelta", "ASGD", "Rprop", "Adafactor"}  # in torch.optim of Python
+# In the Rust crate trustformers-optim 0.2, where Adafactor is AdaFactor, and SGDScheduleFree ScheduleFreeSGD.
+TRUSTFORMERS = set(
+    "SGD Adam AdamW NAdam RAdam AdaBelief Adafactor Adan AdEMAMix CAME EVA LAMB Lion NovoGrad Prodigy Sophia "
+    "SGDScheduleFree AdamWScheduleFree".split()
+)
+PEERS = {"LibTorch": LIBTORCH, "PyTorch": PYTORCH, "trustformers-optim": TRUSTFORMERS}
 FAMILIES = ("rule", "gradient", "schedule", "hindrance", "momentum", "storage", "recovery")
 OF_SEVERAL = {"schedule::Sequence<S...>": "schedule::Sequence<schedule::Constant, schedule::Constant>"}
 # What stands around a rule or an optimizer: family, name, header, bytes of state that it adds to a float32 parameter.
@@ -277,7 +283,7 @@ def page_of_optimizers(rows, slots):
         source = re.search(r"\(([A-Z][^()]*\b\d{4}[^()]*)\)", text)
         if not source:
             sys.exit(f"the comment of rule::{name} names no source (Author year)")
-        peers = "LibTorch, PyTorch" if name in LIBTORCH else "PyTorch" if name in PYTORCH else ""
+        peers = ", ".join(peer for peer, names in PEERS.items() if name in names)
         lr = dict((row[0], row[1]) for row in rows[f"rule::{name}"])["lr"]
         head.append([f"[`{name}`](#{name.lower()})", peers, slots[f"rule::{name}"], lr, source[1]])
         equations += ["", f"### {name}", "", *([*(f"    {line}" for line in lines), ""] if lines else [])]
@@ -289,7 +295,13 @@ def page_of_optimizers(rows, slots):
         "",
         "Each is `agmohd::<name>`, a rule by itself. State: bytes of a float32 parameter with default options. Which to take is",
         "in [choosing](choosing.md), what each option means in the [reference](reference.md). `agmohd::AGMOHD` and `AGMOHDSGD`",
-        "are AdamW and SGD with [hindrance detection](agmohd.md); `agmohd::LBFGS` is LibTorch's own.",
+        "are AdamW and SGD with [hindrance detection](agmohd.md); `agmohd::LBFGS` is LibTorch's own, as trustformers-optim has one.",
+        "Ranger, LookaheadAdam and the like are [`wrap::Lookahead`](reference.md#averages-lookahead-and-sam) around an optimizer; PyTorch's",
+        "SparseAdam is `Adam` with sparse gradients.",
+        "",
+        "Not here: Muon (PyTorch, trustformers-optim) and other rules with matrix products; of trustformers-optim also what its README",
+        "calls research (MicroAdam, BGE-Adam, HN-Adam, AdaFisher, AdaMax+, AMacP and others), AdaBound, AMSBound, AggMo and QHM, its",
+        "quasi-Newton methods, and states of 8 and 4 bits.",
         "",
         *table(["optimizer", "also in", "state", "lr", "source"], head),
         "",
