@@ -139,22 +139,22 @@ TEST(DevicesOfARule, HaveOneEstimate) {
   EXPECT_EQ(run(at::Device(at::kCPU)), run(at::Device(at::kCPU, 0)));
 }
 
-template <class Recipe>
-struct Plan : agmohd::cuda::LaunchPlan<Recipe> {
-  using Base = agmohd::cuda::LaunchPlan<Recipe>;
+template <class Planned>
+struct Plan : agmohd::cuda::LaunchPlan<Planned> {
+  using Base = agmohd::cuda::LaunchPlan<Planned>;
   using Base::Base, Base::plan;
 };
 
 /// Blocks share the last chunks of a sweep, but no chunk whose updates are measured, on large and
 /// small GPUs.
 TEST(LaunchPlan, SharesNoMeasuredChunk) {
-  using Recipe = agmohd::recipe::AGMOHD;
+  using Measured = agmohd::recipe::AGMOHD;
   using agmohd::reduction::sample_every;
   int shared = 0;
   for (const int multiprocessors : {1, 14, 20, 46, 132, 160}) {
     for (int chunks = 1; chunks < 3000; chunks += chunks < 300 ? 1 : 101) {
-      Plan<Recipe> plan(agmohd::cuda::default_tuning, multiprocessors);
-      std::vector<agmohd::TensorRef<Recipe>> tensors(1);
+      Plan<Measured> plan(agmohd::cuda::default_tuning, multiprocessors);
+      std::vector<agmohd::TensorRef<Measured>> tensors(1);
       tensors[0].numel = std::int64_t(chunks) * agmohd::reduction::kChunk;
       plan.plan(tensors);
       ASSERT_EQ(plan.runs().size(), 1U);
