@@ -97,6 +97,18 @@ void print(const char* policy) {
   if constexpr (requires { Policy::slots(o); }) {
     row("#slots", std::to_string(__builtin_popcount(Policy::slots(o))),
         std::to_string(agmohd::detail::factor_count<Policy>()));
+    std::string always, by_option;
+    for (std::size_t s = 0; s < Policy::slot_names.size(); ++s) {
+      std::string& to = (Policy::slots(o) >> s & 1) != 0 ? always : by_option;
+      to += (to.empty() ? "`" : ", `") + std::string(Policy::slot_names[s]) + "`";
+    }
+    if constexpr (requires { Policy::factor_names; }) {
+      by_option.clear();
+      always += " (or averages:";
+      for (const char* name : Policy::factor_names) always += std::string(" `") + name + "`";
+      always += ")";
+    }
+    row("#names", always, by_option);
   }
   Policy::fields.each([&](const auto& f, auto) {
     using Value = typename std::remove_cvref_t<decltype(f)>::value_type;
@@ -176,7 +188,7 @@ def plain(policy):
 
 
 def printed(compiler, names):
-    """Rows (option, default, bounds) by policy, and the number of slots of rules, as the compiled policies say."""
+    """Rows (option, default, bounds) by policy, and bytes and names of the slots of rules, as the compiled policies say."""
     headers = [f"agmohd/{family}" for family in FAMILIES]
     includes = [path.relative_to(INCLUDE) for header in headers for path in sorted((INCLUDE / header).rglob("*.hpp"))]
     calls = [f'  print<{OF_SEVERAL.get(name, re.sub("<.*>", "<>", name))}>("{name}");' for name in names]
@@ -186,14 +198,16 @@ def printed(compiler, names):
         command = [*compiler.split(), "-std=c++20", "-x", "c++", "-", "-I", str(INCLUDE), "-o", str(program)]
         subprocess.run(command, input=source, text=True, check=True)
         lines = subprocess.run([program], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
-    rows, slots = {name: [] for name in names}, {}
+    rows, slots, states = {name: [] for name in names}, {}, {}
     for line in lines:
         policy, *row = line.split("\t")
         if row[0] == "#slots":
             slots[policy] = bytes_of_state(int(row[1]), int(row[2]))
+        elif row[0] == "#names":
+            states[policy] = (row[1] or "none by default") + (f"; {row[2]} by option" if row[2] else "")
         else:
             rows[policy].append([re.sub(r"e([+-])0", r"e\1", cell).replace("e+", "e") for cell in row])
-    return rows, slots
+    return rows, slots, states
 
 
 def bytes_of_state(slots, factors):
@@ -273,7 +287,7 @@ def table_around():
     return table(["name", "bytes more", "what it does", "source", "header"], rows)
 
 
-def page_of_optimizers(rows, slots):
+def page_of_optimizers(rows, slots, states):
     code = (INCLUDE / "agmohd" / "optimizers.hpp").read_text()
     head, equations = [], []
     for name, recipe in sorted(re.findall(r"^using (\w+) = Optimizer<(.*)>;", code, flags=re.M), key=lambda x: x[0].lower()):
@@ -287,7 +301,10 @@ def page_of_optimizers(rows, slots):
         lr = dict((row[0], row[1]) for row in rows[f"rule::{name}"])["lr"]
         head.append([f"[`{name}`](#{name.lower()})", peers, slots[f"rule::{name}"], lr, source[1]])
         equations += ["", f"### {name}", "", *([*(f"    {line}" for line in lines), ""] if lines else [])]
-        equations.append(f"Options: [`rule::{name}`](reference.md#rules-group). Source: `agmohd/rule/{header}`.")
+        equations.append(
+            f"Options: [`rule::{name}`](reference.md#rules-group). State, beside `step`: {states[f'rule::{name}']}. "
+            f"Source: `agmohd/rule/{header}`."
+        )
     return [
         "# All optimizers",
         "",
@@ -333,7 +350,7 @@ def main():
     lost = {name for name, p in found.items() if p.has_fields} - {plain(name) for name in named}
     if lost:
         sys.exit(f"docs/reference.md has no table of {', '.join(sorted(lost))}")
-    rows, slots = printed(given.compiler, [n for n in named if n.partition("::")[0] in FAMILIES])
+    rows, slots, states = printed(given.compiler, [n for n in named if n.partition("::")[0] in FAMILIES])
 
     after, skipping = [], False
     for line in before:
@@ -350,7 +367,7 @@ def main():
     differences = []
     for page, is_now, says in (
         (PAGE, before, after),
-        (OPTIMIZERS, OPTIMIZERS.read_text().splitlines() if OPTIMIZERS.exists() else [], page_of_optimizers(rows, slots)),
+        (OPTIMIZERS, OPTIMIZERS.read_text().splitlines() if OPTIMIZERS.exists() else [], page_of_optimizers(rows, slots, states)),
     ):
         if given.write and is_now != says:
             page.write_text("\n".join(says) + "\n")
