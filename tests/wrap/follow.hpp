@@ -69,6 +69,29 @@ void follow(const Scenario& scenario, const Inputs& inputs, const Tensors& param
   }
 }
 
+/// follow() in float32 and in float64, where what is compared differs from the golden file by
+/// `bound32` and `bound64` of its norm at most. begin(optimizer, params, check) returns what takes
+/// step number n; check(n, got, prefix) compares with the file's tensors "prefix_n".
+template <class Optimizer, class Begin>
+void follow_file(const std::string& name, const typename Optimizer::Options& options,
+                 double bound32, double bound64, const Begin& begin) {
+  const Inputs inputs;
+  const Scenario scenario(name);
+  for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
+    Tensors params = inputs.initial(torch::dtype(dtype));
+    for (at::Tensor& p : params) p.requires_grad_();
+    const auto expected = scenario.expected(inputs, dtype);
+    const auto check = [&](std::int64_t n, const Tensors& got, const std::string& prefix) {
+      const std::string key = prefix + "_" + std::to_string(n);
+      ASSERT_TRUE(expected.tensors.contains(key)) << name << " " << key;
+      expect_close(got, expected.tensors.at(key), dtype == at::kDouble ? bound64 : bound32,
+                   name + " " + key);
+    };
+    follow<Optimizer>(scenario, inputs, params, options, dtype,
+                      [&](Optimizer& optimizer) { return begin(optimizer, params, check); });
+  }
+}
+
 inline double number(const Scenario& scenario, const char* name) {
   return scenario.options().at(name).toDouble();
 }

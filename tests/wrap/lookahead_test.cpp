@@ -23,26 +23,17 @@ using namespace testing_wrap;
 
 template <class Optimizer>
 void expect_lookahead(const std::string& name, const typename Optimizer::Options& options) {
-  const Inputs inputs;
   const Scenario scenario(name);
-  for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
-    Tensors params = inputs.initial(torch::dtype(dtype));
-    for (at::Tensor& p : params) p.requires_grad_();
-    const auto expected = scenario.expected(inputs, dtype);
-    const double bound = dtype == at::kDouble ? 1e-12 : 3e-6;
-    follow<Optimizer>(scenario, inputs, params, options, dtype, [&](Optimizer& optimizer) {
-      auto look = std::make_shared<Lookahead<Optimizer>>(
-          optimizer,
-          agmohd::wrap::LookaheadOptions{scenario.options().at("lookahead_steps").toInt(),
-                                         scenario.options().at("lookahead_alpha").toDouble()});
-      return [&, look](std::int64_t n) {
-        look->step();
-        if (!golden::is_snapshot(n)) return;
-        const std::string key = "params_" + std::to_string(n);
-        expect_close(params, expected.tensors.at(key), bound, name + " " + key);
-      };
-    });
-  }
+  const agmohd::wrap::LookaheadOptions how{scenario.options().at("lookahead_steps").toInt(),
+                                           scenario.options().at("lookahead_alpha").toDouble()};
+  follow_file<Optimizer>(
+      name, options, 3e-6, 1e-12,
+      [&](Optimizer& optimizer, const Tensors& params, const auto& check) {
+        return [&, look = std::make_shared<Lookahead<Optimizer>>(optimizer, how)](std::int64_t n) {
+          look->step();
+          if (golden::is_snapshot(n)) check(n, params, "params");
+        };
+      });
 }
 
 TEST(Wrap, LookaheadFollowsItsPeer) {

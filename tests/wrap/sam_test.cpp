@@ -25,41 +25,31 @@ using namespace testing_wrap;
 /// A step of `given` at p + e, where the gradient is that of the file plus curvature p.
 template <class Optimizer>
 void expect_sam(const std::string& name, const typename Optimizer::Options& options) {
-  const Inputs inputs;
   const Scenario scenario(name);
   const double curvature = scenario.options().at("sam_curvature").toDouble();
-  for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
-    Tensors params = inputs.initial(torch::dtype(dtype));
-    for (at::Tensor& p : params) p.requires_grad_();
-    const auto expected = scenario.expected(inputs, dtype);
-    const double bound = dtype == at::kDouble ? 3e-8 : 4e-6;  // the peer's norm is float32
-    follow<Optimizer>(scenario, inputs, params, options, dtype, [&](Optimizer& optimizer) {
-      auto sam = std::make_shared<SAM<Optimizer>>(
-          optimizer,
-          agmohd::wrap::SAMOptions{.rho = scenario.options().at("sam_rho").toDouble(),
-                                   .adaptive = scenario.options().at("sam_adaptive").toBool()});
-      return [&, sam](std::int64_t n) {
-        Tensors given;
-        for (const at::Tensor& p : params) given.push_back(p.grad());
-        const auto differentiate = [&] {
-          for (std::size_t i = 0; i < params.size(); ++i) {
-            if (given[i].defined()) {
-              params[i].mutable_grad() = given[i] + curvature * params[i].detach();
-            }
+  const agmohd::wrap::SAMOptions how{.rho = scenario.options().at("sam_rho").toDouble(),
+                                     .adaptive = scenario.options().at("sam_adaptive").toBool()};
+  const auto begin = [&](Optimizer& optimizer, const Tensors& params, const auto& check) {
+    return [&, sam = std::make_shared<SAM<Optimizer>>(optimizer, how)](std::int64_t n) {
+      Tensors given;
+      for (const at::Tensor& p : params) given.push_back(p.grad());
+      const auto differentiate = [&] {
+        for (std::size_t i = 0; i < params.size(); ++i) {
+          if (given[i].defined()) {
+            params[i].mutable_grad() = given[i] + curvature * params[i].detach();
           }
-          return at::Tensor();
-        };
-        if (n % 2 == 0) {
-          sam->step(differentiate);
-        } else {
-          differentiate(), sam->first_step(), differentiate(), sam->second_step();
         }
-        if (!golden::is_snapshot(n)) return;
-        const std::string key = "params_" + std::to_string(n);
-        expect_close(params, expected.tensors.at(key), bound, name + " " + key);
+        return at::Tensor();
       };
-    });
-  }
+      if (n % 2 == 0) {
+        sam->step(differentiate);
+      } else {
+        differentiate(), sam->first_step(), differentiate(), sam->second_step();
+      }
+      if (golden::is_snapshot(n)) check(n, params, "params");
+    };
+  };
+  follow_file<Optimizer>(name, options, 4e-6, 3e-8, begin);  // the peer's norm is float32
 }
 
 TEST(Wrap, SAMFollowsItsPeer) {
