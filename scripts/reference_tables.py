@@ -104,8 +104,8 @@ void print(const char* policy) {
     }
     if constexpr (requires { Policy::factor_names; }) {
       by_option.clear();
-      always += " (or averages:";
-      for (const char* name : Policy::factor_names) always += std::string(" `") + name + "`";
+      always += " (or averages";
+      for (const char* name : Policy::factor_names) always += std::string(", `") + name + "`";
       always += ")";
     }
     row("#names", always, by_option);

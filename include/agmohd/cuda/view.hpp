@@ -81,8 +81,8 @@ struct DeviceTensor
 template <class Recipe>
 inline constexpr int most_sweep_threads = Recipe::measures_sweep ? 128 : 256;
 
-/// At the end of a sweep of very many chunks so many, for each multiprocessor, are done by so many
-/// blocks each.
+/// The last chunks of a sweep that several blocks share: how many for each multiprocessor at most,
+/// and by how many blocks each is done.
 inline constexpr int kTailChunks = 3, kTailParts = 4;
 
 /// How many tensors a warp can decide at a time, of a block with `warps` warps: their memories are

@@ -184,11 +184,12 @@ class LaunchPlan {
     run.sweep_threads = pick(tuning_.tiny_sweep_threads, tuning_.small_sweep_threads,
                              few_ ? tuning_.small_sweep_threads : tuning_.sweep_threads);
     run.sweep_threads = std::min(run.sweep_threads, most_sweep_threads<Recipe>);
-    // Whole ones would keep some multiprocessors busy while others have nothing left. A measured
-    // chunk is a block's alone: those of a sample come first, but of few chunks all are measured.
-    const bool all_measured =
+    // The last chunks are shared by blocks: whole ones would keep some multiprocessors busy while
+    // others have nothing left. A chunk of which the sweep adds something is one block's. Of a
+    // sample these come first, but few chunks are all measured, and a rule's totals are of all.
+    const bool all_added =
         Recipe::totals || (Recipe::measures_sweep && sampled_elements_.size() == 1);
-    run.tail = run.tiny || small || few_ || all_measured
+    run.tail = run.tiny || small || few_ || all_added
                    ? 0
                    : std::min(run.chunks / 8, kTailChunks * multiprocessors_);
     const int warps = run.reduce_threads / reduction::kWarp;

@@ -168,7 +168,8 @@ __device__ void decide(const View<Recipe>& view, bool judges, bool alone) {
   unsigned& next = several ? count.next : own_next;
   // Code that did not run for a step comes from the device's memory, which takes longer than to run
   // it. So some of the blocks that wait for the judge judge the last step again meanwhile, and some
-  // decide about their tensors; nothing of it is kept.
+  // decide about their tensors. Nothing of it is kept, so it does not matter if the judge publishes
+  // while they read the last step's memory.
   const int role = int(blockIdx.x) % 4;
   double loss = 0;
   if (judges && threadIdx.x == 0 && view.loss != nullptr) loss = read_loss(view);

@@ -21,7 +21,8 @@ class Share {
 
  public:
   /// Begins share number `index`, which may be beyond the last: what was measured of its tensors,
-  /// and their memories. After the first of a warp add_many() follows.
+  /// and their memories. With `first_of_warp` tensors of many chunks are left to add_many(), which
+  /// the whole block calls next.
   __device__ Share(const View<Recipe>& view, int index, bool first_of_warp) : view_(view) {
     const int first = index * view.share;
     count_ = max(0, min(view.share, view.tensor_count - first));
@@ -72,8 +73,8 @@ class Share {
     }
   }
 
-  /// Decides as the stage of a step of the past says, and forgets what the memories became. The
-  /// coefficients that it leaves are those of a tensor that is still to be decided.
+  /// Decides as the stage of the last step says, and loads the memories again. It also writes the
+  /// tensors' coefficients: decide() writes them anew, and a step that is skipped reads none.
   __device__ void rehearse() {
     __syncwarp();
     if (t_ >= 0) decide_apart(memories()[lane()], true);

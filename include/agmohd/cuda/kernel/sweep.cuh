@@ -70,8 +70,9 @@ using SweptChunk =
     std::conditional_t<Recipe::totals, TotalsChunk<Recipe, E>, SweepChunk<Recipe, E>>;
 
 /// A block a chunk, or where chunks are tiny a warp a chunk, or where they are few several blocks a
-/// chunk. So are the `tail` last of very many, so that all multiprocessors end at about the same
-/// time. Of a recorded step the first block remembers it instead.
+/// chunk. Where they are many, kTailParts blocks share each of the `tail` last ones, so that all
+/// multiprocessors end at about the same time. Of a recorded step the first block remembers it
+/// instead.
 template <class Recipe, class Tag, class E>
 __global__ void __launch_bounds__(most_sweep_threads<Recipe>, SweptChunk<Recipe, E>::kBlocks)
     sweep_kernel(const __grid_constant__ View<Recipe> view, int first_chunk, int chunk_count,
