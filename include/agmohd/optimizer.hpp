@@ -170,6 +170,10 @@ class Optimizer : public torch::optim::Optimizer, public detail::OfRecipe {  // 
   }
   /// What the last step measured of all parameters, 0 where nothing is; waits for the device.
   Signals signals() const { return binder_.devices().signals(); }
+  /// The norm of all gradients in the last step, before any clip: what clip_grad_norm_ returns, as
+  /// one float64 on the device. It is that of gradient::ClipByPNorm, or the largest magnitude,
+  /// where the recipe measures these instead. Never waits, and may stand behind a captured step.
+  at::Tensor grad_norm() const requires(Recipe::measures_norm);
 
   void save(torch::serialize::OutputArchive& archive) const override;
   /// Reads what save() of an optimizer with the same rule, or torch.optim's of that rule, wrote.

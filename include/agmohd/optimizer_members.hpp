@@ -70,6 +70,21 @@ void Optimizer<R>::reset() {
 }
 
 template <class R>
+at::Tensor Optimizer<R>::grad_norm() const requires(R::measures_norm) {
+  const at::NoGradGuard no_grad;
+  const auto& devices = binder_.devices();
+  if constexpr (!detail::wants_norms(R::wants)) {
+    return devices.signal(&Signals::max_abs,
+                          [](const auto& a, const auto& b) { return at::maximum(a, b); });
+  } else {
+    const auto sum =
+        devices.signal(&Signals::norm2, [](const auto& a, const auto& b) { return a + b; });
+    if constexpr (R::powers) return sum.pow(1 / double(R::power(options().shared())));
+    return sum.sqrt();
+  }
+}
+
+template <class R>
 std::vector<Record> Optimizer<R>::records() const {
   return monitor::read(binder_.devices().records());
 }

@@ -153,6 +153,37 @@ TEST(CudaGraph, CapturesBothStepsOfSAM) {
   }
 }
 
+/// The norm is read behind a captured step, and of each replay.
+TEST(CudaGraph, HasANormThatNobodyWaitsFor) {
+  const Tensors params = copies(parameters(torch::kFloat, 37), torch::kCUDA);
+  const Tensors plain = copies(params, torch::kCPU);
+  for (const Tensor& p : params) p.mutable_grad() = torch::randn_like(p);
+  agmohd::AGMOHD optimizer(params), on_host(plain);
+  const auto expected = [&] {
+    for (std::size_t i = 0; i < plain.size(); ++i) plain[i].mutable_grad() = params[i].grad().cpu();
+    on_host.step();
+    return on_host.grad_norm().item<double>();
+  };
+  const c10::cuda::CUDAStreamGuard guard(c10::cuda::getStreamFromPool());
+  torch::cuda::synchronize();
+  optimizer.step();
+  const Tensor eager = optimizer.grad_norm();
+  EXPECT_TRUE(eager.is_cuda());
+  EXPECT_EQ(eager.item<double>(), expected());
+  optimizer.prepare();
+  torch::cuda::synchronize();
+  at::cuda::CUDAGraph graph;
+  graph.capture_begin();  // whatever waits is an error from here on
+  optimizer.step();
+  const Tensor norm = optimizer.grad_norm();
+  graph.capture_end();
+  for (const double scale : {2.0, 0.25}) {
+    for (const Tensor& p : params) p.mutable_grad().mul_(scale);
+    graph.replay();
+    EXPECT_EQ(norm.item<double>(), expected());
+  }
+}
+
 TEST(CudaSnapshots, OfACapturedStepStayWhereTheyAre) {
   const Tensors params = copies(parameters(torch::kFloat, 3), torch::kCUDA);
   for (const Tensor& p : params) p.mutable_grad() = torch::randn_like(p);

@@ -83,6 +83,8 @@ struct RecipeTraits {
   static constexpr bool settles = measures_sweep || totals;
   /// Whether the reduce pass reads gradients.
   static constexpr bool measures_gradients = (wants & ~unsigned{kTotals}) != 0;
+  /// Whether it measures a norm of all of them, 2-norm or another.
+  static constexpr bool measures_norm = (wants & (kNorm | kTensors | kMaxAbs)) != 0;
   /// Whether the reduce pass reads state too, for the rule's sums.
   static constexpr bool sums = has::summed<Rule>;
   /// Whether those are of the parameter, too.

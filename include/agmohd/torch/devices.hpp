@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <ATen/ATen.h>
 #include <c10/core/Device.h>
 #include <c10/util/Exception.h>
 
@@ -42,13 +43,13 @@ class Devices {
   /// earlier steps, and later steps after it, also where it ends in an exception.
   class Turn {
    public:
-    explicit Turn(Devices& devices) : devices_(devices) {
-      for (Device& device : devices_) device.executor->begin();
+    explicit Turn(const Devices& devices) : devices_(devices) {
+      for (const Device& device : devices_) device.executor->begin();
     }
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
     ~Turn() {
-      for (Device& device : devices_) {
+      for (const Device& device : devices_) {
         try {
           device.executor->end();
         } catch (const std::exception&) {  // the device is broken
@@ -57,7 +58,7 @@ class Devices {
     }
 
    private:
-    Devices& devices_;
+    const Devices& devices_;
   };
 
   void use_tensor_backend() {
@@ -177,6 +178,23 @@ class Devices {
       sums.has_loss = one.has_loss;
     }
     return sums;
+  }
+  /// A part of that, one double, on the device that judges: what `join` makes of that of each
+  /// device. Does not wait. 0 before the first step.
+  template <class Join>
+  at::Tensor signal(double Signals::*part, const Join& join) const {
+    const Turn turn(*this);
+    at::Tensor all;
+    for (const Device& device : devices_) {
+      const Signals* const measured = device.executor->measured();
+      if (!device.current || device.refs.empty() || measured == nullptr) continue;
+      const c10::Device to = judge().device;
+      const auto own = at::from_blob(const_cast<double*>(&(measured->*part)), {},
+                                     at::device(device.device).dtype(at::kDouble))
+                           .to(to, at::kDouble, /*non_blocking=*/!to.is_cpu(), /*copy=*/true);
+      all = all.defined() ? join(all, own) : own;
+    }
+    return all.defined() ? all : at::zeros({}, at::kDouble);
   }
   void forget_records() {
     for (const Device& device : devices_) device.executor->forget_records();

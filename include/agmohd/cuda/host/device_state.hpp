@@ -63,6 +63,9 @@ class DeviceState : public Executor<Recipe> {
     own.has_loss = decided.has_loss;
     return own;
   }
+  const Signals* measured() const override {
+    return core_.data() == nullptr ? nullptr : &core()->signals;
+  }
 
   void wait() override {
     const OnDevice guard(gpu_.device);
