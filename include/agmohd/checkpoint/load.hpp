@@ -17,16 +17,20 @@ namespace agmohd {
 
 namespace checkpoint {
 
-/// Whether torch.save of Python wrote a file: an archive of one pickle without code, or, up to
-/// PyTorch 1.5, a bare pickle.
+/// Whether torch.save of Python wrote a file: an archive of one pickle without code and constants,
+/// or, up to PyTorch 1.5, a bare pickle, which begins with the number of its protocol.
 inline bool is_of_python(const std::string& path) {
   char start[2] = {};
   std::ifstream(path, std::ios::binary).read(start, sizeof start);
-  if (start[0] == '\x80') return true;
+  if (start[0] == '\x80') return start[1] >= 2 && start[1] <= 5;
   if (start[0] != 'P' || start[1] != 'K') return false;
   try {
     caffe2::serialize::PyTorchStreamReader reader(path);
-    return reader.hasRecord("data.pkl") && !reader.hasRecord("constants.pkl");
+    // All of them: in a damaged file of C++ one may be lost.
+    for (const std::string& record : reader.getAllRecords()) {
+      if (record.starts_with("code/") || record.starts_with("constants")) return false;
+    }
+    return reader.hasRecord("data.pkl");
   } catch (const std::exception&) {
     return false;  // damaged
   }
@@ -54,7 +58,7 @@ struct Load {
     checkpoint::require_file(path);
     TORCH_CHECK(
         !checkpoint::is_of_python(path), "agmohd: cannot read ", path,
-        ": Python's torch.save wrote it; agmohd::load_python() of checkpoint/python.hpp reads it");
+        ": Python's torch.save wrote it; agmohd::load_python() of <agmohd/python.hpp> reads it");
     std::string why;
     try {
       archive.load_from(path, device);
