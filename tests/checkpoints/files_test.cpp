@@ -220,4 +220,20 @@ TEST_F(Files, DamagedOnesOfOursAreNotTakenForPythons) {
   expect(whole.substr(0, whole.size() / 2), ": PytorchStreamReader failed");
 }
 
+/// LibTorch's errors of damaged code begin with a line break.
+TEST_F(Files, OfADamagedOneTheReasonIsSaid) {
+  agmohd::AdamW optimizer(checkpoints::parameters());
+  agmohd::save(optimizer, path_);
+  const std::string whole = content();
+  std::ofstream(path_, std::ios::binary) << replaced(whole, "class Module", "clXss Module");
+  expect_error([&] { agmohd::load(optimizer, path_); },
+               {"agmohd: cannot read " + path_ +
+                ": it is damaged, or no file of agmohd::save or torch::save: Unexpected token in "
+                "code import: ident"});
+  EXPECT_EQ(agmohd::checkpoint::first_line("\n \nUnknown type name 'X':\n  here"),
+            "Unknown type name 'X'");
+  EXPECT_EQ(agmohd::checkpoint::first_line("one"), "one");
+  EXPECT_EQ(agmohd::checkpoint::first_line("\n"), "LibTorch does not say why");
+}
+
 }  // namespace

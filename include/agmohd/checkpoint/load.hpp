@@ -6,6 +6,7 @@
 #include <caffe2/serialize/inline_container.h>
 #include <torch/serialize.h>
 
+#include <cstddef>
 #include <exception>
 #include <filesystem>
 #include <fstream>
@@ -34,6 +35,16 @@ inline bool is_of_python(const std::string& path) {
   } catch (const std::exception&) {
     return false;  // damaged
   }
+}
+
+/// The first line of an error's text that is not blank, without a colon at its end: LibTorch's
+/// errors of code begin with a line break, and show the code in other lines.
+inline std::string first_line(const std::string& text) {
+  const std::size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string::npos) return "LibTorch does not say why";
+  std::string line = text.substr(begin, text.find('\n', begin) - begin);
+  if (line.ends_with(':')) line.pop_back();
+  return line;
 }
 
 /// Throws c10::Error that says why unless a file can be opened.
@@ -70,7 +81,7 @@ struct Load {
     }
     TORCH_CHECK(false, "agmohd: cannot read ", path,
                 ": it is damaged, or no file of agmohd::save or torch::save: ",
-                why.substr(0, why.find('\n')));
+                checkpoint::first_line(why));
   }
   template <class Value>
   void operator()(Value& value, const std::string& path,
