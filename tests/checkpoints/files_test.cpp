@@ -236,4 +236,23 @@ TEST_F(Files, OfADamagedOneTheReasonIsSaid) {
   EXPECT_EQ(agmohd::checkpoint::first_line("\n"), "LibTorch does not say why");
 }
 
+TEST_F(Files, WhatDoesNotFitNamesTheFile) {
+  agmohd::AdamW optimizer(checkpoints::parameters());
+  const auto expect = [&](const std::string& why) {
+    expect_error([&] { agmohd::load(optimizer, path_); },
+                 {"agmohd: cannot load " + path_ + ": " + why});
+  };
+  agmohd::save(optimizer, path_);
+  const std::string whole = content();
+  std::ofstream(path_, std::ios::binary) << replaced(whole, "AdamW", "AdXmW");
+  expect("the checkpoint is damaged: its contents do not match its digest");
+  agmohd::save(agmohd::SGD(checkpoints::parameters()), path_);
+  expect(
+      "the checkpoint is of recipe SGD/None/Fixed/None/Constant, but this optimizer's is AdamW/");
+  agmohd::save(agmohd::AdamW(Tensors{at::ones({2}).requires_grad_()}), path_);
+  expect("group 0 of the checkpoint has 1 parameters, but that of this optimizer has 2");
+  agmohd::save(at::ones({3}), path_);
+  expect("the archive does not hold the state of an optimizer");
+}
+
 }  // namespace

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace agmohd {
@@ -45,6 +46,23 @@ inline std::string first_line(const std::string& text) {
   std::string line = text.substr(begin, text.find('\n', begin) - begin);
   if (line.ends_with(':')) line.pop_back();
   return line;
+}
+
+/// Calls take(), which takes what was read of a file: its c10::Error names the file.
+template <class Take>
+void naming(const std::string& path, const Take& take) {
+  std::string why;
+  try {
+    take();
+    return;
+  } catch (const c10::OutOfMemoryError&) {
+    throw;
+  } catch (const c10::Error& error) {
+    why = error.what_without_backtrace();
+  }
+  constexpr std::string_view kPrefix = "agmohd: ";
+  if (why.starts_with(kPrefix)) why.erase(0, kPrefix.size());
+  TORCH_CHECK(false, "agmohd: cannot load ", path, ": ", why);
 }
 
 /// Throws c10::Error that says why unless a file can be opened.
@@ -89,7 +107,7 @@ struct Load {
     using torch::operator>>;
     torch::serialize::InputArchive archive;
     (*this)(archive, path, device);
-    archive >> value;
+    checkpoint::naming(path, [&] { archive >> value; });
   }
   void operator()(std::vector<at::Tensor>& tensors, const std::string& path,
                   std::optional<at::Device> device = {}) const {
@@ -107,8 +125,8 @@ struct Load {
 
 /// load(value, path) reads what save() or torch::save wrote of the same kind of thing; an archive
 /// is opened, for reading item by item. `device`: where tensors go that are new; an optimizer's go
-/// to their parameters'. Throws c10::Error that says what is wrong with a file; after an error, an
-/// optimizer is as it was. An object, as save.
+/// to their parameters'. Throws c10::Error that names the file and what is wrong with it; after an
+/// error, an optimizer is as it was. An object, as save.
 inline constexpr detail::Load load;
 
 }  // namespace agmohd
