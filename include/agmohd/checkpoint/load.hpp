@@ -107,7 +107,12 @@ struct Load {
     using torch::operator>>;
     torch::serialize::InputArchive archive;
     (*this)(archive, path, device);
-    checkpoint::naming(path, [&] { archive >> value; });
+    constexpr bool known = requires { archive >> value; };
+    static_assert(known,
+                  "agmohd: load(value, path) takes an optimizer, a module, a tensor, a vector of "
+                  "tensors, a scheduler, a wrapper, and what has operator>> of a "
+                  "torch::serialize::InputArchive; load an archive, and read others of it");
+    if constexpr (known) checkpoint::naming(path, [&] { archive >> value; });
   }
   void operator()(std::vector<at::Tensor>& tensors, const std::string& path,
                   std::optional<at::Device> device = {}) const {
