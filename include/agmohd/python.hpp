@@ -15,11 +15,11 @@
 #include <cstdint>
 #include <set>
 #include <string>
-#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "checkpoint/load.hpp"
 #include "optimizer.hpp"
 #include "policy/classic_locale.hpp"
 #include "python/pickle.hpp"
@@ -242,16 +242,7 @@ void load_state_dict(torch::nn::ModuleHolder<Impl>& module, const c10::IValue& s
 template <class X>
 void load_python(X& x, const std::string& path) {
   const c10::IValue value = python::read(path);
-  std::string why;
-  try {
-    python::load_state_dict(x, value);
-    return;
-  } catch (const c10::Error& error) {
-    why = error.what_without_backtrace();
-  }
-  constexpr std::string_view kPrefix = "agmohd: ";
-  if (why.starts_with(kPrefix)) why.erase(0, kPrefix.size());
-  TORCH_CHECK(false, "agmohd: cannot load ", path, ": ", why);
+  checkpoint::naming(path, [&] { python::load_state_dict(x, value); });
 }
 
 /// Writes the file that x.load_state_dict(torch.load(path, weights_only=True)) reads in Python, of

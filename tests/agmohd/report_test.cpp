@@ -99,6 +99,7 @@ TEST(Agmohd, TheSummaryAdvisesAndSaysThatNoLossCame) {
       << without;
   EXPECT_NE(without.find("Seen most: non-finite, last at step 1. What helps: "), std::string::npos)
       << without;
+  EXPECT_EQ(without.find("1 step, 1 skipped\n"), 0U) << without;
   optimizer.step(loss_of(0, at::kCPU));
   EXPECT_EQ(optimizer.summary().find("no loss"), std::string::npos) << optimizer.summary();
 }
@@ -111,14 +112,32 @@ TEST(Agmohd, TheSummaryNamesTheWorstTensor) {
     if (t == 70 || t == 75) p[0].mutable_grad().mul_(30);  // a small part of the norm
     optimizer.step();
   }
-  EXPECT_NE(optimizer.summary().find(
-                "1 tensor exploded by itself; most often parameter 0 of group 0, in 2 steps"),
-            std::string::npos)
+  EXPECT_NE(
+      optimizer.summary().find(
+          "  1 tensor whose own norm exploded; most often parameter 0 of group 0, in 2 steps\n"),
+      std::string::npos)
       << optimizer.summary();
   torch::OrderedDict<std::string, Tensor> named;
   named.insert("embedding.weight", p[0]);
   optimizer.name_parameters(named);
   EXPECT_NE(optimizer.summary().find("most often embedding.weight"), std::string::npos);
+}
+
+TEST(Agmohd, TheSummaryOfAnExplosionOfAllTensors) {
+  const Tensors p = parameters(at::kCPU);
+  AGMOHD optimizer(p, AGMOHDOptions(1e-3));
+  for (std::uint64_t t = 0; t < 80; ++t) {
+    set_gradients(p, t);
+    if (t == 70) {
+      for (const Tensor& x : p) x.mutable_grad().mul_(1000);
+    }
+    optimizer.step();
+  }
+  EXPECT_NE(
+      optimizer.summary().find(
+          "  5 tensors whose own norm exploded; most often parameter 0 of group 0, in 1 step\n"),
+      std::string::npos)
+      << optimizer.summary();
 }
 
 }  // namespace

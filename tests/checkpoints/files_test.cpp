@@ -45,6 +45,17 @@ class Files : public testing::Test {
     }
   }
   static Tensors numbered(int number) { return Tensors(3, at::full({20'000}, number)); }
+  std::string content() const {
+    std::ifstream file(path_, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  /// A text with another of the same length for each `from`.
+  static std::string replaced(std::string text, const std::string& from, const std::string& to) {
+    std::size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    for (; at != std::string::npos; at = text.find(from, at)) text.replace(at, to.size(), to);
+    return text;
+  }
   /// In a process of its own.
   static pid_t spawn(const std::function<void()>& f) {
     const pid_t child = ::fork();
@@ -183,9 +194,65 @@ TEST_F(Files, WhatCannotBeReadIsSaid) {
   dictionary.insert("weight", at::ones({2}));
   const std::vector<char> pickle = torch::pickle_save(dictionary);
   std::ofstream(path_, std::ios::binary).write(pickle.data(), std::streamsize(pickle.size()));
-  expect(path_, {path_, "Python's torch.save", "agmohd::load_python"});
+  const std::string python = "agmohd: cannot read " + path_ +
+                             ": Python's torch.save wrote it; agmohd::load_python() of "
+                             "<agmohd/python.hpp> reads it";
+  expect(path_, {python});
   std::ofstream(path_, std::ios::binary) << "\x80\x02}q";
-  expect(path_, {path_, "Python's torch.save"});
+  expect(path_, {python});
+}
+
+/// Whatever is damaged in a file of ours, it is not said to be Python's.
+TEST_F(Files, DamagedOnesOfOursAreNotTakenForPythons) {
+  agmohd::AdamW optimizer(checkpoints::parameters());
+  agmohd::save(optimizer, path_);
+  const std::string whole = content();
+  const std::string damaged =
+      "agmohd: cannot read " + path_ + ": it is damaged, or no file of agmohd::save or torch::save";
+  const auto expect = [&](const std::string& bytes, const std::string& why) {
+    std::ofstream(path_, std::ios::binary) << bytes;
+    expect_error([&] { agmohd::load(optimizer, path_); }, {damaged + why});
+  };
+  expect(replaced(whole, "constants.pkl", "constXnts.pkl"),
+         ": PytorchStreamReader failed locating file constants.pkl");
+  expect(replaced(whole, "code/__torch__", "coXe/__torch__"), ": ");
+  expect("\x80" + whole.substr(1), ": PytorchStreamReader failed");
+  expect(whole.substr(0, whole.size() / 2), ": PytorchStreamReader failed");
+}
+
+/// LibTorch's errors of damaged code begin with a line break.
+TEST_F(Files, OfADamagedOneTheReasonIsSaid) {
+  agmohd::AdamW optimizer(checkpoints::parameters());
+  agmohd::save(optimizer, path_);
+  const std::string whole = content();
+  std::ofstream(path_, std::ios::binary) << replaced(whole, "class Module", "clXss Module");
+  expect_error([&] { agmohd::load(optimizer, path_); },
+               {"agmohd: cannot read " + path_ +
+                ": it is damaged, or no file of agmohd::save or torch::save: Unexpected token in "
+                "code import: ident"});
+  EXPECT_EQ(agmohd::checkpoint::first_line("\n \nUnknown type name 'X':\n  here"),
+            "Unknown type name 'X'");
+  EXPECT_EQ(agmohd::checkpoint::first_line("one"), "one");
+  EXPECT_EQ(agmohd::checkpoint::first_line("\n"), "LibTorch does not say why");
+}
+
+TEST_F(Files, WhatDoesNotFitNamesTheFile) {
+  agmohd::AdamW optimizer(checkpoints::parameters());
+  const auto expect = [&](const std::string& why) {
+    expect_error([&] { agmohd::load(optimizer, path_); },
+                 {"agmohd: cannot load " + path_ + ": " + why});
+  };
+  agmohd::save(optimizer, path_);
+  const std::string whole = content();
+  std::ofstream(path_, std::ios::binary) << replaced(whole, "AdamW", "AdXmW");
+  expect("the checkpoint is damaged: its contents do not match its digest");
+  agmohd::save(agmohd::SGD(checkpoints::parameters()), path_);
+  expect(
+      "the checkpoint is of recipe SGD/None/Fixed/None/Constant, but this optimizer's is AdamW/");
+  agmohd::save(agmohd::AdamW(Tensors{at::ones({2}).requires_grad_()}), path_);
+  expect("group 0 of the checkpoint has 1 parameters, but that of this optimizer has 2");
+  agmohd::save(at::ones({3}), path_);
+  expect("the archive does not hold the state of an optimizer");
 }
 
 }  // namespace

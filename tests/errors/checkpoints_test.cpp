@@ -141,7 +141,10 @@ TEST(CheckpointErrors, OptionsOutOfRange) {
 TEST(SchedulerErrors, OptionsOutOfRange) {
   torch::optim::SGD stock({parameter()}, torch::optim::SGDOptions(0.5));
   using Scheduler = agmohd::schedule::Scheduler<agmohd::schedule::Cosine>;
-  expect_error([&] { Scheduler(stock, {}); }, {"Cosine", "total_steps = 0", "at least 1"});
+  expect_error(
+      [&] { Scheduler(stock, {}); },
+      {"agmohd: schedule Cosine: total_steps = 0, but it must be finite and at least 1: it "
+       "must be given (0 = not given)"});
   expect_error([&] { Scheduler(stock, {.total_steps = 3, .min_factor = 2}); },
                {"min_factor = 2", "in [0, 1]"});
   EXPECT_EQ(stock.param_groups()[0].options().get_lr(), 0.5);

@@ -158,8 +158,9 @@ TEST(OptionErrors, LearningRateSetThroughTheBaseClass) {
 }
 
 TEST(OptionErrors, TotalStepsUnset) {
-  expect_error([] { Rich(Tensors{parameter()}, Rich::Options(0.1)); },
-               {"total_steps = 0", "at least 1"});
+  expect_error(
+      [] { Rich(Tensors{parameter()}, Rich::Options(0.1)); },
+      {"total_steps = 0, but it must be finite and at least 1: it must be given (0 = not given)"});
 }
 
 TEST(OptionErrors, NesterovNeedsMomentum) {

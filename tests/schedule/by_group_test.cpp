@@ -139,8 +139,9 @@ TEST(ByGroup, OptionsAreSetByPolicyAndItResumes) {
   EXPECT_TRUE(options == Options<Mine>(0.1).set<WarmAndCosine>(sample()));
   contract::expect_resumes<Mine>(options, at::kFloat);
   contract::expect_backends_agree<Mine>(options);
-  EXPECT_EQ(contract::message<WarmAndCosine>({}),
-            "total_steps = 0, but it must be finite and at least 1");
+  EXPECT_EQ(
+      contract::message<WarmAndCosine>({}),
+      "total_steps = 0, but it must be finite and at least 1: it must be given (0 = not given)");
 }
 
 }  // namespace by_group

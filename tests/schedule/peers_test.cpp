@@ -109,7 +109,9 @@ TEST(ScheduleByName, SaysWhatIsKnown) {
   EXPECT_EQ(complaint("cosine,total_steps=10,total_steps=11"),
             "the schedule Warmup<Cosine> has no option total_steps a second time");
   EXPECT_EQ(complaint("cosine,total_steps"), "\"total_steps\", but it must be name=value");
-  EXPECT_EQ(complaint("cosine"), "total_steps = 0, but it must be finite and at least 1");
+  EXPECT_EQ(
+      complaint("cosine"),
+      "total_steps = 0, but it must be finite and at least 1: it must be given (0 = not given)");
   EXPECT_EQ(complaint("one_cycle,total_steps=10,three_phase=yes"),
             "three_phase = \"yes\", but it must be true or false");
   EXPECT_EQ(complaint("one_cycle,total_steps=10,anneal_strategy=cosine"),

@@ -4,12 +4,16 @@
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
+#include <unistd.h>
 
+#include <agmohd/agmohd.hpp>
 #include <agmohd/wrap/ema.hpp>
 #include <agmohd/wrap/lookahead.hpp>
 #include <cmath>
+#include <filesystem>
 #include <sstream>
 #include <stdexcept>
+#include <string>
 #include <type_traits>
 
 #include "follow.hpp"
@@ -17,6 +21,13 @@
 namespace {
 
 using namespace testing_wrap;
+
+/// A file that is gone after a test.
+struct Path {
+  const std::string name =
+      std::filesystem::temp_directory_path() / ("agmohd-wrap-" + std::to_string(::getpid()));
+  ~Path() { std::filesystem::remove(name); }
+};
 
 TEST(Wrap, AScopeSwapsBack) {
   const at::Tensor p = at::zeros({2});
@@ -132,6 +143,68 @@ TEST(Wrap, AveragesAreSavedAndLoaded) {
   EXPECT_TRUE(at::equal(three.averages()[0], kept));
   EMA fewer({at::randn({3, 5})});
   EXPECT_THROW(fewer.load(bad), c10::Error);
+}
+
+TEST(Wrap, AreSavedToAPathAndLoaded) {
+  const Path path;
+  const at::Tensor p = at::full({3}, 2.0).requires_grad_();
+  const auto train = [&p](auto& optimizer, int steps) {
+    for (int i = 0; i < steps; ++i) {
+      p.mutable_grad() = p.detach().clone();
+      optimizer.step();
+    }
+  };
+  const auto options = torch::optim::SGDOptions(0.1).momentum(0.9);
+  torch::optim::SGD sgd({p}, options), other({p}, options);
+  agmohd::AdamW adamw({p});
+  EMA ema({p}, {.decay = 0.5}), loaded_ema({p}, {.decay = 0.5});
+  Lookahead look(adamw), loaded_look(adamw);
+  SAM sam(sgd), loaded_sam(other);
+  train(look, 7), train(sgd, 1);
+  ema.update(), ema.update();
+
+  agmohd::save(ema, path.name);
+  agmohd::load(loaded_ema, path.name);
+  EXPECT_EQ(loaded_ema.averaged(), 2);
+  EXPECT_TRUE(at::equal(loaded_ema.averages()[0], ema.averages()[0]));
+  EMA from_torch({p});
+  torch::load(from_torch, path.name);
+  EXPECT_EQ(from_torch.averaged(), 2);
+  agmohd::save(sam, path.name);
+  agmohd::load(loaded_sam, path.name);
+  EXPECT_EQ(other.state().size(), 1U);
+  agmohd::save(look, path.name);
+  agmohd::load(loaded_look, path.name);
+  const auto bytes = [](const auto& x) {
+    std::ostringstream out;
+    torch::save(x, out);
+    return out.str();
+  };
+  EXPECT_EQ(bytes(loaded_look), bytes(look));
+}
+
+TEST(Wrap, AFailedSaveOrLoadOfAPathChangesNothing) {
+  const Path path;
+  const at::Tensor p = at::ones({3});
+  EMA ema({p}), fewer({});
+  ema.update();
+  agmohd::save(ema, path.name);
+  {
+    const auto scope = ema.scope();
+    EXPECT_THROW(agmohd::save(ema, path.name), c10::Error);
+  }
+  ema.update();
+  agmohd::load(ema, path.name);
+  EXPECT_EQ(ema.averaged(), 1) << "the old file";
+  try {
+    agmohd::load(fewer, path.name);
+    ADD_FAILURE() << "no error";
+  } catch (const c10::Error& error) {
+    EXPECT_EQ(std::string(error.what_without_backtrace()),
+              "agmohd: cannot load " + path.name +
+                  ": the archive has 1 averages, 1 of 1 steps, but here are 0 parameters");
+  }
+  EXPECT_EQ(fewer.averaged(), 0);
 }
 
 TEST(Wrap, FollowModelsThatAreMovedAndGroupsThatChange) {

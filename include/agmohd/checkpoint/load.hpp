@@ -6,30 +6,63 @@
 #include <caffe2/serialize/inline_container.h>
 #include <torch/serialize.h>
 
+#include <cstddef>
 #include <exception>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace agmohd {
 
 namespace checkpoint {
 
-/// Whether torch.save of Python wrote a file: an archive of one pickle without code, or, up to
-/// PyTorch 1.5, a bare pickle.
+/// Whether torch.save of Python wrote a file: an archive of one pickle without code and constants,
+/// or, up to PyTorch 1.5, a bare pickle, which begins with the number of its protocol.
 inline bool is_of_python(const std::string& path) {
   char start[2] = {};
   std::ifstream(path, std::ios::binary).read(start, sizeof start);
-  if (start[0] == '\x80') return true;
+  if (start[0] == '\x80') return start[1] >= 2 && start[1] <= 5;
   if (start[0] != 'P' || start[1] != 'K') return false;
   try {
     caffe2::serialize::PyTorchStreamReader reader(path);
-    return reader.hasRecord("data.pkl") && !reader.hasRecord("constants.pkl");
+    // All of them: in a damaged file of C++ one may be lost.
+    for (const std::string& record : reader.getAllRecords()) {
+      if (record.starts_with("code/") || record.starts_with("constants")) return false;
+    }
+    return reader.hasRecord("data.pkl");
   } catch (const std::exception&) {
     return false;  // damaged
   }
+}
+
+/// The first line of an error's text that is not blank, without a colon at its end: LibTorch's
+/// errors of code begin with a line break, and show the code in other lines.
+inline std::string first_line(const std::string& text) {
+  const std::size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string::npos) return "LibTorch does not say why";
+  std::string line = text.substr(begin, text.find('\n', begin) - begin);
+  if (line.ends_with(':')) line.pop_back();
+  return line;
+}
+
+/// Calls take(), which takes what was read of a file: its c10::Error names the file.
+template <class Take>
+void naming(const std::string& path, const Take& take) {
+  std::string why;
+  try {
+    take();
+    return;
+  } catch (const c10::OutOfMemoryError&) {
+    throw;
+  } catch (const c10::Error& error) {
+    why = error.what_without_backtrace();
+  }
+  constexpr std::string_view kPrefix = "agmohd: ";
+  if (why.starts_with(kPrefix)) why.erase(0, kPrefix.size());
+  TORCH_CHECK(false, "agmohd: cannot load ", path, ": ", why);
 }
 
 /// Throws c10::Error that says why unless a file can be opened.
@@ -54,7 +87,7 @@ struct Load {
     checkpoint::require_file(path);
     TORCH_CHECK(
         !checkpoint::is_of_python(path), "agmohd: cannot read ", path,
-        ": Python's torch.save wrote it; agmohd::load_python() of checkpoint/python.hpp reads it");
+        ": Python's torch.save wrote it; agmohd::load_python() of <agmohd/python.hpp> reads it");
     std::string why;
     try {
       archive.load_from(path, device);
@@ -66,7 +99,7 @@ struct Load {
     }
     TORCH_CHECK(false, "agmohd: cannot read ", path,
                 ": it is damaged, or no file of agmohd::save or torch::save: ",
-                why.substr(0, why.find('\n')));
+                checkpoint::first_line(why));
   }
   template <class Value>
   void operator()(Value& value, const std::string& path,
@@ -74,7 +107,12 @@ struct Load {
     using torch::operator>>;
     torch::serialize::InputArchive archive;
     (*this)(archive, path, device);
-    archive >> value;
+    constexpr bool known = requires { archive >> value; };
+    static_assert(known,
+                  "agmohd: load(value, path) takes an optimizer, a module, a tensor, a vector of "
+                  "tensors, a scheduler, a wrapper, and what has operator>> of a "
+                  "torch::serialize::InputArchive; load an archive, and read others of it");
+    if constexpr (known) checkpoint::naming(path, [&] { archive >> value; });
   }
   void operator()(std::vector<at::Tensor>& tensors, const std::string& path,
                   std::optional<at::Device> device = {}) const {
@@ -92,8 +130,8 @@ struct Load {
 
 /// load(value, path) reads what save() or torch::save wrote of the same kind of thing; an archive
 /// is opened, for reading item by item. `device`: where tensors go that are new; an optimizer's go
-/// to their parameters'. Throws c10::Error that says what is wrong with a file; after an error, an
-/// optimizer is as it was. An object, as save.
+/// to their parameters'. Throws c10::Error that names the file and what is wrong with it; after an
+/// error, an optimizer is as it was. An object, as save.
 inline constexpr detail::Load load;
 
 }  // namespace agmohd

@@ -110,7 +110,8 @@ inline std::string describe(const Record& r) {
 inline std::string summary(const Tally& tally) {
   std::ostringstream out;
   out.imbue(std::locale::classic());
-  out << tally.steps << " steps, " << tally.count[Tally::skip] << " skipped\n";
+  out << tally.steps << (tally.steps == 1 ? " step, " : " steps, ") << tally.count[Tally::skip]
+      << " skipped\n";
   for (int i = 0; i < Tally::kinds; ++i) {
     if (tally.count[i] == 0) continue;
     out << "  " << std::left << std::setw(18) << kind_names[i] << std::right << std::setw(8)

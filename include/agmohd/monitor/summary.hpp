@@ -46,7 +46,7 @@ std::string worst(const std::vector<torch::optim::OptimizerParamGroup>& groups,
   }
   if (most == 0) return "";
   return c10::str("  ", tensors, tensors == 1 ? " tensor" : " tensors", did, name, ", in ", most,
-                  " steps\n");
+                  most == 1 ? " step\n" : " steps\n");
 }
 
 /// The mean of <g_t, u_{t-1}> over that of <g_t, u_t> in the newest 50 or so applied steps; NaN for
@@ -111,8 +111,8 @@ std::string summary(const Tally& tally,
   std::string text = summary(tally);
   if constexpr (has::judge_tensor<typename Recipe::Hindrance>) {
     using State = ParamState<Recipe>;
-    text +=
-        worst<Recipe>(groups, states, names, " exploded by itself; most often ", &State::exploded);
+    text += worst<Recipe>(groups, states, names, " whose own norm exploded; most often ",
+                          &State::exploded);
     text += worst<Recipe>(groups, states, names, " with vanishing gradients; most often ",
                           &State::vanished);
   }

@@ -46,12 +46,15 @@ inline std::string text(const Bounds& bounds) {
   return out.str();
 }
 
-/// A number that is not finite is refused whatever the bounds.
+/// A number that is not finite is refused whatever the bounds. `given`: whether it differs from its
+/// default; a default that is out of bounds stands for a number that has to be given.
 template <class Number>
-void check_number(const std::string& name, Number value, const Bounds& bounds) {
+void check_number(const std::string& name, Number value, const Bounds& bounds, bool given = true) {
   const auto x = static_cast<double>(value);
   if (std::isfinite(x) && bounds.contain(x)) return;
-  refuse(name, " = ", value, ", but it must be ", text(bounds));
+  if (given) refuse(name, " = ", value, ", but it must be ", text(bounds));
+  refuse(name, " = ", value, ", but it must be ", text(bounds), ": it must be given (", value,
+         " = not given)");
 }
 
 inline void check_value(const std::string&, bool, const Bounds&) {}
@@ -98,11 +101,19 @@ void check_value(const std::string& name, Enum value, const Choices& choices) {
 
 /// Checks the options of `Policy`: every field against its bounds, then what the policy itself
 /// demands of several fields together (`Policy::check`, where there is one). Throws
-/// std::invalid_argument that names the field, the value and what is allowed.
+/// std::invalid_argument that names the field, the value and what is allowed, or that it must be
+/// given.
 template <class Policy>
 void check(const typename Policy::Options& options) {
-  Policy::fields.each(
-      [&](const auto& f, auto) { detail::check_value(f.name, f(options), f.bounds); });
+  const typename Policy::Options initial{};
+  Policy::fields.each([&](const auto& f, auto) {
+    const auto& value = f(options);
+    if constexpr (std::is_same_v<decltype(value), const std::int64_t&>) {
+      detail::check_number(f.name, value, f.bounds, value != f(initial));
+    } else {
+      detail::check_value(f.name, value, f.bounds);
+    }
+  });
   if constexpr (requires { Policy::check(options); }) Policy::check(options);
 }
 

@@ -103,8 +103,7 @@ inline c10::IValue read(const std::string& path) {
   } catch (const std::exception& error) {
     why = error.what();
   }
-  C10_THROW_ERROR(Error,
-                  c10::str("agmohd: cannot read ", path, ": ", why.substr(0, why.find('\n'))));
+  C10_THROW_ERROR(Error, c10::str("agmohd: cannot read ", path, ": ", checkpoint::first_line(why)));
 }
 
 /// Writes what Python's torch.load(path, weights_only=True) reads, of the same kinds of values, and

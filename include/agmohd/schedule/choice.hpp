@@ -36,7 +36,9 @@ struct Choice {
   AGMOHD_HD static bool uses_total(const Options& o) { return o.lr_schedule == Shape::cosine; }
   static void check(const Options& o) {
     if (uses_total(o) && o.total_steps == 0) {
-      refuse("lr_schedule = cosine with total_steps = 0, but it needs a total_steps of at least 1");
+      refuse(
+          "lr_schedule = cosine with total_steps = 0, but it needs a total_steps of at least 1: it "
+          "must be given (0 = not given)");
     }
     if (uses_total(o) && o.warmup_steps >= o.total_steps) {
       refuse("warmup_steps = ", o.warmup_steps,

@@ -49,6 +49,9 @@ class Accumulation {
     for_each(groups, [&](const at::Tensor& param, const Place& place) {
       validate_param(param, place);
       if (!param.grad().defined()) return;
+      TORCH_CHECK(!param.grad().is_sparse(), detail::classic, "agmohd: the gradient of ", place,
+                  " has layout Sparse, but it must be strided: gradient::Accumulate adds dense "
+                  "gradients. Leave it out, or build the embedding with sparse(false)");
       validate_grad(param, param.grad(), place);
       params.push_back(&param);
     });

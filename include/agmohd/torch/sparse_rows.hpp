@@ -24,7 +24,7 @@ void validate_sparse_grad(const at::Tensor& param, const at::Tensor& grad, bool 
   constexpr const char* instead = ", or build the embedding with sparse(false)";
   TORCH_CHECK(has::lazy<typename Recipe::Rule>, detail::classic, "agmohd: the gradient of ", place,
               must, Recipe::Rule::name(),
-              " moves all rows in every step. Use SGD, Adagrad, Adam or AdamW", instead);
+              " moves all rows in every step. Use SGD, Adagrad, Adam, AdamW or AdamC", instead);
   TORCH_CHECK(!Recipe::guards, detail::classic, "agmohd: the gradient of ", place, must,
               "hindrance detection takes the moments of rows that rested for broken ones. Use ",
               Recipe::Rule::name(), " without it", instead);

@@ -148,6 +148,18 @@ class Average {
     averaged_ = averaged.toInt();
   }
 
+  /// So that agmohd::save and load, and torch::save and load, take one.
+  friend torch::serialize::OutputArchive& operator<<(torch::serialize::OutputArchive& archive,
+                                                     const Average& from) {
+    from.save(archive);
+    return archive;
+  }
+  friend torch::serialize::InputArchive& operator>>(torch::serialize::InputArchive& archive,
+                                                    Average& to) {
+    to.load(archive);
+    return archive;
+  }
+
  protected:
   /// Whether step number `step`, counted from 1, is averaged.
   virtual bool is_due(std::int64_t step) const = 0;

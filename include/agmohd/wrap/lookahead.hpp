@@ -104,6 +104,17 @@ class Lookahead {
     slow_ = std::move(read);
     count_ = steps.toInt();
   }
+  /// So that agmohd::save and load, and torch::save and load, take one.
+  friend torch::serialize::OutputArchive& operator<<(torch::serialize::OutputArchive& archive,
+                                                     const Lookahead& from) {
+    from.save(archive);
+    return archive;
+  }
+  friend torch::serialize::InputArchive& operator>>(torch::serialize::InputArchive& archive,
+                                                    Lookahead& to) {
+    to.load(archive);
+    return archive;
+  }
 
  private:
   /// The parameters of the optimizer now, each once, but for those of integers, which no step

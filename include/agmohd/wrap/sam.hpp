@@ -152,6 +152,17 @@ class SAM {
     refuse_perturbed("load");
     inner_.load(archive);
   }
+  /// So that agmohd::save and load, and torch::save and load, take one.
+  friend torch::serialize::OutputArchive& operator<<(torch::serialize::OutputArchive& archive,
+                                                     const SAM& from) {
+    from.save(archive);
+    return archive;
+  }
+  friend torch::serialize::InputArchive& operator>>(torch::serialize::InputArchive& archive,
+                                                    SAM& to) {
+    to.load(archive);
+    return archive;
+  }
 
  private:
   void check() const {

@@ -49,6 +49,15 @@ TEST(Check, NamesTheFieldTheValueAndWhatIsAllowed) {
             "max_norm = 0, but it must be finite and greater than 0");
   EXPECT_EQ(complaint<schedule::Cosine>({.total_steps = -3}),
             "total_steps = -3, but it must be finite and at least 1");
+  EXPECT_EQ(
+      complaint<schedule::Cosine>({}),
+      "total_steps = 0, but it must be finite and at least 1: it must be given (0 = not given)");
+  EXPECT_EQ(
+      complaint<schedule::Warmup<schedule::Linear>>({}),
+      "total_steps = 0, but it must be finite and at least 1: it must be given (0 = not given)");
+  EXPECT_EQ(complaint<schedule::Choice>({.lr_schedule = schedule::Shape::cosine}),
+            "lr_schedule = cosine with total_steps = 0, but it needs a total_steps of at least 1: "
+            "it must be given (0 = not given)");
   EXPECT_EQ(complaint<schedule::Cosine>({.total_steps = 5, .min_factor = 1.25}),
             "min_factor = 1.25, but it must be in [0, 1]");
   EXPECT_EQ(complaint<rule::Adam>({}), "none");
