@@ -130,6 +130,12 @@ using RowsCAME =
 using MeasuredCAME =
     agmohd::Recipe<agmohd::rule::CAME, agmohd::hindrance::StepTooLarge, agmohd::storage::BFloat16>;
 /// With products among the sums of a second sweep, and snapshots of what that remembers.
+using KeptCAME = agmohd::Recipe<agmohd::rule::CAME, agmohd::hindrance::Nonfinite,
+                                agmohd::gradient::ClipByNorm, agmohd::recovery::Snapshots>;
+using KeptAdamMini = agmohd::Recipe<agmohd::rule::AdamMini, agmohd::hindrance::Nonfinite,
+                                    agmohd::gradient::ClipByNorm, agmohd::recovery::Snapshots>;
+using KeptAdafactor = agmohd::Recipe<agmohd::rule::Adafactor, agmohd::hindrance::Nonfinite,
+                                     agmohd::recovery::Snapshots>;
 using KeptHyperball =
     agmohd::Recipe<agmohd::rule::Hyperball<agmohd::rule::AdamW>, agmohd::hindrance::Nonfinite,
                    agmohd::gradient::ClipByNorm, agmohd::recovery::Snapshots>;

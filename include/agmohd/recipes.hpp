@@ -66,8 +66,7 @@ namespace agmohd::detail {
 template <class Rule>
 using HinderedMomentum = std::conditional_t<has::beta1<Rule>, momentum::Choice, momentum::Fixed>;
 template <class Rule>
-using HinderedRecovery = std::conditional_t<has::factored<Rule> || has::totals<Rule>,
-                                            recovery::None, recovery::Snapshots>;
+using HinderedRecovery = std::conditional_t<has::totals<Rule>, recovery::None, recovery::Snapshots>;
 
 }  // namespace agmohd::detail
 

@@ -30,9 +30,9 @@ inline constexpr bool with_momentum = Options<recipe::Hindered<Rule>>::has("mome
 static_assert(with_snapshots<rule::Lion> && with_momentum<rule::Lion>);
 static_assert(with_snapshots<rule::RMSprop> && with_snapshots<rule::Adagrad>);
 static_assert(with_snapshots<rule::Rprop> && !with_momentum<rule::Rprop>);
-static_assert(!with_snapshots<rule::Adafactor> && !with_momentum<rule::Adafactor>);
-static_assert(!with_snapshots<rule::CAME> && with_momentum<rule::CAME>);
-static_assert(!with_snapshots<rule::AdamMini> && with_momentum<rule::AdamMini>);
+static_assert(with_snapshots<rule::Adafactor> && !with_momentum<rule::Adafactor>);
+static_assert(with_snapshots<rule::CAME> && with_momentum<rule::CAME>);
+static_assert(with_snapshots<rule::AdamMini> && with_momentum<rule::AdamMini>);
 static_assert(!with_snapshots<rule::Prodigy> && with_momentum<rule::Prodigy>);
 static_assert(!with_snapshots<rule::DAdaptAdam> && with_momentum<rule::DAdaptAdam>);
 

@@ -247,7 +247,9 @@ Loaded<Recipe> read(torch::serialize::InputArchive& archive,
       state->for_each_kept([&](std::size_t j, at::Tensor& kept) {
         if (!kept.defined()) return;
         const char* const name = j == 0 ? "snapshot" : States<Recipe>::names[j - 1];
-        take(kept, params[i], params[i].sizes(), name, place, kept.device());
+        const auto sizes =
+            j == 0 ? params[i].sizes().vec() : States<Recipe>::sizes(params[i], j - 1);
+        take(kept, params[i], sizes, name, place, kept.device());
       });
       if (!ours) out.memory.updates = std::max(out.memory.updates, state->step());
       out.states.emplace_back(params[i].unsafeGetTensorImpl(), std::move(state));

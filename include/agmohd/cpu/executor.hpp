@@ -14,6 +14,7 @@
 #include "../step/host_executor.hpp"
 #include "../step/reduction.hpp"
 #include "dispatch.hpp"
+#include "kept_averages.hpp"
 #include "parallel.hpp"
 #include "row_slot_pass.hpp"
 
@@ -115,6 +116,9 @@ class CpuExecutor final : public HostExecutor<Recipe> {
                        [&](std::size_t i, const auto& chunk) {
                          if (swaps[std::size_t(chunks_[i].tensor)] != 0) swap_chunk(chunk);
                        });
+        for (std::size_t t = 0; t < tensors_.size(); ++t) {
+          if (swaps[t] != 0) swap_averages(tensors_[t], verdict.swap);
+        }
       }
       if (verdict.save >= 0) {
         for_each_chunk(working_chunks_, std::int64_t(chunks_.size()), verdict.save,
@@ -130,6 +134,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
       scale(0, working_chunks_);
       residuals_.run(tensors_, rows_, coefficients_, coefficients64_, factors_);
     }
+    for (const auto& tensor : tensors_) broken += keep_averages(tensor, verdict.save);
     const auto sweep = [&]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
       const auto& k = coefficients<Compute<E>>()[std::size_t(chunks_[i].tensor)];
       if (stores_nothing(chunk)) return;

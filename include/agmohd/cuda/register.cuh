@@ -121,6 +121,12 @@ class Register<Recipe, Tag> {
     else
       return nullptr;
   }
+  static auto kept_averages() {
+    if constexpr (Recipe::keeps_averages)
+      return &kept_averages_kernel<Recipe, Tag>;
+    else
+      return nullptr;
+  }
   template <class E>
   static auto norms() {
     if constexpr (Recipe::scales)
@@ -157,6 +163,7 @@ class Register<Recipe, Tag> {
       residual_means(),
       rest_per_tensor(),
       rest_chunks(),
+      kept_averages(),
       {norms<float>(), norms<double>(), norms<Bf16>(), norms<F16>()},
       scale(),
       {write<float>(), write<double>(), write<Bf16>(), write<F16>()},

@@ -76,8 +76,12 @@ struct FactorRefs {
   FactorShape shape{};
 
   AGMOHD_HD bool used() const { return row != nullptr; }
-  void*& average(std::size_t number) { return number == 0 ? row : column; }
-  void* const& average(std::size_t number) const { return number == 0 ? row : column; }
+  AGMOHD_HD void*& average(std::size_t number) { return number == 0 ? row : column; }
+  AGMOHD_HD void* const& average(std::size_t number) const { return number == 0 ? row : column; }
+  /// How many elements it has.
+  AGMOHD_HD std::int64_t length(std::size_t number) const {
+    return shape.matrices() * (number % 2 == 0 ? shape.rows() : shape.columns());
+  }
 };
 
 /// And those of residuals.
@@ -85,11 +89,11 @@ struct ResidualRefs : FactorRefs {
   void* residual_row = nullptr;
   void* residual_column = nullptr;
 
-  void*& average(std::size_t number) {
+  AGMOHD_HD void*& average(std::size_t number) {
     if (number < 2) return FactorRefs::average(number);
     return number == 2 ? residual_row : residual_column;
   }
-  void* const& average(std::size_t number) const {
+  AGMOHD_HD void* const& average(std::size_t number) const {
     if (number < 2) return FactorRefs::average(number);
     return number == 2 ? residual_row : residual_column;
   }

@@ -65,9 +65,8 @@ struct RecipeTraits {
   /// Whether products of p and u are among those sums, and how many kinds of sums there are.
   static constexpr bool products = has::project<Rule>;
   static constexpr int norm_sums = products ? 3 : 2;
-  static_assert(!factored || !keeps_snapshots,
-                "agmohd: snapshots do not hold the factors of a rule's slot yet; leave "
-                "recovery::Snapshots out of a recipe with this rule");
+  /// Whether snapshots hold averages, in the place of slots.
+  static constexpr bool keeps_averages = factored && keeps_snapshots;
   /// Whether the sweep adds up values of all elements, for the rule's memory of the optimizer.
   static constexpr bool totals = has::totals<Rule>;
   static constexpr int total_count = agmohd::detail::total_count<Rule>();

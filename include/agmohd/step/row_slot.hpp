@@ -20,8 +20,10 @@ struct RowSlotRefs {
   RowShape shape{};
 
   AGMOHD_HD bool used() const { return row != nullptr; }
-  void*& average(std::size_t) { return row; }
-  void* const& average(std::size_t) const { return row; }
+  AGMOHD_HD void*& average(std::size_t) { return row; }
+  AGMOHD_HD void* const& average(std::size_t) const { return row; }
+  /// How many elements it has.
+  AGMOHD_HD std::int64_t length(std::size_t) const { return shape.count; }
 };
 
 /// What stands in the place of a rule's factored slot.

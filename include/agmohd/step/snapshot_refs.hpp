@@ -8,10 +8,11 @@
 
 namespace agmohd {
 
-/// Where the two snapshots of a tensor lie: the parameter, then its slots. Null: nowhere.
+/// Where the two snapshots of a tensor lie: the parameter, then its slots, then the averages in the
+/// place of a slot. Null: nowhere.
 template <class Recipe, bool keeps_snapshots = Recipe::keeps_snapshots>
 struct SnapshotRefs {
-  void* at[2][1 + Recipe::slot_count] = {};
+  void* at[2][1 + Recipe::slot_count + Recipe::factor_count] = {};
 
   /// Of a tensor of `numel` elements: whether it has room for snapshots.
   AGMOHD_HD bool room(std::int64_t numel) const { return numel == 0 || at[0][0] != nullptr; }

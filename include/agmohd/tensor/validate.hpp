@@ -145,7 +145,8 @@ inline void validate_slot(const at::Tensor& slot, const at::Tensor& param, at::I
               "agmohd: ", what, place, " has dtype ", slot.scalar_type(), ", but it must be a ",
               param.is_complex() ? "complex" : "floating", " one");
   TORCH_CHECK(slot.sizes() == sizes, detail::classic, "agmohd: ", what, place, " has shape ",
-              slot.sizes(), ", but it must be that of the parameter, ", sizes);
+              slot.sizes(), ", but it must be ",
+              sizes == param.sizes() ? "that of the parameter, " : "", sizes);
   validate_memory(slot, what.c_str(), place);
 }
 

@@ -69,22 +69,23 @@ struct Adoption {
   bool can_rest(const Settings<Recipe>& settings) const {
     if constexpr (Recipe::keeps_snapshots) {
       if (state == nullptr) return false;
-      const unsigned used = Recipe::Rule::slots(settings.groups[std::size_t(ref.group)].rule);
+      const unsigned used =
+          States<Recipe>::used(settings.groups[std::size_t(ref.group)].rule, param);
       const at::ScalarType type = state_type<typename Recipe::Storage>(param);
-      const auto kept_as = [&](std::size_t j, at::ScalarType as) {
-        return std::all_of(
-            Access::snapshots(*state).begin(), Access::snapshots(*state).end(), [&](const auto& s) {
-              return s[j].defined() && s[j].sizes() == param.sizes() && ordered_as(s[j], param, as);
-            });
+      const auto all_kept = [&](std::size_t j, const auto& like) {
+        const auto& both = Access::snapshots(*state);
+        return std::all_of(both.begin(), both.end(), [&](const auto& s) { return like(s[j]); });
       };
-      if (!kept_as(0, param.scalar_type())) return false;
+      if (!all_kept(0, [&](const at::Tensor& x) { return is_like(x, param.scalar_type()); })) {
+        return false;
+      }
       for (std::size_t j = 0; j < Access::slots(*state).size(); ++j) {
-        const at::Tensor& slot = Access::slots(*state)[j];
         if ((used >> j & 1U) == 0) continue;
-        if (!slot.defined() || slot.sizes() != param.sizes() || !fits(slot, param, type) ||
-            !kept_as(1 + j, type)) {
-          return false;
-        }
+        const auto fits = [&](const at::Tensor& x) { return fits_as(x, j); };
+        const auto kept = [&](const at::Tensor& x) {
+          return States<Recipe>::is_factor(j) ? fits_as(x, j) : is_like(x, type);
+        };
+        if (!fits(Access::slots(*state)[j]) || !all_kept(1 + j, kept)) return false;
       }
       return true;
     } else {
@@ -169,6 +170,16 @@ struct Adoption {
  private:
   void* key() const { return param.unsafeGetTensorImpl(); }
 
+  /// Whether a tensor, maybe on another device, has the parameter's shape and order.
+  bool is_like(const at::Tensor& x, at::ScalarType type) const {
+    return x.defined() && x.sizes() == param.sizes() && ordered_as(x, param, type);
+  }
+  /// Whether it can be state number `j`.
+  bool fits_as(const at::Tensor& x, std::size_t j) const {
+    return x.defined() && x.sizes() == States<Recipe>::sizes(param, j) &&
+           States<Recipe>::fits(x, param, j);
+  }
+
   void creating() const {
     TORCH_CHECK(!executor_->capturing(), detail::classic, "agmohd: ", place,
                 " needs new state while a CUDA graph is captured; call prepare() before the "
@@ -176,28 +187,32 @@ struct Adoption {
   }
 
   /// Makes room for snapshots on the parameter's device or in pinned memory of the host; what lies
-  /// elsewhere is moved. True: some of it is new, so it has none.
+  /// elsewhere is moved. Averages, which are small, stay on the device. True: some of it is new, so
+  /// it has none.
   bool make_room(bool on_host) {
     bool fresh = false;
     const bool pinned = on_host && !param.is_cpu();
     for (int i = 0; i < 2; ++i) {
-      for (std::size_t j = 0; j <= Recipe::slot_count; ++j) {
-        if (j > 0 && ref.slots[j - 1] == nullptr) continue;
+      for (std::size_t j = 0; j <= States<Recipe>::count; ++j) {
+        if (j > 0 && ref.state(j - 1) == nullptr) continue;
         at::Tensor& kept = snapshots_[std::size_t(i)][j];
+        const bool average = j > 0 && States<Recipe>::is_factor(j - 1);
         const at::ScalarType type =
             j == 0 ? param.scalar_type() : state_type<typename Recipe::Storage>(param);
-        const bool same =
-            kept.defined() && kept.sizes() == param.sizes() && ordered_as(kept, param, type);
-        if (!same || (pinned ? !kept.is_pinned() : kept.device() != param.device())) {
+        const bool same = average ? fits_as(kept, j - 1) : is_like(kept, type);
+        const bool away = pinned && !average ? !same || !kept.is_pinned()
+                                             : !same || kept.device() != param.device();
+        if (away) {
           creating();
-          at::Tensor to = pinned ? at::empty_like(param,
-                                                  param.options()
-                                                      .requires_grad(false)
-                                                      .dtype(type)
-                                                      .device(at::kCPU)
-                                                      .pinned_memory(true),
-                                                  at::MemoryFormat::Preserve)
-                                 : layout_of(param, type);
+          at::Tensor to = average  ? States<Recipe>::make(param, j - 1)
+                          : pinned ? at::empty_like(param,
+                                                    param.options()
+                                                        .requires_grad(false)
+                                                        .dtype(type)
+                                                        .device(at::kCPU)
+                                                        .pinned_memory(true),
+                                                    at::MemoryFormat::Preserve)
+                                   : layout_of(param, type);
           if (same) to.copy_(kept);
           kept = to;
           moved_ = true;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -46,6 +47,11 @@ class CudaExecutor final : public DeviceState<Recipe> {
   bool captured() const override { return tables_.captured(); }
   void bind(std::span<const TensorRef<Recipe>> tensors, const Handles*) override {
     tables_.bind(tensors);
+    if constexpr (Recipe::keeps_averages) {
+      keeps_averages_ = std::any_of(tensors.begin(), tensors.end(), [](const auto& tensor) {
+        return tensor.factors.used() && tensor.snapshots.room(tensor.numel);
+      });
+    }
   }
   void rebind(std::span<const TensorRef<Recipe>> tensors) override { tables_.rebind(tensors); }
 
@@ -105,6 +111,9 @@ class CudaExecutor final : public DeviceState<Recipe> {
     }
     if constexpr (Recipe::keeps_snapshots) launches_.rest(view_, tables_.active(), stream);
     if constexpr (Recipe::factored) launches_.factors(view_, tables_.active().runs(), stream);
+    if constexpr (Recipe::keeps_averages) {
+      if (keeps_averages_) launches_.averages(view_, tables_.active(), stream);
+    }
     launches_.sweep(view_, tables_.active().runs(), stream);
     unfinished_ = false;
     mark(stream);
@@ -206,6 +215,7 @@ class CudaExecutor final : public DeviceState<Recipe> {
   Tables<Recipe> tables_;
   DeviceBuffer board_;  // Signals of all devices
   View<Recipe> view_{};
+  bool keeps_averages_ = false;
   bool unfinished_ = false;  // the last step's launches are not complete
   std::optional<Event> measured_, judged_;
   std::shared_ptr<Event> read_;  // what others have

@@ -36,6 +36,7 @@ class Launches {
     if constexpr (Recipe::keeps_snapshots) {
       (void)version_of(kernels_.rest_per_tensor);
       (void)version_of(kernels_.rest_chunks);
+      if (Recipe::keeps_averages) (void)version_of(kernels_.kept_averages);
     }
     if constexpr (Recipe::rows) {
       (void)version_of(kernels_.sum_rows);
@@ -120,6 +121,14 @@ class Launches {
       launch(kernels_.rest_chunks, std::min(chunks, 4 * multiprocessors_), kThreads, 0, 1, stream,
              false, view, chunks);
     }
+    just_reduced_ = false;
+  }
+  /// What snapshots do with averages, before the sweep.
+  void averages(const View<Recipe>& view, const StepTable<Recipe>& table,
+                Stream stream) requires(Recipe::keeps_averages) {
+    const int tensors = view.tensor_count + table.resting();
+    if (tensors == 0) return;
+    launch(kernels_.kept_averages, tensors, 256, 0, 16, stream, false, view);
     just_reduced_ = false;
   }
   /// Phases 3 and 4. The sweep that follows the reduce kernel of the same step is launched while

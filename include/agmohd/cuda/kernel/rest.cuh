@@ -9,7 +9,8 @@
 #include "load_store.cuh"
 
 // What snapshots do with tensors that have no gradient in a step: two launches between its decision
-// and its sweep, if there are such tensors.
+// and its sweep, if there are such tensors. And with averages, of all tensors: one launch behind
+// the pass that moves them.
 namespace agmohd::cuda {
 
 /// Their records, before their elements: a thread a tensor. They stand behind the tensors of the
@@ -87,6 +88,37 @@ __global__ void rest_chunks_kernel(const __grid_constant__ View<Recipe> view, in
       rest_chunk<Recipe, F16>(view, ref, snapshot, save);
     }
   }
+}
+
+/// The averages of a tensor: the blocks with one x.
+template <class Recipe, class Tag>
+__global__ void kept_averages_kernel(const __grid_constant__ View<Recipe> view) {
+  const Core<Recipe>& core = *view.core;
+  const bool save = core.apply != 0;
+  const int snapshot = save ? core.verdict.save : core.verdict.swap;
+  if (snapshot < 0) return;
+  const DeviceTensor<Recipe>& tensor = view.tensors[blockIdx.x];
+  if (!tensor.factors.used()) return;
+  if (!save && tensor.per_tensor->snapshots.kept[snapshot].moved == 0) return;
+  unsigned long long spoiled = 0;
+  const auto move = [&](auto zero, std::size_t number) {
+    using R = decltype(zero);
+    R* const at = static_cast<R*>(tensor.factors.average(number));
+    R* const kept = static_cast<R*>(tensor.snapshots.at[snapshot][1 + Recipe::slot_count + number]);
+    if (kept == nullptr) return;
+    const std::int64_t count = tensor.factors.length(number);
+    constexpr int kPart = 4096;
+    for (std::int64_t first = std::int64_t(blockIdx.y) * kPart; first < count;
+         first += std::int64_t(gridDim.y) * kPart) {
+      const int part = int(count - first < kPart ? count - first : kPart);
+      spoiled += rest_chunk(at + first, kept + first, part, save);
+    }
+  };
+#pragma unroll
+  for (std::size_t number = 0; number < Recipe::factor_count; ++number) {
+    tensor.dtype == Dtype::f64 ? move(0.0, number) : move(0.0F, number);
+  }
+  if (spoiled != 0) atomicAdd(&view.core->spoiled, spoiled);
 }
 
 }  // namespace agmohd::cuda
