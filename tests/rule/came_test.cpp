@@ -69,6 +69,23 @@ TEST(CAME, FollowsTheFormulaInAnyLayout) {
   }
 }
 
+TEST(CAME, AveragesThatUnderflowGiveFiniteSteps) {
+  for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
+    for (const bool reference : {false, true}) {
+      const at::Tensor param = at::ones({3, 5}, dtype).requires_grad_();
+      param.mutable_grad() = at::zeros({3, 5}, dtype);
+      CAME optimizer({param}, CAME::Options(0.1).set<"eps">({1e-45, 1e-45}));
+      if (reference) optimizer.use_tensor_backend();
+      for (int t = 0; t < 3; ++t) optimizer.step();
+      EXPECT_TRUE(param.equal(at::ones({3, 5}, dtype)));
+      param.mutable_grad()[1][2] = 1e-30;
+      optimizer.step();
+      EXPECT_TRUE(param.isfinite().all().item<bool>());
+      EXPECT_LT(param[1][2].item<double>(), 1);
+    }
+  }
+}
+
 TEST(CAME, StoresAveragesOfMatricesInFloatOrDouble) {
   for (const at::ScalarType dtype : contract::kDtypes) {
     contract::Trained<Recipe<rule::CAME>> trained(CAME::Options(), dtype);

@@ -29,7 +29,7 @@ class FactorPass {
       if (t.factors.used() && !t.resting() && t.numel > 0) {
         const FactorShape& s = t.factors.shape;
         const std::int64_t matrices = s.matrices();
-        next.scaled += s.rows() * matrices;
+        next.factor += (s.rows() + (Recipe::inverse_roots ? s.columns() : 0)) * matrices;
         if (small(s)) {
           next.tile += (matrices + batch(s) - 1) / batch(s);
         } else {
@@ -43,11 +43,11 @@ class FactorPass {
       places_.push_back(next);
     }
     partials_.resize(std::size_t(places_.back().partial));
-    scaled_.resize(std::size_t(places_.back().scaled));
-    scaled64_.resize(std::any_of(tensors.begin(), tensors.end(),
-                                 [](const auto& t) { return t.dtype == Dtype::f64; })
-                         ? scaled_.size()
-                         : 0);
+    factors_.resize(std::size_t(places_.back().factor));
+    factors64_.resize(std::any_of(tensors.begin(), tensors.end(),
+                                  [](const auto& t) { return t.dtype == Dtype::f64; })
+                          ? factors_.size()
+                          : 0);
   }
 
   /// `rows`: the factors of gradients' rows, where the recipe has them. `first`: of residuals, what
@@ -79,11 +79,12 @@ class FactorPass {
   template <class R>
   SlotFactors<R> of(std::size_t tensor, const AverageRefs<Recipe>& refs) const {
     if (!refs.used()) return {};
-    const R* const scaled = scaled_of<R>(*this, tensor);
-    const R* const column = static_cast<const R*>(column_of(refs));
+    const R* const rows = rows_of<R>(*this, tensor);
+    const R* const columns = Recipe::inverse_roots ? columns_of(rows, refs.shape)
+                                                   : static_cast<const R*>(column_of(refs));
     SlotFactors<R> out;
-    out.outer = refs.shape.rows_outer ? scaled : column;
-    out.inner = refs.shape.rows_outer ? column : scaled;
+    out.outer = refs.shape.rows_outer ? rows : columns;
+    out.inner = refs.shape.rows_outer ? columns : rows;
     out.shape = refs.shape;
     return out;
   }
@@ -95,7 +96,7 @@ class FactorPass {
     std::int64_t block = 0;    ///< of rows or columns that are added
     std::int64_t matrix = 0;   ///< matrices of several tiles
     std::int64_t partial = 0;  ///< sums of their rows and columns in tiles
-    std::int64_t scaled = 0;   ///< row averages
+    std::int64_t factor = 0;   ///< factors of rows, and behind them those of columns
   };
   static constexpr std::int64_t kBlock = 256;  ///< rows or columns
   static std::int64_t blocks(std::int64_t count) { return (count + kBlock - 1) / kBlock; }
@@ -111,13 +112,18 @@ class FactorPass {
     const reduction::Tiles tiles(s);
     return tiles.across * s.rows() + tiles.down * s.columns();
   }
+  /// The factors of a tensor's rows, and of its columns, where they are not the averages.
   template <class R, class Pass>
-  static auto* scaled_of(Pass& pass, std::size_t t) {
+  static auto* rows_of(Pass& pass, std::size_t t) {
     if constexpr (std::is_same_v<R, double>) {
-      return pass.scaled64_.data() + pass.places_[t].scaled;
+      return pass.factors64_.data() + pass.places_[t].factor;
     } else {
-      return pass.scaled_.data() + pass.places_[t].scaled;
+      return pass.factors_.data() + pass.places_[t].factor;
     }
+  }
+  template <class R>
+  static R* columns_of(R* rows, const FactorShape& s) {
+    return rows + s.rows() * s.matrices();
   }
 
   static void* row_of(const AverageRefs<Recipe>& refs) {
@@ -151,7 +157,8 @@ class FactorPass {
       FactorTensor<Recipe, E, residual> x{{static_cast<const E*>(ref.grad), own},
                                           static_cast<R*>(row_of(ref.factors)),
                                           static_cast<R*>(column_of(ref.factors)),
-                                          scaled_of<R>(*this, t),
+                                          rows_of<R>(*this, t),
+                                          columns_of(rows_of<R>(*this, t), ref.factors.shape),
                                           ref.factors.shape};
       if constexpr (residual) {
         x.slots.factored = first.template of<R>(t, ref.factors);
@@ -198,26 +205,27 @@ class FactorPass {
     const std::int64_t matrix = number / each, own = number % each;
     const FactorMatrix m(s, matrix);
     const double* const from = partials_.data() + places_[t].partial + matrix * sums_of(s);
-    const auto gain = x.factoring().gain;
+    const auto f = x.factoring();
     if (own < of_rows) {
       const std::int64_t end = std::min(s.rows(), (own + 1) * kBlock);
       for (std::int64_t r = own * kBlock; r < end; ++r) {
-        x.move(x.row[m.row_at + r * m.row_by], from + r, tiles.across, s.rows(), s.columns(), gain);
+        x.move(x.row[m.row_at + r * m.row_by], from + r, tiles.across, s.rows(), s.columns(),
+               f.gain);
       }
     } else {
       const std::int64_t first = (own - of_rows) * kBlock,
                          end = std::min(s.columns(), first + kBlock);
       for (std::int64_t c = first; c < end; ++c) {
-        x.move(x.column[m.column_at + c * m.column_by], from + tiles.across * s.rows() + c,
-               tiles.down, s.columns(), s.rows(), gain);
+        x.move_column(m.column_at + c * m.column_by, from + tiles.across * s.rows() + c, tiles.down,
+                      s.columns(), s.rows(), f);
       }
     }
   }
 
   std::vector<Place> places_;  // of each tensor, and the end
   std::vector<double> partials_;
-  std::vector<float> scaled_;
-  std::vector<double> scaled64_;
+  std::vector<float> factors_;
+  std::vector<double> factors64_;
 };
 
 }  // namespace agmohd::cpu

@@ -19,7 +19,7 @@ namespace agmohd::cpu {
 /// The value of a factored slot, for loops that go through the elements of a tensor in order.
 template <class R>
 struct SlotFactors {
-  const R* outer = nullptr;  ///< by the outer dimension, that of rows divided by their mean
+  const R* outer = nullptr;  ///< factors by the outer dimension
   const R* inner = nullptr;
   FactorShape shape{};
 
@@ -158,8 +158,9 @@ struct FactorTensor : SquaredTensor<Recipe, E, residual> {
   using Squared = SquaredTensor<Recipe, E, residual>;
   using Squared::load_run, Squared::move;
   using typename Squared::R;
-  R *row, *column;  ///< averages
-  R* scaled;        ///< row averages divided by their mean
+  R *row, *column;    ///< averages
+  R* row_factors;     ///< of this step
+  R* column_factors;  ///< the same, of a recipe with inverse_roots
   FactorShape shape;
   using F = FactoringOf<Recipe, R, residual>;
 
@@ -229,7 +230,15 @@ struct FactorTensor : SquaredTensor<Recipe, E, residual> {
     }
   }
 
-  /// The row averages of a matrix over their mean.
+  /// Moves the column average at `at` on.
+  void move_column(std::int64_t at, const double* of_parts, std::int64_t parts, std::int64_t step,
+                   std::int64_t count, const F& f) const {
+    move(column[at], of_parts, parts, step, count, f.gain);
+    if constexpr (Recipe::inverse_roots) {
+      column_factors[at] = reduction::inverse_root(column[at], f.least);
+    }
+  }
+  /// The row factors of a matrix.
   void scale(const FactorMatrix& m, R least) const {
     const std::int64_t rows = shape.rows();
     const double sum = reduction::dealt(rows, reduction::tensor_lanes(rows), [&](std::int64_t r) {
@@ -238,7 +247,7 @@ struct FactorTensor : SquaredTensor<Recipe, E, residual> {
     const R by = reduction::divisor(sum, rows, least);
     for (std::int64_t r = 0; r < rows; ++r) {
       const std::int64_t at = m.row_at + r * m.row_by;
-      scaled[at] = row[at] / by;
+      row_factors[at] = reduction::row_factor<Recipe>(row[at], by, least);
     }
   }
   /// All of matrices that are one element each: their numbers are those of the elements.
@@ -246,8 +255,9 @@ struct FactorTensor : SquaredTensor<Recipe, E, residual> {
     for (std::int64_t i = first; i < end; ++i) {
       const double own = square(transformed(i), f);
       move(row[i], &own, 1, 0, 1, f.gain);
-      move(column[i], &own, 1, 0, 1, f.gain);
-      scaled[i] = row[i] / reduction::divisor(double(row[i]), 1, f.least);
+      move_column(i, &own, 1, 0, 1, f);
+      const R by = reduction::divisor(double(row[i]), 1, f.least);
+      row_factors[i] = reduction::row_factor<Recipe>(row[i], by, f.least);
     }
   }
   /// All of a matrix that is one tile.
@@ -263,7 +273,7 @@ struct FactorTensor : SquaredTensor<Recipe, E, residual> {
       move(row[m.row_at + r * m.row_by], of_rows + r, 1, 0, columns, f.gain);
     }
     for (int c = 0; c < columns; ++c) {
-      move(column[m.column_at + c * m.column_by], of_columns + c, 1, 0, rows, f.gain);
+      move_column(m.column_at + c * m.column_by, of_columns + c, 1, 0, rows, f);
     }
     scale(m, f.least);
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "../policy/element.hpp"
 #include "../step/factors.hpp"
@@ -17,7 +18,7 @@ namespace agmohd::cuda {
 template <class Refs>
 struct TensorFactors {
   Refs factors;
-  void* scaled;                ///< row averages divided by their mean, of the step
+  void* scaled;                ///< what step_factors() finds
   std::int64_t first_partial;  ///< of the sums of tiles
   int first_job, first_fold, first_matrix;
 };
@@ -53,11 +54,37 @@ struct FactorWork {
     return small() ? 0 : tiles.across * rows + tiles.down * columns;
   }
   AGMOHD_HD std::int64_t partials() const { return matrices * partials_each(); }
-  /// Of row averages divided by their mean.
-  AGMOHD_HD std::int64_t scaled_bytes(bool f64) const {
-    return (matrices * rows * (f64 ? 8 : 4) + 7) / 8 * 8;
+  /// Of the factors of rows, and of a slot in all: with inverse roots those of columns lie behind.
+  AGMOHD_HD std::int64_t row_bytes(bool f64) const { return aligned(matrices * rows, f64); }
+  AGMOHD_HD std::int64_t scaled_bytes(bool f64, bool inverse_roots) const {
+    return row_bytes(f64) + (inverse_roots ? aligned(matrices * columns, f64) : 0);
+  }
+
+ private:
+  AGMOHD_HD static std::int64_t aligned(std::int64_t count, bool f64) {
+    return (count * (f64 ? 8 : 4) + 15) / 16 * 16;
   }
 };
+
+/// The factors of a slot's value in a step, in the order of the averages.
+template <class R>
+struct StepFactors {
+  R *rows, *columns;
+};
+/// Those of a tensor that has factors, or of its residuals.
+template <class Recipe, class R, bool residual, class Tensor>
+AGMOHD_HD StepFactors<R> step_factors(const Tensor& tensor) {
+  constexpr bool f64 = std::is_same_v<R, double>;
+  const FactorWork work(tensor.factors.shape);
+  char* at = static_cast<char*>(tensor.scaled);
+  void* columns = tensor.factors.column;
+  if constexpr (residual) {
+    at += work.scaled_bytes(f64, Recipe::inverse_roots);
+    columns = tensor.factors.residual_column;
+  }
+  if constexpr (Recipe::inverse_roots) columns = at + work.row_bytes(f64);
+  return {reinterpret_cast<R*>(at), static_cast<R*>(columns)};
+}
 
 /// The work that the rows of a tensor are. A piece of a row is a warp's job; rows of one piece are
 /// done with it.
@@ -74,35 +101,39 @@ struct RowSlotWork {
 /// The work of several tensors.
 struct FactorTotals {
   std::int64_t jobs = 0, folds = 0, matrices = 0, partials = 0;
-  std::int64_t scaled = 0;  ///< bytes
+  std::int64_t scaled = 0;   ///< bytes
+  std::int64_t longest = 0;  ///< dimension of FactorShape
 
-  template <class Ref>
-  void add(const Ref& ref) {
-    if (ref.factors.used() && !ref.resting()) add(ref.factors, ref.numel, ref.dtype == Dtype::f64);
+  template <template <class> class Ref, class Recipe>
+  void add(const Ref<Recipe>& ref) {
+    if (!ref.factors.used() || ref.resting()) return;
+    if constexpr (Recipe::by_rows) {
+      add_work(RowSlotWork(ref.factors.shape, ref.numel));
+    } else {
+      const FactorShape& s = ref.factors.shape;
+      const FactorWork work(s);
+      add_work(work);
+      matrices += work.means();
+      scaled += (Recipe::residual ? 2 : 1) *
+                work.scaled_bytes(ref.dtype == Dtype::f64, Recipe::inverse_roots);
+      for (const std::int64_t size : {s.outer, s.between, s.inner, s.behind}) {
+        if (size > longest) longest = size;
+      }
+    }
   }
   bool fit_launches() const {
     constexpr std::int64_t kMost = (std::int64_t{1} << 31) - 512;  // which launches round up to
     return jobs < kMost && folds < kMost && matrices < kMost;
   }
+  /// Whether kernels can count places in a dimension with 32 bits, a chunk beyond its end too.
+  bool fit_places() const { return longest < (std::int64_t{1} << 32) - reduction::kChunk; }
 
  private:
-  void add(const ResidualRefs& refs, std::int64_t numel, bool f64) {
-    add(static_cast<const FactorRefs&>(refs), numel, f64);
-    scaled += FactorWork(refs.shape).scaled_bytes(f64);
-  }
-  void add(const RowSlotRefs& refs, std::int64_t numel, bool) {
-    const RowSlotWork work(refs.shape, numel);
+  template <class Work>
+  void add_work(const Work& work) {
     jobs += work.jobs();
     folds += work.folds();
     partials += work.partials();
-  }
-  void add(const FactorRefs& refs, std::int64_t, bool f64) {
-    const FactorWork work(refs.shape);
-    jobs += work.jobs();
-    folds += work.folds();
-    matrices += work.means();
-    partials += work.partials();
-    scaled += work.scaled_bytes(f64);
   }
 };
 

@@ -21,9 +21,13 @@ namespace agmohd::rule {
 /// stored in full. Vectors and scalars store v and have no s: they move by lr m, as in the authors'
 /// code. There is no bias correction: in the first steps m is small, and the root of s smaller.
 ///
+/// As in the authors' code, g and m are multiplied with a product of inverse roots,
+///   1 / sqrt(row / mean of rows)  and  1 / sqrt(column),
+/// each made once a step, where the slot is factored. What is under these roots, and the v of
+/// vectors, counts as at least 2^-126, of float64 parameters 2^-1022.
+///
 /// Rows and columns hold means; in the paper, sums. Averages of bfloat16 and float16 parameters are
-/// float32. v and s count as at least 2^-126, of float64 parameters 2^-1022: products of averages
-/// that are next to zero underflow.
+/// float32.
 struct CAME {
   struct Options {
     Pair betas{0.9, 0.999};     ///< decays of m and v
@@ -50,6 +54,7 @@ struct CAME {
   static constexpr std::array<const char*, 3> slot_names{"exp_avg", "exp_avg_sq", "exp_avg_res"};
   static unsigned slots(const Options&) { return 3; }
   static constexpr int factored = 1, refactored = 2;
+  static constexpr bool inverse_roots = true;
   static constexpr std::array<const char*, 4> factor_names{"exp_avg_sq_row", "exp_avg_sq_col",
                                                            "exp_avg_res_row", "exp_avg_res_col"};
 
@@ -63,7 +68,7 @@ struct CAME {
     R element_gain;            ///< gain2 where v is a slot; 0 where it is factored
     R mix_moment, mix_update;  ///< of m and u in the numerator; 1 and 0 but for Nesterov momentum
     R eps1, eps2;              ///< added to the squares
-    R least;                   ///< bound of v and s; from suit() on
+    R least;                   ///< bound of what is under a root; from suit() on
     R clip;                    ///< what u is multiplied with; from resize() on
     R clip_threshold, numel;   ///< largest RMS of u; elements of the tensor, from suit() on
   };
@@ -123,7 +128,7 @@ struct CAME {
   }
   template <Number T>
   AGMOHD_HD static T residual(const T& g, const Slots<T>& s, const Coefficients<Real<T>>& k) {
-    const T u = k.clip * normalized(g, s.exp_avg_sq, k);
+    const T u = k.clip * (k.sign * g * s.exp_avg_sq);  // it is factored
     return u - (s.exp_avg + k.gain1 * (u - s.exp_avg));
   }
   template <Number T>
@@ -140,7 +145,7 @@ struct CAME {
                                   : T(k.mix_moment * s.exp_avg +
                                       k.mix_update * (k.clip * normalized(g, s.exp_avg_sq, k)));
     if (k.element_gain != 0) return m;
-    return m / math::sqrt(math::max(s.exp_avg_res, math::like(g, k.least)));
+    return m * s.exp_avg_res;
   }
 
  private:
@@ -148,11 +153,13 @@ struct CAME {
   AGMOHD_HD static T average(const T& g, const T& v, const Coefficients<Real<T>>& k) {
     return v + k.element_gain * (g * g + math::like(g, k.eps1) - v);
   }
+  /// v: the slot, or where it is factored its inverse root.
   template <Number T>
   AGMOHD_HD static T normalized(const T& g, const T& v, const Coefficients<Real<T>>& k) {
+    if (k.element_gain == 0) return k.sign * g * v;
     return k.sign * g / math::sqrt(math::max(v, math::like(g, k.least)));
   }
 };
-static_assert(Rule<CAME> && has::residual<CAME>);
+static_assert(Rule<CAME> && has::residual<CAME> && has::inverse_roots<CAME>);
 
 }  // namespace agmohd::rule

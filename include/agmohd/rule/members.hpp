@@ -177,6 +177,10 @@ concept residual = factored<R> &&
   { R::refactoring(k) } -> std::convertible_to<Factoring<float>>;
 };
 template <class R>
+concept inverse_roots = requires {
+  requires R::inverse_roots;
+};
+template <class R>
 concept total_count = requires {
   requires R::total_count >
   0;

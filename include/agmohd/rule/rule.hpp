@@ -72,6 +72,8 @@ namespace agmohd {
 ///                             resize(k, sum) may adapt the coefficients by the tensor's sum of
 ///                             squares of measured(g, slots, k). The slots of both are those before
 ///                             the step, with the first pair moved on
+///   inverse_roots             true: the value of a slot that is a product of factors is its
+///                             inverse root, as the product of those of the factors
 ///   before(old, now)          the slots that give the last update in the metric of this step, from
 ///                             those before and after `update`; else the old ones
 ///   usual(k)                  whether the coefficients on which the equations branch have their
@@ -196,6 +198,8 @@ struct CheckRule {
                 "resize(coefficients, sum), and else one or two");
   static_assert(!has::residual<RulePolicy> || !has::second<RulePolicy>,
                 "agmohd: the rule has both residual and second");
+  static_assert(!has::inverse_roots<RulePolicy> || factor_count<RulePolicy>() >= 2,
+                "agmohd: the rule has inverse_roots, but no slot that is a product of factors");
   static_assert(
       has::totals<RulePolicy> ||
           !(has::total_count<RulePolicy> || requires { &RulePolicy::template totals<float>; }),

@@ -17,6 +17,10 @@
 // row of each row's mean of g^2, column of each column's, g being the gradient after the
 // transforms. Then
 //   v[r, c] = row[r] column[c] / max(mean of row, least)
+// A rule with inverse_roots gets in its place
+//   1 / sqrt(max(row[r] / max(mean of row, least), least)) * 1 / sqrt(max(column[c], least)).
+// Either way the two factors of the product are made once a row and column, and their product once
+// an element.
 //
 // The order of additions is part of the algorithm, so that every backend gets the same bits. A
 // matrix is cut into tiles of 64 rows and 128 columns. Lane l of 32 has the columns l, l + 32,
@@ -139,6 +143,22 @@ template <class R>
 AGMOHD_HD R divisor(double sum, std::int64_t rows, R least) {
   const R mean = R(sum / double(rows));
   return mean < least ? least : mean;
+}
+/// A column's factor in the value of the slot of a recipe with inverse_roots. Without, the average
+/// itself is.
+template <class T, class R = Real<T>>
+AGMOHD_HD T inverse_root(const T& average, R least) {
+  return math::like(average, R(1)) / math::sqrt(math::max(average, math::like(average, least)));
+}
+/// A row's factor, `by` being the divisor of its matrix.
+template <class Recipe, class T, class R = Real<T>>
+AGMOHD_HD T row_factor(const T& average, R by, [[maybe_unused]] R least) {
+  const T scaled = average / math::like(average, by);
+  if constexpr (Recipe::inverse_roots) {
+    return inverse_root(scaled, least);
+  } else {
+    return scaled;
+  }
 }
 
 }  // namespace reduction

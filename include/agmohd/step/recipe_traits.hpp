@@ -57,6 +57,8 @@ struct RecipeTraits {
   static constexpr bool factored = has::factored<Rule>;
   static constexpr std::size_t factor_count = detail::factor_count<Rule>();
   static constexpr bool by_rows = factor_count == 1;
+  /// Whether the value of a slot that is a product of factors is its inverse root.
+  static constexpr bool inverse_roots = has::inverse_roots<Rule>;
   /// Whether a second pair of factors is made of what the rule calls residual.
   static constexpr bool residual = has::residual<Rule>;
   /// Whether sums over a tensor adapt its coefficients, once the averages of a residual's recipe or

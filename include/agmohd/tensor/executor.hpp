@@ -133,7 +133,8 @@ class TensorExecutor final : public HostExecutor<Recipe> {
     for_each_slot<Recipe::slot_count>(s, [&](int j, at::Tensor& slot) {
       if (j != number) return;
       slot = Recipe::by_rows ? factor(t, 0).expand(slot.sizes())
-                             : factored_slot(factor(t, first), factor(t, first + 1), least);
+                             : factored_slot(factor(t, first), factor(t, first + 1), least,
+                                             Recipe::inverse_roots);
     });
   }
   /// Moves the averages of a tensor on, and adapts its coefficients.

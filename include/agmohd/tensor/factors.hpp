@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "../step/factors.hpp"
+#include "number.hpp"
 #include "validate.hpp"
 
 // The factors of a tensor's slot, see step/factors.hpp, as tensors: of shape [..., R, 1] and
@@ -101,10 +102,13 @@ void move_factors(const at::Tensor& g, const at::Tensor& row, const at::Tensor& 
   move(row, -1);
   move(column, -2);
 }
-/// The slot that they stand for.
-inline at::Tensor factored_slot(const at::Tensor& row, const at::Tensor& column, double least) {
+/// The value of the slot that they stand for.
+inline at::Tensor factored_slot(const at::Tensor& row, const at::Tensor& column, double least,
+                                bool inverse_roots) {
   const at::Tensor mean = row.mean(-2, /*keepdim=*/true, at::kDouble).to(row.scalar_type());
-  return row / at::where(mean < least, at::full_like(mean, least), mean) * column;
+  const at::Tensor scaled = row / at::where(mean < least, at::full_like(mean, least), mean);
+  if (!inverse_roots) return scaled * column;
+  return reduction::inverse_root(scaled, least) * reduction::inverse_root(column, least);
 }
 
 }  // namespace agmohd

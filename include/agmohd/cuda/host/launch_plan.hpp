@@ -95,6 +95,8 @@ class LaunchPlan {
     }
     TORCH_CHECK(factors_.fit_launches(),
                 "agmohd: too many matrices on one device for one optimizer");
+    TORCH_CHECK(factors_.fit_places(), "agmohd: a matrix with a dimension of ", factors_.longest,
+                " is too long for this rule on CUDA devices");
     const auto count = std::int64_t{working_chunks_};
     sampled_elements_.assign(std::size_t(reduction::sample_every(count)), 0);
     std::int64_t first_chunk = 0;

@@ -28,8 +28,16 @@ struct ChunkAccess : ChunkRows<Recipe>, ChunkFactors<Recipe, Compute<E>> {
   static constexpr int kBundle = bundle_size<Recipe, E>;
   static constexpr int kStrip = kWarp * kBundle;  // of a warp at a time
   static_assert(reduction::kChunk / kStrip <= reduction::kStrips);
-  /// Further states, mostly options, are not loaded ahead: registers are short.
-  static constexpr int kAhead = kSlots < 2 ? kSlots : 2;
+  /// Further states, mostly options, or factored but in vectors, are not loaded ahead: registers
+  /// are short.
+  static constexpr int most_ahead() {
+    if constexpr (Recipe::residual) {
+      return Recipe::Rule::factored;
+    } else {
+      return kSlots < 2 ? kSlots : 2;
+    }
+  }
+  static constexpr int kAhead = most_ahead();
   using State = Bundle<S, kBundle>;
   using States = State[kSlots > kAhead ? kSlots - kAhead : 1];
   struct Elements {
@@ -43,7 +51,7 @@ struct ChunkAccess : ChunkRows<Recipe>, ChunkFactors<Recipe, Compute<E>> {
   S* slots[kSlots > 0 ? kSlots : 1];  // null: not used
   int count;
   bool aligned;
-  bool usual;  // the first kAhead slots are used, and no other
+  bool usual;  // the first kAhead slots are used, and no other; the factored ones are vectors
 
   __device__ ChunkAccess(const View<Recipe>& view, const ChunkRef& ref, bool idle)
       : ChunkRows<Recipe>(view, ref.tensor, std::int64_t(ref.chunk) * reduction::kChunk),
@@ -56,7 +64,7 @@ struct ChunkAccess : ChunkRows<Recipe>, ChunkFactors<Recipe, Compute<E>> {
     param = static_cast<E*>(tensor.param) + first;
     grad = static_cast<const E*>(view.grads[ref.tensor]) + first;
     aligned = Bundle<E, kBundle>::aligned(param) && Bundle<E, kBundle>::aligned(grad);
-    usual = true;
+    usual = this->vectors;
 #pragma unroll
     for (int s = 0; s < kSlots; ++s) {
       slots[s] = tensor.slots[s] == nullptr ? nullptr : static_cast<S*>(tensor.slots[s]) + first;

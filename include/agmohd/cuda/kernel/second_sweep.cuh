@@ -26,7 +26,6 @@ struct SecondSweep : ChunkAccess<Recipe, E> {
   using Access::kAhead, Access::kBundle, Access::kSlots, Access::kWarp;
   using typename Access::Elements, typename Access::R, typename Access::Share,
       typename Access::States;
-  static constexpr Share kShare = Share::measured;  // a lane has neighbours
   using K = typename Recipe::template Coefficients<R>;
   using T = strict<R>;
   using Four = pack<R, 4>;
@@ -39,12 +38,12 @@ struct SecondSweep : ChunkAccess<Recipe, E> {
   using Access::Access;
 
   /// f(j, p, g, slots) for the elements j to j + 3 of a lane's bundle `x` at `i`.
-  template <class F>
+  template <Share kShare, class F>
   __device__ void each_four(const Elements& x, int i, const F& f) const {
     States further{};
 #pragma unroll
     for (int s = kAhead; s < kSlots; ++s) {
-      if (slots[s] != nullptr) {
+      if (Access::template used<kShare>(s)) {
         Access::template load<kShare>(further[s - kAhead], slots[s], i);
       }
     }
@@ -54,7 +53,7 @@ struct SecondSweep : ChunkAccess<Recipe, E> {
       for_each_slot<kSlots>(state, [&](int s, Four& slot) {
         const auto& from = s < kAhead ? x.slots[s] : further[s - kAhead];
         slot = Four::make([&](int h) { return from.widened(j + h); });
-        this->take_factored(s, i + j, 1, count, slot);
+        this->template take_factored<kShare == Share::full>(s, i + j, 1, count, slot);
       });
       f(j, Four::make([&](int h) { return x.param.widened(j + h); }), Four::make([&](int h) {
           return Access::scaled(x.grad.widened(j + h), i + j + h, x.param.widened(j + h));
@@ -65,26 +64,42 @@ struct SecondSweep : ChunkAccess<Recipe, E> {
 
   /// In the order of a measured sweep.
   __device__ void norms(const K& k, Norms* of_strips) const {
-    const int end = Access::strips();
+    int strip = int(threadIdx.x) / kWarp;
+    if constexpr (Recipe::residual) {
+      if (Access::usual) norms<Share::full>(k, of_strips, strip, Access::full_strips());
+    }
+    norms<Share::measured>(k, of_strips, strip, Access::strips());
+  }
+  /// Strips up to `end`. Of full ones the next is under way: of a residual's recipe only gradients
+  /// are measured, few bytes at a time.
+  template <Share kShare>
+  __device__ void norms(const K& k, Norms* of_strips, int& strip, int end) const {
+    constexpr bool kAll = kShare == Share::full, kMeasuresParam = !Recipe::residual;
+    const auto there = [&](int i) { return kAll || i < count; };
+    Elements x, after{};
+    if (kAll && strip < end) after = Access::template load<kShare>(strip);
 #pragma unroll 1
-    for (int strip = int(threadIdx.x) / kWarp; strip < end; strip += int(blockDim.x) / kWarp) {
-      const int i = Access::template first_of<kShare>(strip);
-      const Elements x = Access::template load<kShare>(strip);
+    while (strip < end) {
+      const int i = Access::template first_of<kShare>(strip),
+                next = strip + int(blockDim.x) / kWarp;
+      x = kAll ? after : Access::template load<kShare>(strip);
+      if (kAll && next < end) after = Access::template load<kShare>(next);
       R quads[kNorms][kBundle / 4];
-      each_four(x, i, [&](int j, const Four& p, const Four& g, const Slots& state) {
+      each_four<kShare>(x, i, [&](int j, const Four& p, const Four& g, const Slots& state) {
         const auto squared = Recipe::squared(p, g, state, k, Position{first | (i + j)});
         const auto add = [&](const Four& y) {
           T of[4];
 #pragma unroll
-          for (int h = 0; h < 4; ++h) of[h] = i + j + h < count ? y[h] * y[h] : T{R(0)};
+          for (int h = 0; h < 4; ++h) of[h] = there(i + j + h) ? y[h] * y[h] : T{R(0)};
           return ((of[0] + of[1]) + (of[2] + of[3])).v;
         };
-        quads[0][j / 4] = add(squared.p), quads[1][j / 4] = add(squared.u);
+        quads[0][j / 4] = kMeasuresParam ? add(squared.p) : R(0);
+        quads[1][j / 4] = add(squared.u);
         if constexpr (Recipe::products) {
           T of[4];
 #pragma unroll
           for (int h = 0; h < 4; ++h) {
-            of[h] = i + j + h < count ? squared.p[h] * squared.u[h] : T{R(0)};
+            of[h] = there(i + j + h) ? squared.p[h] * squared.u[h] : T{R(0)};
           }
           quads[2][j / 4] = ((of[0] + of[1]) + (of[2] + of[3])).v;
         }
@@ -94,17 +109,19 @@ struct SecondSweep : ChunkAccess<Recipe, E> {
         T sum{quads[w][0]};
         if constexpr (kBundle == 8) sum = sum + T{quads[w][1]};
 #pragma unroll
-        for (int d = kWarp / 2; d > 0; d /= 2) {
+        for (int d = w > 0 || kMeasuresParam ? kWarp / 2 : 0; d > 0; d /= 2) {
           sum = sum + T{__shfl_xor_sync(0xffffffffU, sum.v, d)};
         }
         if (threadIdx.x % kWarp == 0) of_strips[strip].of[w] = sum.v;
       }
+      strip = next;
     }
   }
 
   /// `kept`: the parameter's part of a snapshot; null: none. Returns how many elements that this
   /// thread wrote there are not finite.
   __device__ unsigned long long write(const K& k, E* kept) const {
+    constexpr Share kShare = Share::measured;  // a lane has neighbours
     unsigned long long spoiled = 0;
     const int end = Access::strips();
 #pragma unroll 1
@@ -112,7 +129,7 @@ struct SecondSweep : ChunkAccess<Recipe, E> {
       const int i = Access::template first_of<kShare>(strip);
       Elements x = Access::template load<kShare>(strip);
       auto written = x.param;
-      each_four(x, i, [&](int j, const Four& p, const Four& g, const Slots& state) {
+      each_four<kShare>(x, i, [&](int j, const Four& p, const Four& g, const Slots& state) {
         const Four to = Recipe::second(p, g, state, k, Position{first | (i + j)});
         written.narrow(j, to.v[0], to.v[1]);
         written.narrow(j + 2, to.v[2], to.v[3]);

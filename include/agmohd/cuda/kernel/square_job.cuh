@@ -39,7 +39,10 @@ struct SquareJob {
 
   /// The gradient that the rule gets.
   __device__ T seen(std::int64_t element) const {
-    T g{widen(grad[element])};
+    return seen(T{widen(grad[element])}, element, k);
+  }
+  /// The same, from that in memory.
+  __device__ T seen(T g, std::int64_t element, const K& own) const {
     if constexpr (Recipe::projects) {
       const T p{widen(static_cast<const E*>(tensor.param)[element])};
       g = reduction::projected(g, p, view.projections[tensor.first_row]);
@@ -47,21 +50,21 @@ struct SquareJob {
       const double value = view.row_values[tensor.first_row + tensor.rows.of(element)];
       g = reduction::with_row<Recipe>(g, T{R(value)});
     }
-    return Recipe::template seen<T>(g, k, Position{element});
+    return Recipe::template seen<T>(g, own, Position{element});
   }
-  /// The rule's residual, from its slots before the step, of which `load` gets the elements, but
-  /// for the factored one.
+  /// The rule's slots before the step, of which `load` gets the elements, but for the factored one.
   template <class N, class Load>
-  __device__ N residual(const N& g, const N& factored, const Load& load) const {
+  __device__ auto slots(const N& factored, const Load& load) const {
     using S = Stored<typename Recipe::Storage, E>;
-    typename Recipe::template Slots<N> slots{};
-    for_each_slot<Recipe::slot_count>(slots, [&](int s, N& slot) {
-      const S* const from = static_cast<const S*>(tensor.slots[s]);
-      slot = s == Recipe::Rule::factored ? factored
-             : from != nullptr           ? load(from)
-                                         : math::like(g, R(0));
+    typename Recipe::template Slots<N> out{};
+    for_each_slot<Recipe::slot_count>(out, [&](int s, N& slot) {
+      if (s == Recipe::Rule::factored) {
+        slot = factored;
+      } else if (s != Recipe::Rule::refactored) {
+        slot = load(static_cast<const S*>(tensor.slots[s]));
+      }
     });
-    return Recipe::Rule::residual(g, slots, k.rule);
+    return out;
   }
 };
 

@@ -96,7 +96,9 @@ struct SweepChunk : ChunkAccess<Recipe, E> {
           slot = Four::make([&](int h) { return at(s).widened(j + h); });
         }
         if constexpr (Recipe::factored) {
-          this->take_factored(s, i + j * kStep<kShare>, kStep<kShare>, count, slot);
+          constexpr bool kVectors = kShare == Share::full && Access::kFurther;
+          this->template take_factored<kVectors>(s, i + j * kStep<kShare>, kStep<kShare>, count,
+                                                 slot);
         }
       });
       const Position position{first | (i + j * kStep<kShare>), kStep<kShare>};
