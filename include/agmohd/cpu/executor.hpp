@@ -57,7 +57,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     }
     std::int64_t elements = 0;
     for (const auto& tensor : tensors_) elements += tensor.numel;
-    thread_chunks_ = elements > 0 ? std::int64_t(chunks_.size()) * kThreadElements / elements : 1;
+    thread_chunks_ = worth_a_thread(std::int64_t(chunks_.size()), elements);
   }
 
   void measure(const LossRef& loss, bool /*alone*/) override {
@@ -276,10 +276,6 @@ class CpuExecutor final : public HostExecutor<Recipe> {
       return coefficients_;
     }
   }
-
-  /// So many elements are worth a thread more: to wake one takes as long as a few thousand of them,
-  /// and many times that where other processes have the cores.
-  static constexpr std::int64_t kThreadElements = 32768;
 
   std::vector<ChunkRef> chunks_;
   std::int64_t thread_chunks_ = 1;   // that hold so many, on average

@@ -24,9 +24,11 @@ class FactorPass {
  public:
   void bind(const Tensors& tensors) {
     places_.assign(1, {});
+    elements_ = 0;
     for (const auto& t : tensors) {
       Place next = places_.back();
       if (t.factors.used() && !t.resting() && t.numel > 0) {
+        elements_ += t.numel;
         const FactorShape& s = t.factors.shape;
         const std::int64_t matrices = s.matrices();
         next.factor += (s.rows() + (Recipe::inverse_roots ? s.columns() : 0)) * matrices;
@@ -55,8 +57,8 @@ class FactorPass {
   template <class Rows, class First = detail::NoFactors>
   void run(const Tensors& tensors, const Rows& rows, const std::vector<K<float>>& k,
            const std::vector<K<double>>& k64, const First& first = {}) {
-    const auto each = [&](std::int64_t Place::*member, const auto& work) {
-      parallel_ranges(places_.back().*member, [&](std::int64_t begin, std::int64_t end) {
+    const auto each = [&](std::int64_t Place::*member, std::int64_t elements, const auto& work) {
+      const auto on_range = [&](std::int64_t begin, std::int64_t end) {
         auto t = std::size_t(std::upper_bound(places_.begin(), places_.end(), begin,
                                               [&](std::int64_t number, const Place& place) {
                                                 return number < place.*member;
@@ -67,11 +69,15 @@ class FactorPass {
           with_tensor(tensors[t], t, rows, first, k, k64,
                       [&](const auto& x) { work(x, t, i - places_[t].*member); });
         }
-      });
+      };
+      const std::int64_t count = places_.back().*member;
+      parallel_ranges(count, on_range, worth_a_thread(count, elements));
     };
-    each(&Place::tile, [&](const auto& x, std::size_t t, std::int64_t i) { tile(x, t, i); });
-    each(&Place::block, [&](const auto& x, std::size_t t, std::int64_t i) { fold(x, t, i); });
-    each(&Place::matrix, [&](const auto& x, std::size_t, std::int64_t i) {
+    each(&Place::tile, elements_,
+         [&](const auto& x, std::size_t t, std::int64_t i) { tile(x, t, i); });
+    each(&Place::block, places_.back().partial,
+         [&](const auto& x, std::size_t t, std::int64_t i) { fold(x, t, i); });
+    each(&Place::matrix, places_.back().factor, [&](const auto& x, std::size_t, std::int64_t i) {
       x.scale(FactorMatrix(x.shape, i), x.factoring().least);
     });
   }
@@ -223,6 +229,7 @@ class FactorPass {
   }
 
   std::vector<Place> places_;  // of each tensor, and the end
+  std::int64_t elements_ = 0;
   std::vector<double> partials_;
   std::vector<float> factors_;
   std::vector<double> factors64_;

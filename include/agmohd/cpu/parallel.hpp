@@ -44,4 +44,13 @@ void parallel_ranges(std::int64_t count, const Work& work, std::int64_t least = 
       .for_each(drain, /*grain_size=*/1);
 }
 
+/// How many of `count` pieces of work with so many elements together are worth a thread more. To
+/// wake one takes as long as a few thousand elements, and many times that where other processes
+/// have the cores.
+inline std::int64_t worth_a_thread(std::int64_t count, std::int64_t elements) {
+  constexpr std::int64_t kElements = 32768;
+  elements = std::max<std::int64_t>(elements, 1);
+  return (count * kElements + elements - 1) / elements;
+}
+
 }  // namespace agmohd

@@ -32,8 +32,7 @@ class RowSlotPass {
       first_piece_.push_back(first_piece_.back() +
                              (moves ? t.factors.shape.count * pieces_of(t) : 0));
     }
-    thread_pieces_ =
-        first_piece_.back() * kThreadElements / std::max<std::int64_t>(elements, 1) + 1;
+    thread_pieces_ = worth_a_thread(first_piece_.back(), elements);
     sums_.resize(std::size_t(first_piece_.back()));
   }
 
@@ -75,9 +74,6 @@ class RowSlotPass {
   }
 
  private:
-  /// So many elements are worth a thread more.
-  static constexpr std::int64_t kThreadElements = 32768;
-
   static std::int64_t pieces_of(const TensorRef<Recipe>& t) {
     return reduction::pieces(t.numel / t.factors.shape.count);
   }

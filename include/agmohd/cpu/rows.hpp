@@ -132,8 +132,7 @@ class RowPass {
       first_row_.push_back(first_row_.back() + rows);
       first_piece_.push_back(first_piece_.back() + rows * pieces_of(t));
     }
-    thread_pieces_ =
-        first_piece_.back() * kThreadElements / std::max<std::int64_t>(elements, 1) + 1;
+    thread_pieces_ = worth_a_thread(first_piece_.back(), elements);
     sums_.resize(std::size_t(first_piece_.back()));
     values_.resize(std::size_t(first_row_.back()));
   }
@@ -176,9 +175,6 @@ class RowPass {
   }
 
  private:
-  /// So many elements are worth a thread more.
-  static constexpr std::int64_t kThreadElements = 32768;
-
   static std::int64_t pieces_of(const TensorRef<Recipe>& t) {
     return reduction::pieces(t.numel / t.rows.count);
   }
