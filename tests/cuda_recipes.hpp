@@ -130,12 +130,10 @@ using RowsCAME =
 using MeasuredCAME =
     agmohd::Recipe<agmohd::rule::CAME, agmohd::hindrance::StepTooLarge, agmohd::storage::BFloat16>;
 /// With products among the sums of a second sweep, and snapshots of what that remembers.
-using KeptCAME = agmohd::Recipe<agmohd::rule::CAME, agmohd::hindrance::Nonfinite,
-                                agmohd::gradient::ClipByNorm, agmohd::recovery::Snapshots>;
-using KeptAdamMini = agmohd::Recipe<agmohd::rule::AdamMini, agmohd::hindrance::Nonfinite,
-                                    agmohd::gradient::ClipByNorm, agmohd::recovery::Snapshots>;
-using KeptAdafactor = agmohd::Recipe<agmohd::rule::Adafactor, agmohd::hindrance::Nonfinite,
-                                     agmohd::recovery::Snapshots>;
+/// Snapshots of averages, with all that makes a rollback.
+using KeptCAME = agmohd::recipe::Hindered<agmohd::rule::CAME>;
+using KeptAdamMini = agmohd::recipe::Hindered<agmohd::rule::AdamMini>;
+using KeptAdafactor = agmohd::recipe::Hindered<agmohd::rule::Adafactor>;
 using KeptHyperball =
     agmohd::Recipe<agmohd::rule::Hyperball<agmohd::rule::AdamW>, agmohd::hindrance::Nonfinite,
                    agmohd::gradient::ClipByNorm, agmohd::recovery::Snapshots>;
