@@ -21,10 +21,9 @@ namespace agmohd::rule {
 /// stored in full. Vectors and scalars store v and have no s: they move by lr m, as in the authors'
 /// code. There is no bias correction: in the first steps m is small, and the root of s smaller.
 ///
-/// As in the authors' code, g and m are multiplied with a product of inverse roots,
-///   1 / sqrt(row / mean of rows)  and  1 / sqrt(column),
-/// each made once a step, where the slot is factored. What is under these roots, and the v of
-/// vectors, counts as at least 2^-126, of float64 parameters 2^-1022.
+/// As in the authors' code, g and m are multiplied with inverse roots of row / mean of rows and of
+/// column, each made once a step, where the slot is factored. What is under these roots, and the v
+/// of vectors, counts as at least 2^-126, of float64 parameters 2^-1022.
 ///
 /// Rows and columns hold means; in the paper, sums. Averages of bfloat16 and float16 parameters are
 /// float32.
