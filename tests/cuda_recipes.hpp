@@ -130,9 +130,10 @@ using RowsCAME =
 using MeasuredCAME =
     agmohd::Recipe<agmohd::rule::CAME, agmohd::hindrance::StepTooLarge, agmohd::storage::BFloat16>;
 /// With products among the sums of a second sweep, and snapshots of what that remembers.
-/// Snapshots of averages, with all that makes a rollback.
+/// Snapshots of averages, and of an estimate, with all that makes a rollback.
 using KeptCAME = agmohd::recipe::Hindered<agmohd::rule::CAME>;
 using KeptAdamMini = agmohd::recipe::Hindered<agmohd::rule::AdamMini>;
+using KeptProdigy = agmohd::recipe::Hindered<agmohd::rule::Prodigy>;
 using KeptAdafactor = agmohd::recipe::Hindered<agmohd::rule::Adafactor>;
 using KeptHyperball =
     agmohd::Recipe<agmohd::rule::Hyperball<agmohd::rule::AdamW>, agmohd::hindrance::Nonfinite,

@@ -61,12 +61,9 @@
 
 namespace agmohd::detail {
 
-/// What a rule of a Hindered recipe can have: a momentum to choose, if it has a first moment;
-/// snapshots, if they hold all of its state.
+/// A rule of a Hindered recipe has a momentum to choose, if it has a first moment.
 template <class Rule>
 using HinderedMomentum = std::conditional_t<has::beta1<Rule>, momentum::Choice, momentum::Fixed>;
-template <class Rule>
-using HinderedRecovery = std::conditional_t<has::totals<Rule>, recovery::None, recovery::Snapshots>;
 
 }  // namespace agmohd::detail
 
@@ -81,7 +78,7 @@ using AdamW = Recipe<rule::AdamW>;
 /// tensors has no snapshots, which do not hold these.
 template <class Rule>
 using Hindered = Recipe<Rule, hindrance::Detector, detail::HinderedMomentum<Rule>, gradient::Choice,
-                        schedule::HindranceAware<schedule::Choice>, detail::HinderedRecovery<Rule>>;
+                        schedule::HindranceAware<schedule::Choice>, recovery::Snapshots>;
 using AGMOHD = Hindered<rule::AdamW>;
 using AGMOHDSGD = Hindered<rule::SGD>;
 

@@ -7,7 +7,6 @@
 
 #include <agmohd/agmohd.hpp>
 #include <agmohd/cuda/tuning.hpp>
-#include <cmath>
 #include <cstdint>
 #include <sstream>
 #include <vector>
@@ -99,36 +98,6 @@ TEST(CudaSecondSweep, FindsTensorsBehindEmptyOnes) {
     a.step(), b.step();
   }
   expect_same_bits(host, device, "parameters");
-}
-
-/// Saved, and brought back by a rollback, with tensors that rest.
-template <class Recipe>
-void expect_averages_in_snapshots() {
-  for (const auto dtype : {torch::kFloat, torch::kDouble, torch::kBFloat16}) {
-    const Tensors start = parameters(dtype, 29);
-    const Tensors host = copies(start, torch::kCPU), device = copies(start, torch::kCUDA);
-    const auto options =
-        typename Optimizer<Recipe>::Options(1e-3).snapshots(true).snapshot_every(10);
-    Optimizer<Recipe> a(host, options), b(device, options);
-    for (int t = 0; t < 40; ++t) {
-      set_gradients(host, t, 1);
-      set_gradients(device, t, 1);
-      const Tensor loss = torch::full({}, t >= 25 && t < 33 ? std::nan("") : 3 / (1 + 0.01 * t));
-      a.step(loss), b.step(loss);
-      if (t != 32 && t != 39) continue;
-      EXPECT_EQ(b.tally().count[agmohd::Tally::rollback], 1);
-      expect_same_bits(host, device, c10::toString(dtype));
-      expect_same_bits(states(a, host), states(b, device), "states");
-    }
-  }
-}
-TEST(CudaSnapshots, HaveAverages) {
-#ifndef AGMOHD_ALL_TEST_KERNELS
-  GTEST_SKIP() << "no kernels of KeptAdamMini: built without AGMOHD_CUDA=ON";
-#endif
-  expect_averages_in_snapshots<testing_recipes::KeptCAME>();
-  expect_averages_in_snapshots<testing_recipes::KeptAdamMini>();
-  expect_averages_in_snapshots<testing_recipes::KeptAdafactor>();
 }
 
 TEST(CudaAccumulate, HasTheBitsOfTheCpu) {

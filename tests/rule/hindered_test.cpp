@@ -33,8 +33,8 @@ static_assert(with_snapshots<rule::Rprop> && !with_momentum<rule::Rprop>);
 static_assert(with_snapshots<rule::Adafactor> && !with_momentum<rule::Adafactor>);
 static_assert(with_snapshots<rule::CAME> && with_momentum<rule::CAME>);
 static_assert(with_snapshots<rule::AdamMini> && with_momentum<rule::AdamMini>);
-static_assert(!with_snapshots<rule::Prodigy> && with_momentum<rule::Prodigy>);
-static_assert(!with_snapshots<rule::DAdaptAdam> && with_momentum<rule::DAdaptAdam>);
+static_assert(with_snapshots<rule::Prodigy> && with_momentum<rule::Prodigy>);
+static_assert(with_snapshots<rule::DAdaptAdam> && with_momentum<rule::DAdaptAdam>);
 
 /// A step with a gradient that is not a number is skipped, and the backends agree.
 template <class Rule>

@@ -140,10 +140,11 @@ class CpuExecutor final : public HostExecutor<Recipe> {
       if (stores_nothing(chunk)) return;
       if constexpr (Recipe::totals) {
         const bool sampled = Recipe::measures_sweep && i % every == phase;
-        return sweep_totals(chunk, k, totals_[i], sampled ? &swept_[i / every] : nullptr);
+        sweep_totals(chunk, k, totals_[i], sampled ? &swept_[i / every] : nullptr);
       }
       std::int64_t changed = 0;
-      if (Recipe::measures_sweep && i % every == phase) {
+      if constexpr (Recipe::totals) {
+      } else if (Recipe::measures_sweep && i % every == phase) {
         if constexpr (Recipe::measures_sweep) {
           auto& sums = swept_[i / every];
           changed = has_avx2() ? measured_sweep_chunk_avx2(chunk, k, sums)

@@ -106,10 +106,12 @@ struct Composition
       v.rollback = false;
       v.flags |= Flag::give_up;
     }
+    if constexpr (Types::keeps_totals) Types::swap_totals(s, v, m);
     if (v.skip) return v;
     Momentum::advance(o.momentum, v, m.momentum);
     if constexpr (has::schedule_memory<Schedule>) Schedule::advance(o.schedule, s, v, m.schedule);
     if constexpr (Types::totals) advance_rule(o, first, s.totals, v, m, m.rule);
+    if constexpr (Types::keeps_totals) Types::keep_totals(v, m);
     return v;
   }
   /// What the rule remembers of the optimizer, `rule`, moves on to the coming step.

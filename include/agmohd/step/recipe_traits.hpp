@@ -72,9 +72,8 @@ struct RecipeTraits {
   /// Whether the sweep adds up values of all elements, for the rule's memory of the optimizer.
   static constexpr bool totals = has::totals<Rule>;
   static constexpr int total_count = agmohd::detail::total_count<Rule>();
-  static_assert(!totals || !keeps_snapshots,
-                "agmohd: snapshots do not hold what a rule remembers of the optimizer yet; leave "
-                "recovery::Snapshots out of a recipe with this rule");
+  /// Whether snapshots hold what comes of them.
+  static constexpr bool keeps_totals = totals && keeps_snapshots;
   static_assert(
       !totals || std::is_same_v<Storage, storage::Native>,
       "agmohd: this rule compares parameters with its state, which storage::BFloat16 would "

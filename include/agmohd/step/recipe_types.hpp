@@ -97,6 +97,13 @@ struct RecipeTypes : RecipeTraits<Policies...> {
     typename R::OptimizerMemory rule{};
     Totals<R::total_count> totals{};  ///< of the last applied step
   };
+  /// What snapshots have of it.
+  template <class R>
+  struct KeptTotals {
+    RuleMemory<R> of[2]{};
+    std::int64_t saved = -1;  ///< a snapshot whose totals the coming step will know; -1: none
+    std::int64_t whole = 0;   ///< 1: the memory's totals came out of a snapshot, for all devices
+  };
   /// Memory of the optimizer (no [[no_unique_address]]: nvcc lays it out differently for host and
   /// device). `updates` counts applied steps and drives the schedule.
   struct Memory : MemoryIf<Traits::totals, RuleMemory, Rule>::type {
@@ -108,7 +115,26 @@ struct RecipeTypes : RecipeTraits<Policies...> {
     std::conditional_t<Traits::measures_sweep, Swept, NoMemory>
         swept{};  ///< by the last applied step
     std::conditional_t<Traits::recorded, Tally, NoMemory> tally{};
+    typename MemoryIf<Traits::keeps_totals, KeptTotals, Rule>::type kept{};
   };
+  /// Before a step changes what the rule remembers: the sums of the sweep before go to the snapshot
+  /// that it wrote, and all is exchanged with a snapshot that is swapped in.
+  AGMOHD_HD static void swap_totals(AllSignals& s, const Verdict& v,
+                                    Memory& m) requires(Traits::keeps_totals) {
+    if (m.kept.saved >= 0) m.kept.of[m.kept.saved].totals = s.totals;
+    m.kept.saved = -1;
+    if (v.swap < 0) return;
+    auto& kept = m.kept.of[v.swap];
+    const auto rule = m.rule;
+    m.rule = kept.rule, m.totals = kept.totals, m.kept.whole = 1;
+    kept.rule = rule, kept.totals = s.totals;
+    s.totals = m.totals;
+  }
+  /// After it did.
+  AGMOHD_HD static void keep_totals(const Verdict& v, Memory& m) requires(Traits::keeps_totals) {
+    m.kept.whole = 0, m.kept.saved = v.save;
+    if (v.save >= 0) m.kept.of[v.save].rule = m.rule;
+  }
   /// What sweeps left in a memory: forgotten, and added where several devices did them.
   static void forget_sweeps(Memory& m) {
     if constexpr (Traits::measures_sweep) m.swept = {};
@@ -139,6 +165,9 @@ struct RecipeTypes : RecipeTraits<Policies...> {
       const auto kept = m.totals;
       m = judged;
       m.totals = kept;
+      if constexpr (Traits::keeps_totals) {
+        if (judged.kept.whole != 0) m.totals = {};  // the judge has all
+      }
     } else {
       m = judged;
     }

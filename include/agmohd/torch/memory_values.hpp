@@ -92,6 +92,15 @@ struct Memories {
       each_member("rule", m.rule, leaf);
       each_member("totals", m.totals, leaf);
     }
+    if constexpr (Recipe::keeps_totals) {
+      for (const int i : {0, 1}) {
+        const std::string snapshot = "snapshot " + std::to_string(i);
+        each_member(snapshot + " rule", m.kept.of[i].rule, leaf);
+        each_member(snapshot + " totals", m.kept.of[i].totals, leaf);
+      }
+      each_member("snapshot saved", m.kept.saved, leaf);
+      each_member("snapshot whole", m.kept.whole, leaf);
+    }
     each_member("swept", m.swept, leaf);
     each_member("tally", m.tally, leaf);
   }

@@ -139,6 +139,62 @@ struct ChunkAccess : ChunkRows<Recipe>, ChunkFactors<Recipe, Compute<E>> {
     }
     return x;
   }
+
+  /// A snapshot's part of the chunk, the parameter first; the first is null where there is none,
+  /// the others where the slot is not used.
+  struct Kept {
+    void* at[1 + kSlots];
+    unsigned long long* spoiled;  // counts what is written there and not finite
+  };
+  /// Exchanges the chunk with its snapshot.
+  __device__ void swap(int thread, int threads, const Kept& kept) const {
+    exchange(param, static_cast<E*>(kept.at[0]), thread, threads);
+#pragma unroll
+    for (int s = 0; s < kSlots; ++s) {
+      if (slots[s] != nullptr) exchange(slots[s], static_cast<S*>(kept.at[1 + s]), thread, threads);
+    }
+  }
+  /// Writes what a lane has at `i` of the parameter, and by slot_at(s) of its slots, to a snapshot.
+  template <Share kShare, class SlotAt>
+  __device__ void keep(const Kept& kept, const Bundle<E, kBundle>& of_param, const SlotAt& slot_at,
+                       int i) const {
+    if (kept.at[0] == nullptr) return;
+    store<kShare>(of_param, static_cast<E*>(kept.at[0]), i);
+#pragma unroll
+    for (int s = 0; s < kSlots; ++s) {
+      if (used<kShare>(s)) store<kShare>(slot_at(s), static_cast<S*>(kept.at[1 + s]), i);
+    }
+    count_spoiled(&kept, i, kStep<kShare>, left<kShare>(i));
+  }
+
+ private:
+  /// Looks at a lane's bundle of a snapshot again, once in many steps: a call, by values, which
+  /// would take registers and the stack from the others.
+  static __device__ __noinline__ void count_spoiled(const Kept* kept, int i, int stride, int left) {
+    unsigned long long count = 0;
+    for (int j = 0; j < kBundle && j < left; ++j) {
+      const int at = i + j * stride;
+      if constexpr (!Recipe::two_sweeps) {  // else the parameter is still to be written
+        const R p = R(widen(static_cast<const E*>(kept->at[0])[at]));
+        count += p - p == 0 ? 0 : 1;
+      }
+      for (int s = 0; s < kSlots; ++s) {
+        if (kept->at[1 + s] == nullptr) continue;
+        const R x = R(widen(static_cast<const S*>(kept->at[1 + s])[at]));
+        count += x - x == 0 ? 0 : 1;
+      }
+    }
+    if (count != 0) atomicAdd(kept->spoiled, count);
+  }
+  template <class X>
+  __device__ void exchange(X* a, X* b, int thread, int threads) const {
+#pragma unroll 1
+    for (int i = thread; i < count; i += threads) {
+      const X x = a[i];
+      a[i] = b[i];
+      b[i] = x;
+    }
+  }
 };
 
 }  // namespace agmohd::cuda

@@ -133,6 +133,7 @@ __device__ void publish(const View<Recipe>& view) {
     core.apply = s.verdict.skip ? 0 : 1;
     if constexpr (Recipe::totals) {
       if (!s.verdict.skip) leave_totals(view);
+      if (s.verdict.swap >= 0) core.totals = nullptr;  // a snapshot's are in the memory
     }
     if constexpr (Recipe::measures_sweep) {
       core.phase = int(reduction::sample_phase(s.memory.updates, view.sample_every));

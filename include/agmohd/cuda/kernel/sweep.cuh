@@ -155,7 +155,7 @@ __global__ void __launch_bounds__(most_sweep_threads<Recipe>, SweptChunk<Recipe,
       return;
     }
     if constexpr (Recipe::totals) {
-      sweep_totals<Recipe, E>(view, chunk, x, number, phase, tiny, thread, threads, *k);
+      sweep_totals<Recipe, E>(view, chunk, x, number, phase, tiny, thread, threads, *k, kept);
     } else if constexpr (!Recipe::measures_sweep) {
       chunk.sweep(x, thread, threads, *k, kept);
     } else {

@@ -20,8 +20,8 @@ struct SweepChunk : ChunkAccess<Recipe, E> {
   using Access::kAhead, Access::kBundle, Access::kSlots, Access::kStrip, Access::kWarp;
   using Access::param, Access::slots, Access::first, Access::count;
   using Access::strips, Access::full_strips;
-  using typename Access::Elements, typename Access::R, typename Access::S, typename Access::Share,
-      typename Access::State, typename Access::States;
+  using typename Access::Elements, typename Access::Kept, typename Access::R, typename Access::S,
+      typename Access::Share, typename Access::State, typename Access::States;
   template <Share kShare>
   static constexpr int kStep = Access::template kStep<kShare>;
   using K = typename Recipe::template Coefficients<R>;
@@ -37,12 +37,6 @@ struct SweepChunk : ChunkAccess<Recipe, E> {
   /// What a lane adds of a strip, and what a warp does.
   struct Sums {
     R of[reduction::kSweepSums];
-  };
-  /// A snapshot's part of the chunk, the parameter first; the first is null where there is none,
-  /// the others where the slot is not used.
-  struct Kept {
-    void* at[1 + kSlots];
-    unsigned long long* spoiled;  // counts what is written there and not finite
   };
 
   using Access::Access;
@@ -154,41 +148,17 @@ struct SweepChunk : ChunkAccess<Recipe, E> {
         Access::template load<kShare>(further[s - kAhead], slots[s], i);
     }
     update<kShare>(x, further, i, k, sums, guarded);
-    const auto store_all = [&](E* to, auto slot_at) {
-      Access::template store<kShare>(x.param, to, i);
-#pragma unroll
-      for (int s = 0; s < kSlots; ++s) {
-        if (!Access::template used<kShare>(s)) continue;
-        Access::template store<kShare>(s < kAhead ? x.slots[s] : further[s - kAhead], slot_at(s),
-                                       i);
-      }
+    const auto slot_at = [&](int s) -> State& {
+      return s < kAhead ? x.slots[s] : further[s - kAhead];
     };
-    store_all(param, [&](int s) { return slots[s]; });
+    Access::template store<kShare>(x.param, param, i);
+#pragma unroll
+    for (int s = 0; s < kSlots; ++s) {
+      if (Access::template used<kShare>(s)) Access::template store<kShare>(slot_at(s), slots[s], i);
+    }
     if constexpr (Recipe::keeps_snapshots) {
-      if (kept.at[0] == nullptr) return;
-      store_all(static_cast<E*>(kept.at[0]),
-                [&](int s) { return static_cast<S*>(kept.at[1 + s]); });
-      count_spoiled(&kept, i, kStep<kShare>, Access::template left<kShare>(i));
+      Access::template keep<kShare>(kept, x.param, slot_at, i);
     }
-  }
-
-  /// Looks at a lane's bundle of a snapshot again, once in many steps: a call, by values, which
-  /// would take registers and the stack from the others.
-  static __device__ __noinline__ void count_spoiled(const Kept* kept, int i, int stride, int left) {
-    unsigned long long count = 0;
-    for (int j = 0; j < kBundle && j < left; ++j) {
-      const int at = i + j * stride;
-      if constexpr (!Recipe::two_sweeps) {  // else the parameter is still to be written
-        const R p = R(widen(static_cast<const E*>(kept->at[0])[at]));
-        count += p - p == 0 ? 0 : 1;
-      }
-      for (int s = 0; s < kSlots; ++s) {
-        if (kept->at[1 + s] == nullptr) continue;
-        const R x = R(widen(static_cast<const S*>(kept->at[1 + s])[at]));
-        count += x - x == 0 ? 0 : 1;
-      }
-    }
-    if (count != 0) atomicAdd(kept->spoiled, count);
   }
 
   /// The chunk by `threads` threads, of which this is `thread`: begin(thread), then sweep() with
@@ -273,26 +243,6 @@ struct SweepChunk : ChunkAccess<Recipe, E> {
     for (int i = thread / kWarp; i < room; i += threads / kWarp) {
       if (lane < reduction::kSweepSums)
         to[i].sums[lane] = i < end ? double(of_strips[i].of[lane]) : 0;
-    }
-  }
-
-  /// Exchanges the chunk with its snapshot.
-  __device__ void swap(int thread, int threads, const Kept& kept) const {
-    exchange(param, static_cast<E*>(kept.at[0]), thread, threads);
-#pragma unroll
-    for (int s = 0; s < kSlots; ++s) {
-      if (slots[s] != nullptr) exchange(slots[s], static_cast<S*>(kept.at[1 + s]), thread, threads);
-    }
-  }
-
- private:
-  template <class X>
-  __device__ void exchange(X* a, X* b, int thread, int threads) const {
-#pragma unroll 1
-    for (int i = thread; i < count; i += threads) {
-      const X x = a[i];
-      a[i] = b[i];
-      b[i] = x;
     }
   }
 };

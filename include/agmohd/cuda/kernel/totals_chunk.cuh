@@ -21,8 +21,8 @@ struct TotalsChunk : ChunkAccess<Recipe, E> {
   using Access::count, Access::first, Access::param, Access::slots;
   using Access::kAhead, Access::kBundle, Access::kSlots, Access::kWarp;
   using Access::strips, Access::full_strips;
-  using typename Access::Elements, typename Access::R, typename Access::S, typename Access::Share,
-      typename Access::States;
+  using typename Access::Elements, typename Access::Kept, typename Access::R, typename Access::S,
+      typename Access::Share, typename Access::States;
   using K = typename Recipe::template Coefficients<R>;
   using T = strict<R>;
   using Four = pack<R, 4>;
@@ -40,7 +40,6 @@ struct TotalsChunk : ChunkAccess<Recipe, E> {
     double of[kSums];
   };
   using Swept = typename SweepChunk<Recipe, E>::Sums;
-  struct Kept {};
 
   using Access::Access;
 
@@ -52,8 +51,8 @@ struct TotalsChunk : ChunkAccess<Recipe, E> {
     return {};
   }
   template <bool kMeasure>
-  __device__ void sweep(Elements x, int thread, int threads, const K& k, Sums* sums,
-                        Swept* swept) const {
+  __device__ void sweep(Elements x, int thread, int threads, const K& k, const Kept& kept,
+                        Sums* sums, Swept* swept) const {
     const int stride = threads / kWarp, full = full_strips(), end = strips();
     int strip = thread / kWarp;
 #pragma unroll 1
@@ -61,21 +60,22 @@ struct TotalsChunk : ChunkAccess<Recipe, E> {
       const int next = strip + stride;
       Elements after = x;
       if (next < full) after = Access::template load<kWhole>(next);
-      step<kWhole, kMeasure>(x, strip, k, sums, swept);
+      step<kWhole, kMeasure>(x, strip, k, kept, sums, swept);
       x = after;
       strip = next;
     }
 #pragma unroll 1
     for (; strip < end; strip += stride) {
       x = Access::template load<Share::measured>(strip);
-      step<Share::measured, kMeasure>(x, strip, k, sums, swept);
+      step<Share::measured, kMeasure>(x, strip, k, kept, sums, swept);
     }
   }
 
  private:
   /// Updates a lane's bundle of a strip and stores it. The first lane notes the strip's sums.
   template <Share kShare, bool kMeasure>
-  __device__ void step(Elements& x, int strip, const K& k, Sums* sums, Swept* swept) const {
+  __device__ void step(Elements& x, int strip, const K& k, const Kept& kept, Sums* sums,
+                       Swept* swept) const {
     asm volatile("" ::: "memory");  // or all of k moves to registers, and others to the stack
     const int i = Access::template first_of<kShare>(strip);
     States further{};
@@ -118,6 +118,7 @@ struct TotalsChunk : ChunkAccess<Recipe, E> {
     for (int s = 0; s < kSlots; ++s) {
       if (Access::template used<kShare>(s)) Access::template store<kShare>(at(s), slots[s], i);
     }
+    if constexpr (Recipe::keeps_snapshots) Access::template keep<kShare>(kept, x.param, at, i);
 #pragma unroll
     for (int n = 0; n < kSums; ++n) {
       using D = strict<double>;
@@ -170,7 +171,8 @@ __device__ void put_strips(const View<Recipe>& view, int end, bool tiny, int thr
 template <class Recipe, class E, class X>
 __device__ void sweep_totals(const View<Recipe>& view, const TotalsChunk<Recipe, E>& chunk,
                              const X& x, int number, int phase, bool tiny, int thread, int threads,
-                             const typename TotalsChunk<Recipe, E>::K& k) {
+                             const typename TotalsChunk<Recipe, E>::K& k,
+                             const typename TotalsChunk<Recipe, E>::Kept& kept) {
   using Chunk = TotalsChunk<Recipe, E>;
   constexpr int kWarps = most_sweep_threads<Recipe> / reduction::kWarp;
   constexpr int kRoom = kWarps * reduction::kStrips;
@@ -189,7 +191,7 @@ __device__ void sweep_totals(const View<Recipe>& view, const TotalsChunk<Recipe,
     if (number % view.sample_every == phase) {
       auto* const swept =
           reinterpret_cast<typename Chunk::Swept*>(seen) + warp * reduction::kStrips;
-      chunk.template sweep<true>(x, thread, threads, k, sums, swept);
+      chunk.template sweep<true>(x, thread, threads, k, kept, sums, swept);
       put_strips<reduction::kSweepSums>(
           view, chunk.strips(), tiny, thread, threads, swept,
           [&](int i, int w, double sum) { swept_of(view, number)[i].sums[w] = sum; });
@@ -197,7 +199,7 @@ __device__ void sweep_totals(const View<Recipe>& view, const TotalsChunk<Recipe,
       return;
     }
   }
-  chunk.template sweep<false>(x, thread, threads, k, sums, nullptr);
+  chunk.template sweep<false>(x, thread, threads, k, kept, sums, nullptr);
   put_strips<Chunk::kSums>(view, chunk.strips(), tiny, thread, threads, sums, put);
 }
 

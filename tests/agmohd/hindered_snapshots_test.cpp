@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
-// Snapshots of rules that store averages over rows and columns.
+// Snapshots of rules that store averages over rows and columns, or remember an estimate.
 
 #include <gtest/gtest.h>
 #include <torch/serialize.h>
@@ -10,6 +10,8 @@
 #include <agmohd/rule/adafactor.hpp>
 #include <agmohd/rule/adam_mini.hpp>
 #include <agmohd/rule/came.hpp>
+#include <agmohd/rule/dadapt_adam.hpp>
+#include <agmohd/rule/prodigy.hpp>
 #include <cmath>
 #include <cstdint>
 #include <sstream>
@@ -27,7 +29,9 @@ using Hindered = Optimizer<agmohd::recipe::Hindered<Rule>>;
 
 template <class Rule>
 typename Hindered<Rule>::Options options() {
-  return typename Hindered<Rule>::Options(1e-3).snapshots(true).snapshot_every(10);
+  auto o = typename Hindered<Rule>::Options(1e-3).snapshots(true).snapshot_every(10);
+  if constexpr (agmohd::recipe::Hindered<Rule>::totals) o.lr(1), o.template set<"d0">(1e-2);
+  return o;
 }
 
 Tensors matrices(at::ScalarType dtype) {
@@ -45,7 +49,7 @@ template <class O>
 void step(O& optimizer, const Tensors& params, int t, bool bad) {
   torch::manual_seed(std::uint64_t(100 + t));
   for (std::size_t i = 0; i < params.size(); ++i) {
-    const Tensor g = 0.004 * torch::randn(params[i].sizes());
+    const Tensor g = 0.004 * torch::randn(params[i].sizes()) + 0.01 * params[i].detach();
     const bool given = i != 5 || t < 35;  // it rests when the last snapshot is written
     params[i].mutable_grad() = given ? g.to(params[i].scalar_type()) : Tensor();
   }
@@ -63,6 +67,12 @@ Tensors states(O& optimizer, const Tensors& params) {
     state.for_each_slot([&](std::size_t, Tensor& x) {
       if (x.defined()) out.push_back(x);
     });
+  }
+  if constexpr (O::Recipe::totals) {
+    auto memory = optimizer.rule_memory();
+    static_assert(sizeof memory % sizeof(double) == 0);
+    out.push_back(torch::from_blob(&memory, {sizeof memory / sizeof(double)}, at::kDouble).clone());
+    EXPECT_GT(memory.d, 1e-2);
   }
   return out;
 }
@@ -111,6 +121,8 @@ void expect_snapshots() {
 
 TEST(Snapshots, HaveFactors) { expect_snapshots<agmohd::rule::Adafactor>(); }
 TEST(Snapshots, HaveFactorsOfResiduals) { expect_snapshots<agmohd::rule::CAME>(); }
+TEST(Snapshots, HaveTheEstimateOfProdigy) { expect_snapshots<agmohd::rule::Prodigy>(); }
+TEST(Snapshots, HaveTheEstimateOfDAdaptAdam) { expect_snapshots<agmohd::rule::DAdaptAdam>(); }
 TEST(Snapshots, HaveAveragesOfRows) { expect_snapshots<agmohd::rule::AdamMini>(); }
 
 }  // namespace
