@@ -170,9 +170,11 @@ class Optimizer : public torch::optim::Optimizer, public detail::OfRecipe {  // 
   }
   /// What the last step measured of all parameters, 0 where nothing is; waits for the device.
   Signals signals() const { return binder_.devices().signals(); }
-  /// The norm of all gradients in the last step, before any clip: what clip_grad_norm_ returns, as
-  /// one float64 on the device. It is that of gradient::ClipByPNorm, or the largest magnitude,
-  /// where the recipe measures these instead. Never waits, and may stand behind a captured step.
+  /// The norm of all gradients in the last step, before a clip by it: what clip_grad_norm_ returns,
+  /// behind transforms of elements and rows that stand in front of the clip. One float64 on the
+  /// device, 0 before the first step. It is that of gradient::ClipByPNorm, or the largest
+  /// magnitude, where the recipe measures these instead. Waits only where the host decides, and
+  /// may stand behind a captured step.
   at::Tensor grad_norm() const requires(Recipe::measures_norm);
 
   void save(torch::serialize::OutputArchive& archive) const override;

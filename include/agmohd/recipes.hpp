@@ -74,8 +74,7 @@ using Adam = Recipe<rule::Adam>;
 using AdamW = Recipe<rule::AdamW>;
 
 /// A rule, any, with hindrance detection, and the other policies by run-time option. A rule without
-/// a first moment has no momentum to choose. One with a factored slot or with an estimate of all
-/// tensors has no snapshots, which do not hold these.
+/// a first moment has no momentum to choose.
 template <class Rule>
 using Hindered = Recipe<Rule, hindrance::Detector, detail::HinderedMomentum<Rule>, gradient::Choice,
                         schedule::HindranceAware<schedule::Choice>, recovery::Snapshots>;

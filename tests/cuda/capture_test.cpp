@@ -184,6 +184,21 @@ TEST(CudaGraph, HasANormThatNobodyWaitsFor) {
   }
 }
 
+/// The tensor backend has the norm in the host's memory.
+TEST(CudaReference, HasANorm) {
+  const Tensors params = copies(parameters(torch::kFloat, 37), torch::kCUDA);
+  const Tensors plain = copies(params, torch::kCUDA);
+  for (std::size_t i = 0; i < params.size(); ++i) {
+    params[i].mutable_grad() = torch::randn_like(params[i]);
+    plain[i].mutable_grad() = params[i].grad();
+  }
+  agmohd::AGMOHD kernels(params), tensors(plain);
+  tensors.use_tensor_backend();
+  kernels.step(), tensors.step();
+  const double norm = kernels.grad_norm().item<double>();
+  EXPECT_NEAR(tensors.grad_norm().item<double>(), norm, 1e-6 * norm);
+}
+
 TEST(CudaSnapshots, OfACapturedStepStayWhereTheyAre) {
   const Tensors params = copies(parameters(torch::kFloat, 3), torch::kCUDA);
   for (const Tensor& p : params) p.mutable_grad() = torch::randn_like(p);

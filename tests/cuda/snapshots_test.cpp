@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <sstream>
 
 #include "backend.hpp"
 
@@ -36,12 +37,20 @@ void step(O& optimizer, const Tensors& params, int t) {
   optimizer.step(torch::full({}, t >= 25 && t < 33 ? std::nan("") : 3 / (1 + 0.01 * t)));
 }
 
+/// The usual ones, and one with averages of many elements.
+Tensors kept_parameters(at::ScalarType dtype) {
+  Tensors all = parameters(dtype, 29);
+  all.push_back(torch::randn({2, 9000}).to(dtype));
+  return all;
+}
+
 template <class Recipe>
-void expect_bits_of_the_cpu() {
+void expect_bits_of_the_cpu(bool on_host = false) {
   for (const auto dtype : {torch::kFloat, torch::kDouble, torch::kBFloat16}) {
-    const Tensors start = parameters(dtype, 29);
+    const Tensors start = kept_parameters(dtype);
     const Tensors host = copies(start, torch::kCPU), device = copies(start, torch::kCUDA);
-    Optimizer<Recipe> a(host, kept_options<Recipe>()), b(device, kept_options<Recipe>());
+    const auto options = kept_options<Recipe>().snapshots_on_host(on_host);
+    Optimizer<Recipe> a(host, options), b(device, options);
     for (int t = 0; t < 40; ++t) {
       step(a, host, t), step(b, device, t);
       if (t != 32 && t != 39) continue;
@@ -61,8 +70,27 @@ void expect_bits_of_the_cpu() {
 TEST(CudaSnapshots, HaveAverages) {
   AGMOHD_NEEDS_ALL_KERNELS;
   expect_bits_of_the_cpu<testing_recipes::KeptCAME>();
+  expect_bits_of_the_cpu<testing_recipes::KeptCAME>(/*on_host=*/true);
   expect_bits_of_the_cpu<testing_recipes::KeptAdamMini>();
   expect_bits_of_the_cpu<testing_recipes::KeptAdafactor>();
+}
+/// A file whose tensors were loaded to the host gives them back to the device.
+TEST(CudaSnapshots, ComeBackFromTheHost) {
+  AGMOHD_NEEDS_ALL_KERNELS;
+  using Recipe = testing_recipes::KeptCAME;
+  const Tensors a = copies(kept_parameters(torch::kFloat), torch::kCUDA);
+  Optimizer<Recipe> through(a, kept_options<Recipe>());
+  for (int t = 0; t < 27; ++t) step(through, a, t);
+  std::ostringstream out;
+  torch::save(through, out);
+  const Tensors b = copies(a, torch::kCUDA);
+  Optimizer<Recipe> resumed(b);
+  std::istringstream in(out.str());
+  torch::load(resumed, in, torch::kCPU);
+  for (int t = 27; t < 40; ++t) step(through, a, t), step(resumed, b, t);
+  EXPECT_EQ(resumed.tally().count[agmohd::Tally::rollback], 1);
+  expect_same_bits(a, b, "parameters");
+  expect_same_bits(states(through, a), states(resumed, b), "states");
 }
 TEST(CudaSnapshots, HaveAnEstimate) {
   AGMOHD_NEEDS_ALL_KERNELS;

@@ -58,6 +58,17 @@ TEST(GradNorm, IsWhatClipGradNormReturns) {
   expect_norm<gradient::ClipByMaxNorm>({.max_abs = 0.5}, std::numeric_limits<double>::infinity());
 }
 
+/// Transforms in front of the clip count.
+TEST(GradNorm, IsBehindTransformsInFront) {
+  using Chained = Optimizer<Recipe<rule::SGD, gradient::ClipByValue, gradient::ClipByNorm>>;
+  const auto params = parameters(at::kDouble);
+  Chained optimizer(params, Chained::Options(0.1).max_value(0.5).max_norm(1));
+  optimizer.step();
+  torch::nn::utils::clip_grad_value_(params, 0.5);
+  const double wanted = torch::nn::utils::clip_grad_norm_(params, 1e30);
+  EXPECT_NEAR(optimizer.grad_norm().item<double>(), wanted, 1e-12 * wanted);
+}
+
 TEST(GradNorm, OfAStepThatIsSkipped) {
   const auto params = parameters(at::kFloat);
   AGMOHD optimizer(params);

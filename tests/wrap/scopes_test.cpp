@@ -183,6 +183,32 @@ TEST(Wrap, AreSavedToAPathAndLoaded) {
   EXPECT_EQ(bytes(loaded_look), bytes(look));
 }
 
+/// The most likely mistake: the optimizer's file.
+TEST(Wrap, AFileOfSomethingElseIsAnErrorThatNamesIt) {
+  const Path path;
+  const at::Tensor p = at::ones({3}).requires_grad_();
+  p.mutable_grad() = at::ones({3});
+  agmohd::SGD optimizer({p}, agmohd::SGDOptions(0.1));
+  optimizer.step();
+  agmohd::save(optimizer, path.name);
+  EMA ema({p});
+  Lookahead look(optimizer);
+  std::vector<at::Tensor> tensors{p};
+  const auto error_of = [&](auto& value) {
+    try {
+      agmohd::load(value, path.name);
+    } catch (const c10::Error& error) {
+      return std::string(error.what_without_backtrace());
+    }
+    return std::string("no error");
+  };
+  const std::string prefix = "agmohd: cannot load " + path.name + ": ";
+  EXPECT_EQ(error_of(ema), prefix + "the archive does not hold averages");
+  EXPECT_EQ(error_of(look), prefix + "the archive does not hold a Lookahead");
+  EXPECT_EQ(error_of(tensors), prefix + "it does not hold a vector of tensors");
+  EXPECT_EQ(tensors.size(), 1U);
+}
+
 TEST(Wrap, AFailedSaveOrLoadOfAPathChangesNothing) {
   const Path path;
   const at::Tensor p = at::ones({3});

@@ -10,6 +10,7 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -59,6 +60,10 @@ void naming(const std::string& path, const Take& take) {
     throw;
   } catch (const c10::Error& error) {
     why = error.what_without_backtrace();
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {  // LibTorch's of a key that is missing is no c10::Error
+    why = first_line(error.what());
   }
   constexpr std::string_view kPrefix = "agmohd: ";
   if (why.starts_with(kPrefix)) why.erase(0, kPrefix.size());
@@ -122,6 +127,8 @@ struct Load {
     for (at::Tensor one; archive.try_read(std::to_string(read.size()), one); one = at::Tensor()) {
       read.push_back(one);
     }
+    TORCH_CHECK(read.size() == archive.keys().size(), "agmohd: cannot load ", path,
+                ": it does not hold a vector of tensors");
     tensors = std::move(read);
   }
 };

@@ -88,7 +88,7 @@ struct Kernels {
   void (*residual_means)(View<Recipe>);
   void (*rest_per_tensor)(View<Recipe>, int);
   void (*rest_chunks)(View<Recipe>, int);
-  void (*kept_averages)(View<Recipe>);
+  void (*kept_averages)(View<Recipe>, int);
   void (*norms[4])(View<Recipe>, int);  // by Dtype, as write
   void (*scale)(View<Recipe>, int, int);
   void (*write[4])(View<Recipe>, int);

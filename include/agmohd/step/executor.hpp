@@ -160,8 +160,8 @@ class Executor {
   virtual void finish(Executor& judge) = 0;
   /// What this device measured; waits for it.
   virtual typename Recipe::AllSignals signals() = 0;
-  /// Where it has that, in its own memory, for work that is enqueued between begin() and end();
-  /// null before the first step.
+  /// Where it has that, in its device's memory or, if the host decides, the host's, for work that
+  /// is enqueued between begin() and end(); null before the first step.
   virtual const Signals* measured() const = 0;
   /// The last records, as far as they have arrived; null where nothing is recorded.
   virtual const RecordRing* records() const { return nullptr; }

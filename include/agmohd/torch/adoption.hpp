@@ -71,21 +71,17 @@ struct Adoption {
       if (state == nullptr) return false;
       const unsigned used =
           States<Recipe>::used(settings.groups[std::size_t(ref.group)].rule, param);
-      const at::ScalarType type = state_type<typename Recipe::Storage>(param);
-      const auto all_kept = [&](std::size_t j, const auto& like) {
-        const auto& both = Access::snapshots(*state);
-        return std::all_of(both.begin(), both.end(), [&](const auto& s) { return like(s[j]); });
+      const auto& both = Access::snapshots(*state);
+      const auto all_kept = [&](std::size_t j) {
+        return std::all_of(both.begin(), both.end(),
+                           [&](const auto& s) { return kept_as(s[j], j); });
       };
-      if (!all_kept(0, [&](const at::Tensor& x) { return is_like(x, param.scalar_type()); })) {
-        return false;
-      }
+      if (!all_kept(0)) return false;
       for (std::size_t j = 0; j < Access::slots(*state).size(); ++j) {
         if ((used >> j & 1U) == 0) continue;
-        const auto fits = [&](const at::Tensor& x) { return fits_as(x, j); };
-        const auto kept = [&](const at::Tensor& x) {
-          return States<Recipe>::is_factor(j) ? fits_as(x, j) : is_like(x, type);
-        };
-        if (!fits(Access::slots(*state)[j]) || !all_kept(1 + j, kept)) return false;
+        const at::Tensor& x = Access::slots(*state)[j];
+        if (!kept_as(x, 1 + j) || !States<Recipe>::fits(x, param, j) || !all_kept(1 + j))
+          return false;
       }
       return true;
     } else {
@@ -170,14 +166,28 @@ struct Adoption {
  private:
   void* key() const { return param.unsafeGetTensorImpl(); }
 
-  /// Whether a tensor, maybe on another device, has the parameter's shape and order.
-  bool is_like(const at::Tensor& x, at::ScalarType type) const {
-    return x.defined() && x.sizes() == param.sizes() && ordered_as(x, param, type);
+  /// Whether `x`, maybe on another device, can be part j of a snapshot: 0 the parameter, 1 + j
+  /// state number j.
+  bool kept_as(const at::Tensor& x, std::size_t j) const {
+    if (!x.defined()) return false;
+    if (j == 0) return x.sizes() == param.sizes() && ordered_as(x, param, param.scalar_type());
+    return x.sizes() == States<Recipe>::sizes(param, j - 1) &&
+           States<Recipe>::ordered(x, param, j - 1);
   }
-  /// Whether it can be state number `j`.
-  bool fits_as(const at::Tensor& x, std::size_t j) const {
-    return x.defined() && x.sizes() == States<Recipe>::sizes(param, j) &&
-           States<Recipe>::fits(x, param, j);
+
+  /// Uninitialised, for that part.
+  at::Tensor room(std::size_t j, bool pinned) const {
+    if (j > 0 && States<Recipe>::is_factor(j - 1)) {
+      const at::Tensor to = States<Recipe>::make(param, j - 1);
+      return pinned ? at::empty_strided(to.sizes(), to.strides(), in_host_memory(to)) : to;
+    }
+    const auto type = j == 0 ? param.scalar_type() : state_type<typename Recipe::Storage>(param);
+    return pinned ? at::empty_like(param, in_host_memory(param).dtype(type),
+                                   at::MemoryFormat::Preserve)
+                  : layout_of(param, type);
+  }
+  static at::TensorOptions in_host_memory(const at::Tensor& like) {
+    return like.options().requires_grad(false).device(at::kCPU).pinned_memory(true);
   }
 
   void creating() const {
@@ -187,8 +197,7 @@ struct Adoption {
   }
 
   /// Makes room for snapshots on the parameter's device or in pinned memory of the host; what lies
-  /// elsewhere is moved. Averages, which are small, stay on the device. True: some of it is new, so
-  /// it has none.
+  /// elsewhere is moved. True: some of it is new, so it has none.
   bool make_room(bool on_host) {
     bool fresh = false;
     const bool pinned = on_host && !param.is_cpu();
@@ -196,23 +205,10 @@ struct Adoption {
       for (std::size_t j = 0; j <= States<Recipe>::count; ++j) {
         if (j > 0 && ref.state(j - 1) == nullptr) continue;
         at::Tensor& kept = snapshots_[std::size_t(i)][j];
-        const bool average = j > 0 && States<Recipe>::is_factor(j - 1);
-        const at::ScalarType type =
-            j == 0 ? param.scalar_type() : state_type<typename Recipe::Storage>(param);
-        const bool same = average ? fits_as(kept, j - 1) : is_like(kept, type);
-        const bool away = pinned && !average ? !same || !kept.is_pinned()
-                                             : !same || kept.device() != param.device();
-        if (away) {
+        const bool same = kept_as(kept, j);
+        if (!same || (pinned ? !kept.is_pinned() : kept.device() != param.device())) {
           creating();
-          at::Tensor to = average  ? States<Recipe>::make(param, j - 1)
-                          : pinned ? at::empty_like(param,
-                                                    param.options()
-                                                        .requires_grad(false)
-                                                        .dtype(type)
-                                                        .device(at::kCPU)
-                                                        .pinned_memory(true),
-                                                    at::MemoryFormat::Preserve)
-                                   : layout_of(param, type);
+          const at::Tensor to = room(j, pinned);
           if (same) to.copy_(kept);
           kept = to;
           moved_ = true;

@@ -189,9 +189,10 @@ class Devices {
       const Signals* const measured = device.executor->measured();
       if (!device.current || device.refs.empty() || measured == nullptr) continue;
       const c10::Device to = judge().device;
-      const auto own = at::from_blob(const_cast<double*>(&(measured->*part)), {},
-                                     at::device(device.device).dtype(at::kDouble))
-                           .to(to, at::kDouble, /*non_blocking=*/!to.is_cpu(), /*copy=*/true);
+      const auto own =
+          at::from_blob(const_cast<double*>(&(measured->*part)), {},
+                        at::device(device.reference ? at::kCPU : device.device).dtype(at::kDouble))
+              .to(to, at::kDouble, /*non_blocking=*/!to.is_cpu(), /*copy=*/true);
       all = all.defined() ? join(all, own) : own;
     }
     return all.defined() ? all : at::zeros({}, at::kDouble);

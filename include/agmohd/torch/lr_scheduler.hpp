@@ -35,9 +35,9 @@ class FactorScheduler : public torch::optim::LRScheduler {
   /// Also sets the learning rates of the optimizer's groups to those of the loaded step.
   void load(torch::serialize::InputArchive& archive) {
     c10::IValue found, steps, lrs;
-    archive.read("schedule", found);
-    archive.read("step_count", steps);
-    archive.read("base_lrs", lrs);
+    TORCH_CHECK(archive.try_read("schedule", found) && archive.try_read("step_count", steps) &&
+                    archive.try_read("base_lrs", lrs),
+                "agmohd: the archive does not hold a scheduler");
     const std::vector<double> loaded = lrs.toDoubleVector();
     TORCH_CHECK(found.toStringRef() == name(), agmohd::detail::classic,
                 "agmohd: the checkpoint is of schedule ", found.toStringRef(), ", but this one is ",

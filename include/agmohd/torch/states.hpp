@@ -76,15 +76,17 @@ struct States {
   static double initial(const typename Rule::Options& options, std::size_t j) {
     return is_factor(j) ? 0 : detail::initial<Rule>(options, int(j));
   }
-  /// Whether `x`, of the right shape, lies in memory as the backends expect it.
-  static bool fits(const at::Tensor& x, const at::Tensor& param, std::size_t j) {
+  /// Whether `x`, of the right shape, lies in memory as the backends expect it, but for the device.
+  static bool ordered(const at::Tensor& x, const at::Tensor& param, std::size_t j) {
     if constexpr (Recipe::by_rows) {
-      if (is_factor(j)) return x.device() == param.device() && ordered_as_row_slot(x, param);
+      if (is_factor(j)) return ordered_as_row_slot(x, param);
     } else if constexpr (Recipe::factored) {
-      if (is_factor(j)) {
-        return x.device() == param.device() && ordered_as_factor(x, param, int(j - slots) % 2);
-      }
+      if (is_factor(j)) return ordered_as_factor(x, param, int(j - slots) % 2);
     }
+    return ordered_as(x, param, state_type<typename Recipe::Storage>(param));
+  }
+  static bool fits(const at::Tensor& x, const at::Tensor& param, std::size_t j) {
+    if (is_factor(j)) return x.device() == param.device() && ordered(x, param, j);
     return agmohd::fits(x, param, state_type<typename Recipe::Storage>(param));
   }
   /// What a backend needs to know beside the addresses.

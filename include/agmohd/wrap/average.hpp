@@ -122,9 +122,9 @@ class Average {
     refuse_swapped("load");
     const at::NoGradGuard no_grad;
     c10::IValue steps, averaged, count;
-    archive.read("steps", steps);
-    archive.read("averaged", averaged);
-    archive.read("count", count);
+    TORCH_CHECK(archive.try_read("steps", steps) && archive.try_read("averaged", averaged) &&
+                    archive.try_read("count", count),
+                "agmohd: the archive does not hold averages");
     const std::int64_t wanted = averaged.toInt() > 0 ? std::int64_t(params_.size()) : 0;
     TORCH_CHECK(
         steps.toInt() >= averaged.toInt() && averaged.toInt() >= 0 && count.toInt() == wanted,

@@ -84,8 +84,8 @@ class Lookahead {
     const at::NoGradGuard no_grad;
     follow();
     c10::IValue steps, count;
-    archive.read("steps", steps);
-    archive.read("count", count);
+    TORCH_CHECK(archive.try_read("steps", steps) && archive.try_read("count", count),
+                "agmohd: the archive does not hold a Lookahead");
     TORCH_CHECK(steps.toInt() >= 0 && count.toInt() == std::int64_t(params_.size()),
                 agmohd::detail::classic, "agmohd: the archive has ", count.toInt(),
                 " slow weights, but here are ", params_.size(), " parameters");

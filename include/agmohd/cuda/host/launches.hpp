@@ -128,7 +128,8 @@ class Launches {
                 Stream stream) requires(Recipe::keeps_averages) {
     const int tensors = view.tensor_count + table.resting();
     if (tensors == 0) return;
-    launch(kernels_.kept_averages, tensors, 256, 0, 16, stream, false, view);
+    launch(kernels_.kept_averages, std::min(tensors, 4 * multiprocessors_), 256, 0, 4, stream,
+           false, view, tensors);
     just_reduced_ = false;
   }
   /// Phases 3 and 4. The sweep that follows the reduce kernel of the same step is launched while

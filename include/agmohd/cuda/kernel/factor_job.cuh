@@ -166,7 +166,7 @@ struct FactorJobOf : SquareJob<Recipe, E> {
     const std::int64_t step = kWhole ? kWarp : kWarp * m.column;
     const auto there = [&](int j) { return kWhole || j * kWarp < left; };
     const auto lane_of = [&](const auto* from, std::int64_t by) {
-      return Lane::make([&](int j) { return there(j) ? R(widen(from[j * by])) : R(0); });
+      return Lane::make([&](int j) { return there(j) ? R(widen(from[j * by])) : R(1); });
     };
     [[maybe_unused]] const auto of = step_factors<Recipe, R, false>(tensor);
     [[maybe_unused]] const R* of_row = of.rows + m.row_at + r0 * m.row_by;

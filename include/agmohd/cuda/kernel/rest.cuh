@@ -90,16 +90,10 @@ __global__ void rest_chunks_kernel(const __grid_constant__ View<Recipe> view, in
   }
 }
 
-/// The averages of a tensor: the blocks with one x.
-template <class Recipe, class Tag>
-__global__ void kept_averages_kernel(const __grid_constant__ View<Recipe> view) {
-  const Core<Recipe>& core = *view.core;
-  const bool save = core.apply != 0;
-  const int snapshot = save ? core.verdict.save : core.verdict.swap;
-  if (snapshot < 0) return;
-  const DeviceTensor<Recipe>& tensor = view.tensors[blockIdx.x];
-  if (!tensor.factors.used()) return;
-  if (!save && tensor.per_tensor->snapshots.kept[snapshot].moved == 0) return;
+/// The averages of a tensor, by the blocks with the same x.
+template <class Recipe>
+__device__ void keep_averages(const View<Recipe>& view, const DeviceTensor<Recipe>& tensor,
+                              int snapshot, bool save) {
   unsigned long long spoiled = 0;
   const auto move = [&](auto zero, std::size_t number) {
     using R = decltype(zero);
@@ -119,6 +113,20 @@ __global__ void kept_averages_kernel(const __grid_constant__ View<Recipe> view) 
     tensor.dtype == Dtype::f64 ? move(0.0, number) : move(0.0F, number);
   }
   if (spoiled != 0) atomicAdd(&view.core->spoiled, spoiled);
+}
+/// Blocks take tensors in turn, of which there are `count` with those that rest.
+template <class Recipe, class Tag>
+__global__ void kept_averages_kernel(const __grid_constant__ View<Recipe> view, int count) {
+  const Core<Recipe>& core = *view.core;
+  const bool save = core.apply != 0;
+  const int snapshot = save ? core.verdict.save : core.verdict.swap;
+  if (snapshot < 0) return;
+  for (int t = int(blockIdx.x); t < count; t += int(gridDim.x)) {
+    const DeviceTensor<Recipe>& tensor = view.tensors[t];
+    if (!tensor.factors.used()) continue;
+    if (!save && tensor.per_tensor->snapshots.kept[snapshot].moved == 0) continue;
+    keep_averages(view, tensor, snapshot, save);
+  }
 }
 
 }  // namespace agmohd::cuda
