@@ -22,7 +22,8 @@ inline std::string accumulated_key(const Place& place) {
   return std::to_string(place.group) + "/" + std::to_string(place.position);
 }
 
-inline void write_accumulation(Writer& own, const Accumulation::Saved& from) {
+template <class = void>
+void write_accumulation(Writer& own, const Accumulation::Saved& from) {
   Writer out = own.nested("accumulated");
   out.write("calls", c10::IValue(from.calls));
   out.write("losses", c10::IValue(from.losses));
@@ -32,7 +33,8 @@ inline void write_accumulation(Writer& own, const Accumulation::Saved& from) {
 }
 
 /// The sum of losses, in double and in memory of its own, on the device that it came on.
-inline at::Tensor accumulated_loss(const at::Tensor& sum) {
+template <class = void>
+at::Tensor accumulated_loss(const at::Tensor& sum) {
   TORCH_CHECK(sum.defined(), "agmohd: the checkpoint's sum of losses is an undefined tensor");
   TORCH_CHECK(within_storage(sum).numel() == 1 && dtype_of(sum.scalar_type()), detail::classic,
               "agmohd: the checkpoint's sum of losses is of dtype ", sum.scalar_type(),
@@ -42,8 +44,9 @@ inline at::Tensor accumulated_loss(const at::Tensor& sum) {
 }
 
 /// Nothing where the checkpoint has none. Throws c10::Error and changes nothing.
-inline Accumulation::Saved read_accumulation(torch::serialize::InputArchive& own,
-                                             const Accumulation::Groups& groups) {
+template <class = void>
+Accumulation::Saved read_accumulation(torch::serialize::InputArchive& own,
+                                      const Accumulation::Groups& groups) {
   Accumulation::Saved to;
   torch::serialize::InputArchive from;
   if (!own.try_read("accumulated", from)) return to;

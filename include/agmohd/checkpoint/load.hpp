@@ -3,18 +3,20 @@
 #pragma once
 
 #include <c10/util/Exception.h>
-#include <caffe2/serialize/inline_container.h>
+#include <sys/stat.h>
 #include <torch/serialize.h>
 
 #include <cstddef>
+#include <cstring>
 #include <exception>
-#include <filesystem>
-#include <fstream>
 #include <new>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "zip_directory.hpp"
 
 namespace agmohd {
 
@@ -23,20 +25,20 @@ namespace checkpoint {
 /// Whether torch.save of Python wrote a file: an archive of one pickle without code and constants,
 /// or, up to PyTorch 1.5, a bare pickle, which begins with the number of its protocol.
 inline bool is_of_python(const std::string& path) {
-  char start[2] = {};
-  std::ifstream(path, std::ios::binary).read(start, sizeof start);
+  const ReadFile file(path);
+  char start[2];
+  if (!file.read(0, start, sizeof start)) return false;
   if (start[0] == '\x80') return start[1] >= 2 && start[1] <= 5;
   if (start[0] != 'P' || start[1] != 'K') return false;
-  try {
-    caffe2::serialize::PyTorchStreamReader reader(path);
-    // All of them: in a damaged file of C++ one may be lost.
-    for (const std::string& record : reader.getAllRecords()) {
-      if (record.starts_with("code/") || record.starts_with("constants")) return false;
-    }
-    return reader.hasRecord("data.pkl");
-  } catch (const std::exception&) {
-    return false;  // damaged
+  bool pickle = false;
+  // All of them: in a damaged file of C++ one may be lost.
+  for (const std::string& record : records_of(zip_directory(file))) {
+    const char* const name = record.c_str();
+    if (std::strncmp(name, "code/", 5) == 0 || std::strncmp(name, "constants", 9) == 0)
+      return false;
+    pickle = pickle || std::strcmp(name, "data.pkl") == 0;
   }
+  return pickle;
 }
 
 /// The first line of an error's text that is not blank, without a colon at its end: LibTorch's
@@ -45,7 +47,7 @@ inline std::string first_line(const std::string& text) {
   const std::size_t begin = text.find_first_not_of(" \t\r\n");
   if (begin == std::string::npos) return "LibTorch does not say why";
   std::string line = text.substr(begin, text.find('\n', begin) - begin);
-  if (line.ends_with(':')) line.pop_back();
+  if (line.back() == ':') line.pop_back();
   return line;
 }
 
@@ -72,14 +74,11 @@ void naming(const std::string& path, const Take& take) {
 
 /// Throws c10::Error that says why unless a file can be opened.
 inline void require_file(const std::string& path) {
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  TORCH_CHECK(std::filesystem::exists(status), "agmohd: cannot read ", path,
+  struct stat is;
+  TORCH_CHECK(::stat(path.c_str(), &is) == 0, "agmohd: cannot read ", path,
               ": there is no such file");
-  TORCH_CHECK(!std::filesystem::is_directory(status), "agmohd: cannot read ", path,
-              ": it is a folder");
-  TORCH_CHECK(std::ifstream(path, std::ios::binary).good(), "agmohd: cannot read ", path,
-              ": it may not be opened");
+  TORCH_CHECK(!S_ISDIR(is.st_mode), "agmohd: cannot read ", path, ": it is a folder");
+  TORCH_CHECK(ReadFile(path).is_open(), "agmohd: cannot read ", path, ": it may not be opened");
 }
 
 }  // namespace checkpoint

@@ -31,7 +31,8 @@ struct Loaded {
 };
 
 /// A number that was saved as a tensor.
-inline std::int64_t read_count(torch::serialize::InputArchive& archive, const char* key) {
+template <class = void>
+std::int64_t read_count(torch::serialize::InputArchive& archive, const char* key) {
   at::Tensor x;
   archive.read(key, x);
   TORCH_CHECK(within_storage(x).numel() == 1 && x.scalar_type() == at::kLong, detail::classic,
@@ -41,8 +42,9 @@ inline std::int64_t read_count(torch::serialize::InputArchive& archive, const ch
 
 /// Gives a tensor of a state storage of its own: what was read may be shared, or used for another
 /// load.
-inline void take(at::Tensor& x, const at::Tensor& param, at::IntArrayRef sizes, const char* name,
-                 Place place, at::Device device) {
+template <class = void>
+void take(at::Tensor& x, const at::Tensor& param, at::IntArrayRef sizes, const char* name,
+          Place place, at::Device device) {
   validate_slot(x, param, sizes, name, place);
   if (x.defined()) x = x.detach().to(device, /*non_blocking=*/false, /*copy=*/true);
 }

@@ -3,18 +3,18 @@
 #pragma once
 
 #include <c10/util/Exception.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
-#include <random>
 #include <string>
-#include <system_error>
 #include <utility>
 
 namespace agmohd::checkpoint {
@@ -29,7 +29,7 @@ class ReplacedFile {
     struct stat old;
     exists_ = ::stat(path_.c_str(), &old) == 0;
     mode_ = old.st_mode;
-    TORCH_CHECK(!exists_ || S_ISREG(old.st_mode), "agmohd: cannot replace ", path_.string(),
+    TORCH_CHECK(!exists_ || S_ISREG(old.st_mode), "agmohd: cannot replace ", path_,
                 ": it is not a regular file");
     remove_litter();
     while (!create()) {
@@ -65,35 +65,37 @@ class ReplacedFile {
     if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("rename", errno);
     const int closed = ::close(std::exchange(file_, -1));
     sync_folder();
-    TORCH_CHECK(closed == 0, "agmohd: ", path_.string(),
-                " was replaced, but: ", std::strerror(errno));
+    TORCH_CHECK(closed == 0, "agmohd: ", path_, " was replaced, but: ", std::strerror(errno));
   }
 
  private:
-  /// What a name stands for, transforms followed, whether it is there or not.
-  static std::filesystem::path target_of(std::filesystem::path path) {
-    std::error_code error;
-    for (int transforms = 0; transforms < 40 && std::filesystem::is_symlink(path, error);
-         ++transforms) {
-      path = path.parent_path() / std::filesystem::read_symlink(path, error);
+  /// What a name stands for, symbolic links followed, whether it is there or not.
+  static std::string target_of(std::string path) {
+    char to[4096];  // a longer one cannot be opened
+    for (int links = 0; links < 40; ++links) {
+      const ssize_t length = ::readlink(path.c_str(), to, sizeof to);
+      if (length < 0) break;  // no link
+      const std::string target(to, std::size_t(length));
+      path = target[0] == '/' ? target : path.substr(0, path.rfind('/') + 1) + target;
     }
     return path;
   }
-  std::filesystem::path folder() const {
-    return path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
+  std::string folder() const {
+    const std::size_t slash = path_.rfind('/');
+    return slash == std::string::npos ? "." : slash == 0 ? "/" : path_.substr(0, slash);
   }
-  std::string prefix() const { return path_.filename().string() + ".partial-"; }
+  std::string prefix() const { return path_.substr(path_.rfind('/') + 1) + ".partial-"; }
 
   [[noreturn]] void fail(const char* what, int error) const {
-    TORCH_CHECK(false, "agmohd: cannot ", what, " ", temporary_, " to replace ", path_.string(),
-                ": ", std::strerror(error));
+    TORCH_CHECK(false, "agmohd: cannot ", what, " ", temporary_, " to replace ", path_, ": ",
+                std::strerror(error));
   }
 
   /// False: another writer took the file for litter before it was locked.
   bool create() {
-    std::random_device random;
     do {
-      temporary_ = (folder() / (prefix() + std::to_string(random()))).string();
+      const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
+      temporary_ = folder() + "/" + prefix() + std::to_string(now);
       file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     } while (file_ < 0 && errno == EEXIST);
     if (file_ < 0) fail("create", errno);
@@ -109,15 +111,18 @@ class ReplacedFile {
 
   /// Removes what writers left that were killed: nobody holds its lock any more.
   void remove_litter() const {
-    std::error_code error;
-    for (std::filesystem::directory_iterator at(folder(), error), end; !error && at != end;
-         at.increment(error)) {
-      if (!at->path().filename().string().starts_with(prefix())) continue;
-      const int file = ::open(at->path().c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    const std::string ours = prefix();
+    DIR* const here = ::opendir(folder().c_str());
+    if (here == nullptr) return;
+    while (const dirent* const entry = ::readdir(here)) {
+      const char* const name = entry->d_name;
+      if (std::strncmp(name, ours.c_str(), ours.size()) != 0) continue;
+      const int file = ::openat(::dirfd(here), name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
       if (file < 0) continue;
-      if (::flock(file, LOCK_EX | LOCK_NB) == 0) ::unlink(at->path().c_str());
+      if (::flock(file, LOCK_EX | LOCK_NB) == 0) ::unlinkat(::dirfd(here), name, 0);
       ::close(file);
     }
+    ::closedir(here);
   }
 
   void sync_folder() const {
@@ -125,12 +130,11 @@ class ReplacedFile {
     if (file < 0) return;  // a folder that may not be read
     const int error = ::fsync(file) == 0 ? 0 : errno;
     ::close(file);
-    TORCH_CHECK(error == 0 || error == EINVAL, "agmohd: ", path_.string(),
+    TORCH_CHECK(error == 0 || error == EINVAL, "agmohd: ", path_,
                 " was replaced, but may not have reached the disk: ", std::strerror(error));
   }
 
-  std::filesystem::path path_;
-  std::string temporary_;
+  std::string path_, temporary_;
   bool exists_ = false;
   mode_t mode_ = 0;
   int file_ = -1, error_ = 0;

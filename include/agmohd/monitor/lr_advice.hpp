@@ -14,19 +14,22 @@
 
 #include "../step/record.hpp"
 
+// Templates without a real parameter, as in records.hpp.
 namespace agmohd::monitor {
 
 namespace detail {
 
 /// NaN of nothing.
-inline double median(std::vector<double> x) {
+template <class = void>
+double median(std::vector<double> x) {
   if (x.empty()) return std::numeric_limits<double>::quiet_NaN();
   const auto middle = x.begin() + std::ptrdiff_t(x.size() / 2);
   std::nth_element(x.begin(), middle, x.end());
   return *middle;
 }
 /// Of a quarter of the values: the first one is 0.
-inline double median_of_quarter(const std::vector<double>& x, std::size_t quarter) {
+template <class = void>
+double median_of_quarter(const std::vector<double>& x, std::size_t quarter) {
   const auto at = [&](std::size_t q) { return x.begin() + std::ptrdiff_t(q * x.size() / 4); };
   return median({at(quarter), at(quarter + 1)});
 }
@@ -50,7 +53,8 @@ struct LrEvidence {
 };
 
 /// All but `rate`, `relative` and `alignment`, which records do not have.
-inline LrEvidence lr_evidence(const std::vector<Record>& records) {
+template <class = void>
+LrEvidence lr_evidence(const std::vector<Record>& records) {
   LrEvidence e;
   std::vector<double> losses, changes, norms, rates, updates, moves;
   const Record* before = nullptr;  // the last applied step
@@ -108,7 +112,8 @@ struct LrAdvice {
 /// nearly <g_t, u_t>; where it is right that is about 0, and negative where steps undo each other.
 /// A decade or more of rates is about right; of these it says nothing, nor of a loss that has
 /// converged without noise, whose steps are small and undo each other.
-inline LrAdvice lr_advice(const LrEvidence& e, const LrBounds& bounds = {}) {
+template <class = void>
+LrAdvice lr_advice(const LrEvidence& e, const LrBounds& bounds = {}) {
   LrAdvice out;
   if (e.steps < bounds.steps) return out;
   const double relative = e.rate > 0 ? e.relative / e.rate : e.relative;

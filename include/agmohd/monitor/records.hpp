@@ -16,7 +16,8 @@
 #include "../step/record.hpp"
 #include "advice.hpp"
 
-// What an optimizer did, for people.
+// What an optimizer did, for people. Some are templates without a real parameter: a unit that
+// includes this, but has no optimizer, need not compile them.
 namespace agmohd::monitor {
 
 /// A slot's record; its step is 0 if there is none, or the device writes it just now.
@@ -27,7 +28,8 @@ inline Record read(const RecordRing::Slot& slot) {
 }
 
 /// The records that are complete, oldest first.
-inline std::vector<Record> read(const RecordRing& ring) {
+template <class = void>
+std::vector<Record> read(const RecordRing& ring) {
   std::vector<Record> out;
   for (const RecordRing::Slot& slot : ring.slots) {
     out.push_back(read(slot));
@@ -76,7 +78,8 @@ inline Record gave_up(const RecordRing& ring, const Record& last, std::int64_t a
 }
 
 /// The same of a ring that may not exist: then none.
-inline std::vector<Record> read(const RecordRing* ring) {
+template <class = void>
+std::vector<Record> read(const RecordRing* ring) {
   return ring != nullptr ? read(*ring) : std::vector<Record>{};
 }
 inline Record newest(const RecordRing* ring) { return ring != nullptr ? newest(*ring) : Record{}; }
@@ -98,7 +101,8 @@ inline std::string flag_names(unsigned flags) {
 }
 
 /// One record as a sentence.
-inline std::string describe(const Record& r) {
+template <class = void>
+std::string describe(const Record& r) {
   std::ostringstream out;
   out.imbue(std::locale::classic());
   out << "step " << r.step << " (" << r.updates << " applied before): " << flag_names(r.flags)
@@ -107,7 +111,8 @@ inline std::string describe(const Record& r) {
 }
 
 /// A line for each kind of intervention that happened; advice() is what to do about them.
-inline std::string summary(const Tally& tally) {
+template <class = void>
+std::string summary(const Tally& tally) {
   std::ostringstream out;
   out.imbue(std::locale::classic());
   out << tally.steps << (tally.steps == 1 ? " step, " : " steps, ") << tally.count[Tally::skip]
@@ -121,7 +126,8 @@ inline std::string summary(const Tally& tally) {
 }
 
 /// Records as comma-separated values, with a header line if `header`.
-inline void write_csv(std::ostream& out, const std::vector<Record>& records, bool header = true) {
+template <class = void>
+void write_csv(std::ostream& out, const std::vector<Record>& records, bool header = true) {
   if (header) {
     out << "step,updates,loss,lr,norm,update_rms,level,clip_factor,momentum,lr_factor,skipped,"
            "rolled_back,flags\n";

@@ -93,6 +93,9 @@ struct Nested {
   constexpr auto& operator()(Owner& owner) const { return path(owner.*member); }
 };
 
+template <class Owner, class Inner, class F>
+using NestedField = Field<Owner, typename F::value_type, Nested<Owner, Inner, decltype(F::path)>>;
+
 template <std::size_t I, class F>
 struct FieldLeaf {
   F field;
@@ -120,12 +123,25 @@ template <class... F>
 struct FieldList : detail::FieldLeaves<std::index_sequence_for<F...>, F...> {
   static constexpr std::size_t size = sizeof...(F);
 };
+/// One: without the detour, as field() makes one of each field.
+template <class F>
+struct FieldList<F> : detail::FieldLeaf<0, F> {
+  static constexpr std::size_t size = 1;
+  template <class Call>
+  constexpr decltype(auto) apply(Call&& call) const {
+    return call(this->field);
+  }
+  template <class Call>
+  constexpr void each(Call&& call) const {
+    call(this->field, std::integral_constant<std::size_t, 0>{});
+  }
+};
 
 template <class Owner, class Value>
 requires(!std::is_enum_v<Value>) constexpr auto field(const char* name, Value Owner::*member,
                                                       Bounds bounds = any()) {
   using F = Field<Owner, Value, detail::Member<Owner, Value>>;
-  return FieldList<F>{{{F{name, {member}, bounds}}}};
+  return FieldList<F>{{F{name, {member}, bounds}}};
 }
 
 template <class Owner, class Enum>
@@ -133,32 +149,44 @@ requires std::is_enum_v<Enum>
 constexpr auto field(const char* name, Enum Owner::*member, Choices allowed) {
   static_assert(std::is_same_v<std::underlying_type_t<Enum>, std::int64_t>);
   using F = Field<Owner, Enum, detail::Member<Owner, Enum>>;
-  return FieldList<F>{{{F{name, {member}, allowed}}}};
+  return FieldList<F>{{F{name, {member}, allowed}}};
 }
 
 /// The fields of a policy inside this one (a schedule inside Warmup, a transform inside a Chain).
 template <class Owner, class Inner, class... F>
 constexpr auto nested(Inner Owner::*member, const FieldList<F...>& fields) {
   return fields.apply([member](const F&... f) {
-    return FieldList<
-        Field<Owner, typename F::value_type, detail::Nested<Owner, Inner, decltype(F::path)>>...>{
-        {{{f.name, {member, f.path}, f.bounds}}...}};
+    return FieldList<detail::NestedField<Owner, Inner, F>...>{
+        {{detail::NestedField<Owner, Inner, F>{f.name, {member, f.path}, f.bounds}}...}};
   });
 }
 
+namespace detail {
+
+template <class... A, class... B>
+constexpr auto join(const FieldList<A...>& a, const FieldList<B...>& b) {
+  return a.apply([&b](const A&... x) {
+    return b.apply([&x...](const B&... y) { return FieldList<A..., B...>{{{x}..., {y}...}}; });
+  });
+}
+template <class... F>
+constexpr FieldList<F...> join_single(const FieldList<F>&... single) {
+  return {{{single.field}...}};
+}
+
+}  // namespace detail
+
 /// Joins lists of fields: describe(field(...), nested(...), ...).
 constexpr FieldList<> describe() { return {}; }
-template <class... F>
-constexpr FieldList<F...> describe(const FieldList<F...>& fields) {
-  return fields;
-}
-template <class... A, class... B, class... Lists>
-constexpr auto describe(const FieldList<A...>& a, const FieldList<B...>& b,
-                        const Lists&... others) {
-  return describe(a.apply([&b](const A&... x) {
-    return b.apply([&x...](const B&... y) { return FieldList<A..., B...>{{{x}..., {y}...}}; });
-  }),
-                  others...);
+template <class First, class... Others>
+constexpr auto describe(const First& first, const Others&... others) {
+  if constexpr (sizeof...(Others) == 0) {
+    return first;
+  } else if constexpr (First::size == 1 && ((Others::size == 1) && ...)) {
+    return detail::join_single(first, others...);  // at once: most policies have only those
+  } else {
+    return detail::join(first, describe(others...));
+  }
 }
 
 /// Throws a std::invalid_argument whose text is the arguments, one after another. For what a policy

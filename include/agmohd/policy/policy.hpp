@@ -13,6 +13,17 @@
 
 namespace agmohd {
 
+namespace detail {
+
+// As std::is_trivially_copyable and std::is_default_constructible, by what compilers have for them:
+// those of std take ten times as long, and there are some of every policy.
+template <class T>
+concept TriviallyCopyable = __is_trivially_copyable(T);
+template <class T>
+concept DefaultConstructible = __is_constructible(T);
+
+}  // namespace detail
+
 /// What every policy has: `Options` (an aggregate with the defaults), `fields` (the list of these
 /// options, see field.hpp) and `name()`.
 template <class P>
@@ -21,13 +32,13 @@ concept Policy = requires(typename P::Options options) {
   P::fields;
   typename std::type_identity_t<decltype(P::name())>;
 }
-&&std::is_trivially_copyable_v<typename P::Options>;
+&&detail::TriviallyCopyable<typename P::Options>;
 
 /// What a policy remembers from step to step, in the memory of the device that runs it. It is
 /// copied in words of 8 bytes. Checkpoints hold it by the names of its members, if it lists them
 /// (policy/members.hpp), else as bytes.
 template <class M>
-concept PolicyMemory = std::is_trivially_copyable_v<M> && std::is_default_constructible_v<M> &&
+concept PolicyMemory = detail::TriviallyCopyable<M> && detail::DefaultConstructible<M> &&
     (std::is_empty_v<M> || sizeof(M) % 8 == 0);
 
 // One concept a member, so that a diagnosis names the member that is missing.

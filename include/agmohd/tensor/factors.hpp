@@ -15,14 +15,15 @@
 
 // The factors of a tensor's slot, see step/factors.hpp, as tensors: of shape [..., R, 1] and
 // [..., 1, C] for a parameter of shape [..., R, C], as torch.optim.Adafactor has them, in the
-// memory order of the parameter.
+// memory order of the parameter. Some are templates without a real parameter, as in validate.hpp.
 namespace agmohd {
 
 /// Whether a factored slot of a parameter is held by factors.
 inline bool has_factors(const at::Tensor& param) { return param.dim() >= 2 && param.numel() > 0; }
 
 /// The dimensions of a tensor from the outermost in memory to the innermost.
-inline std::vector<std::int64_t> memory_order(const at::Tensor& param) {
+template <class = void>
+std::vector<std::int64_t> memory_order(const at::Tensor& param) {
   const auto strides = is_dense(param) ? param.strides().vec() : layout_of(param).strides().vec();
   std::vector<std::int64_t> order(strides.size());
   std::iota(order.begin(), order.end(), std::int64_t{0});
@@ -33,7 +34,8 @@ inline std::vector<std::int64_t> memory_order(const at::Tensor& param) {
 }
 
 /// The matrices of a parameter that has factors.
-inline FactorShape factor_shape(const at::Tensor& param) {
+template <class = void>
+FactorShape factor_shape(const at::Tensor& param) {
   const std::int64_t rows = param.dim() - 2, columns = param.dim() - 1;
   if (param.size(rows) == 1 && param.size(columns) == 1) return {1, 1, 1, 1, param.numel(), true};
   std::vector<std::int64_t> order = memory_order(param);
@@ -64,7 +66,8 @@ inline at::ScalarType factor_type(const at::Tensor& param) {
   return param.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
 }
 /// Their strides.
-inline std::vector<std::int64_t> factor_strides(const at::Tensor& param, int number) {
+template <class = void>
+std::vector<std::int64_t> factor_strides(const at::Tensor& param, int number) {
   const std::vector<std::int64_t> sizes = factor_sizes(param, number);
   std::vector<std::int64_t> order = memory_order(param), strides(sizes.size());
   std::int64_t stride = 1;
@@ -75,12 +78,14 @@ inline std::vector<std::int64_t> factor_strides(const at::Tensor& param, int num
   return strides;
 }
 /// An uninitialised tensor for them.
-inline at::Tensor factor_layout(const at::Tensor& param, int number) {
+template <class = void>
+at::Tensor factor_layout(const at::Tensor& param, int number) {
   return at::empty_strided(factor_sizes(param, number), factor_strides(param, number),
                            param.options().requires_grad(false).dtype(factor_type(param)));
 }
 /// Whether `x` lies in memory as the backends expect them, but for the device.
-inline bool ordered_as_factor(const at::Tensor& x, const at::Tensor& param, int number) {
+template <class = void>
+bool ordered_as_factor(const at::Tensor& x, const at::Tensor& param, int number) {
   if (x.scalar_type() != factor_type(param) || !is_dense(x) || !is_plain(x)) return false;
   const std::vector<std::int64_t> strides = factor_strides(param, number);
   for (std::int64_t d = 0; d < x.dim(); ++d) {

@@ -6,6 +6,7 @@
 #include <c10/util/FunctionRef.h>
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
@@ -13,7 +14,8 @@
 #include <utility>
 #include <vector>
 
-// Which tensors share memory: exactly, also for interleaved views.
+// Which tensors share memory: exactly, also for interleaved views. What sorts is a template without
+// a real parameter: a unit that includes this, but has no optimizer, need not compile it.
 namespace agmohd {
 
 /// The memory of a strided tensor: runs of `bytes` without a gap, at begin + i1 * stride1 + ... for
@@ -27,7 +29,8 @@ struct Extent {
   std::int32_t owner = 0, part = 0;
 
   Extent() = default;
-  Extent(const at::Tensor& x, const void* data, std::int32_t of, std::int32_t which)
+  template <std::same_as<at::Tensor> Tensor>
+  Extent(const Tensor& x, const void* data, std::int32_t of, std::int32_t which)
       : begin(reinterpret_cast<std::uintptr_t>(data)),
         bytes(std::uintptr_t(x.element_size())),
         owner(of),
@@ -81,7 +84,8 @@ struct Bytes {
 };
 
 /// found(a, b) for all pairs of `all` that overlap, which are sorted for it.
-inline void for_each_pair(std::vector<Bytes>& all, OverlapFound found) {
+template <class = void>
+void for_each_pair(std::vector<Bytes>& all, OverlapFound found) {
   std::sort(all.begin(), all.end(),
             [](const Bytes& a, const Bytes& b) { return a.begin < b.begin; });
   std::vector<const Bytes*> open;  // those that may reach the next
@@ -94,7 +98,8 @@ inline void for_each_pair(std::vector<Bytes>& all, OverlapFound found) {
 
 /// Whether no two of them overlap because their runs lie in different places of a common period, as
 /// those of x[::2] and x[1::2], or of columns of a matrix, do.
-inline bool interleave(std::span<const Extent* const> cluster) {
+template <class = void>
+bool interleave(std::span<const Extent* const> cluster) {
   std::uintptr_t period = 0;
   for (const Extent* const e : cluster) {
     for (const Extent::Dim& dim : e->dims) period = std::gcd(period, dim.stride);
@@ -112,7 +117,8 @@ inline bool interleave(std::span<const Extent* const> cluster) {
   return apart;
 }
 
-inline void for_each_run_pair(std::span<const Extent* const> cluster, OverlapFound found) {
+template <class = void>
+void for_each_run_pair(std::span<const Extent* const> cluster, OverlapFound found) {
   std::vector<Bytes> runs;
   for (const Extent* const e : cluster) {
     e->for_each_run([&](std::uintptr_t run) { runs.push_back({run, run + e->bytes, e}); });
@@ -123,7 +129,8 @@ inline void for_each_run_pair(std::span<const Extent* const> cluster, OverlapFou
 }  // namespace detail
 
 /// Whether several elements of one tensor share memory.
-inline bool overlaps_itself(const Extent& e) {
+template <class = void>
+bool overlaps_itself(const Extent& e) {
   std::uintptr_t reach = e.bytes;
   bool nested = true;  // a stride leads beyond all that the smaller ones reach
   for (const Extent::Dim& dim : e.dims) {
@@ -139,7 +146,8 @@ inline bool overlaps_itself(const Extent& e) {
 
 /// found(a, b) at least once for all pairs that share memory; those of no element do not. Takes
 /// time where ranges overlap; else it sorts.
-inline void for_each_overlap(const std::vector<Extent>& all, OverlapFound found) {
+template <class = void>
+void for_each_overlap(const std::vector<Extent>& all, OverlapFound found) {
   std::vector<const Extent*> sorted;
   sorted.reserve(all.size());
   for (const Extent& e : all) {

@@ -19,6 +19,8 @@
 #include "overlap.hpp"
 #include "parts.hpp"
 
+// Most are templates without a real parameter: a unit that includes this, but has no optimizer,
+// need not compile them.
 namespace agmohd {
 
 /// Where a parameter stands, for messages.
@@ -39,8 +41,9 @@ at::ScalarType state_type(const at::Tensor& param) {
 
 /// Throws c10::Error where the elements of a tensor cannot be found by strides. `what` and `place`:
 /// whose it is, for the message.
-inline void validate_strided(const at::Tensor& x, const char* what, const Place& place,
-                             const char* hint = "") {
+template <class = void>
+void validate_strided(const at::Tensor& x, const char* what, const Place& place,
+                      const char* hint = "") {
   const c10::DispatchKey foreign = foreign_key(x);
   TORCH_CHECK(foreign == c10::DispatchKey::Undefined, detail::classic, "agmohd: ", what, place,
               " has the dispatch key ", foreign,
@@ -51,7 +54,8 @@ inline void validate_strided(const at::Tensor& x, const char* what, const Place&
 
 /// Throws c10::Error unless a tensor of a floating dtype has memory for its elements, or needs
 /// none.
-inline void validate_memory(const at::Tensor& x, const char* what, const Place& place) {
+template <class = void>
+void validate_memory(const at::Tensor& x, const char* what, const Place& place) {
   TORCH_CHECK(!x.is_meta(), detail::classic, "agmohd: ", what, place,
               " is on the device meta, and has no memory");
   if (x._is_zerotensor() || x.numel() == 0) return;
@@ -66,7 +70,8 @@ inline void validate_memory(const at::Tensor& x, const char* what, const Place& 
 
 /// Throws c10::Error unless `param` is a tensor that an optimizer can update, or one without a
 /// gradient, which it leaves alone: modules register indices and masks as parameters too.
-inline void validate_param(const at::Tensor& param, const Place& place) {
+template <class = void>
+void validate_param(const at::Tensor& param, const Place& place) {
   TORCH_CHECK(param.defined(), detail::classic, "agmohd: ", place, " is an undefined tensor");
   if (!param.requires_grad() && !param.grad().defined()) return;
   validate_strided(param, "", place);
@@ -94,6 +99,7 @@ class FirstPlaces {
  public:
   /// Where `param` stands first. Throws c10::Error if that is in another group; of a second place
   /// in one group it warns, once.
+  template <class = void>
   Place add(const at::Tensor& param, const Place& place) {
     const auto added = places_.try_emplace(param.unsafeGetTensorImpl(), place);
     const Place first = added.first->second;
@@ -106,6 +112,7 @@ class FirstPlaces {
     return first;
   }
   /// Those of a group.
+  template <class = void>
   void add(const std::vector<at::Tensor>& params, std::size_t group) {
     for (std::size_t i = 0; i < params.size(); ++i) add(params[i], Place{group, i});
   }
@@ -116,7 +123,8 @@ class FirstPlaces {
 
 /// Throws c10::Error unless a gradient, of any layout, has dtype, device and shape of its
 /// parameter.
-inline void validate_as_param(const at::Tensor& param, const at::Tensor& grad, const Place& place) {
+template <class = void>
+void validate_as_param(const at::Tensor& param, const at::Tensor& grad, const Place& place) {
   TORCH_CHECK(grad.scalar_type() == param.scalar_type(), detail::classic,
               "agmohd: the gradient of ", place, " has dtype ", grad.scalar_type(),
               ", but it must be that of the parameter, ", param.scalar_type());
@@ -128,7 +136,8 @@ inline void validate_as_param(const at::Tensor& param, const at::Tensor& grad, c
               param.sizes());
 }
 
-inline void validate_grad(const at::Tensor& param, const at::Tensor& grad, const Place& place) {
+template <class = void>
+void validate_grad(const at::Tensor& param, const at::Tensor& grad, const Place& place) {
   validate_strided(grad, "the gradient of ", place,
                    ": call to_dense(), or build the embedding with sparse(false)");
   validate_as_param(param, grad, place);
@@ -136,8 +145,9 @@ inline void validate_grad(const at::Tensor& param, const at::Tensor& grad, const
 }
 
 /// `sizes`: the shape that it must have.
-inline void validate_slot(const at::Tensor& slot, const at::Tensor& param, at::IntArrayRef sizes,
-                          const char* name, const Place& place) {
+template <class = void>
+void validate_slot(const at::Tensor& slot, const at::Tensor& param, at::IntArrayRef sizes,
+                   const char* name, const Place& place) {
   if (!slot.defined()) return;
   const std::string what = std::string("the state ") + name + " of ";
   validate_strided(slot, what.c_str(), place);
@@ -154,7 +164,8 @@ inline bool is_dense(const at::Tensor& x) { return x.is_non_overlapping_and_dens
 
 /// A tensor as it came out of a file. LibTorch takes sizes, strides and offset from there without
 /// comparing them with the storage: a damaged file may claim more than it holds.
-inline at::Tensor within_storage(const at::Tensor& x) {
+template <class = void>
+at::Tensor within_storage(const at::Tensor& x) {
   if (!x.defined()) return x;
   bool fine = x.layout() == at::kStrided && x.storage_offset() >= 0;
   double last = fine ? double(x.storage_offset()) : 0;

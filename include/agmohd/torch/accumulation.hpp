@@ -23,7 +23,8 @@ namespace agmohd {
 
 /// What gradient::Accumulate has added since the last update: sums of gradients, beside the
 /// parameters, and the losses. A few launches for any number of tensors; never waits.
-class Accumulation {
+template <class = void>  // for units without an optimizer, as in tensor/overlap.hpp
+class BasicAccumulation {
  public:
   using Groups = std::vector<torch::optim::OptimizerParamGroup>;
 
@@ -103,7 +104,7 @@ class Accumulation {
   /// after an error, the sums are what they were, up to rounding.
   class AsGradients {
    public:
-    AsGradients(Accumulation& from, const Groups& groups, bool mean) : from_(from) {
+    AsGradients(BasicAccumulation& from, const Groups& groups, bool mean) : from_(from) {
       std::vector<detail::SameKind> narrowed;  // what is rounded, and its sums
       from.for_each(groups, [&](const at::Tensor& param, const Place&) {
         const auto found = from.sums_.find(param.unsafeGetTensorImpl());
@@ -148,7 +149,7 @@ class Accumulation {
       for (auto& [param, grad] : swaps_) std::swap(param.mutable_grad(), grad);
     }
 
-    Accumulation& from_;
+    BasicAccumulation& from_;
     bool scaled_ = false, done_ = false;
     std::vector<at::Tensor> sums_;
     std::vector<std::pair<at::Tensor, at::Tensor>> swaps_;  // parameters and their other gradients
@@ -236,6 +237,8 @@ class Accumulation {
   std::int64_t calls_ = 0, losses_ = 0;
   bool captured_ = false;  // the last call
 };
+
+using Accumulation = BasicAccumulation<>;
 
 /// Or nothing, of a recipe without gradient::Accumulate.
 template <class Recipe>

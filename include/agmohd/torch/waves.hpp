@@ -41,6 +41,7 @@ class Waves {
 
   /// The wave of each parameter. Throws where one after the other is not possible. Of the states,
   /// `slots` are what a wave updates: factors behind them move before all waves.
+  template <class = void>  // for units without an optimizer, as in tensor/overlap.hpp
   std::vector<std::int32_t> find(const char* const* slot_names, std::size_t slots) {
     std::vector<std::pair<std::int32_t, std::int32_t>> after;  // the first waits for the second
     for_each_overlap(extents_, [&](const Extent& a, const Extent& b) {
