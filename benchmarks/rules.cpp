@@ -95,8 +95,10 @@ void row(const bench::Cuda& platform, const Model& model, const char* name) {
   // residual: one for its norm, and one over the gradient and the first moment.
   if (Recipe::factored) bytes += element;
   if (Recipe::residual) bytes += 2 * element + states;
-  // Norms, and what writes; the first sweep stores the parameter as it was.
+  // Norms, and what writes; the first sweep stores the parameter as it was. Without a slot that
+  // matrices store there is none.
   if (Recipe::two_sweeps) bytes += (2 * element + states) + (3 * element + states);
+  if (Recipe::two_sweeps && Recipe::factored && Recipe::slot_count == 1) bytes -= 3 * element;
   std::vector<double> shares, times;
   for (int round = 0; round < kRounds; ++round) {
     const double copy = copy_rate(platform);
