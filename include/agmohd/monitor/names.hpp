@@ -18,7 +18,8 @@
 namespace agmohd::monitor {
 
 /// What the parameters of an optimizer are called.
-class Names {
+template <class = void>  // for units without an optimizer, as in tensor/overlap.hpp
+class BasicNames {
  public:
   void add(const torch::OrderedDict<std::string, at::Tensor>& named) {
     for (const auto& item : named) names_[item.value().unsafeGetTensorImpl()] = item.key();
@@ -68,5 +69,6 @@ class Names {
 
   std::unordered_map<const c10::TensorImpl*, std::string> names_;
 };
+using Names = BasicNames<>;
 
 }  // namespace agmohd::monitor

@@ -30,6 +30,14 @@ struct Compose {
       policy_of<Family::recovery, recovery::None, P...>>;
 };
 
+/// The same of a rule by itself, which most of optimizers.hpp are, without a search by family.
+template <class P>
+requires(family_of<P>() == Family::rule) struct Compose<P> {
+  static_assert(CheckFamily<P>::passed);
+  using type = Composition<P, hindrance::None, momentum::Fixed, gradient::chain_of<PolicyList<>>,
+                           schedule::Constant, storage::Native, recovery::None>;
+};
+
 }  // namespace detail
 
 /// What a step does, as a type; Optimizer<Recipe<...>> is what a program holds. The arguments are

@@ -10,7 +10,8 @@
 
 #include "parts.hpp"
 
-// Lists of tensors that LibTorch's _foreach functions do in a few launches.
+// Lists of tensors that LibTorch's _foreach functions do in a few launches. Some are templates
+// without a real parameter, as in overlap.hpp.
 namespace agmohd::detail {
 
 /// Parameters, or gradients, of one dtype and device, and what belongs to them: averages, slow
@@ -24,15 +25,17 @@ struct SameKind {
 };
 
 /// Puts a pair to those of the dtype and device of its first tensor.
-inline void add_by_kind(std::vector<SameKind>& kinds, const at::Tensor& param, at::Tensor other) {
+template <class = void>
+void add_by_kind(std::vector<SameKind>& kinds, const at::Tensor& param, at::Tensor other) {
   std::size_t k = 0;
   while (k < kinds.size() && !kinds[k].holds(param)) ++k;
   if (k == kinds.size()) kinds.emplace_back();
   kinds[k].params.push_back(param);
   kinds[k].others.push_back(std::move(other));
 }
-inline std::vector<SameKind> by_kind(const std::vector<at::Tensor>& params,
-                                     const std::vector<at::Tensor>& others) {
+template <class = void>
+std::vector<SameKind> by_kind(const std::vector<at::Tensor>& params,
+                              const std::vector<at::Tensor>& others) {
   std::vector<SameKind> kinds;
   for (std::size_t i = 0; i < params.size(); ++i) add_by_kind(kinds, params[i], others[i]);
   return kinds;

@@ -95,11 +95,11 @@ void validate_param(const at::Tensor& param, const Place& place) {
 }
 
 /// The places of an optimizer's parameters, by tensor.
-class FirstPlaces {
+template <class = void>
+class BasicFirstPlaces {
  public:
   /// Where `param` stands first. Throws c10::Error if that is in another group; of a second place
   /// in one group it warns, once.
-  template <class = void>
   Place add(const at::Tensor& param, const Place& place) {
     const auto added = places_.try_emplace(param.unsafeGetTensorImpl(), place);
     const Place first = added.first->second;
@@ -112,7 +112,6 @@ class FirstPlaces {
     return first;
   }
   /// Those of a group.
-  template <class = void>
   void add(const std::vector<at::Tensor>& params, std::size_t group) {
     for (std::size_t i = 0; i < params.size(); ++i) add(params[i], Place{group, i});
   }
@@ -120,6 +119,7 @@ class FirstPlaces {
  private:
   std::unordered_map<const c10::TensorImpl*, Place> places_;
 };
+using FirstPlaces = BasicFirstPlaces<>;
 
 /// Throws c10::Error unless a gradient, of any layout, has dtype, device and shape of its
 /// parameter.
