@@ -129,12 +129,12 @@ using RowsCAME =
     agmohd::Recipe<agmohd::rule::CAME, agmohd::gradient::AGC, agmohd::gradient::ClipByNorm>;
 using MeasuredCAME =
     agmohd::Recipe<agmohd::rule::CAME, agmohd::hindrance::StepTooLarge, agmohd::storage::BFloat16>;
-/// With products among the sums of a second sweep, and snapshots of what that remembers.
 /// Snapshots of averages, and of an estimate, with all that makes a rollback.
 using KeptCAME = agmohd::recipe::Hindered<agmohd::rule::CAME>;
 using KeptAdamMini = agmohd::recipe::Hindered<agmohd::rule::AdamMini>;
 using KeptProdigy = agmohd::recipe::Hindered<agmohd::rule::Prodigy>;
 using KeptAdafactor = agmohd::recipe::Hindered<agmohd::rule::Adafactor>;
+/// With products among the sums of a second sweep, and snapshots of what that remembers.
 using KeptHyperball =
     agmohd::Recipe<agmohd::rule::Hyperball<agmohd::rule::AdamW>, agmohd::hindrance::Nonfinite,
                    agmohd::gradient::ClipByNorm, agmohd::recovery::Snapshots>;

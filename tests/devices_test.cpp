@@ -170,4 +170,27 @@ TEST(LaunchPlan, SharesNoMeasuredChunk) {
   EXPECT_GT(shared, 1000);
 }
 
+/// Sums of all devices come back with a snapshot: the judge has them, whoever judges next.
+TEST(DevicesOfARule, KeepWhatARollbackBroughtBack) {
+  using Kept = agmohd::Optimizer<agmohd::recipe::Hindered<agmohd::rule::Prodigy>>;
+  const auto run = [](at::Device second, bool counts) {
+    Part p{at::Device(at::kCPU)}, q{second};
+    Kept o(std::vector<Tensor>{p.param, q.param},
+           Kept::Options(1.0).set<"d0">(1e-2).snapshots(true).snapshot_every(10));
+    std::vector<double> out;
+    for (int t = 0; t < 40; ++t) {
+      p.has_gradient(t != 33), q.has_gradient(true);  // in 33 q judges, and the step is skipped
+      o.step(torch::full({}, t >= 25 && t < 34 ? std::nan("") : 3 / (1 + 0.01 * t)));
+      if (counts && t == 32) o.updates(o.updates());
+      const auto m = o.rule_memory();
+      out.insert(out.end(), {m.d, m.numerator, double(p.value()), double(q.value())});
+    }
+    EXPECT_EQ(o.tally().count[agmohd::Tally::rollback], 1);
+    return out;
+  };
+  for (const bool counts : {false, true}) {
+    EXPECT_EQ(run(at::Device(at::kCPU), counts), run(at::Device(at::kCPU, 0), counts));
+  }
+}
+
 }  // namespace

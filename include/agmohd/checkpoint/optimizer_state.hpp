@@ -167,6 +167,11 @@ void read_own(torch::serialize::InputArchive& own, Loaded<Recipe>& out) {
     if (bits.numel() > 1) out.report.reset.insert("memory of the optimizer");
   } else {
     from_value(value, "optimizer:", out.memory, of_optimizer<Recipe>, out.report);
+    if constexpr (Recipe::keeps_totals) {
+      TORCH_CHECK(out.memory.kept.saved >= -1 && out.memory.kept.saved <= 1, detail::classic,
+                  "agmohd: the checkpoint is damaged: there is no snapshot ",
+                  out.memory.kept.saved);
+    }
   }
   TORCH_CHECK(out.memory.updates >= 0, detail::classic,
               "agmohd: the checkpoint has updates = ", out.memory.updates,

@@ -28,6 +28,8 @@ class ReplacedFile {
   explicit ReplacedFile(const std::string& path) : path_(target_of(path)) {
     struct stat old;
     exists_ = ::stat(path_.c_str(), &old) == 0;
+    TORCH_CHECK(exists_ || errno != ELOOP, "agmohd: cannot replace ", path_,
+                ": its symbolic links form a loop");
     mode_ = old.st_mode;
     TORCH_CHECK(!exists_ || S_ISREG(old.st_mode), "agmohd: cannot replace ", path_,
                 ": it is not a regular file");
@@ -117,6 +119,8 @@ class ReplacedFile {
     while (const dirent* const entry = ::readdir(here)) {
       const char* const name = entry->d_name;
       if (std::strncmp(name, ours.c_str(), ours.size()) != 0) continue;
+      const char* const number = name + ours.size();
+      if (*number == '\0' || number[std::strspn(number, "0123456789")] != '\0') continue;
       const int file = ::openat(::dirfd(here), name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
       if (file < 0) continue;
       if (::flock(file, LOCK_EX | LOCK_NB) == 0) ::unlinkat(::dirfd(here), name, 0);

@@ -55,7 +55,7 @@ inline std::string zip_directory(const ReadFile& file) {
   const bool large = std::memcmp(end + kEnd64 - kLocator, "PK\6\7", 4) == 0;
   const long after = size - (large ? kAll : kEnd);
   const long bytes = zip_number(end + kEnd64 + 12, 4);
-  if (bytes > after) return {};
+  if (bytes < 0 || bytes > after) return {};
   std::string directory(std::size_t(bytes), '\0');
   return file.read(after - bytes, directory.data(), directory.size()) ? directory : std::string();
 }

@@ -79,7 +79,7 @@ class HostExecutor : public Executor<Recipe> {
     const typename Recipe::Judgement& judged = *judge.judgement();
     const Signals& sums = judged.signals;
     const Verdict& verdict = judged.verdict;
-    if (&judge != this) Recipe::take(judged.memory, memory_);
+    if (&judge != this) Recipe::take(judged.memory, memory_, verdict.swap >= 0);
     throttled_ = 0;
     saved_ = verdict.save;
     for (std::size_t t = 0; t < tensors_.size(); ++t) {

@@ -102,7 +102,6 @@ struct RecipeTypes : RecipeTraits<Policies...> {
   struct KeptTotals {
     RuleMemory<R> of[2]{};
     std::int64_t saved = -1;  ///< a snapshot whose totals the coming step will know; -1: none
-    std::int64_t whole = 0;   ///< 1: the memory's totals came out of a snapshot, for all devices
   };
   /// Memory of the optimizer (no [[no_unique_address]]: nvcc lays it out differently for host and
   /// device). `updates` counts applied steps and drives the schedule.
@@ -126,13 +125,13 @@ struct RecipeTypes : RecipeTraits<Policies...> {
     if (v.swap < 0) return;
     auto& kept = m.kept.of[v.swap];
     const auto rule = m.rule;
-    m.rule = kept.rule, m.totals = kept.totals, m.kept.whole = 1;
+    m.rule = kept.rule, m.totals = kept.totals;
     kept.rule = rule, kept.totals = s.totals;
     s.totals = m.totals;
   }
   /// After it did.
   AGMOHD_HD static void keep_totals(const Verdict& v, Memory& m) requires(Traits::keeps_totals) {
-    m.kept.whole = 0, m.kept.saved = v.save;
+    m.kept.saved = v.save;
     if (v.save >= 0) m.kept.of[v.save].rule = m.rule;
   }
   /// What sweeps left in a memory: forgotten, and added where several devices did them.
@@ -159,15 +158,14 @@ struct RecipeTypes : RecipeTraits<Policies...> {
   }
 
   /// The judge's memory replaces that of another device, which keeps what its own sweep measured.
-  AGMOHD_HD static void take(const Memory& judged, Memory& m) {
+  /// `swapped`: in a step that swapped a snapshot in, whose totals, of all devices, the judge has.
+  AGMOHD_HD static void take(const Memory& judged, Memory& m, [[maybe_unused]] bool swapped) {
     const auto swept = m.swept;
     if constexpr (Traits::totals) {
       const auto kept = m.totals;
       m = judged;
       m.totals = kept;
-      if constexpr (Traits::keeps_totals) {
-        if (judged.kept.whole != 0) m.totals = {};  // the judge has all
-      }
+      if (Traits::keeps_totals && swapped) m.totals = {};
     } else {
       m = judged;
     }

@@ -114,7 +114,7 @@ class Devices {
     if (!next) return;
     if (*next != judge_) {
       typename Recipe::Memory memory = devices_[*next].executor->read_memory();
-      Recipe::take(judge().executor->read_memory(), memory);
+      Recipe::take(judge().executor->read_memory(), memory, /*swapped=*/false);
       devices_[*next].executor->write_memory(memory);
       judge_ = *next;
     }

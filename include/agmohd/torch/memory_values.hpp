@@ -99,7 +99,6 @@ struct Memories {
         each_member(snapshot + " totals", m.kept.of[i].totals, leaf);
       }
       each_member("snapshot saved", m.kept.saved, leaf);
-      each_member("snapshot whole", m.kept.whole, leaf);
     }
     each_member("swept", m.swept, leaf);
     each_member("tally", m.tally, leaf);

@@ -104,7 +104,7 @@ __device__ void judge(const View<Recipe>& view, const typename Recipe::AllSignal
   if (view.board_size < 0) {
     s.signals = judgement.signals;
     s.verdict = judgement.verdict;
-    Recipe::take(judgement.memory, s.memory);
+    Recipe::take(judgement.memory, s.memory, s.verdict.swap >= 0);
     return;
   }
   s.signals = signals;
