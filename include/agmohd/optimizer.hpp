@@ -176,6 +176,9 @@ class Optimizer : public torch::optim::Optimizer, public detail::OfRecipe {  // 
   /// magnitude, where the recipe measures these instead. Waits only where the host decides, and
   /// may stand behind a captured step.
   at::Tensor grad_norm() const requires(Recipe::measures_norm);
+  // clang-format off
+  at::Tensor grad_norm() const requires(!Recipe::measures_norm) = delete;  // agmohd: no policy of this recipe measures a norm; add gradient::ClipByNorm, or a hindrance policy
+  // clang-format on
 
   void save(torch::serialize::OutputArchive& archive) const override;
   /// Reads what save() of an optimizer with the same rule, or torch.optim's of that rule, wrote.

@@ -207,6 +207,10 @@ TEST(Wrap, AFileOfSomethingElseIsAnErrorThatNamesIt) {
   EXPECT_EQ(error_of(look), prefix + "the archive does not hold a Lookahead");
   EXPECT_EQ(error_of(tensors), prefix + "it does not hold a vector of tensors");
   EXPECT_EQ(tensors.size(), 1U);
+  agmohd::save(EMA({p}), path.name);
+  EXPECT_EQ(error_of(look), prefix + "the archive does not hold a Lookahead");
+  agmohd::save(look, path.name);
+  EXPECT_EQ(error_of(ema), prefix + "the archive does not hold averages");
 }
 
 TEST(Wrap, AFailedSaveOrLoadOfAPathChangesNothing) {

@@ -86,7 +86,7 @@ class Options : public detail::OptionSetters<Options<Recipe>, Recipe> {
   template <FixedString Name, class Given>
   Options& set(const Given&) requires(Table::find(Name.view()) == count) = delete;  // agmohd: no policy of this recipe has an option of that Name
   template <FixedString Name, class Given>
-  Options& set(const Given&) requires(!std::is_convertible_v<const Given&, Value<Table::find(Name.view())>>) = delete;  // agmohd: this recipe has that option, but a value of this type does not convert to the option's
+  Options& set(const Given&) requires(Table::find(Name.view()) < count && !std::is_convertible_v<const Given&, Value<Table::find(Name.view())>>) = delete;  // agmohd: this recipe has that option, but a value of this type does not convert to the option's
   // clang-format on
 
   /// Sets what differs from the policy's defaults: set<gradient::ClipByNorm>({.max_norm = 0.5}).

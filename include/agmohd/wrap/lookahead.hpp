@@ -83,8 +83,9 @@ class Lookahead {
   void load(torch::serialize::InputArchive& archive) {
     const at::NoGradGuard no_grad;
     follow();
-    c10::IValue steps, count;
-    TORCH_CHECK(archive.try_read("steps", steps) && archive.try_read("count", count),
+    c10::IValue steps, count, of_average;
+    TORCH_CHECK(archive.try_read("steps", steps) && archive.try_read("count", count) &&
+                    !archive.try_read("averaged", of_average),
                 "agmohd: the archive does not hold a Lookahead");
     TORCH_CHECK(steps.toInt() >= 0 && count.toInt() == std::int64_t(params_.size()),
                 agmohd::detail::classic, "agmohd: the archive has ", count.toInt(),
