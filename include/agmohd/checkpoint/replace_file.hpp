@@ -78,7 +78,8 @@ class ReplacedFile {
       const ssize_t length = ::readlink(path.c_str(), to, sizeof to);
       if (length < 0) break;  // no link
       const std::string target(to, std::size_t(length));
-      path = target[0] == '/' ? target : path.substr(0, path.rfind('/') + 1) + target;
+      path.resize(target[0] == '/' ? 0 : path.rfind('/') + 1);
+      path += target;
     }
     return path;
   }
