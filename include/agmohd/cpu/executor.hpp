@@ -134,17 +134,19 @@ class CpuExecutor final : public HostExecutor<Recipe> {
       scale(0, working_chunks_);
       residuals_.run(tensors_, rows_, coefficients_, coefficients64_, factors_);
     }
-    for (const auto& tensor : tensors_) broken += keep_averages(tensor, verdict.save);
+    if constexpr (Recipe::keeps_averages) {
+      if (verdict.save >= 0) {
+        for (const auto& tensor : tensors_) broken += keep_averages(tensor, verdict.save);
+      }
+    }
     const auto sweep = [&]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
       const auto& k = coefficients<Compute<E>>()[std::size_t(chunks_[i].tensor)];
       if (stores_nothing(chunk)) return;
-      if constexpr (Recipe::totals) {
-        const bool sampled = Recipe::measures_sweep && i % every == phase;
-        sweep_totals(chunk, k, totals_[i], sampled ? &swept_[i / every] : nullptr);
-      }
+      const bool sampled = Recipe::measures_sweep && i % every == phase;
       std::int64_t changed = 0;
       if constexpr (Recipe::totals) {
-      } else if (Recipe::measures_sweep && i % every == phase) {
+        sweep_totals(chunk, k, totals_[i], sampled ? &swept_[i / every] : nullptr);
+      } else if (sampled) {
         if constexpr (Recipe::measures_sweep) {
           auto& sums = swept_[i / every];
           changed = has_avx2() ? measured_sweep_chunk_avx2(chunk, k, sums)

@@ -36,11 +36,10 @@ void swap_averages(const TensorRef<Recipe>& tensor, int snapshot) {
     std::swap_ranges(average, average + count, kept);
   });
 }
-/// To snapshot number `snapshot`, if it is not negative. Returns how many are not finite.
+/// Returns how many that went to the snapshot are not finite.
 template <class Recipe>
 std::int64_t keep_averages(const TensorRef<Recipe>& tensor, int snapshot) {
   std::int64_t spoiled = 0;
-  if (snapshot < 0) return spoiled;
   for_each_average(tensor, snapshot, [&](auto* average, auto* kept, std::int64_t count) {
     std::copy_n(average, count, kept);
     spoiled += not_finite(kept, count);
