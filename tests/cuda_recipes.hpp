@@ -98,6 +98,14 @@ using CentralizedLAMB =
 using OrthogonalSGD = agmohd::Recipe<agmohd::rule::SGD, agmohd::gradient::Orthogonal>;
 using OrthogonalAdafactor = agmohd::Recipe<agmohd::rule::Adafactor, agmohd::gradient::Orthogonal,
                                            agmohd::gradient::ClipByNorm>;
+/// Without outliers: alone, and measured, with two sweeps and a factored slot; and brought to the
+/// median of norms.
+using FilteredSGD = agmohd::Recipe<agmohd::rule::SGD, agmohd::gradient::MedianFilter>;
+using FilteredAdafactor = agmohd::Recipe<agmohd::rule::Adafactor, agmohd::gradient::MedianFilter,
+                                         agmohd::gradient::ClipByNorm>;
+using MedianLAMB =
+    agmohd::Recipe<agmohd::rule::LAMB, agmohd::gradient::MedianFilter, agmohd::gradient::ClipByNorm,
+                   agmohd::gradient::NormalizeToMedian>;
 /// With sums of powers.
 using ClippedPowers =
     agmohd::Recipe<agmohd::rule::SGD, agmohd::gradient::ClipByValue, agmohd::gradient::ClipByPNorm>;

@@ -67,14 +67,13 @@ class CudaBackend : public ::testing::Test {
 #endif
   }
 };
-using Recipes =
-    ::testing::Types<agmohd::recipe::SGD, agmohd::recipe::Adam, agmohd::recipe::AdamW, ClippedSGD,
-                     Everything, HalfState, StableHalf, PlateauLion, PlainRMSprop, PlainAdagrad,
-                     ClippedNovoGrad, KeptLAMB, NoisyAdamW, RowsSGD, RowsLAMB, CentralizedLAMB,
-                     RowsAdafactor, MeasuredAdafactor, OrthogonalSGD, ClippedPowers,
-                     OrthogonalAdafactor, RowsAdamMini, MeasuredAdamMini, RowsCAME, MeasuredCAME,
-                     KeptHyperball, ProdigyNorm, MeasuredProdigy, PlainDAdaptAdam, GroupedSGD,
-                     MaskedAdamW, MaskedSGD, CappedAdamW>;
+using Recipes = ::testing::Types<
+    agmohd::recipe::SGD, agmohd::recipe::Adam, agmohd::recipe::AdamW, ClippedSGD, Everything,
+    HalfState, StableHalf, PlateauLion, PlainRMSprop, PlainAdagrad, ClippedNovoGrad, KeptLAMB,
+    NoisyAdamW, RowsSGD, RowsLAMB, CentralizedLAMB, RowsAdafactor, MeasuredAdafactor, OrthogonalSGD,
+    ClippedPowers, OrthogonalAdafactor, FilteredSGD, FilteredAdafactor, MedianLAMB, RowsAdamMini,
+    MeasuredAdamMini, RowsCAME, MeasuredCAME, KeptHyperball, ProdigyNorm, MeasuredProdigy,
+    PlainDAdaptAdam, GroupedSGD, MaskedAdamW, MaskedSGD, CappedAdamW>;
 TYPED_TEST_SUITE(CudaBackend, Recipes);
 
 /// Kernels and other nodes of a captured step.

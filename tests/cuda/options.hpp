@@ -17,6 +17,8 @@ using testing_recipes::ClippedNovoGrad;
 using testing_recipes::ClippedPowers;
 using testing_recipes::ClippedSGD;
 using testing_recipes::Everything;
+using testing_recipes::FilteredAdafactor;
+using testing_recipes::FilteredSGD;
 using testing_recipes::GroupedSGD;
 using testing_recipes::HalfState;
 using testing_recipes::KeptHyperball;
@@ -27,6 +29,7 @@ using testing_recipes::MeasuredAdafactor;
 using testing_recipes::MeasuredAdamMini;
 using testing_recipes::MeasuredCAME;
 using testing_recipes::MeasuredProdigy;
+using testing_recipes::MedianLAMB;
 using testing_recipes::NoisyAdamW;
 using testing_recipes::OrthogonalAdafactor;
 using testing_recipes::OrthogonalSGD;
@@ -113,6 +116,18 @@ inline Optimizer<OrthogonalSGD>::Options options<OrthogonalSGD>() {
 template <>
 inline Optimizer<OrthogonalAdafactor>::Options options<OrthogonalAdafactor>() {
   return Optimizer<OrthogonalAdafactor>::Options(1e-2).max_norm(3).weight_decay(0.1);
+}
+template <>
+inline Optimizer<FilteredSGD>::Options options<FilteredSGD>() {
+  return Optimizer<FilteredSGD>::Options(1e-2).momentum(0.9).set<"outlier_z">(2);
+}
+template <>
+inline Optimizer<FilteredAdafactor>::Options options<FilteredAdafactor>() {
+  return Optimizer<FilteredAdafactor>::Options(1e-2).max_norm(3).set<"outlier_z">(1.5);
+}
+template <>
+inline Optimizer<MedianLAMB>::Options options<MedianLAMB>() {
+  return Optimizer<MedianLAMB>::Options(1e-2).max_norm(3).set<"outlier_z">(2);
 }
 template <>
 inline Optimizer<ClippedPowers>::Options options<ClippedPowers>() {

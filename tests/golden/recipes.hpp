@@ -22,6 +22,14 @@ using ClipByValueClipByNormAdam =
 using NormalizeSGD = With<agmohd::rule::SGD, agmohd::gradient::Normalize>;
 using NormalizeAdamW = With<agmohd::rule::AdamW, agmohd::gradient::Normalize>;
 using NormalizeTensorsSGD = With<agmohd::rule::SGD, agmohd::gradient::NormalizeTensors>;
+using NormalizeToMedianSGD = With<agmohd::rule::SGD, agmohd::gradient::NormalizeToMedian>;
+using ClipByNormNormalizeToMedianAdamW =
+    With<agmohd::rule::AdamW, agmohd::gradient::Chain<agmohd::gradient::ClipByNorm,
+                                                      agmohd::gradient::NormalizeToMedian>>;
+using MedianFilterSGD = With<agmohd::rule::SGD, agmohd::gradient::MedianFilter>;
+using MedianFilterClipByNormAdamW =
+    With<agmohd::rule::AdamW,
+         agmohd::gradient::Chain<agmohd::gradient::MedianFilter, agmohd::gradient::ClipByNorm>>;
 using SignSGD = With<agmohd::rule::SGD, agmohd::gradient::Sign>;
 using RowsSGD = With<agmohd::rule::SGD, agmohd::gradient::AGC>;
 using RowsAdamW = With<agmohd::rule::AdamW, agmohd::gradient::AGC>;

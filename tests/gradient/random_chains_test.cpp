@@ -19,8 +19,9 @@ namespace random_chains {
 using All =
     std::tuple<gradient::Accumulate, gradient::AdaptiveClip, gradient::AGC, gradient::Centralize,
                gradient::Choice, gradient::ClipByMaxNorm, gradient::ClipByNorm,
-               gradient::ClipByPNorm, gradient::ClipByValue, gradient::Noise, gradient::Normalize,
-               gradient::NormalizeTensors, gradient::Orthogonal, gradient::Sign,
+               gradient::ClipByPNorm, gradient::ClipByValue, gradient::MedianFilter,
+               gradient::Noise, gradient::Normalize, gradient::NormalizeTensors,
+               gradient::NormalizeToMedian, gradient::Orthogonal, gradient::Sign,
                gradient::Stabilize, gradient::ZeroNonfinite>;
 constexpr std::size_t kAll = std::tuple_size_v<All>;
 using Places = std::array<std::size_t, 3>;
@@ -60,7 +61,7 @@ constexpr bool compiles(const Places& at) {
 
 /// Each brings transforms that none before it has, as long as there are some.
 constexpr auto kDrawn = [] {
-  std::array<Places, 6> out{};
+  std::array<Places, 7> out{};
   std::array<bool, kAll> seen{};
   std::uint64_t random = 20261129;
   const auto draw = [&random] {
@@ -104,7 +105,8 @@ template <class Index>
 class RandomChain : public testing::Test {};
 template <std::size_t I>
 using Number = std::integral_constant<std::size_t, I>;
-using Numbers = testing::Types<Number<0>, Number<1>, Number<2>, Number<3>, Number<4>, Number<5>>;
+using Numbers =
+    testing::Types<Number<0>, Number<1>, Number<2>, Number<3>, Number<4>, Number<5>, Number<6>>;
 TYPED_TEST_SUITE(RandomChain, Numbers);
 
 TYPED_TEST(RandomChain, IsTheSameOnTheReference) {

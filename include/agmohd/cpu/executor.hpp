@@ -15,6 +15,7 @@
 #include "../step/reduction.hpp"
 #include "dispatch.hpp"
 #include "kept_averages.hpp"
+#include "medians.hpp"
 #include "parallel.hpp"
 #include "row_slot_pass.hpp"
 
@@ -283,7 +284,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
   std::vector<ChunkRef> chunks_;
   std::int64_t thread_chunks_ = 1;   // that hold so many, on average
   std::vector<std::int64_t> waves_;  // the first chunk of each, and the end
-  std::conditional_t<Recipe::rows, RowPass<Recipe>, detail::NoMemory> rows_;
+  PassOfRows<Recipe> rows_;
   AveragePass<Recipe> factors_;
   ResidualPass<Recipe> residuals_;
   std::vector<reduction::Partial> partials_;

@@ -9,6 +9,7 @@
 
 #include "../policy/element.hpp"
 #include "../step/executor.hpp"
+#include "../step/medians.hpp"
 #include "../step/reduction.hpp"
 #include "../step/rows.hpp"
 #include "load_store.hpp"
@@ -47,8 +48,13 @@ struct Projected {
   const gradient::Projection* by;
   const void* param;
 };
+/// What its outliers are.
+struct Filtered {
+  const gradient::Outliers* by;
+};
 template <class Recipe>
-using ValuesOf = std::conditional_t<Recipe::projects, Projected, RowValues>;
+using ValuesOf = std::conditional_t<Recipe::projects, Projected,
+                                    std::conditional_t<Recipe::filters, Filtered, RowValues>>;
 
 /// The gradients from `element` of a tensor on, as many as V has, with the values of their rows. E:
 /// the element type of the parameter.
@@ -57,6 +63,8 @@ V with_rows(const V& g, const ValuesOf<Recipe>& values, std::int64_t element) {
   if constexpr (Recipe::projects) {
     return reduction::projected(g, load<V>(static_cast<const E*>(values.param) + element),
                                 *values.by);
+  } else if constexpr (Recipe::filters) {
+    return reduction::filtered(g, *values.by);
   } else {
     return reduction::with_row<Recipe>(g, values.template at<V>(element));
   }
@@ -205,8 +213,7 @@ class RowPass {
   std::int64_t thread_pieces_ = 1;                     // that hold so many, on average
   std::vector<std::int64_t> first_row_, first_piece_;  // of each tensor, and the end
   std::vector<Sums> sums_;                             // of pieces
-  std::vector<std::conditional_t<Recipe::projects, gradient::Projection, double>>
-      values_;  // of rows
+  std::vector<reduction::ValueOfRow<Recipe>> values_;  // of rows
 };
 
 }  // namespace agmohd::cpu

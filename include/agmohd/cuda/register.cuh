@@ -4,6 +4,7 @@
 
 #include "kernel/commit.cuh"
 #include "kernel/factors.cuh"
+#include "kernel/medians.cuh"
 #include "kernel/reduce.cuh"
 #include "kernel/rest.cuh"
 #include "kernel/row_slot.cuh"
@@ -58,13 +59,17 @@ class Register<Recipe, Tag> {
       return nullptr;
   }
   static auto sum_rows() {
-    if constexpr (Recipe::rows)
+    if constexpr (Recipe::filters)
+      return &count_digits_kernel<Recipe, Tag>;
+    else if constexpr (Recipe::rows)
       return &sum_rows_kernel<Recipe, Tag>;
     else
       return nullptr;
   }
   static auto scale_rows() {
-    if constexpr (Recipe::rows)
+    if constexpr (Recipe::filters)
+      return &choose_digits_kernel<Recipe, Tag>;
+    else if constexpr (Recipe::rows)
       return &scale_rows_kernel<Recipe, Tag>;
     else
       return nullptr;

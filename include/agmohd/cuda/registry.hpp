@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <typeinfo>
 
 #include "../version.hpp"
@@ -71,6 +72,16 @@ struct Runtime {
   int (*restore_capture)(int before);
 };
 
+/// What measures rows, and what makes their values. Where the recipe filters: what counts digits,
+/// with the pass, how many there are for a median, and the pieces of a block; and what chooses
+/// digits.
+template <class Recipe>
+using SumRows = std::conditional_t<Recipe::filters, void (*)(View<Recipe>, int, int, int),
+                                   void (*)(View<Recipe>)>;
+template <class Recipe>
+using ScaleRows =
+    std::conditional_t<Recipe::filters, void (*)(View<Recipe>, int, int), void (*)(View<Recipe>)>;
+
 /// The kernels of a recipe, as a launch names them; null: it needs none.
 template <class Recipe>
 struct Kernels {
@@ -78,8 +89,8 @@ struct Kernels {
   void (*decide)(View<Recipe>);
   void (*settle)(Core<Recipe>*);
   void (*sweep[4])(View<Recipe>, int, int, int, bool);  // by Dtype
-  void (*sum_rows)(View<Recipe>);
-  void (*scale_rows)(View<Recipe>);
+  SumRows<Recipe> sum_rows;
+  ScaleRows<Recipe> scale_rows;
   void (*factor_tiles)(View<Recipe>);
   void (*factor_folds)(View<Recipe>);
   void (*factor_means)(View<Recipe>);

@@ -9,6 +9,7 @@
 #include "../policy/element.hpp"
 #include "../policy/policy.hpp"
 #include "../policy/signals.hpp"
+#include "../step/medians.hpp"
 #include "../step/record.hpp"
 #include "../step/reduction.hpp"
 #include "../step/rows.hpp"
@@ -40,10 +41,24 @@ struct AllProjections {
   gradient::Projection* projections;
   int row_count, piece_count;
 };
+/// The search for a median of a tensor.
+struct MedianSearch {
+  std::uint64_t found;                  ///< its bits, as far as they are known
+  std::int64_t rank;                    ///< its place among the elements with these bits
+  double median;                        ///< of magnitudes, while that of distances is looked for
+  unsigned counts[reduction::kDigits];  ///< of elements, by their next digit
+};
+/// Where the recipe filters: all of a tensor is one row.
+struct AllOutliers {
+  MedianSearch* searches;
+  gradient::Outliers* outliers;
+  int row_count, piece_count;
+};
 template <class Recipe>
-using RowsOf =
-    std::conditional_t<Recipe::rows, std::conditional_t<Recipe::projects, AllProjections, AllRows>,
-                       detail::NoMemory>;
+using RowsOf = std::conditional_t<
+    Recipe::projects, AllProjections,
+    std::conditional_t<Recipe::filters, AllOutliers,
+                       std::conditional_t<Recipe::rows, AllRows, detail::NoMemory>>>;
 
 /// Where the sweep of a rule with sums over all tensors leaves them. In the view: sum after sum, a
 /// value of each chunk, or where several blocks share chunks strip by strip, `strips` of each
@@ -159,6 +174,7 @@ struct View : RowsOf<Recipe>,
   const ChunkRef* chunks;
   Partials partials;
   double* summed;                    // of the rule, a chunk each; null: it sums nothing
+  double* tensor_norms;              // squares, where their median is wanted, by the judge
   double* norms[Recipe::norm_sums];  // of a rule with two sweeps, a chunk each: sums of squares
   reduction::SweptPartial* swept;    // null: the sweep measures nothing
   const double* sampled_elements;    // by phase

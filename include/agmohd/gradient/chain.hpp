@@ -131,8 +131,9 @@ struct Chain<H, L...> : agmohd::detail::Several<H, L...> {
 
   static_assert(
       !has::rows<Rest>,
-      "agmohd: in a gradient Chain a transform by rows stands behind another; its sums, and those "
-      "of Orthogonal, are of the gradients as they come: move it to the front; a chain has one");
+      "agmohd: in a gradient Chain a transform by rows stands behind another; its sums, and what "
+      "Orthogonal and MedianFilter measure, are of the gradients as they come: move it to the "
+      "front; a chain has one");
 
   static_assert((!has::power<H> || !agmohd::detail::wants_norms(Rest::wants)) &&
                     (!has::power<Rest> || !agmohd::detail::wants_norms(H::wants)),
@@ -179,6 +180,10 @@ struct Chain<H, L...> : agmohd::detail::Several<H, L...> {
   AGMOHD_HD static Projection projection(const Options& o, double p2, double pg,
                                          double g2) requires(has::projection<H>) {
     return H::projection(o.head, p2, pg, g2);
+  }
+  AGMOHD_HD static Outliers outliers(const Options& o, double median, double deviation,
+                                     std::int64_t numel) requires(has::outliers<H>) {
+    return H::outliers(o.head, median, deviation, numel);
   }
 
   template <class R>

@@ -4,6 +4,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <limits>
 
 #include "../policy/policy.hpp"
 
@@ -19,6 +20,12 @@ namespace gradient {
 /// What becomes of a tensor's gradient g beside its parameter p: scale (g - along p).
 struct Projection {
   double along = 0, scale = 1;
+};
+
+/// What becomes of a tensor's gradient: elements of a magnitude above `bound`, but below infinity,
+/// get the magnitude `value` and keep their sign.
+struct Outliers {
+  double bound = std::numeric_limits<double>::infinity(), value = 0;
 };
 
 }  // namespace gradient
@@ -70,11 +77,15 @@ concept projection = requires(typename G::Options o) {
   { G::projection(o, 1.0, 1.0, 1.0) } -> std::same_as<gradient::Projection>;
 };
 template <class G>
+concept outliers = requires(typename G::Options o) {
+  { G::outliers(o, 1.0, 1.0, std::int64_t{}) } -> std::same_as<gradient::Outliers>;
+};
+template <class G>
 concept power = requires(typename G::Options o) {
   { G::power(o) } -> std::same_as<std::int64_t>;
 };
 template <class G>
-concept rows = row_factor<G> || row_shift<G> || projection<G>;
+concept rows = row_factor<G> || row_shift<G> || projection<G> || outliers<G>;
 template <class G>
 concept apply = apply_alone<G> || apply_at<G>;
 }  // namespace has
@@ -91,8 +102,10 @@ concept apply = apply_alone<G> || apply_at<G>;
 /// gradients. With row_shift(options, sum, length, dims) it makes of the sum of a row's `length`
 /// gradients what is subtracted from each; `dims` are the dimensions of the tensor. With
 /// projection(options, p2, pg, g2) it makes a gradient::Projection of sums over a whole tensor: of
-/// p^2, p g and g^2. The backends apply all of these as they read the gradients, so it stands
-/// before all other transforms.
+/// p^2, p g and g^2. With outliers(options, median, deviation, numel) it makes gradient::Outliers
+/// of the median of a tensor's magnitudes and the median of their distances from it; of two middle
+/// ones the lower, as torch.median. The backends apply all of these as they read the gradients, so
+/// it stands before all other transforms.
 ///
 /// With power(options), of at least 1, the reduce pass sums these powers of magnitudes in the place
 /// of squares, see clip_by_p_norm.hpp; no other policy of the recipe then wants norms.
@@ -205,11 +218,16 @@ struct CheckGradient {
       has::power<GradientPolicy> || requires { typename GradientPolicy::Rest; } ||
           !requires { &GradientPolicy::power; },
       "agmohd: the gradient policy's power is not std::int64_t power(options)");
+  static_assert(
+      has::outliers<GradientPolicy> || requires { typename GradientPolicy::Rest; } ||
+          !requires { &GradientPolicy::outliers; },
+      "agmohd: the gradient policy's outliers is not gradient::Outliers outliers(options, double "
+      "median, double deviation, std::int64_t numel)");
   static_assert(int(has::row_factor<GradientPolicy>) + int(has::row_shift<GradientPolicy>) +
-                        int(has::projection<GradientPolicy>) <
+                        int(has::projection<GradientPolicy>) + int(has::outliers<GradientPolicy>) <
                     2,
-                "agmohd: the gradient policy has more than one of row_factor, row_shift and "
-                "projection");
+                "agmohd: the gradient policy has more than one of row_factor, row_shift, "
+                "projection and outliers");
   static_assert(
       agmohd::Transform<GradientPolicy>,
       "agmohd: an argument of Recipe is not a gradient policy; see agmohd/gradient/gradient.hpp");

@@ -85,6 +85,10 @@ struct RecipeTraits {
   static constexpr bool measures_gradients = (wants & ~unsigned{kTotals}) != 0;
   /// Whether it measures a norm of all of them, 2-norm or another.
   static constexpr bool measures_norm = (wants & (kNorm | kTensors | kMaxAbs)) != 0;
+  /// Whether the median of the tensors' norms is made of what it measures.
+  static constexpr bool median_norm = (wants & kMedian) != 0;
+  static_assert(!median_norm || (wants & (kNorm | kTensors)) == (kNorm | kTensors),
+                "agmohd: a policy that wants kMedian wants kNorm and kTensors, too");
   /// Whether the reduce pass reads state too, for the rule's sums.
   static constexpr bool sums = has::summed<Rule>;
   /// Whether those are of the parameter, too.
@@ -105,7 +109,10 @@ struct RecipeTraits {
   static constexpr bool shifts_rows = has::row_shift<Gradient>;
   /// Whether they are projected: all of a tensor is one row then.
   static constexpr bool projects = has::projection<Gradient>;
-  /// Whether they are shifted or projected, or multiplied with factors of their rows.
+  /// Whether outliers are replaced, by medians over a tensor: that is one row, too.
+  static constexpr bool filters = has::outliers<Gradient>;
+  static constexpr bool whole_tensors = projects || filters;
+  /// Whether they are any of this, or multiplied with factors of their rows.
   static constexpr bool rows = has::rows<Gradient>;
 };
 

@@ -72,6 +72,10 @@ struct RecipeTypes : RecipeTraits<Policies...> {
                                                    double g2) requires(Traits::projects) {
     return Gradient::projection(o.gradient, p2, pg, g2);
   }
+  AGMOHD_HD static gradient::Outliers outliers(const Shared& o, double median, double deviation,
+                                               std::int64_t numel) requires(Traits::filters) {
+    return Gradient::outliers(o.gradient, median, deviation, numel);
+  }
   /// Whether a policy looks at the number of a tensor's parameter group.
   static constexpr bool by_group = has::group_factor<Schedule> || detail::by_group<Gradient>();
   /// Options of one parameter group.

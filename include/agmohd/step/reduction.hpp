@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 
 #include "../policy/number.hpp"
@@ -220,6 +221,15 @@ inline TensorSignals combine_tensor(const Partial* partial, const double* summed
   s.norm2 = dealt(chunks, count, [&](std::int64_t i) { return partial[i].norm2; });
   if (summed != nullptr) s.summed = dealt(chunks, count, [&](std::int64_t i) { return summed[i]; });
   return s;
+}
+
+// Where it is wanted, the median of the tensors' norms is the mean of the two in the middle, which
+// may be one, in the order of their bits: NaN is above all.
+
+/// Of the lower and the upper one, squares, as a share of the norm of all.
+AGMOHD_HD inline double median_share(double lower, double upper, double norm2) {
+  const double sum = std::sqrt(lower) + std::sqrt(upper);
+  return norm2 == 0 ? 0 : sum / 2 / std::sqrt(norm2);
 }
 
 }  // namespace agmohd::reduction

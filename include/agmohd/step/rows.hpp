@@ -53,6 +53,11 @@ struct RowSums {
 struct TensorSums {
   double p2 = 0, pg = 0, g2 = 0;  ///< of p^2, p g and g^2
 };
+/// What is made of them.
+template <class Recipe>
+using ValueOfRow =
+    std::conditional_t<Recipe::projects, gradient::Projection,
+                       std::conditional_t<Recipe::filters, gradient::Outliers, double>>;
 template <class Recipe>
 using SumsOf = std::conditional_t<Recipe::projects, TensorSums, RowSums>;
 

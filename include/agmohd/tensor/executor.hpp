@@ -235,6 +235,8 @@ class TensorExecutor final : public HostExecutor<Recipe> {
       if (g.numel() == 0) return g;
       if constexpr (Recipe::projects) {
         return reduction::projected(g, widened(handles_.params[t]), row_values_[t]);
+      } else if constexpr (Recipe::filters) {
+        return reduction::filtered(g, row_values_[t]);
       } else {
         return reduction::with_row<Recipe>(g, row_values_[t]);
       }

@@ -6,19 +6,22 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <tuple>
 #include <type_traits>
 #include <vector>
 
+#include "../step/medians.hpp"
 #include "../step/rows.hpp"
 
 namespace agmohd {
 
-/// What the gradients of a tensor are multiplied with, shifted by or projected with.
+/// What the gradients of a tensor are multiplied with, shifted by, projected with or filtered by.
 template <class Recipe>
-using ValuesOfRows = std::conditional_t<Recipe::projects, gradient::Projection, at::Tensor>;
+using ValuesOfRows =
+    std::conditional_t<Recipe::whole_tensors, reduction::ValueOfRow<Recipe>, at::Tensor>;
 
 /// Those of a tensor of float or double elements: a value of each row, to be broadcast; where the
-/// recipe projects, all of the tensor is one row.
+/// recipe projects or filters, all of the tensor is one row.
 template <class Recipe>
 ValuesOfRows<Recipe> values_of_rows(const typename Recipe::Shared& shared, const RowShape& of,
                                     const at::Tensor& p, const at::Tensor& g) {
@@ -26,6 +29,14 @@ ValuesOfRows<Recipe> values_of_rows(const typename Recipe::Shared& shared, const
     const at::Tensor x = p.to(at::kDouble), y = g.to(at::kDouble);
     const auto sum = [](const at::Tensor& z) { return z.sum().template item<double>(); };
     return Recipe::projection(shared, sum(x * x), sum(x * y), sum(y * y));
+  } else if constexpr (Recipe::filters) {
+    const auto median = [](const at::Tensor& x) {
+      const auto rank = reduction::median_rank(x.numel());
+      return std::get<0>(x.reshape({-1}).kthvalue(rank + 1)).template item<double>();
+    };
+    const at::Tensor sizes = g.abs();
+    const double middle = median(sizes);
+    return Recipe::outliers(shared, middle, median((sizes - middle).abs()), g.numel());
   } else {
     const auto rows = of.count;
     const auto sum = [rows](const at::Tensor& x) { return x.reshape({rows, -1}).sum(1).cpu(); };

@@ -133,13 +133,24 @@ struct Adoption {
     if (per_tensor_) creating();
     ref.numel = part_count(param);
     ref.matrix = param.dim() >= 2;
-    if constexpr (Recipe::rows) ref.rows = rows_of(param, Recipe::projects);
+    if constexpr (Recipe::rows) ref.rows = rows_of(param, Recipe::whole_tensors);
     ref.dtype = *part_dtype(param.scalar_type());
     ref.per_tensor = Access::memory(now).number();
   }
 
   /// As they will be; before commit() only.
   const auto& slots() const { return slots_; }
+
+  /// For a recipe with the median of the tensors' norms.
+  static void require_one_device(const std::vector<Adoption>& all) {
+    for (const Adoption& a : all) {
+      TORCH_CHECK(a.param.device() == all[0].param.device(), detail::classic, "agmohd: ", a.place,
+                  " is on ", a.param.device(), ", but ", all[0].place, " on ",
+                  all[0].param.device(),
+                  "; a policy of this optimizer wants the median of the tensors' norms, which is "
+                  "made on one device: give each device an optimizer of its own");
+    }
+  }
 
   /// All take effect, or none. `changed`: what their states will tell of changes to.
   static void commit(std::vector<Adoption>& all, StateMap& states,

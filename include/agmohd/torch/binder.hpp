@@ -195,6 +195,7 @@ class Binder {
                                       const Settings<Recipe>& settings, bool with_gradient,
                                       std::vector<Entry>& places) {
     std::vector<Adoption<Recipe>> all = candidates(groups, states, settings, with_gradient, places);
+    if constexpr (Recipe::median_norm) Adoption<Recipe>::require_one_device(all);
     for (Adoption<Recipe>& a : all) a.device = devices_.of(a.param.device(), settings);
     Waves waves;
     for (Adoption<Recipe>& a : all) {

@@ -75,7 +75,7 @@ class CudaExecutor final : public DeviceState<Recipe> {
     const StepTable<Recipe>& table = tables_.active();
     view_ = table.view(core(), groups_.at(0), ring(), on_device(loss, stream));
     unfinished_ = true;
-    if constexpr (Recipe::rows) launches_.rows(view_, stream);
+    if constexpr (Recipe::rows) launches_.rows(view_, table.runs(), stream);
     if constexpr (Recipe::wants == 0) {
       if (view_.chunk_count == 0) launches_.decide(view_, table, true, stream);
     } else {

@@ -62,8 +62,29 @@ class Launches {
     for (const Run& run : runs) waits_ = waits_ && version_of(sweep_of(run.dtype)) >= 90;
   }
 
-  /// Before phase 1: the values of rows.
-  void rows(const View<Recipe>& view, Stream stream) requires(Recipe::rows) {
+  /// Before phase 1: the outliers of tensors.
+  void rows(const View<Recipe>& view, const std::vector<Run>& runs,
+            Stream stream) requires(Recipe::filters) {
+    if (view.piece_count == 0) return;
+    const bool wide = std::any_of(runs.begin(), runs.end(),
+                                  [](const Run& run) { return run.dtype == Dtype::f64; });
+    const int passes = wide ? reduction::digits_of<double> : reduction::digits_of<float>;
+    constexpr int kThreads = 256, kTensors = kThreads / reduction::kWarp;  // of a block
+    const int pieces = std::max(1, view.piece_count / (16 * multiprocessors_));
+    const auto choose = [&](int pass) {
+      launch(kernels_.scale_rows, (view.row_count + kTensors - 1) / kTensors, kThreads, 0, 1,
+             stream, false, view, pass, passes);
+    };
+    choose(-1);
+    for (int pass = 0; pass < 2 * passes; ++pass) {
+      launch(kernels_.sum_rows, (view.piece_count + pieces - 1) / pieces, kThreads, 0, 1, stream,
+             false, view, pass, passes, pieces);
+      choose(pass);
+    }
+  }
+  /// The same: the values of rows.
+  void rows(const View<Recipe>& view, const std::vector<Run>&,
+            Stream stream) requires(Recipe::rows && !Recipe::filters) {
     if (view.piece_count == 0) return;
     constexpr int kThreads = 256, kPieces = kThreads / reduction::kPieceLanes;  // of a block
     launch(kernels_.sum_rows, (view.piece_count + kPieces - 1) / kPieces, kThreads, 0, 1, stream,

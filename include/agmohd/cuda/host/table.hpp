@@ -12,6 +12,7 @@
 #include "../../step/reduction.hpp"
 #include "../view.hpp"
 #include "launch_plan.hpp"
+#include "layout.hpp"
 #include "memory.hpp"
 
 namespace agmohd::cuda {
@@ -109,6 +110,8 @@ class StepTable : public LaunchPlan<Recipe> {
     view.chunks = buffer_.template at<ChunkRef>(at_.chunks);
     view.partials = Partials(buffer_.template at<char>(at_.partials), at_.chunk_room);
     if constexpr (Recipe::sums) view.summed = buffer_.template at<double>(at_.summed);
+    if constexpr (Recipe::median_norm)
+      view.tensor_norms = buffer_.template at<double>(at_.tensor_norms);
     if constexpr (Recipe::scales) {
       for (std::size_t w = 0; w < Recipe::norm_sums; ++w) {
         view.norms[w] = buffer_.template at<double>(at_.norms) + w * at_.chunk_room;
@@ -119,6 +122,9 @@ class StepTable : public LaunchPlan<Recipe> {
         auto* const sums = buffer_.template at<double>(at_.pieces);
         for (std::size_t i = 0; i < 3; ++i) view.sums[i] = sums + i * at_.piece_room;
         view.projections = buffer_.template at<gradient::Projection>(at_.rows);
+      } else if constexpr (Recipe::filters) {
+        view.searches = buffer_.template at<MedianSearch>(at_.pieces);
+        view.outliers = buffer_.template at<gradient::Outliers>(at_.rows);
       } else {
         view.of_pieces = buffer_.template at<reduction::RowSums>(at_.pieces);
         view.row_values = buffer_.template at<double>(at_.rows);
@@ -161,23 +167,6 @@ class StepTable : public LaunchPlan<Recipe> {
     if (Plan::plan(refs)) chunks_uploaded_ = false;
   }
 
-  /// Where the parts of the table lie, for so many tensors and chunks.
-  struct Layout {
-    std::size_t tensor_room = 0, chunk_room = 0;
-    std::size_t swept_room = 0, totals_room = 0;
-    std::size_t row_room = 0, piece_room = 0, partial_room = 0, scaled_room = 0;
-    std::size_t tensors = 0, sampled = 0, chunks = 0, partials = 0, summed = 0, norms = 0, rows = 0,
-                pieces = 0, factor_partials = 0, scaled = 0, swept = 0, totals = 0,
-                coefficients = 0, coefficients64 = 0;
-    std::size_t end = 0;
-
-    std::size_t place(std::size_t bytes) {
-      const std::size_t at = (end + 255) / 256 * 256;
-      end = at + bytes;
-      return at;
-    }
-  };
-
   /// How many sums the planned step's measuring sweep leaves.
   std::size_t swept_needed() const {
     if (!Recipe::measures_sweep) return 0;
@@ -203,7 +192,7 @@ class StepTable : public LaunchPlan<Recipe> {
         std::size_t(pieces_) <= at_.piece_room && has_room(factors_)) {
       return;
     }
-    Layout to;
+    TableLayout to;
     to.tensor_room = shapes_.size() + shapes_.size() / 8;
     to.chunk_room = chunks_.size() + chunks_.size() / 8;
     to.swept_room = swept;
@@ -220,9 +209,10 @@ class StepTable : public LaunchPlan<Recipe> {
     to.partials = to.place(Recipe::wants == 0 ? 0 : to.chunk_room * Partials::kBytes);
     to.summed = to.place(Recipe::sums ? to.chunk_room * sizeof(double) : 0);
     to.norms = to.place(Recipe::scales ? Recipe::norm_sums * to.chunk_room * sizeof(double) : 0);
-    to.rows =
-        to.place(to.row_room * (Recipe::projects ? sizeof(gradient::Projection) : sizeof(double)));
-    to.pieces = to.place(to.piece_room * sizeof(reduction::SumsOf<Recipe>));
+    to.rows = to.place(to.row_room * sizeof(reduction::ValueOfRow<Recipe>));
+    to.pieces = to.place(Recipe::filters ? to.row_room * sizeof(MedianSearch)
+                                         : to.piece_room * sizeof(reduction::SumsOf<Recipe>));
+    to.tensor_norms = to.place(Recipe::median_norm ? to.tensor_room * sizeof(double) : 0);
     to.factor_partials = to.place(to.partial_room * sizeof(double));
     to.scaled = to.place(to.scaled_room);
     to.swept = to.place(swept * sizeof(reduction::SweptPartial));
@@ -291,7 +281,7 @@ class StepTable : public LaunchPlan<Recipe> {
   Gpu gpu_;
   bool chunks_uploaded_ = false;
   std::vector<char> image_;  // of the table's beginning, up to the chunks
-  Layout at_;
+  TableLayout at_;
   DeviceBuffer buffer_;
   std::optional<PinnedBuffer> pinned_;
 };

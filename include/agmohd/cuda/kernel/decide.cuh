@@ -70,12 +70,13 @@ __device__ double read_loss(const View<Recipe>& view) {
 /// The signals of this device, or of all; in one thread, which needs the stage's memory.
 template <class Recipe>
 __device__ typename Recipe::AllSignals join_signals(const View<Recipe>& view,
-                                                    const reduction::Partial& sum) {
+                                                    const reduction::Partial& sum, double median) {
   typename Recipe::AllSignals signals;
   if (view.board_size == 0) {
     signals.norm2 = sum.norm2;
     signals.max_abs = sum.max_abs;
     signals.nonfinite = sum.nonfinite;
+    signals.median = median;
     Recipe::join(signals, stage<Recipe>().memory);
     view.core->signals = signals;  // which other devices read
   }
@@ -176,6 +177,7 @@ __device__ void decide(const View<Recipe>& view, bool judges, bool alone) {
   if (judges && threadIdx.x == 0 && view.loss != nullptr) loss = read_loss(view);
   load_stage(view, false);
   reduction::Partial sum{};
+  double median = 0;
   if (judges) {
     if (threadIdx.x < reduction::kWarp) {
       WarpCopy<typename Recipe::Memory>(core.memory).to(s.memory);
@@ -183,6 +185,7 @@ __device__ void decide(const View<Recipe>& view, bool judges, bool alone) {
     if constexpr (Recipe::measures_gradients) {
       if (view.board_size == 0) sum = add_chunks(view, 0, view.chunk_count);
     }
+    if constexpr (Recipe::median_norm) median = median_share(view, sum.norm2);
     __syncthreads();
   } else {
     await(count.arrived, unsigned(view.reduce_blocks));  // for the sums of its first tensors
@@ -208,7 +211,7 @@ __device__ void decide(const View<Recipe>& view, bool judges, bool alone) {
         __syncthreads();
       } else {
         if (threadIdx.x == 0) {
-          auto signals = join_signals(view, sum);
+          auto signals = join_signals(view, sum, median);
           if (view.loss != nullptr) signals.loss = loss, signals.has_loss = true;
           if (alone) judge(view, signals);
           if (alone && !s.verdict.skip) {  // the last step's are in the memory

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "../../step/medians.hpp"
 #include "../../step/rows.hpp"
 #include "../view.hpp"
 #include "number.cuh"
@@ -169,7 +170,7 @@ __global__ void scale_rows_kernel(const __grid_constant__ View<Recipe> view) {
 }
 
 /// The values of the rows of a chunk; nothing where the recipe has no transform by rows.
-template <class Recipe, bool = Recipe::rows, bool = Recipe::projects>
+template <class Recipe, bool = Recipe::rows, bool = Recipe::whole_tensors>
 struct ChunkRows {
   __device__ ChunkRows(const View<Recipe>&, int, std::int64_t) {}
   /// The parameter of an element of the tensor, where scaled() needs it.
@@ -184,7 +185,21 @@ struct ChunkRows {
   }
 };
 template <class Recipe>
-struct ChunkRows<Recipe, true, true> {
+requires(Recipe::filters) struct ChunkRows<Recipe, true, true> : ChunkRows<Recipe, false, false> {
+  gradient::Outliers outliers;
+
+  __device__ ChunkRows(const View<Recipe>& view, int t, std::int64_t first)
+      : ChunkRows<Recipe, false, false>(view, t, first) {
+    const int row = view.tensors[t].first_row;  // beyond the last: it has no gradient in this step
+    if (row < view.row_count) outliers = view.outliers[row];
+  }
+  template <class R>
+  __device__ R scaled(R g, int, R) const {
+    return reduction::filtered(strict<R>{g}, outliers).v;
+  }
+};
+template <class Recipe>
+requires(Recipe::projects) struct ChunkRows<Recipe, true, true> {
   gradient::Projection projection;
   const void* param;  // of the tensor
 

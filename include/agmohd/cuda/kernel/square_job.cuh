@@ -46,6 +46,8 @@ struct SquareJob {
     if constexpr (Recipe::projects) {
       const T p{widen(static_cast<const E*>(tensor.param)[element])};
       g = reduction::projected(g, p, view.projections[tensor.first_row]);
+    } else if constexpr (Recipe::filters) {
+      g = reduction::filtered(g, view.outliers[tensor.first_row]);
     } else if constexpr (Recipe::rows) {
       const double value = view.row_values[tensor.first_row + tensor.rows.of(element)];
       g = reduction::with_row<Recipe>(g, T{R(value)});

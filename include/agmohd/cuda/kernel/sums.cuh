@@ -234,4 +234,47 @@ __device__ TensorSignals add_tensor(const View<Recipe>& view, int first, int chu
   return s;
 }
 
+/// The number of the pass's tensors with elements whose squared norm is below `bits`, by a whole
+/// block.
+template <class Recipe>
+__device__ int norms_below(const View<Recipe>& view, std::uint64_t bits) {
+  int sum = 0;
+  for (int first = 0; first < view.tensor_count; first += int(blockDim.x)) {
+    const int t = first + int(threadIdx.x);
+    sum += __syncthreads_count(t < view.tensor_count &&
+                               std::uint64_t(__double_as_longlong(view.tensor_norms[t])) < bits);
+  }
+  return sum;
+}
+/// The one with so many below it, by bisection of its bits.
+template <class Recipe>
+__device__ double norm_at(const View<Recipe>& view, int rank) {
+  std::uint64_t found = 0;
+#pragma unroll 1
+  for (int bit = 62; bit >= 0; --bit) {
+    const std::uint64_t tried = found | std::uint64_t(1) << bit;
+    if (norms_below(view, tried) <= rank) found = tried;
+  }
+  return __longlong_as_double(static_cast<long long>(found));
+}
+/// reduction::median_share() of all tensors, by a whole block.
+template <class Recipe>
+__device__ __noinline__ double median_share(const View<Recipe>& view, double norm2) {
+  constexpr int kWarp = reduction::kWarp;
+  const int warps = int(blockDim.x) / kWarp;
+  for (int t = int(threadIdx.x) / kWarp; t < view.tensor_count; t += warps) {
+    const int first = view.tensors[t].first_chunk;
+    const int chunks = int(reduction::chunks(view.tensors[t].numel));
+    const double sum = add_numbers(view.partials.norm2 + first, chunks);
+    // Empty ones are above all, with a sign.
+    if (threadIdx.x % kWarp == 0) view.tensor_norms[t] = chunks == 0 ? -1.0 : sum;
+  }
+  __syncthreads();
+  const int count = norms_below(view, std::uint64_t(1) << 63);
+  if (count == 0) return 0;
+  const double lower = norm_at(view, (count - 1) / 2);
+  const double upper = count % 2 == 0 ? norm_at(view, count / 2) : lower;
+  return reduction::median_share(lower, upper, norm2);
+}
+
 }  // namespace agmohd::cuda
