@@ -221,7 +221,7 @@ def bytes_of_state(slots, factors):
 
 def table(head, rows):
     cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    lines = [("| " + " | ".join(row) + " |").replace("|  |", "| |") for row in (head, *cells)]
+    lines = [re.sub(r"\|  (?=\|)", "| ", "| " + " | ".join(row) + " |") for row in (head, *cells)]
     return [lines[0], "|" + "---|" * len(head), *lines[1:]]
 
 
