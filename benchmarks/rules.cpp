@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
-// One table of all rules on a GPU: the time of a step with gradient::ClipByNorm, and which share of
-// a copy's bandwidth that is at the bytes that the rule must move.
+// Tables of all rules on a GPU, and of all transforms around AdamW: the time of a step, and which
+// share of a copy's bandwidth that is at the bytes that it must move.
 //
 //   agmohd_rules_bench [gpt2_124m|gpt2_xl] [bfloat16]     (default: gpt2_xl, float32)
 
@@ -59,7 +59,7 @@ double copy_rate(const bench::Cuda& platform) {
 template <class Rule>
 double summed_bytes(double element, double states) {
   using namespace agmohd::rule;
-  if (!bench::clipped::Of<Rule>::sums || std::is_same_v<Rule, EVA>) return 0;
+  if (!agmohd::has::summed<Rule> || std::is_same_v<Rule, EVA>) return 0;
   if (std::is_same_v<Rule, LARS>) return element;
   if (std::is_same_v<Rule, MARS>) return states / 3;  // the gradient before
   if (std::is_same_v<Rule, MARSLion>) return states / 2;
@@ -67,12 +67,24 @@ double summed_bytes(double element, double states) {
   return states;
 }
 
-template <class Rule>
+/// Bytes an element that are read in front: of rows, or for medians.
+template <class Recipe>
+double bytes_in_front(double element) {
+  using Gradient = typename Recipe::Gradient;
+  if (Recipe::filters) return (element == 8 ? 12 : 6) * element;
+  if (Recipe::shifts_rows) return element;
+  if (agmohd::has::row_factor<Gradient>) return 2 * element;
+  return Recipe::projects ? (Recipe::measures_gradients ? 3 : 2) * element : 0;
+}
+
+template <class Recipe>
 void row(const bench::Cuda& platform, const Model& model, const char* name) {
-  using Recipe = bench::clipped::Of<Rule>;
+  using Rule = typename Recipe::Rule;
   using Optimizer = agmohd::Optimizer<Recipe>;
   typename Optimizer::Options options(1e-6);
-  options.template set<"max_norm">(1e9);  // gradients stay as they are
+  if constexpr (Optimizer::Options::has("max_norm")) {
+    options.template set<"max_norm">(1e9);  // gradients stay as they are
+  }
   if constexpr (Optimizer::Options::has("momentum")) {
     options.template set<"momentum">(0.9);
   }
@@ -89,7 +101,8 @@ void row(const bench::Cuda& platform, const Model& model, const char* name) {
   const double n = double(model.elements), states = double(stored) / n;
   const double element = double(model.params[0].element_size());
   // The gradient in the reduce pass; parameter and gradient in, states in and out, parameter out.
-  double bytes = element + 3 * element + 2 * states;
+  double bytes = (Recipe::measures_gradients ? 4 : 3) * element + 2 * states;
+  bytes += bytes_in_front<Recipe>(element);
   bytes += summed_bytes<Rule>(element, states);
   // Averages over rows, or rows and columns, of the gradient: one more pass over it. Those of a
   // residual: one for its norm, and one over the gradient and the first moment.
@@ -169,8 +182,14 @@ int main(int argc, char** argv) {
   std::printf(
       "| rule, with ClipByNorm | state, bytes a parameter | moved, bytes a parameter | ms a "
       "step | share of copy | launches |\n|---|---|---|---|---|---|\n");
-#define BENCH_ROW(name) row<agmohd::rule::name>(platform, tensors, #name);
+#define BENCH_ROW(name) row<bench::clipped::name>(platform, tensors, #name);
   BENCH_RULES(BENCH_ROW)
+#undef BENCH_ROW
+  std::printf(
+      "\n| transform, around AdamW | state, bytes a parameter | moved, bytes a parameter | ms a "
+      "step | share of copy | launches |\n|---|---|---|---|---|---|\n");
+#define BENCH_ROW(name) row<bench::transformed::name>(platform, tensors, #name);
+  BENCH_TRANSFORMS(BENCH_ROW)
 #undef BENCH_ROW
   std::printf(
       "\n| rule, with ClipByNorm | ms a step | within AGMOHD, times as long |\n|---|---|---|\n");
