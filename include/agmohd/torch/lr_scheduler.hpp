@@ -19,13 +19,14 @@
 #include "../policy/check.hpp"
 #include "../policy/classic_locale.hpp"
 #include "../schedule/schedule.hpp"
+#include "archived.hpp"
 
 namespace agmohd::schedule {
 
 /// Sets the learning rate of each group of an optimizer to its rate at construction times a factor.
 /// The first factor is set at construction; call step() after each optimizer step. Saved and loaded
 /// by torch::save and torch::load, with the optimizer's own checkpoint beside it.
-class FactorScheduler : public torch::optim::LRScheduler {
+class FactorScheduler : public torch::optim::LRScheduler, public agmohd::detail::Archived {
  public:
   void save(torch::serialize::OutputArchive& archive) const {
     archive.write("schedule", c10::IValue(name()));
@@ -149,16 +150,5 @@ class LambdaScheduler : public FactorScheduler {
 
   Function function_;
 };
-
-inline torch::serialize::OutputArchive& operator<<(torch::serialize::OutputArchive& archive,
-                                                   const FactorScheduler& scheduler) {
-  scheduler.save(archive);
-  return archive;
-}
-inline torch::serialize::InputArchive& operator>>(torch::serialize::InputArchive& archive,
-                                                  FactorScheduler& scheduler) {
-  scheduler.load(archive);
-  return archive;
-}
 
 }  // namespace agmohd::schedule

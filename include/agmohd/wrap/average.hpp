@@ -16,6 +16,7 @@
 
 #include "../policy/classic_locale.hpp"
 #include "../tensor/same_kind.hpp"
+#include "../torch/archived.hpp"
 #include "lerp.hpp"
 
 namespace agmohd::wrap {
@@ -30,7 +31,7 @@ namespace agmohd::wrap {
 /// The average takes parameters as they are: one that is not finite makes its element of an
 /// exponential average not finite for good. Let the optimizer skip such steps (hindrance policies
 /// do), and do not average steps that a rollback is to undo.
-class Average {
+class Average : public agmohd::detail::Archived {
  public:
   /// @param params  of floating or complex dtype, on any devices
   explicit Average(std::vector<at::Tensor> params) : params_(std::move(params)) {
@@ -146,18 +147,6 @@ class Average {
     averages_ = std::move(read);
     steps_ = steps.toInt();
     averaged_ = averaged.toInt();
-  }
-
-  /// So that agmohd::save and load, and torch::save and load, take one.
-  friend torch::serialize::OutputArchive& operator<<(torch::serialize::OutputArchive& archive,
-                                                     const Average& from) {
-    from.save(archive);
-    return archive;
-  }
-  friend torch::serialize::InputArchive& operator>>(torch::serialize::InputArchive& archive,
-                                                    Average& to) {
-    to.load(archive);
-    return archive;
   }
 
  protected:

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "../policy/classic_locale.hpp"
+#include "../torch/archived.hpp"
 #include "lerp.hpp"
 
 namespace agmohd::wrap {
@@ -38,7 +39,7 @@ struct LookaheadOptions {
 /// Slow weights know nothing of a rollback: what recovery::Snapshots undoes in the parameters is
 /// still in them. Do not use the two together.
 template <class Inner>
-class Lookahead {
+class Lookahead : public agmohd::detail::Archived {
  public:
   using Options = LookaheadOptions;
   explicit Lookahead(Inner& inner) : Lookahead(inner, Options{}) {}
@@ -104,17 +105,6 @@ class Lookahead {
     }
     slow_ = std::move(read);
     count_ = steps.toInt();
-  }
-  /// So that agmohd::save and load, and torch::save and load, take one.
-  friend torch::serialize::OutputArchive& operator<<(torch::serialize::OutputArchive& archive,
-                                                     const Lookahead& from) {
-    from.save(archive);
-    return archive;
-  }
-  friend torch::serialize::InputArchive& operator>>(torch::serialize::InputArchive& archive,
-                                                    Lookahead& to) {
-    to.load(archive);
-    return archive;
   }
 
  private:

@@ -16,6 +16,7 @@
 
 #include "../policy/classic_locale.hpp"
 #include "../tensor/same_kind.hpp"
+#include "../torch/archived.hpp"
 
 namespace agmohd::wrap {
 
@@ -43,7 +44,7 @@ struct SAMOptions {
 /// Running statistics of batch norms see both passes. Gradients must be strided: sparse ones are
 /// refused before a parameter moves. Complex parameters move as their parts. Errors are c10::Error.
 template <class Inner>
-class SAM {
+class SAM : public agmohd::detail::Archived {
  public:
   using Options = SAMOptions;
   using LossClosure = torch::optim::Optimizer::LossClosure;
@@ -151,17 +152,6 @@ class SAM {
   void load(torch::serialize::InputArchive& archive) {
     refuse_perturbed("load");
     inner_.load(archive);
-  }
-  /// So that agmohd::save and load, and torch::save and load, take one.
-  friend torch::serialize::OutputArchive& operator<<(torch::serialize::OutputArchive& archive,
-                                                     const SAM& from) {
-    from.save(archive);
-    return archive;
-  }
-  friend torch::serialize::InputArchive& operator>>(torch::serialize::InputArchive& archive,
-                                                    SAM& to) {
-    to.load(archive);
-    return archive;
   }
 
  private:
