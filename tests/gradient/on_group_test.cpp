@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "../warnings.hpp"
 #include "samples.hpp"
 
 using namespace agmohd;
@@ -134,6 +135,32 @@ TEST(OnGroup, OtherGroupsKeepEveryBit) {
 TEST(OnGroup, Names) {
   EXPECT_EQ((OnGroup<ClipByValue, 0>::name()), "OnGroup<ClipByValue,0>");
   EXPECT_EQ((OnGroup<gradient::Sign, 120>::name()), "OnGroup<Sign,120>");
+}
+
+TEST(OnGroup, WarnsOnceOfAGroupThatDoesNotExist) {
+  const auto warned = [](auto& optimizer, at::Tensor& param) {
+    const Warnings warnings;
+    for (int step = 0; step < 2; ++step) {
+      param.mutable_grad() = at::ones_like(param);
+      optimizer.step();
+    }
+    std::string all;
+    for (const std::string& text : warnings.texts) all += text + "\n";
+    return all;
+  };
+  at::Tensor a = at::ones({3}).requires_grad_(), b = at::ones({3}).requires_grad_();
+  Optimizer<Recipe<rule::SGD, OnGroup<ClipByValue, 0>, OnGroup<ClipByValue, 2>>> one({a}, 0.1);
+  EXPECT_EQ(
+      warned(one, a),
+      "agmohd: OnGroup<ClipByValue,0>,OnGroup<ClipByValue,2> names parameter group 2, but the "
+      "optimizer has 1 group: what it does to others has no effect before they are added\n");
+  Optimizer<Recipe<rule::SGD, schedule::ByGroup<schedule::Constant, schedule::Step>>> two({b}, 0.1);
+  EXPECT_NE(warned(two, b).find("ByGroup<Constant,Step> names parameter group 1, "),
+            std::string::npos);
+  two.add_param_group(torch::optim::OptimizerParamGroup({at::ones({2}).requires_grad_()}));
+  EXPECT_EQ(warned(two, b), "");
+  Optimizer<Recipe<rule::SGD, OnGroup<ClipByValue, 0>>> enough({a}, 0.1);
+  EXPECT_EQ(warned(enough, a), "");
 }
 
 }  // namespace on_group

@@ -179,6 +179,13 @@ constexpr bool by_group() {
   return false;
 }
 
+/// How many parameter groups a policy, a transform or a schedule, names.
+template <class P>
+constexpr int named_groups() {
+  if constexpr (requires { P::named_groups; }) return P::named_groups;
+  return 0;
+}
+
 template <class GradientPolicy>
 struct CheckGradient {
   static_assert(has::Options<GradientPolicy>,

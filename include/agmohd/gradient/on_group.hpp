@@ -23,8 +23,9 @@ Text digits(int n) {
 
 /// Transform G for the tensors of parameter group `number` only, counted from 0; the gradients of
 /// other groups stay as they are. G acts on each element or on each tensor by itself. What acts on
-/// all gradients together (ClipByNorm, ClipByMaxNorm, Normalize), or on rows as they are read (AGC,
-/// Centralize, Orthogonal), is refused. Several for several groups stand beside each other, also
+/// all gradients together (ClipByNorm, ClipByMaxNorm, Normalize, NormalizeToMedian), or on rows as
+/// they are read (AGC, Centralize, Orthogonal, MedianFilter), is refused. A group that does not
+/// exist in the first step is warned of. Several for several groups stand beside each other, also
 /// with the same G; options are set by set<OnGroup<G, number>>({...}).
 template <class G, int number>
 struct OnGroup {
@@ -41,7 +42,7 @@ struct OnGroup {
   static_assert(
       !has::power<G> && !agmohd::detail::accumulates<G>() &&
           !agmohd::detail::applies_norm_bound<G>() && !agmohd::detail::applies_tensor_bounds<G>() &&
-          (G::wants & kLoss) == 0 &&
+          (G::wants & (kLoss | kMedian)) == 0 &&
           ((G::wants & kTensors) != 0 ||
            (G::kind == TransformKind::element && G::wants == kNothing)),
       "agmohd: the G of OnGroup<G, number> acts on all gradients together; only a transform of "
@@ -53,6 +54,7 @@ struct OnGroup {
   static constexpr TransformKind kind = G::kind;
   static constexpr unsigned wants = G::wants;
   static constexpr bool by_group = true;
+  static constexpr int named_groups = number + 1;
   template <class Text = std::string>
   static Text name() {
     return "OnGroup<" + Text(G::name()) + "," + detail::digits<Text>(number) + ">";

@@ -84,6 +84,16 @@ class Warnings {
         TORCH_WARN("agmohd: in 100 steps ", no_loss());
       }
     }
+    if constexpr (Recipe::named_groups > 0) {
+      if (steps_ == 1 && std::size_t(Recipe::named_groups) > settings.groups.size()) {
+        using Gradient = typename Recipe::Gradient;
+        const bool gradient = agmohd::detail::named_groups<Gradient>() == Recipe::named_groups;
+        TORCH_WARN("agmohd: ", gradient ? std::string(Gradient::name()) : Schedule::name(),
+                   " names parameter group ", Recipe::named_groups - 1, ", but the optimizer has ",
+                   settings.groups.size(), settings.groups.size() == 1 ? " group" : " groups",
+                   ": what it does to others has no effect before they are added");
+      }
+    }
     if constexpr (Options<Recipe>::has("total_steps")) {
       if (!beyond_) warn_beyond(settings.shared.schedule);
     }

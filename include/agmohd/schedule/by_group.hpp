@@ -22,6 +22,7 @@ struct ByGroup : detail::OfSchedules<S...> {
   static_assert(sizeof...(S) >= 2, "agmohd: ByGroup is of two schedules or more");
   using typename detail::OfSchedules<S...>::Options;
   using typename detail::OfSchedules<S...>::Schedules;
+  static constexpr int named_groups = sizeof...(S);
   template <class Text = std::string>
   static Text name() {
     return agmohd::detail::name_of<Text, S...>("ByGroup");
