@@ -25,7 +25,8 @@ Text digits(int n) {
 /// other groups stay as they are. G acts on each element or on each tensor by itself. What acts on
 /// all gradients together (ClipByNorm, ClipByMaxNorm, Normalize), or on rows as they are read (AGC,
 /// Centralize, Orthogonal), is refused. Several for several groups stand beside each other, also
-/// with the same G; options are set by set<OnGroup<G, number>>({...}).
+/// with the same G; options are set by set<OnGroup<G, number>>({...}). What a ZeroNonfinite of one
+/// group makes 0 is not counted.
 template <class G, int number>
 struct OnGroup {
   static_assert(number >= 0, "agmohd: OnGroup<G, number>: groups are counted from 0");
