@@ -41,7 +41,7 @@ TRANSFORMS = (
     ("Centralize", "subtracts from each row its mean", "Yong et al. 2020, equation 1", "pytorch-optimizer's `centralize_gradient`"),
     ("Orthogonal", "removes from each tensor's gradient the part along the parameter, and keeps its norm", "Prieto et al. 2025, algorithm 1", "pytorch-optimizer's `OrthoGrad`"),
     ("Noise", "adds Gaussian noise that decays", "Neelakantan et al. 2015, equation 1", "optax's `add_noise`, but for the random numbers"),
-    ("ZeroNonfinite", "NaN and infinities become 0", "", "`nan_to_num`; optax's `zero_nans`, which keeps infinities"),
+    ("ZeroNonfinite", "NaN and infinities become 0; `optimizer.zeroed()` counts them", "", "`nan_to_num`; optax's `zero_nans`, which keeps infinities"),
     ("Accumulate", "makes one update of several calls of `step()`", "", "optax's `MultiSteps`"),
     ("OnGroup<G, number>", "G for one parameter group", "", ""),
     ("None", "leaves the gradients alone", "", ""),

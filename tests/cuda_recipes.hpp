@@ -156,6 +156,20 @@ using PlainDAdaptAdam = agmohd::Recipe<agmohd::rule::DAdaptAdam>;
 /// Several calls of step() to an update.
 using AccumulatedAdamW =
     agmohd::Recipe<agmohd::rule::AdamW, agmohd::gradient::Accumulate, agmohd::gradient::ClipByNorm>;
+/// With a count of gradients that are not finite: of a step that measures nothing, in measured
+/// sweeps, with sums over all tensors, of rows, and where a second sweep or nothing but that reads
+/// them.
+using ZeroedAdamW = agmohd::Recipe<agmohd::rule::AdamW, agmohd::gradient::ZeroNonfinite>;
+using ZeroedDetector = agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::Detector,
+                                      agmohd::gradient::ZeroNonfinite,
+                                      agmohd::gradient::AdaptiveClip, agmohd::recovery::Snapshots>;
+using ZeroedProdigy = agmohd::Recipe<agmohd::rule::Prodigy, agmohd::hindrance::StepTooLarge,
+                                     agmohd::gradient::ZeroNonfinite>;
+using ZeroedRows = agmohd::Recipe<agmohd::rule::SGD, agmohd::gradient::Centralize,
+                                  agmohd::gradient::ZeroNonfinite, agmohd::gradient::ClipByNorm>;
+using ZeroedLAMB =
+    agmohd::Recipe<agmohd::rule::LAMB, agmohd::gradient::AGC, agmohd::gradient::ZeroNonfinite>;
+using ZeroedAdafactor = agmohd::Recipe<agmohd::rule::Adafactor, agmohd::gradient::ZeroNonfinite>;
 /// What AGMOHD is while it detects nothing.
 using Calm = agmohd::Recipe<agmohd::rule::AdamW, agmohd::gradient::ClipByNorm>;
 /// No kernels are compiled for this one.

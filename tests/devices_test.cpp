@@ -9,6 +9,7 @@
 #include <agmohd/agmohd.hpp>
 #include <agmohd/cuda/host/launch_plan.hpp>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -137,6 +138,41 @@ TEST(DevicesOfARule, HaveOneEstimate) {
     return out;
   };
   EXPECT_EQ(run(at::Device(at::kCPU)), run(at::Device(at::kCPU, 0)));
+}
+
+/// The count is of all devices, also of one that has no gradient for some steps or joins late,
+/// whoever judges.
+template <class R>
+void expect_counts_of_all(bool sets) {
+  judged = 0;
+  Part p{at::Device(at::kCPU)}, q{at::Device(at::kCPU, 0)};
+  const auto grad = [](const Part& part) { return part.grad.template mutable_data_ptr<float>(); };
+  grad(p)[1] = std::numeric_limits<float>::quiet_NaN();
+  grad(q)[0] = grad(q)[3] = std::numeric_limits<float>::infinity();
+  agmohd::Optimizer<R> optimizer(std::vector<Tensor>{p.param, q.param}, 0.125);
+  std::int64_t expected = 0;
+  const std::pair<bool, bool> gradients[] = {{true, false},  {true, true},  {false, true},
+                                             {false, true},  {true, true},  {true, false},
+                                             {false, false}, {false, true}, {true, true}};
+  for (const auto& [of_p, of_q] : gradients) {
+    p.has_gradient(of_p), q.has_gradient(of_q);
+    optimizer.step();
+    expected += (of_p ? 1 : 0) + (of_q ? 2 : 0);
+    EXPECT_EQ(optimizer.zeroed(), expected) << R::name();
+    if (sets) optimizer.updates(optimizer.updates());
+  }
+  EXPECT_EQ(optimizer.updates(), 8);
+}
+
+TEST(DevicesOfATransform, HaveOneCount) {
+  using agmohd::gradient::ZeroNonfinite;
+  for (const bool sets : {false, true}) {
+    expect_counts_of_all<agmohd::Recipe<agmohd::rule::SGD, ZeroNonfinite>>(sets);
+    expect_counts_of_all<agmohd::Recipe<agmohd::rule::SGD, OneJudge, ZeroNonfinite>>(sets);
+    expect_counts_of_all<agmohd::Recipe<agmohd::rule::Prodigy, ZeroNonfinite>>(sets);
+    expect_counts_of_all<
+        agmohd::Recipe<agmohd::rule::AdamW, agmohd::hindrance::StepTooLarge, ZeroNonfinite>>(sets);
+  }
 }
 
 template <class Planned>

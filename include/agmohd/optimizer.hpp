@@ -143,8 +143,9 @@ class Optimizer : public torch::optim::Optimizer, public detail::OfRecipe {  // 
   }
 
   /// Begins a new phase of training (other data, loss, batch size): forgets what the hindrance,
-  /// momentum and gradient policies learnt, records, counts, snapshots, and what Accumulate added.
-  /// Parameters, the rule's state and memory, updates and the schedule stay. Waits for the device.
+  /// momentum and gradient policies learnt, records, tally(), snapshots, and what Accumulate added.
+  /// Parameters, the rule's state and memory, updates(), zeroed() and the schedule stay. Waits for
+  /// the device.
   void reset();
 
   /// Creates what steps will need (states, device tables) and uploads options that were changed.
@@ -178,6 +179,17 @@ class Optimizer : public torch::optim::Optimizer, public detail::OfRecipe {  // 
   at::Tensor grad_norm() const requires(Recipe::measures_norm);
   // clang-format off
   at::Tensor grad_norm() const requires(!Recipe::measures_norm) = delete;  // agmohd: no policy of this recipe measures a norm; add gradient::ClipByNorm, or a hindrance policy
+  // clang-format on
+
+  /// How many gradient elements were not finite in all applied steps so far, of all parameters, and
+  /// so were made 0 by gradient::ZeroNonfinite; of complex gradients the parts count. Counted are
+  /// elements as the chain's first transform gets them, behind a transform by rows, and with
+  /// gradient::Accumulate those of the sums. Checkpoints have the count. Waits for the device.
+  std::int64_t zeroed() const requires(Recipe::counts_zeroed) {
+    return binder_.devices().memory().zeroed;
+  }
+  // clang-format off
+  std::int64_t zeroed() const requires(!Recipe::counts_zeroed) = delete;  // agmohd: no transform of this recipe counts gradients that are not finite; add gradient::ZeroNonfinite
   // clang-format on
 
   void save(torch::serialize::OutputArchive& archive) const override;

@@ -9,6 +9,7 @@
 #include "second_sweep.hpp"
 #include "sweep.hpp"
 #include "totals.hpp"
+#include "zeroed.hpp"
 
 namespace agmohd::cpu {
 

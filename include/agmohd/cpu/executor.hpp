@@ -142,6 +142,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     }
     const auto sweep = [&]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
       const auto& k = coefficients<Compute<E>>()[std::size_t(chunks_[i].tensor)];
+      if constexpr (Recipe::counts_zeroed && !Recipe::two_sweeps) this->add_zeroed(zeroed(chunk));
       if (stores_nothing(chunk)) return;
       const bool sampled = Recipe::measures_sweep && i % every == phase;
       std::int64_t changed = 0;
@@ -209,6 +210,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
     for_each_chunk(first, last, snapshot,
                    [&]<class E>(std::size_t i, const Chunk<Recipe, E>& chunk) {
                      const auto& k = k_of(i, E{});
+                     if constexpr (Recipe::counts_zeroed) this->add_zeroed(zeroed(chunk));
                      broken += has_avx2() ? write_chunk_avx2(chunk, k) : write_chunk_base(chunk, k);
                    });
     return broken;

@@ -73,6 +73,13 @@ struct LeftTotals {
 };
 struct NoTotals {};
 
+/// What Optimizer::zeroed() counts since the memory was last written. Kernels add to it, and never
+/// to the memory, which phase 2 replaces while chunks are swept.
+struct CountedZeroed {
+  unsigned long long zeroed;
+};
+struct NoZeroed {};
+
 /// One tensor, as kernels see it. `group` and `per_tensor` never move, so that captured graphs stay
 /// valid.
 template <class Recipe>
@@ -142,8 +149,9 @@ struct Counters {
 /// What a device has once for each optimizer. Padded: what some blocks write shares no cache line
 /// with what others read.
 template <class Recipe>
-struct Core : std::conditional_t<Recipe::totals, LeftTotals,
-                                 NoTotals> {  // NOLINT(clang-analyzer-optin.performance.Padding)
+struct Core : std::conditional_t<Recipe::totals, LeftTotals, NoTotals>,
+              std::conditional_t<Recipe::counts_zeroed, CountedZeroed,
+                                 NoZeroed> {  // NOLINT(clang-analyzer-optin.performance.Padding)
   typename Recipe::Shared shared;
   alignas(128) typename Recipe::Memory memory;
   typename Recipe::AllSignals signals;  // what this device measured

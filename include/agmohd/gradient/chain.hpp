@@ -152,6 +152,8 @@ struct Chain<H, L...> : agmohd::detail::Several<H, L...> {
       agmohd::detail::applies_tensor_bounds<H>() || agmohd::detail::applies_tensor_bounds<Rest>();
   static constexpr bool accumulates =
       agmohd::detail::accumulates<H>() || agmohd::detail::accumulates<Rest>();
+  static constexpr bool counts_zeroed =
+      agmohd::detail::counts_zeroed<H>() || agmohd::detail::counts_zeroed<Rest>();
   static constexpr bool norm_of_parts =
       agmohd::detail::norm_of_parts<H>() || agmohd::detail::norm_of_parts<Rest>();
   static constexpr bool by_group =

@@ -149,7 +149,8 @@ constexpr bool wants_norms(unsigned wants) { return (wants & (kNorm | kTensors))
 /// Optional members of a transform: `applies_norm_bound`: it clips to Verdict::norm_bound;
 /// `applies_tensor_bounds`: it clips each tensor to TensorVerdict::norm_bound; `norm_of_parts`: its
 /// norm of parts is not that of complex elements; `accumulates`: the optimizer adds the gradients
-/// of several calls of step() to an update, see accumulate.hpp.
+/// of several calls of step() to an update, see accumulate.hpp; `counts_zeroed`: the backends count
+/// the elements that are not finite, see zero_nonfinite.hpp.
 template <class G>
 constexpr bool applies_norm_bound() {
   if constexpr (requires { G::applies_norm_bound; }) return G::applies_norm_bound;
@@ -169,6 +170,11 @@ constexpr bool norm_of_parts() {
 template <class G>
 constexpr bool accumulates() {
   if constexpr (requires { G::accumulates; }) return G::accumulates;
+  return false;
+}
+template <class G>
+constexpr bool counts_zeroed() {
+  if constexpr (requires { G::counts_zeroed; }) return G::counts_zeroed;
   return false;
 }
 

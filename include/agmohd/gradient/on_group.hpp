@@ -26,7 +26,8 @@ Text digits(int n) {
 /// all gradients together (ClipByNorm, ClipByMaxNorm, Normalize, NormalizeToMedian), or on rows as
 /// they are read (AGC, Centralize, Orthogonal, MedianFilter), is refused. A group that does not
 /// exist in the first step is warned of. Several for several groups stand beside each other, also
-/// with the same G; options are set by set<OnGroup<G, number>>({...}).
+/// with the same G; options are set by set<OnGroup<G, number>>({...}). What a ZeroNonfinite of one
+/// group makes 0 is not counted.
 template <class G, int number>
 struct OnGroup {
   static_assert(number >= 0, "agmohd: OnGroup<G, number>: groups are counted from 0");

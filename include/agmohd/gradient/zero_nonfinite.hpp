@@ -12,14 +12,19 @@ namespace agmohd::gradient {
 /// their bits. optax's zero_nans leaves infinities.
 ///
 /// It stands in front, where what is measured is what it leaves. Norms and clips then see finite
-/// gradients. Nothing counts the elements, and no hindrance policy finds them in Signals::nonfinite
-/// or skips their steps: prefer to skip (hindrance::SkipStep) where a whole step is cheap. A
-/// parameter whose gradient is 0 by this still has momentum and weight decay.
+/// gradients. No hindrance policy finds the elements in Signals::nonfinite or skips their steps:
+/// prefer to skip (hindrance::SkipStep) where a whole step is cheap. A parameter whose gradient is
+/// 0 by this still has momentum and weight decay.
+///
+/// Optimizer::zeroed() counts the elements. They are counted as the first transform of the chain
+/// gets them, behind a transform by rows: infinities that a ClipByValue in front makes finite are
+/// counted, too.
 struct ZeroNonfinite : NoCoefficients {
   struct Options {};
   static constexpr auto fields = describe();
   static constexpr TransformKind kind = TransformKind::element;
   static constexpr unsigned wants = kNothing;
+  static constexpr bool counts_zeroed = true;
   static const char* name() { return "ZeroNonfinite"; }
 
   template <Number T>

@@ -115,6 +115,10 @@ class HostExecutor : public Executor<Recipe> {
     return verdict;
   }
 
+  /// Adds to what Optimizer::zeroed() counts; by any thread.
+  void add_zeroed(std::int64_t elements) requires(Recipe::counts_zeroed) {
+    if (elements != 0) __atomic_fetch_add(&memory_.zeroed, elements, __ATOMIC_RELAXED);
+  }
   /// Adapts a tensor's coefficients to its sums.
   template <class K>
   void scale_tensor(std::size_t t, const double (&sums)[Recipe::norm_sums],

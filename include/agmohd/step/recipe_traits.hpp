@@ -98,6 +98,8 @@ struct RecipeTraits {
   static constexpr bool prefixed = gradient::prefixed<Gradient>();
   /// Whether several calls of step() make one update.
   static constexpr bool accumulates = detail::accumulates<Gradient>();
+  /// Whether the pass that writes parameters counts gradients that are not finite.
+  static constexpr bool counts_zeroed = detail::counts_zeroed<Gradient>();
   /// Whether the reduce pass sums powers in the place of squares.
   static constexpr bool powers = has::power<Gradient>;
   static_assert(!powers || (Hindrance::wants == 0 &&

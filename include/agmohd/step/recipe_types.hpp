@@ -111,9 +111,15 @@ struct RecipeTypes : RecipeTraits<Policies...> {
     RuleMemory<R> of[2]{};
     std::int64_t saved = -1;  ///< a snapshot whose totals the coming step will know; -1: none
   };
+  /// What Optimizer::zeroed() counts: a base, too.
+  struct Zeroed {
+    std::int64_t zeroed = 0;
+  };
+  struct NoZeroed {};
   /// Memory of the optimizer (no [[no_unique_address]]: nvcc lays it out differently for host and
   /// device). `updates` counts applied steps and drives the schedule.
-  struct Memory : MemoryIf<Traits::totals, RuleMemory, Rule>::type {
+  struct Memory : MemoryIf<Traits::totals, RuleMemory, Rule>::type,
+                  std::conditional_t<Traits::counts_zeroed, Zeroed, NoZeroed> {
     std::int64_t updates = 0;
     typename Hindrance::Memory hindrance{};
     typename Momentum::Memory momentum{};
@@ -142,14 +148,19 @@ struct RecipeTypes : RecipeTraits<Policies...> {
     m.kept.saved = v.save;
     if (v.save >= 0) m.kept.of[v.save].rule = m.rule;
   }
-  /// What sweeps left in a memory: forgotten, and added where several devices did them.
+  /// What sweeps left in a memory: forgotten, and added where several devices did them; counts also
+  /// of those that were left out of the last step.
   static void forget_sweeps(Memory& m) {
     if constexpr (Traits::measures_sweep) m.swept = {};
     if constexpr (Traits::totals) m.totals = {};
+    if constexpr (Traits::counts_zeroed) m.zeroed = 0;
   }
   static void add_sweeps(Memory& to, const Memory& from) {
     if constexpr (Traits::measures_sweep) add_swept(to.swept, from.swept);
     if constexpr (Traits::totals) to.totals += from.totals;
+  }
+  static void add_counts(Memory& to, const Memory& from) {
+    if constexpr (Traits::counts_zeroed) to.zeroed += from.zeroed;
   }
   /// What the sweep before measured, as it stands in the memory, joins what the reduce pass did.
   AGMOHD_HD static void join(AllSignals& s, const Memory& m) {
@@ -165,10 +176,12 @@ struct RecipeTypes : RecipeTraits<Policies...> {
     }
   }
 
-  /// The judge's memory replaces that of another device, which keeps what its own sweep measured.
+  /// The judge's memory replaces that of another device, which keeps what its own sweeps measured.
   /// `swapped`: in a step that swapped a snapshot in, whose totals, of all devices, the judge has.
   AGMOHD_HD static void take(const Memory& judged, Memory& m, [[maybe_unused]] bool swapped) {
     const auto swept = m.swept;
+    [[maybe_unused]] std::int64_t zeroed = 0;
+    if constexpr (Traits::counts_zeroed) zeroed = m.zeroed;
     if constexpr (Traits::totals) {
       const auto kept = m.totals;
       m = judged;
@@ -178,14 +191,17 @@ struct RecipeTypes : RecipeTraits<Policies...> {
       m = judged;
     }
     m.swept = swept;
+    if constexpr (Traits::counts_zeroed) m.zeroed = zeroed;
   }
 
-  /// Of a new phase of training: what policies learnt is forgotten; updates and the schedule stay.
+  /// Of a new phase of training: what policies learnt is forgotten; updates, what is counted in
+  /// them, and the schedule stay.
   static Memory anew(const Memory& before) {
     Memory memory{};
     memory.updates = before.updates;
     memory.schedule = before.schedule;
     if constexpr (Traits::totals) memory.rule = before.rule, memory.totals = before.totals;
+    add_counts(memory, before);
     if constexpr (requires { Schedule::begin_anew(memory.schedule); }) {
       Schedule::begin_anew(memory.schedule);
     }

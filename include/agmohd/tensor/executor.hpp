@@ -177,6 +177,9 @@ class TensorExecutor final : public HostExecutor<Recipe> {
              double (&sums)[reduction::kSweepSums], std::int64_t& guarded,
              [[maybe_unused]] Totals<Recipe::total_count>& totals) {
     const at::Tensor p = widened(handles_.params[t]), g = grad_of(t);
+    if constexpr (Recipe::counts_zeroed) {
+      this->add_zeroed(g.isfinite().logical_not().sum().template item<std::int64_t>());
+    }
     auto k = decided;
     if constexpr (Recipe::factored) move_averages(t, g, k);
     typename Recipe::template Slots<at::Tensor> s = slots_of(t, k);

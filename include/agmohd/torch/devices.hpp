@@ -98,7 +98,7 @@ class Devices {
     std::optional<std::size_t> next;  // to judge
     for (std::size_t i = 0; i < devices_.size(); ++i) {
       if (devices_[i].refs.empty()) continue;
-      if (!devices_[i].current) devices_[i].executor->write_memory(without_sweeps());
+      if (!devices_[i].current) catch_up(*devices_[i].executor);
       devices_[i].current = true;
       executors_.push_back(devices_[i].executor);
       // The first on the host, which has to wait for what the devices measured, else the first. One
@@ -139,10 +139,12 @@ class Devices {
   typename Recipe::Memory memory() const {
     if (devices_.empty()) return initial_memory_;
     typename Recipe::Memory memory = judge().executor->read_memory();
-    if constexpr (Recipe::settles) {
+    if constexpr (Recipe::settles || Recipe::counts_zeroed) {
       for (std::size_t i = 0; i < devices_.size(); ++i) {
-        if (!devices_[i].current || i == judge_) continue;
-        Recipe::add_sweeps(memory, devices_[i].executor->read_memory());
+        if (i == judge_ || !(devices_[i].current || Recipe::counts_zeroed)) continue;
+        const typename Recipe::Memory own = devices_[i].executor->read_memory();
+        if (devices_[i].current) Recipe::add_sweeps(memory, own);
+        Recipe::add_counts(memory, own);
       }
     }
     return memory;
@@ -218,6 +220,12 @@ class Devices {
       device.executor->write_memory(from);
       device.current = false;
     }
+  }
+  /// A device that was left out of steps gets the optimizer's memory, beside what it counted.
+  void catch_up(Executor<Recipe>& executor) {
+    typename Recipe::Memory memory = without_sweeps();
+    if constexpr (Recipe::counts_zeroed) Recipe::add_counts(memory, executor.read_memory());
+    executor.write_memory(memory);
   }
   /// For a device that joins: the others have what sweeps measured.
   typename Recipe::Memory without_sweeps() const {

@@ -100,6 +100,7 @@ struct Memories {
       }
       each_member("snapshot saved", m.kept.saved, leaf);
     }
+    if constexpr (Recipe::counts_zeroed) each_member("zeroed", m.zeroed, leaf);
     each_member("swept", m.swept, leaf);
     each_member("tally", m.tally, leaf);
   }

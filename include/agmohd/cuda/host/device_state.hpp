@@ -87,13 +87,16 @@ class DeviceState : public Executor<Recipe> {
   Memory read_memory() override {
     if (core_.data() == nullptr) return initial_memory_;
     settle();
-    return read<Memory>(&core()->memory);
+    Memory memory = read<Memory>(&core()->memory);
+    if constexpr (Recipe::counts_zeroed) memory.zeroed += std::int64_t(read(&core()->zeroed));
+    return memory;
   }
   void write_memory(const Memory& memory) override {
     initial_memory_ = memory;
     if (core_.data() == nullptr) return;
     settle();
     write(&core()->memory, memory);
+    if constexpr (Recipe::counts_zeroed) write(&core()->zeroed, 0ULL);
   }
 
  protected:

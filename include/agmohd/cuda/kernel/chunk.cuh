@@ -15,11 +15,46 @@
 
 namespace agmohd::cuda {
 
+/// What a chunk of a recipe with Optimizer::zeroed() counts. Sweeps have no register left for a
+/// counter: a warp adds what it finds at once, to an address that is a constant.
+template <class Recipe>
+struct ChunkCount {
+  unsigned long long* zeroed;
+
+  __device__ explicit ChunkCount(const View<Recipe>& view) : zeroed(&view.core->zeroed) {}
+  /// Counts the gradients of a whole warp that are not finite, of which each lane has four, at `i`
+  /// and every `step` behind, of the `count` of the chunk. Those beyond it are zeros, unless rows
+  /// have values.
+  template <class Four>
+  __device__ void count_zeroed(const Four& g, int i, int step, int count) const {
+    bool bad[4], some = false;
+#pragma unroll
+    for (int h = 0; h < 4; ++h) {
+      const auto none = (g[h] - g[h]).v;  // as ZeroNonfinite has it
+      bad[h] = !(none == 0) && (!Recipe::rows || i + h * step < count);
+      some = some || bad[h];
+    }
+    if (__any_sync(0xffffffffU, some) == 0) return;
+    int sum = 0;
+#pragma unroll
+    for (int h = 0; h < 4; ++h) sum += __popc(__ballot_sync(0xffffffffU, bad[h]));
+    if (threadIdx.x % reduction::kWarp == 0) {
+      atomicAdd(zeroed, static_cast<unsigned long long>(sum));
+    }
+  }
+};
+template <class Recipe>
+requires(!Recipe::counts_zeroed) struct ChunkCount<Recipe> {
+  __device__ explicit ChunkCount(const View<Recipe>&) {}
+  template <class Four>
+  __device__ void count_zeroed(const Four&, int, int, int) const {}
+};
+
 /// A chunk of a tensor in a sweep, and how its elements are loaded and stored. A thread works on a
 /// bundle of elements at a time: neighbours, or where an array is misaligned every 32nd element, so
 /// that the accesses of a warp coalesce.
 template <class Recipe, class E>
-struct ChunkAccess : ChunkRows<Recipe>, ChunkFactors<Recipe, Compute<E>> {
+struct ChunkAccess : ChunkRows<Recipe>, ChunkFactors<Recipe, Compute<E>>, ChunkCount<Recipe> {
   static constexpr int kSlots = Recipe::slot_count;
   static constexpr int kWarp = reduction::kWarp;
   using R = Compute<E>;
@@ -56,7 +91,8 @@ struct ChunkAccess : ChunkRows<Recipe>, ChunkFactors<Recipe, Compute<E>> {
   __device__ ChunkAccess(const View<Recipe>& view, const ChunkRef& ref, bool idle)
       : ChunkRows<Recipe>(view, ref.tensor, std::int64_t(ref.chunk) * reduction::kChunk),
         ChunkFactors<Recipe, Compute<E>>(view, ref.tensor,
-                                         std::int64_t(ref.chunk) * reduction::kChunk) {
+                                         std::int64_t(ref.chunk) * reduction::kChunk),
+        ChunkCount<Recipe>(view) {
     const DeviceTensor<Recipe>& tensor = view.tensors[ref.tensor];
     first = std::int64_t(ref.chunk) * reduction::kChunk;
     const std::int64_t left = idle ? 0 : tensor.numel - first;

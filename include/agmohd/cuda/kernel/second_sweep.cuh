@@ -130,6 +130,7 @@ struct SecondSweep : ChunkAccess<Recipe, E> {
       Elements x = Access::template load<kShare>(strip);
       auto written = x.param;
       each_four<kShare>(x, i, [&](int j, const Four& p, const Four& g, const Slots& state) {
+        this->count_zeroed(g, i + j, 1, count);
         const Four to = Recipe::second(p, g, state, k, Position{first | (i + j)});
         written.narrow(j, to.v[0], to.v[1]);
         written.narrow(j + 2, to.v[2], to.v[3]);

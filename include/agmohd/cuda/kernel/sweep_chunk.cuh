@@ -53,6 +53,9 @@ struct SweepChunk : ChunkAccess<Recipe, E> {
       return Access::scaled(x.grad.widened(j + h), int(at.first - first) + h * at.step,
                             x.param.widened(j + h));
     });
+    if constexpr (!Recipe::two_sweeps) {
+      this->count_zeroed(g, int(at.first - first), at.step, count);
+    }
     if constexpr (!Recipe::measures_sweep) {
       return Recipe::sweep(p, g, state, k, at);
     } else {

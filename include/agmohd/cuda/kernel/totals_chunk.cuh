@@ -92,6 +92,7 @@ struct TotalsChunk : ChunkAccess<Recipe, E> {
     const Four p = Four::make([&](int h) { return x.param.widened(h); });
     const Four g = Four::make(
         [&](int h) { return Access::scaled(x.grad.widened(h), i + h, x.param.widened(h)); });
+    if constexpr (!Recipe::two_sweeps) this->count_zeroed(g, i, 1, count);
     const Position position{first | i};
     typename Recipe::template TotalValues<Four> totals;
     Four out;
