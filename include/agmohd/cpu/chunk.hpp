@@ -109,8 +109,8 @@ void take_factored(const Chunk<Recipe, E>& chunk, int j, std::int64_t i, V& slot
 /// Whether the first of two sweeps would change nothing: the only slot of a rule is factored.
 template <class Recipe, class E>
 bool stores_nothing(const Chunk<Recipe, E>& chunk) {
-  if constexpr (Recipe::factored && !Recipe::measures_sweep && Recipe::slot_count == 1 &&
-                !Recipe::keeps_snapshots) {
+  if constexpr (Recipe::factored && Recipe::two_sweeps && !Recipe::measures_sweep &&
+                Recipe::slot_count == 1 && !Recipe::keeps_snapshots) {
     return chunk.factors.used();
   }
   return false;

@@ -35,8 +35,7 @@ class CpuExecutor final : public HostExecutor<Recipe> {
  public:
   void bind(std::span<const TensorRef<Recipe>> tensors, const Handles*) override {
     std::vector<TensorRef<Recipe>> sorted = in_order_of_work(tensors);
-    const bool same = same_chunks<Recipe>(sorted, tensors_);
-    if (same) {
+    if (same_chunks<Recipe>(sorted, tensors_)) {
       tensors_ = std::move(sorted);
       return;
     }

@@ -58,8 +58,8 @@ __device__ int chunk_number(const View<Recipe>& view, int first, int count, int 
 /// Whether the first of two sweeps would change nothing: the only slot of a rule is factored.
 template <class Recipe>
 __device__ bool stores_nothing(const View<Recipe>& view, const ChunkRef& ref) {
-  if constexpr (Recipe::factored && !Recipe::measures_sweep && Recipe::slot_count == 1 &&
-                !Recipe::keeps_snapshots) {
+  if constexpr (Recipe::factored && Recipe::two_sweeps && !Recipe::measures_sweep &&
+                Recipe::slot_count == 1 && !Recipe::keeps_snapshots) {
     return view.tensors[ref.tensor].factors.used();
   }
   return false;
