@@ -117,7 +117,7 @@ TEST(Complex, WhatMixesPartsRefusesIt) {
   refuses(static_cast<golden::ClipByPNormAdamW*>(nullptr), "ClipByPNorm takes a norm of parts");
   refuses(static_cast<golden::RowsSGD*>(nullptr), "AGC works on rows");
   refuses(static_cast<golden::CentralizeSGD*>(nullptr), "Centralize works on rows");
-  refuses(static_cast<golden::OrthogonalSGD*>(nullptr), "Orthogonal works on rows");
+  refuses(static_cast<golden::OrthogonalSGD*>(nullptr), "Orthogonal measures whole tensors");
   refuses(static_cast<Recipe<agmohd::rule::SGD, agmohd::storage::BFloat16>*>(nullptr),
           "the storage BFloat16");
   const Tensor half = torch::empty({2}, torch::kComplexHalf).requires_grad_();

@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <utility>
 
 #include "backend.hpp"
@@ -80,6 +81,71 @@ void expect_bits_of_a_large_tensor() {
 TEST(CudaSums, OfALargeTensorHaveTheBitsOfTheCpu) {
   expect_bits_of_a_large_tensor<StableHalf>();
   expect_bits_of_a_large_tensor<KeptLAMB>();
+}
+
+/// Blocks that count digits of more pieces than one, and of more tensors; a norm of more chunks
+/// than a warp adds.
+TEST(CudaMedians, OfALargeTensorHaveTheBitsOfTheCpu) {
+  expect_bits_of_a_large_tensor<MedianLAMB>();
+}
+
+/// Ties, a median among zeros, outliers, infinities and NaN, in tensors of all dtypes at once.
+TEST(CudaMedians, HaveTheBitsOfTheCpuWhateverTheGradients) {
+  torch::manual_seed(6);
+  Tensors start;
+  for (const auto dtype : {torch::kFloat, torch::kDouble, torch::kBFloat16, torch::kHalf}) {
+    for (const std::int64_t numel : {0, 1, 10, 11, 12, 4096, 4097, 70001}) {
+      start.push_back(torch::randn({numel}).to(dtype));
+    }
+  }
+  const Tensors host = copies(start, torch::kCPU), device = copies(start, torch::kCUDA);
+  Optimizer<FilteredSGD> on_host(host, options<FilteredSGD>()),
+      on_device(device, options<FilteredSGD>());
+  const auto bits = [](const Tensors& params) {
+    Tensors out;
+    for (const Tensor& p : params) out.push_back(p.detach().cpu().nan_to_num(7, 8, 9));
+    return out;
+  };
+  for (int kind = 0; kind < 5; ++kind) {
+    for (std::size_t i = 0; i < start.size(); ++i) {
+      Tensor g = torch::randn({start[i].numel()});
+      if (kind == 0) g = (2 * g).round();
+      if (kind == 1) g = torch::where(g > 0.3, g, torch::zeros_like(g));
+      if (kind == 2) g = g.pow(5);
+      if (kind == 3) g = torch::where(g > 0.1, g * 1e30, g * 0);  // infinite in half
+      if (kind == 4) g = torch::where(g > 1, g / 0, g * 1e-40);
+      host[i].mutable_grad() = g.to(start[i].scalar_type());
+      device[i].mutable_grad() = host[i].grad().to(torch::kCUDA);
+    }
+    on_host.step();
+    on_device.step();
+    expect_same_bits(bits(host), bits(device), "kind " + std::to_string(kind));
+  }
+}
+
+/// Of an even and an odd number of tensors, some of them zeros, some without a gradient.
+TEST(CudaMedians, FollowWhoHasAGradient) {
+  torch::manual_seed(8);
+  Tensors start;
+  for (int i = 0; i < 700; ++i) start.push_back(torch::randn({1 + i % 50}));
+  const Tensors host = copies(start, torch::kCPU), device = copies(start, torch::kCUDA);
+  Optimizer<MedianLAMB> on_host(host, options<MedianLAMB>()),
+      on_device(device, options<MedianLAMB>());
+  for (int t = 0; t < 6; ++t) {
+    for (std::size_t i = 0; i < start.size(); ++i) {
+      Tensor g = torch::randn_like(start[i]) * std::pow(10, int(i % 9) - 4);
+      if (i % 3 == 0) g.zero_();
+      const bool missing = (i + std::size_t(t)) % 5 == 0 || (t == 5 && i > 1);
+      host[i].mutable_grad() = missing ? Tensor() : g;
+      device[i].mutable_grad() = missing ? Tensor() : g.to(torch::kCUDA);
+    }
+    on_host.step();
+    on_device.step();
+    const agmohd::Signals a = on_host.signals(), b = on_device.signals();
+    EXPECT_EQ(a.median, b.median);
+    EXPECT_EQ(a.nonzero_tensors, b.nonzero_tensors);
+  }
+  expect_same_bits(host, device, "parameters");
 }
 
 TEST(CudaRange, NormsNeitherOverflowNorVanish) {

@@ -96,6 +96,25 @@ TEST(NormalizeToMedian, IsOfWhatAClipLeaves) {
   expect_normalized(params, before, median_norm(params) * 0.25 / std::sqrt(norm2), at::kDouble);
 }
 
+/// A clip behind it keeps the norm of what it makes, and leaves that alone where it is small.
+TEST(NormalizeToMedian, AClipBehindItIsOfItsNorm) {
+  for (const double max_norm : {0.5, 50.0}) {
+    for (const bool reference : {false, true}) {
+      std::vector<at::Tensor> params, before;
+      for (const double norm : {1.0, 10.0, 100.0, 0.0, 5.0}) {
+        params.push_back(at::zeros({4}, at::kDouble).requires_grad_());
+        params.back().mutable_grad() = at::full({4}, norm / 2, at::kDouble);
+        before.push_back(at::zeros({4}, at::kDouble));
+      }
+      using Both = Recipe<rule::SGD, NormalizeToMedian, gradient::ClipByNorm>;
+      contract::Trained<Both> trained(Options<Both>(1.0).max_norm(max_norm), at::kDouble, reference,
+                                      params);
+      trained.optimizer.step();  // to norms of 5, but for the zeros: 10 together
+      expect_normalized(params, before, 5 * std::min(1.0, max_norm / 10), at::kDouble);
+    }
+  }
+}
+
 TEST(NormalizeToMedian, BackendsAgreeThreadsDoNotMatterAndItResumes) {
   using Tested = Normalized<gradient::ClipByValue, gradient::ClipByNorm>;
   using One = contract::Trained<Tested>;
@@ -131,9 +150,10 @@ TEST(NormalizeToMedian, FollowsWhoHasAGradient) {
 }
 
 TEST(NormalizeToMedian, TellsTheRuleItsNorm) {
-  Signals s{.norm2 = 400, .median = 0.3};
+  Signals s{.norm2 = 400, .median = 0.3, .nonzero_tensors = 5};
   TensorSignals ts{.norm2 = 144, .max_abs = 8, .numel = 9};
   const auto k = NormalizeToMedian::at<double>({}, s, {}, ts, {});
+  EXPECT_DOUBLE_EQ(s.norm2, 5 * 36);
   EXPECT_DOUBLE_EQ(k.factor, 0.5);
   EXPECT_DOUBLE_EQ(ts.norm2, 36);
   EXPECT_DOUBLE_EQ(ts.max_abs, 4);

@@ -153,7 +153,7 @@ TEST(OnGroup, WarnsOnceOfAGroupThatDoesNotExist) {
   EXPECT_EQ(
       warned(one, a),
       "agmohd: OnGroup<ClipByValue,0>,OnGroup<ClipByValue,2> names parameter group 2, but the "
-      "optimizer has 1 group: what it does to others has no effect before they are added\n");
+      "optimizer has 1 group: what it does to that group has no effect until the group is added\n");
   Optimizer<Recipe<rule::SGD, schedule::ByGroup<schedule::Constant, schedule::Step>>> two({b}, 0.1);
   EXPECT_NE(warned(two, b).find("ByGroup<Constant,Step> names parameter group 1, "),
             std::string::npos);

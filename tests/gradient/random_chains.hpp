@@ -52,6 +52,10 @@ constexpr bool compiles(const Places& at) {
       if (j < i) continue;
       if (kKinds[at[j]].rows) return false;
       behind |= kKinds[at[j]].wants;
+      const bool median = (here.wants & agmohd::kMedian) != 0;
+      constexpr unsigned kLargest = agmohd::kMaxAbs, kEach = agmohd::kTensors;
+      if (median && (kKinds[at[j]].wants & (kLargest | kEach)) == kLargest) return false;
+      if ((here.wants & kEach) != 0 && (kKinds[at[j]].wants & agmohd::kMedian) != 0) return false;
       element_behind = element_behind || kKinds[at[j]].element;
     }
     if (!here.element && element_behind && behind != agmohd::kNothing) return false;

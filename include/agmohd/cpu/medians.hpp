@@ -42,7 +42,7 @@ R median(std::int64_t count, const Key& key) {
     const Digit digit = Digit::of<R>(number);
     counts.assign(kDigits, 0);
     const auto count_digits = [&](std::int64_t begin, std::int64_t end) {
-      std::uint32_t own[kDigits] = {};
+      std::int64_t own[kDigits] = {};
       const std::int64_t last = std::min(end * kPiece, count);
       for (std::int64_t i = begin * kPiece; i < last; ++i) {
         const Bits<R> bits = key(i);

@@ -85,6 +85,7 @@ struct Chain : agmohd::detail::Several<> {
   static constexpr TransformKind kind = TransformKind::element;
   static constexpr unsigned wants = kNothing;
   static constexpr bool has_element = false;
+  static constexpr bool looks_at_max_abs = false;
   static const char* name() { return "None"; }
 
   template <class R>
@@ -140,12 +141,24 @@ struct Chain<H, L...> : agmohd::detail::Several<H, L...> {
                 "agmohd: ClipByPNorm has powers of gradients summed in the place of squares, but "
                 "another transform of the gradient Chain wants norms; leave one of them out");
 
+  static_assert((Rest::wants & kMedian) == 0 || (H::wants & kTensors) == 0,
+                "agmohd: in a gradient Chain a transform that looks at the median of all norms "
+                "stands behind one that acts on each tensor by itself, which the median does not "
+                "count; turn them round");
+  static_assert(
+      (H::wants & kMedian) == 0 || !Rest::looks_at_max_abs,
+      "agmohd: in a gradient Chain gradient::ClipByMaxNorm stands behind a transform that "
+      "looks at the median of all norms, and does not know the largest magnitude behind "
+      "it; turn them round");
+
   static_assert(!agmohd::detail::accumulates<H>() || !agmohd::detail::accumulates<Rest>(),
                 "agmohd: a recipe has two gradient::Accumulate; one is enough");
 
   static constexpr TransformKind kind = element ? Rest::kind : TransformKind::scale;
   static constexpr unsigned wants = H::wants | Rest::wants;
   static constexpr bool has_element = element || Rest::has_element;
+  static constexpr bool looks_at_max_abs =
+      (H::wants & (kMaxAbs | kTensors)) == kMaxAbs || Rest::looks_at_max_abs;
   static constexpr bool applies_norm_bound =
       agmohd::detail::applies_norm_bound<H>() || agmohd::detail::applies_norm_bound<Rest>();
   static constexpr bool applies_tensor_bounds =

@@ -104,8 +104,8 @@ concept apply = apply_alone<G> || apply_at<G>;
 /// projection(options, p2, pg, g2) it makes a gradient::Projection of sums over a whole tensor: of
 /// p^2, p g and g^2. With outliers(options, median, deviation, numel) it makes gradient::Outliers
 /// of the median of a tensor's magnitudes and the median of their distances from it; of two middle
-/// ones the lower, as torch.median. The backends apply all of these as they read the gradients, so
-/// it stands before all other transforms.
+/// ones the lower, as torch.median, and NaN above all others. The backends apply all of these as
+/// they read the gradients, so it stands before all other transforms.
 ///
 /// With power(options), of at least 1, the reduce pass sums these powers of magnitudes in the place
 /// of squares, see clip_by_p_norm.hpp; no other policy of the recipe then wants norms.

@@ -25,8 +25,8 @@ namespace agmohd::gradient {
 /// one in 22. Embeddings, where most rows have no gradient, have a MAD of 0.
 ///
 /// Medians are of the gradients as they come, so it stands in front. Norms are measured behind it.
-/// Finding the two medians takes six passes over float32 gradients (12 over float64), and on CUDA
-/// 13 (25) launches and 8 KiB a tensor.
+/// Finding the two medians takes six passes over float32 gradients (12 over float64); on CUDA 13
+/// (25) launches, and 8 KiB a tensor in the table of a step, of which every captured graph has one.
 struct MedianFilter : AppliedBefore {
   struct Options {
     double outlier_z = 3.5;  ///< modified z-score above which an element is an outlier

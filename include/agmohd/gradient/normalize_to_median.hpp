@@ -14,9 +14,12 @@ namespace agmohd::gradient {
 /// count. A gradient of zeros counts as the norm 0, and stays zero. A norm that is not finite makes
 /// all gradients NaN.
 ///
-/// It measures what transforms in front of it leave, but the median does not count what those do
-/// that look at single tensors (Stabilize, NormalizeTensors): it stands in front of them, behind a
-/// clip by the global norm. All tensors are on one device: others refuse the step.
+/// It stands behind a clip by the global norm, whose median is of the clipped gradients, or in
+/// front of one, which clips the norm of what it makes. Transforms that act on single tensors
+/// (NormalizeTensors, Stabilize, AdaptiveClip, Choice, OnGroup) stand behind it: the median does
+/// not count what they do. AdaptiveClip and Choice bound each tensor as the hindrance policy says,
+/// which looked at the norms before: a bound that is above the median does nothing. ClipByMaxNorm
+/// stands in front. All tensors are on one device: others refuse the step.
 struct NormalizeToMedian {
   struct Options {};
   static constexpr auto fields = describe();
@@ -30,9 +33,10 @@ struct NormalizeToMedian {
   template <class R>
   AGMOHD_HD static Coefficients<R> at(const Options&, Signals& s, const Verdict&, TensorSignals& ts,
                                       const TensorVerdict&) {
+    const double median = s.median * std::sqrt(s.norm2);
+    s.norm2 = double(s.nonzero_tensors) * (median * median);
     if (ts.numel == 0 || ts.norm2 == 0) return {R(1)};
-    const double norm = std::sqrt(ts.norm2), median = s.median * std::sqrt(s.norm2);
-    const double factor = detail::to_size(median, norm);
+    const double norm = std::sqrt(ts.norm2), factor = detail::to_size(median, norm);
     ts.norm2 = norm * factor * (norm * factor);
     ts.max_abs *= factor;
     return {R(factor)};

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "../hindrance/detect.hpp"
 #include "../hindrance/detector/nonfinite.hpp"
@@ -85,13 +86,14 @@ class Warnings {
       }
     }
     if constexpr (Recipe::named_groups > 0) {
-      if (steps_ == 1 && std::size_t(Recipe::named_groups) > settings.groups.size()) {
+      const bool first = !std::exchange(stepped_, true);
+      if (first && std::size_t(Recipe::named_groups) > settings.groups.size()) {
         using Gradient = typename Recipe::Gradient;
         const bool gradient = agmohd::detail::named_groups<Gradient>() == Recipe::named_groups;
         TORCH_WARN("agmohd: ", gradient ? std::string(Gradient::name()) : Schedule::name(),
                    " names parameter group ", Recipe::named_groups - 1, ", but the optimizer has ",
                    settings.groups.size(), settings.groups.size() == 1 ? " group" : " groups",
-                   ": what it does to others has no effect before they are added");
+                   ": what it does to that group has no effect until the group is added");
       }
     }
     if constexpr (Options<Recipe>::has("total_steps")) {
@@ -168,7 +170,7 @@ class Warnings {
   std::int64_t steps_ = 0, losses_ = 0, without_loss_ = 0;
   double largest_lr_ = 0;
   int driven_ = 0;  // steps in a row with another learning rate
-  bool defaults_told_ = false, driven_told_ = false, beyond_ = false;
+  bool defaults_told_ = false, driven_told_ = false, beyond_ = false, stepped_ = false;
   typename Recipe::Group defaults_{};
 };
 

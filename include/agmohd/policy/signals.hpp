@@ -24,7 +24,7 @@ enum Want : unsigned {
   kGuard = 128,     ///< the sweep calls the rule's guard; Signals::guarded
   kSums = 256,      ///< TensorSignals::summed; set by itself for a rule that has `summed`
   kTotals = 512,    ///< Totals, by the sweep; set by itself for a rule that has `totals`
-  kMedian = 1024,   ///< Signals::median; with kNorm and kTensors, on one device
+  kMedian = 1024,   ///< Signals::median, nonzero_tensors; with kNorm, kTensors, on one device
 };
 /// The wants that the sweep measures rather than the reduce pass: policies see them one step later.
 inline constexpr unsigned kSweepWants = kUpdate | kAlignment | kGuard;
@@ -37,6 +37,7 @@ struct Signals {
   double max_abs = 0;          ///< largest magnitude; inf or NaN where there is one
   std::int64_t nonfinite = 0;  ///< number of elements that are inf or NaN
   double median = 0;  ///< of the norms of tensors with elements, as a share of the norm of all
+  std::int64_t nonzero_tensors = 0;  ///< whose norm is not 0; where the median is wanted
   double loss =
       std::numeric_limits<double>::quiet_NaN();  ///< as handed to step(loss); NaN if none was
   bool has_loss = false;                         ///< whether a loss was handed over

@@ -144,7 +144,7 @@ class HostExecutor : public Executor<Recipe> {
   /// What this device measured, with what its last sweep did.
   void measured(const Signals& sums, const LossRef& loss) {
     static_cast<Signals&>(signals_) = sums;
-    if constexpr (Recipe::median_norm) signals_.median = median_share(sums.norm2);
+    if constexpr (Recipe::median_norm) measure_median(sums.norm2);
     Recipe::join(signals_, memory_);
     if (loss.at == nullptr) return;
     signals_.loss = *static_cast<const double*>(loss.at);  // the host's losses are doubles
@@ -190,19 +190,21 @@ class HostExecutor : public Executor<Recipe> {
 
  private:
   /// Of the norms of tensors with a gradient.
-  double median_share(double norm2) {
+  void measure_median(double norm2) {
     norms_.clear();
     for (std::size_t t = 0; t < tensors_.size(); ++t) {
       if (tensors_[t].resting() || tensors_[t].numel == 0) continue;
       norms_.push_back(std::bit_cast<std::uint64_t>(tensor_signals_[t].norm2));
     }
-    if (norms_.empty()) return 0;
+    signals_.nonzero_tensors =
+        std::count_if(norms_.begin(), norms_.end(), [](std::uint64_t bits) { return bits != 0; });
+    if (norms_.empty()) return;
     const auto lower = norms_.begin() + std::ptrdiff_t(norms_.size() - 1) / 2;
     const auto upper = norms_.begin() + std::ptrdiff_t(norms_.size()) / 2;
     std::nth_element(norms_.begin(), lower, norms_.end());
     if (lower != upper) std::nth_element(upper, upper, norms_.end());
-    return reduction::median_share(std::bit_cast<double>(*lower), std::bit_cast<double>(*upper),
-                                   norm2);
+    signals_.median = reduction::median_share(std::bit_cast<double>(*lower),
+                                              std::bit_cast<double>(*upper), norm2);
   }
 
   std::conditional_t<Recipe::recorded, RecordRing, detail::NoMemory> ring_{};

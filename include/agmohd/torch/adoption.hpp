@@ -146,9 +146,9 @@ struct Adoption {
     for (const Adoption& a : all) {
       TORCH_CHECK(a.param.device() == all[0].param.device(), detail::classic, "agmohd: ", a.place,
                   " is on ", a.param.device(), ", but ", all[0].place, " on ",
-                  all[0].param.device(),
-                  "; a policy of this optimizer wants the median of the tensors' norms, which is "
-                  "made on one device: give each device an optimizer of its own");
+                  all[0].param.device(), "; ", Recipe::Gradient::name(),
+                  " wants the median of the tensors' norms, which is made on one device: give each "
+                  "device an optimizer of its own");
     }
   }
 

@@ -29,7 +29,7 @@ void validate_sparse_grad(const at::Tensor& param, const at::Tensor& grad, bool 
               "hindrance detection takes the moments of rows that rested for broken ones. Use ",
               Recipe::Rule::name(), " without it", instead);
   TORCH_CHECK(!Recipe::rows, detail::classic, "agmohd: the gradient of ", place, must,
-              "a transform by rows counts all of them. Leave it out", instead);
+              Recipe::Gradient::name(), " measures whole rows or tensors. Leave it out", instead);
   TORCH_CHECK(!snapshots, detail::classic, "agmohd: the gradient of ", place, must,
               "snapshots hold whole parameters. Set snapshots(false)", instead);
   TORCH_CHECK(grad.sparse_dim() == 1, detail::classic, "agmohd: the gradient of ", place, must,

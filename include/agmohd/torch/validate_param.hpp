@@ -26,9 +26,11 @@ void validate_param_of(const at::Tensor& param, const Place& place) {
   TORCH_CHECK(!Recipe::factored, detail::classic, "agmohd: ", place, " has dtype ",
               param.scalar_type(), must, Recipe::Rule::name(),
               " keeps averages over rows. Give complex parameters an optimizer of another rule");
-  TORCH_CHECK(!Recipe::rows, detail::classic, "agmohd: ", place, " has dtype ", param.scalar_type(),
-              must, Recipe::Gradient::name(),
-              " works on rows. Give complex parameters an optimizer without it");
+  TORCH_CHECK(
+      !Recipe::rows, detail::classic, "agmohd: ", place, " has dtype ", param.scalar_type(), must,
+      Recipe::Gradient::name(),
+      Recipe::whole_tensors ? " measures whole tensors, not parts of numbers" : " works on rows",
+      ". Give complex parameters an optimizer without it");
   TORCH_CHECK(!detail::norm_of_parts<typename Recipe::Gradient>(), detail::classic,
               "agmohd: ", place, " has dtype ", param.scalar_type(), must, Recipe::Gradient::name(),
               " takes a norm of parts, not of magnitudes |z|. Give complex parameters an optimizer "

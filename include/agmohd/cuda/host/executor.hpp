@@ -16,10 +16,10 @@
 namespace agmohd::cuda {
 
 /// Steps of the tensors on one CUDA device, on the current stream: a reduce and a sweep for each
-/// run (dtype and wave), or where nothing is measured a sweep alone; before them two for rows,
-/// between them up to three for factors, then of residuals two for each run and up to three more,
-/// and up to three for snapshots, behind them three for a second sweep. Only what reads a value
-/// back waits.
+/// run (dtype and wave), or where nothing is measured a sweep alone; before them two for rows (13
+/// or 25 for medians), between them up to three for factors, then of residuals two for each run and
+/// up to three more, and up to three for snapshots, behind them three for a second sweep. Only what
+/// reads a value back waits.
 template <class Recipe>
 class CudaExecutor final : public DeviceState<Recipe> {
   using State = DeviceState<Recipe>;

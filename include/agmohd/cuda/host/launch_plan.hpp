@@ -162,10 +162,10 @@ class LaunchPlan {
       pieces_ += pieces_of(ref);
       TORCH_CHECK(pieces_ < (std::int64_t{1} << 31) - 256,  // which launches round up to
                   "agmohd: too many rows on one device for one optimizer");
-      TORCH_CHECK(!Recipe::filters || ref.numel < std::int64_t{1} << 32,
-                  "agmohd: gradient::MedianFilter counts the elements of a tensor in 32 bits on a "
-                  "CUDA device, but one has ",
-                  ref.numel);
+      TORCH_CHECK(!Recipe::filters || ref.numel < std::int64_t{1} << 32, "agmohd: parameter ",
+                  ref.index, " of the optimizer has ", ref.numel,
+                  " elements, but on a CUDA device ", Recipe::Gradient::name(),
+                  " counts below 2^32");
     }
   }
   /// Returns how many chunks they are.

@@ -70,13 +70,15 @@ __device__ double read_loss(const View<Recipe>& view) {
 /// The signals of this device, or of all; in one thread, which needs the stage's memory.
 template <class Recipe>
 __device__ typename Recipe::AllSignals join_signals(const View<Recipe>& view,
-                                                    const reduction::Partial& sum, double median) {
+                                                    const reduction::Partial& sum,
+                                                    const Median& median) {
   typename Recipe::AllSignals signals;
   if (view.board_size == 0) {
     signals.norm2 = sum.norm2;
     signals.max_abs = sum.max_abs;
     signals.nonfinite = sum.nonfinite;
-    signals.median = median;
+    signals.median = median.share;
+    signals.nonzero_tensors = median.nonzero;
     Recipe::join(signals, stage<Recipe>().memory);
     view.core->signals = signals;  // which other devices read
   }
@@ -177,15 +179,17 @@ __device__ void decide(const View<Recipe>& view, bool judges, bool alone) {
   if (judges && threadIdx.x == 0 && view.loss != nullptr) loss = read_loss(view);
   load_stage(view, false);
   reduction::Partial sum{};
-  double median = 0;
+  Median median;
   if (judges) {
     if (threadIdx.x < reduction::kWarp) {
       WarpCopy<typename Recipe::Memory>(core.memory).to(s.memory);
     }
     if constexpr (Recipe::measures_gradients) {
-      if (view.board_size == 0) sum = add_chunks(view, 0, view.chunk_count);
+      if (view.board_size == 0) {
+        sum = add_chunks(view, 0, view.chunk_count);
+        if constexpr (Recipe::median_norm) median = measure_median(view, sum.norm2);
+      }
     }
-    if constexpr (Recipe::median_norm) median = median_share(view, sum.norm2);
     __syncthreads();
   } else {
     await(count.arrived, unsigned(view.reduce_blocks));  // for the sums of its first tensors

@@ -152,14 +152,15 @@ __global__ void choose_digits_kernel(const __grid_constant__ View<Recipe> view, 
   }
   for (int d = lane; d < kDigits; d += kWarp) search.counts[d] = 0;
   if (lane != 0 || (pass + 1) % passes != 0) return;
-  const double value = wide ? __longlong_as_double(static_cast<long long>(search.found))
-                            : double(__uint_as_float(unsigned(search.found)));
+  const std::uint64_t found = pass < 0 ? 0 : search.found;  // before the first: of nothing
+  const double value = wide ? __longlong_as_double(static_cast<long long>(found))
+                            : double(__uint_as_float(unsigned(found)));
   if (pass == 2 * passes - 1) {
     view.outliers[row] = Recipe::outliers(view.core->shared, search.median, value, tensor.numel);
   } else {
     search.found = 0;
     search.rank = median_rank(tensor.numel);
-    search.median = value;  // before the first: of nothing
+    search.median = value;
   }
 }
 

@@ -257,24 +257,29 @@ __device__ double norm_at(const View<Recipe>& view, int rank) {
   }
   return __longlong_as_double(static_cast<long long>(found));
 }
-/// reduction::median_share() of all tensors, by a whole block.
+/// What is made of the norms of all tensors.
+struct Median {
+  double share = 0;
+  int nonzero = 0;
+};
+/// That, by a whole block; the share in its first thread, which has the squared norm of all.
 template <class Recipe>
-__device__ __noinline__ double median_share(const View<Recipe>& view, double norm2) {
+__device__ __noinline__ Median measure_median(const View<Recipe>& view, double norm2) {
   constexpr int kWarp = reduction::kWarp;
   const int warps = int(blockDim.x) / kWarp;
   for (int t = int(threadIdx.x) / kWarp; t < view.tensor_count; t += warps) {
     const int first = view.tensors[t].first_chunk;
     const int chunks = int(reduction::chunks(view.tensors[t].numel));
     const double sum = add_numbers(view.partials.norm2 + first, chunks);
-    // Empty ones are above all, with a sign.
-    if (threadIdx.x % kWarp == 0) view.tensor_norms[t] = chunks == 0 ? -1.0 : sum;
+    // Those of empty ones are above all, with a sign.
+    if (threadIdx.x % kWarp == 0) view.tensor_norms[t] = chunks == 0 ? -1.0 : fabs(sum);
   }
   __syncthreads();
   const int count = norms_below(view, std::uint64_t(1) << 63);
-  if (count == 0) return 0;
+  if (count == 0) return {};
   const double lower = norm_at(view, (count - 1) / 2);
   const double upper = count % 2 == 0 ? norm_at(view, count / 2) : lower;
-  return reduction::median_share(lower, upper, norm2);
+  return {reduction::median_share(lower, upper, norm2), count - norms_below(view, 1)};
 }
 
 }  // namespace agmohd::cuda
