@@ -15,38 +15,47 @@
 // `passes` times for the medians of magnitudes, and again for those of distances.
 namespace agmohd::cuda {
 
-/// Adds the digits of a piece of a tensor to `counts`, by a whole block. `pass`: within the search
-/// for a median, of the first or the second.
+/// Adds the digits of a tensor's elements from `first` up to `end` to `counts`, by a whole block.
+/// `pass`: within the search for a median, of the first or the second. The next loads are under way
+/// while elements are counted.
 template <class Recipe, class E>
-__device__ void count_piece(const View<Recipe>& view, int t, std::int64_t first, int pass,
-                            bool second, unsigned* counts) {
+__device__ void count_range(const View<Recipe>& view, int t, std::int64_t first, std::int64_t end,
+                            int pass, bool second, unsigned* counts) {
   using namespace reduction;
   using R = Compute<E>;
   if (pass >= digits_of<R>) return;  // other tensors have more
-  const DeviceTensor<Recipe>& tensor = view.tensors[t];
-  const E* const grad = static_cast<const E*>(view.grads[t]) + first;
-  const std::int64_t left = tensor.numel - first;
-  const int count = left < kPiece ? int(left) : kPiece, threads = int(blockDim.x);
-  const MedianSearch& search = view.searches[tensor.first_row];
+  const E* const grad = static_cast<const E*>(view.grads[t]);
+  const MedianSearch& search = view.searches[view.tensors[t].first_row];
   const auto found = Bits<R>(search.found);
   const R median = R(search.median);
   const Digit digit = Digit::of<R>(pass);
-  constexpr int kAtOnce = 8;  // loads
-  for (int begin = int(threadIdx.x); begin < count; begin += kAtOnce * threads) {
-    E x[kAtOnce];
+  constexpr int kAtOnce = 8;
+  const int threads = int(blockDim.x);
+  E x[kAtOnce];
+  const auto load = [&](std::int64_t at) {
 #pragma unroll
     for (int j = 0; j < kAtOnce; ++j) {
-      const int i = begin + j * threads;
-      if (i < count) x[j] = grad[i];
+      if (at + j * threads < end) x[j] = grad[at + j * threads];
     }
+  };
+  std::int64_t at = first + int(threadIdx.x);
+  load(at);
+#pragma unroll 1
+  while (at < end) {
+    E now[kAtOnce];
+#pragma unroll
+    for (int j = 0; j < kAtOnce; ++j) now[j] = x[j];
+    const std::int64_t next = at + kAtOnce * threads;
+    load(next);
 #pragma unroll
     for (int j = 0; j < kAtOnce; ++j) {
-      if (begin + j * threads >= count) break;
-      R g = widen(x[j]);
+      if (at + j * threads >= end) break;
+      R g = widen(now[j]);
       if (second) g = fabs(g) - median;
       const auto bits = magnitude(g);
       if (digit.continues(bits, found)) atomicAdd(counts + digit.value(bits), 1U);
     }
+    at = next;
   }
 }
 
@@ -74,32 +83,30 @@ __global__ void count_digits_kernel(const __grid_constant__ View<Recipe> view, i
   __syncthreads();
   const bool second = pass >= passes;
   if (second) pass -= passes;
-  const int first = int(blockIdx.x) * pieces;
-  const int end = min(first + pieces, view.piece_count);
-  int t = tensor_with(view, first, [](const auto& x) { return x.first_piece; });
-  for (int piece = first; piece < end; ++piece) {
-    std::int64_t own = std::int64_t(piece - view.tensors[t].first_piece) * kPiece;
-    if (own >= view.tensors[t].numel) {
-      flush_counts(view, t, counts);
-      t = tensor_with(view, piece, [](const auto& x) { return x.first_piece; });
-      own = 0;
-    }
-    switch (view.tensors[t].dtype) {
+  const int end = min((int(blockIdx.x) + 1) * pieces, view.piece_count);
+  for (int piece = int(blockIdx.x) * pieces; piece < end;) {
+    const int t = tensor_with(view, piece, [](const auto& x) { return x.first_piece; });
+    const DeviceTensor<Recipe>& tensor = view.tensors[t];
+    const std::int64_t from = std::int64_t(piece - tensor.first_piece) * kPiece;
+    std::int64_t to = std::int64_t(end - tensor.first_piece) * kPiece;
+    to = to < tensor.numel ? to : tensor.numel;
+    switch (tensor.dtype) {
       case Dtype::f32:
-        count_piece<Recipe, float>(view, t, own, pass, second, counts);
+        count_range<Recipe, float>(view, t, from, to, pass, second, counts);
         break;
       case Dtype::f64:
-        count_piece<Recipe, double>(view, t, own, pass, second, counts);
+        count_range<Recipe, double>(view, t, from, to, pass, second, counts);
         break;
       case Dtype::bf16:
-        count_piece<Recipe, Bf16>(view, t, own, pass, second, counts);
+        count_range<Recipe, Bf16>(view, t, from, to, pass, second, counts);
         break;
       case Dtype::f16:
-        count_piece<Recipe, F16>(view, t, own, pass, second, counts);
+        count_range<Recipe, F16>(view, t, from, to, pass, second, counts);
         break;
     }
+    flush_counts(view, t, counts);
+    piece += int(reduction::pieces(to - from));
   }
-  flush_counts(view, t, counts);
 }
 
 /// Chooses digit `pass` of a median from what was counted, by a whole warp.
