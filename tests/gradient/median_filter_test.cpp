@@ -154,30 +154,17 @@ TEST(MedianFilter, FindsNothingWhereThereIsNoSpread) {
 }
 
 /// With other transforms behind, two sweeps, and a factored slot.
-template <class Tested>
-void expect_joins(const typename contract::Trained<Tested>::Options& options,
-                  std::vector<at::ScalarType> dtypes = {at::kFloat}) {
-  using One = contract::Trained<Tested>;
-  for (const at::ScalarType dtype : dtypes) {
-    SCOPED_TRACE(c10::toString(dtype));
-    One cpu(options, dtype, false, contract::row_parameters(dtype));
-    One reference(options, dtype, true, contract::row_parameters(dtype));
-    cpu.run(0, 3);
-    contract::expect_close(cpu.now(), reference.run(0, 3).now(), contract::epsilon(dtype));
-    const contract::Threads one(1);
-    One alone(options, dtype, false, contract::row_parameters(dtype));
-    contract::expect_same(alone.run(0, 3).now(), cpu.now());
-  }
-  contract::expect_resumes<Tested>(options, at::kFloat);
-}
 TEST(MedianFilter, BackendsAgreeThreadsDoNotMatterAndItResumes) {
   using Clipped = Filtered<gradient::ClipByValue, gradient::ClipByNorm>;
-  expect_joins<Clipped>(contract::Trained<Clipped>::Options(0.1).set<"outlier_z">(1),
-                        {std::begin(contract::kDtypes), std::end(contract::kDtypes)});
+  contract::expect_joins<Clipped>(contract::Trained<Clipped>::Options(0.1).set<"outlier_z">(1),
+                                  contract::row_parameters,
+                                  {std::begin(contract::kDtypes), std::end(contract::kDtypes)});
   using Lamb = Recipe<rule::LAMB, MedianFilter, gradient::ClipByNorm, gradient::NormalizeToMedian>;
-  expect_joins<Lamb>(contract::Trained<Lamb>::Options(0.01).set<"outlier_z">(1));
+  contract::expect_joins<Lamb>(contract::Trained<Lamb>::Options(0.01).set<"outlier_z">(1),
+                               contract::row_parameters);
   using Factored = Recipe<rule::Adafactor, MedianFilter>;
-  expect_joins<Factored>(contract::Trained<Factored>::Options(0.01).set<"outlier_z">(1));
+  contract::expect_joins<Factored>(contract::Trained<Factored>::Options(0.01).set<"outlier_z">(1),
+                                   contract::row_parameters);
 }
 
 }  // namespace median_filter

@@ -123,30 +123,14 @@ TEST(Orthogonal, AGradientThatIsNotFiniteIsSeen) {
 }
 
 /// With another transform behind, two sweeps, and a factored slot.
-template <class Tested>
-void expect_joins(const typename contract::Trained<Tested>::Options& options,
-                  std::vector<at::ScalarType> dtypes = {at::kFloat}) {
-  using One = contract::Trained<Tested>;
-  for (const at::ScalarType dtype : dtypes) {
-    SCOPED_TRACE(c10::toString(dtype));
-    One cpu(options, dtype, false, parameters(dtype));
-    One reference(options, dtype, true, parameters(dtype));
-    cpu.run(0, 3);
-    contract::expect_close(cpu.now(), reference.run(0, 3).now(), contract::epsilon(dtype));
-    const contract::Threads one(1);
-    One alone(options, dtype, false, parameters(dtype));
-    contract::expect_same(alone.run(0, 3).now(), cpu.now());
-  }
-  contract::expect_resumes<Tested>(options, at::kFloat);
-}
 TEST(Orthogonal, BackendsAgreeThreadsDoNotMatterAndItResumes) {
   using Clipped = Turned<gradient::ClipByValue, gradient::ClipByNorm>;
-  expect_joins<Clipped>(contract::Trained<Clipped>::Options(0.1),
-                        {std::begin(contract::kDtypes), std::end(contract::kDtypes)});
+  contract::expect_joins<Clipped>(contract::Trained<Clipped>::Options(0.1), parameters,
+                                  {std::begin(contract::kDtypes), std::end(contract::kDtypes)});
   using Lamb = Recipe<rule::LAMB, Orthogonal, gradient::ClipByNorm>;
-  expect_joins<Lamb>(contract::Trained<Lamb>::Options(0.01));
+  contract::expect_joins<Lamb>(contract::Trained<Lamb>::Options(0.01), parameters);
   using Factored = Recipe<rule::Adafactor, Orthogonal>;
-  expect_joins<Factored>(contract::Trained<Factored>::Options(0.01));
+  contract::expect_joins<Factored>(contract::Trained<Factored>::Options(0.01), parameters);
 }
 
 }  // namespace orthogonal

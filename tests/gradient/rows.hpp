@@ -28,4 +28,23 @@ inline std::vector<at::Tensor> row_parameters(at::ScalarType dtype) {
   return out;
 }
 
+/// In a recipe with other policies: the reference agrees, threads do not matter, and it resumes.
+/// `parameters`: makes those of a dtype.
+template <class Tested, class Parameters>
+void expect_joins(const typename Trained<Tested>::Options& options, const Parameters& parameters,
+                  const std::vector<at::ScalarType>& dtypes = {at::kFloat}) {
+  using One = Trained<Tested>;
+  for (const at::ScalarType dtype : dtypes) {
+    SCOPED_TRACE(c10::toString(dtype));
+    One cpu(options, dtype, false, parameters(dtype));
+    One reference(options, dtype, true, parameters(dtype));
+    cpu.run(0, 3);
+    expect_close(cpu.now(), reference.run(0, 3).now(), epsilon(dtype));
+    const Threads one(1);
+    One alone(options, dtype, false, parameters(dtype));
+    expect_same(alone.run(0, 3).now(), cpu.now());
+  }
+  expect_resumes<Tested>(options, at::kFloat);
+}
+
 }  // namespace contract

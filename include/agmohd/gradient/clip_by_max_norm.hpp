@@ -13,7 +13,7 @@ namespace agmohd::gradient {
 /// ClipByNorm with the infinity norm, as torch's clip_grad_norm_ with norm_type = inf, which
 /// divides by max|g| + 1e-6. Unlike ClipByValue it keeps the direction. The bounds of hindrance
 /// policies are of 2-norms and are not applied here.
-struct ClipByMaxNorm {
+struct ClipByMaxNorm : OneFactor {
   struct Options {
     double max_abs = 1;  ///< largest magnitude of all elements together
   };
@@ -22,11 +22,6 @@ struct ClipByMaxNorm {
   static constexpr unsigned wants = kMaxAbs;
   static constexpr bool norm_of_parts = true;  // of complex elements torch takes |z|
   static const char* name() { return "ClipByMaxNorm"; }
-
-  template <class R>
-  struct Coefficients {
-    R factor;  ///< of every gradient, at most 1
-  };
 
   template <class R>
   AGMOHD_HD static Coefficients<R> at(const Options& o, Signals& s, const Verdict&,
@@ -38,11 +33,6 @@ struct ClipByMaxNorm {
     ts.norm2 *= factor * factor;
     ts.max_abs *= factor;
     return {R(factor)};
-  }
-
-  template <Number T>
-  AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k) {
-    return k.factor * g;
   }
 };
 static_assert(Transform<ClipByMaxNorm>);

@@ -13,7 +13,7 @@ namespace agmohd::gradient {
 /// Scales all gradients by one factor so that their global 2-norm is at most `max_norm` (Pascanu et
 /// al. 2013, algorithm 1), or at most the bound of the hindrance policy if that is lower. The
 /// factor is bound / norm, where torch's clip_grad_norm_ has bound / (norm + 1e-6).
-struct ClipByNorm {
+struct ClipByNorm : OneFactor {
   struct Options {
     double max_norm = 1;  ///< largest 2-norm of all gradients together
   };
@@ -24,11 +24,6 @@ struct ClipByNorm {
   static const char* name() { return "ClipByNorm"; }
 
   template <class R>
-  struct Coefficients {
-    R factor;  ///< of every gradient, at most 1
-  };
-
-  template <class R>
   AGMOHD_HD static Coefficients<R> at(const Options& o, Signals& s, const Verdict& v) {
     const double bound = v.norm_bound < o.max_norm ? v.norm_bound : o.max_norm;
     const double norm = std::sqrt(s.norm2);
@@ -36,11 +31,6 @@ struct ClipByNorm {
     s.norm2 *= factor * factor;
     s.max_abs *= factor;
     return {R(factor)};
-  }
-
-  template <Number T>
-  AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k) {
-    return k.factor * g;
   }
 };
 static_assert(Transform<ClipByNorm>);

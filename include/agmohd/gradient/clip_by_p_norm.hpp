@@ -21,7 +21,7 @@ namespace agmohd::gradient {
 /// other policy of the recipe can want norms then, which a static_assert says. Of float32 gradients
 /// sums neither overflow nor vanish for p up to 7; the bounds of hindrance policies are of 2-norms,
 /// and not applied here.
-struct ClipByPNorm {
+struct ClipByPNorm : OneFactor {
   struct Options {
     double max_norm = 1;         ///< largest p-norm of all gradients together
     std::int64_t norm_type = 1;  ///< p
@@ -33,11 +33,6 @@ struct ClipByPNorm {
   static constexpr bool norm_of_parts = true;  // of complex elements torch takes |z|
   static const char* name() { return "ClipByPNorm"; }
 
-  template <class R>
-  struct Coefficients {
-    R factor;  ///< of every gradient, at most 1
-  };
-
   /// What the reduce pass raises magnitudes to.
   AGMOHD_HD static std::int64_t power(const Options& o) { return o.norm_type; }
 
@@ -48,11 +43,6 @@ struct ClipByPNorm {
     s.norm2 *= math::power(factor, o.norm_type);
     s.max_abs *= factor;
     return {R(factor)};
-  }
-
-  template <Number T>
-  AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k) {
-    return k.factor * g;
   }
 
  private:

@@ -125,8 +125,19 @@ struct NoCoefficients {
     return {};
   }
 };
-/// So is one whose work is done when elements are transformed: by the backends as they read the
-/// gradients of rows, or by the optimizer.
+/// One that multiplies all elements of a tensor with a factor is made of this.
+struct OneFactor {
+  template <class R>
+  struct Coefficients {
+    R factor;
+  };
+  template <Number T>
+  AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k) {
+    return k.factor * g;
+  }
+};
+/// One whose work is done when elements are transformed, by the backends as they read the gradients
+/// of rows, or by the optimizer, is made of this.
 struct AppliedBefore : NoCoefficients {
   template <Number T>
   AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>&) {

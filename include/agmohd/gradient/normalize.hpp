@@ -30,7 +30,7 @@ AGMOHD_HD inline double to_size(double target, double size) {
 ///
 /// Hindrance policies judge the norm before it, and so a clip that applies their bound stands in
 /// front.
-struct Normalize {
+struct Normalize : OneFactor {
   struct Options {
     double normalize_to = 1;      ///< 2-norm of the result
     double normalize_eps = 1e-6;  ///< added to the norm; gradients far below it stay small
@@ -43,11 +43,6 @@ struct Normalize {
   static const char* name() { return "Normalize"; }
 
   template <class R>
-  struct Coefficients {
-    R factor;  ///< of every gradient
-  };
-
-  template <class R>
   AGMOHD_HD static Coefficients<R> at(const Options& o, Signals& s, const Verdict&,
                                       TensorSignals& ts, const TensorVerdict&) {
     const double norm = std::sqrt(s.norm2);
@@ -58,11 +53,6 @@ struct Normalize {
     ts.norm2 = part * part;
     ts.max_abs *= factor;
     return {R(factor)};
-  }
-
-  template <Number T>
-  AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k) {
-    return k.factor * g;
   }
 };
 static_assert(Transform<Normalize>);

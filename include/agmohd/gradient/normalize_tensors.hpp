@@ -15,7 +15,7 @@ namespace agmohd::gradient {
 ///
 /// The global signals that later transforms see do not count it: a clip by the global norm stands
 /// in front.
-struct NormalizeTensors {
+struct NormalizeTensors : OneFactor {
   struct Options {
     double rms_to = 1;      ///< root mean square of the result
     double rms_eps = 1e-8;  ///< added to the root mean square; gradients far below it stay small
@@ -27,9 +27,6 @@ struct NormalizeTensors {
   static const char* name() { return "NormalizeTensors"; }
 
   template <class R>
-  using Coefficients = Normalize::Coefficients<R>;
-
-  template <class R>
   AGMOHD_HD static Coefficients<R> at(const Options& o, Signals&, const Verdict&, TensorSignals& ts,
                                       const TensorVerdict&) {
     if (ts.numel == 0) return {R(1)};
@@ -38,11 +35,6 @@ struct NormalizeTensors {
     ts.norm2 = norm * factor * (norm * factor);
     ts.max_abs *= factor;
     return {R(factor)};
-  }
-
-  template <Number T>
-  AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k) {
-    return k.factor * g;
   }
 };
 static_assert(Transform<NormalizeTensors>);

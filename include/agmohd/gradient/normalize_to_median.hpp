@@ -20,15 +20,12 @@ namespace agmohd::gradient {
 /// not count what they do. AdaptiveClip and Choice bound each tensor as the hindrance policy says,
 /// which looked at the norms before: a bound that is above the median does nothing. ClipByMaxNorm
 /// stands in front. All tensors are on one device: others refuse the step.
-struct NormalizeToMedian {
+struct NormalizeToMedian : OneFactor {
   struct Options {};
   static constexpr auto fields = describe();
   static constexpr TransformKind kind = TransformKind::scale;
   static constexpr unsigned wants = kNorm | kTensors | kMedian;
   static const char* name() { return "NormalizeToMedian"; }
-
-  template <class R>
-  using Coefficients = Normalize::Coefficients<R>;
 
   template <class R>
   AGMOHD_HD static Coefficients<R> at(const Options&, Signals& s, const Verdict&, TensorSignals& ts,
@@ -40,11 +37,6 @@ struct NormalizeToMedian {
     ts.norm2 = norm * factor * (norm * factor);
     ts.max_abs *= factor;
     return {R(factor)};
-  }
-
-  template <Number T>
-  AGMOHD_HD static T apply(const T& g, const Coefficients<Real<T>>& k) {
-    return k.factor * g;
   }
 };
 static_assert(Transform<NormalizeToMedian>);
