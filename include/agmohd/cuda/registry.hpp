@@ -113,7 +113,7 @@ struct Kernels {
 class __attribute__((visibility("default"))) Registry {
  public:
   struct Key {
-    static constexpr int kSizes = 12;
+    static constexpr int kSizes = 13;
     const char* recipe;
     std::size_t sizes[kSizes];
 
@@ -178,12 +178,12 @@ class __attribute__((visibility("default"))) Registry {
 
 template <class Recipe>
 Registry::Key key_of() {
-  return {
-      typeid(Recipe).name(),
-      {AGMOHD_VERSION_MAJOR, AGMOHD_VERSION_MINOR, AGMOHD_VERSION_PATCH,
-       sizeof(typename Recipe::PerTensor), sizeof(typename Recipe::Shared),
-       sizeof(typename Recipe::Group), sizeof(Core<Recipe>), sizeof(View<Recipe>),
-       sizeof(DeviceTensor<Recipe>), sizeof(RecordRing), sizeof(Kernels<Recipe>), sizeof(Runtime)}};
+  return {typeid(Recipe).name(),
+          {AGMOHD_VERSION_MAJOR, AGMOHD_VERSION_MINOR, AGMOHD_VERSION_PATCH,
+           sizeof(typename Recipe::PerTensor), sizeof(typename Recipe::Memory),
+           sizeof(typename Recipe::Shared), sizeof(typename Recipe::Group), sizeof(Core<Recipe>),
+           sizeof(View<Recipe>), sizeof(DeviceTensor<Recipe>), sizeof(RecordRing),
+           sizeof(Kernels<Recipe>), sizeof(Runtime)}};
 }
 
 /// Null: no kernels were compiled for the recipe.

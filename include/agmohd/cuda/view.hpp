@@ -75,7 +75,7 @@ struct NoTotals {};
 
 /// What Optimizer::zeroed() counts since the memory was last written. Kernels add to it, and never
 /// to the memory, which phase 2 replaces while chunks are swept.
-struct CountedZeroed {
+struct alignas(128) CountedZeroed {
   unsigned long long zeroed;
 };
 struct NoZeroed {};

@@ -141,15 +141,19 @@ struct Chain<H, L...> : agmohd::detail::Several<H, L...> {
                 "agmohd: ClipByPNorm has powers of gradients summed in the place of squares, but "
                 "another transform of the gradient Chain wants norms; leave one of them out");
 
-  static_assert((Rest::wants & kMedian) == 0 || (H::wants & kTensors) == 0,
+  static_assert(
+      (H::wants & Rest::wants & kMedian) == 0,
+      "agmohd: two transforms of a gradient Chain look at the median of all norms; one is "
+      "enough");
+  static_assert((Rest::wants & kMedian) == 0 || (H::wants & (kTensors | kMedian)) != kTensors,
                 "agmohd: in a gradient Chain a transform that looks at the median of all norms "
                 "stands behind one that acts on each tensor by itself, which the median does not "
                 "count; turn them round");
   static_assert(
       (H::wants & kMedian) == 0 || !Rest::looks_at_max_abs,
-      "agmohd: in a gradient Chain gradient::ClipByMaxNorm stands behind a transform that "
-      "looks at the median of all norms, and does not know the largest magnitude behind "
-      "it; turn them round");
+      "agmohd: in a gradient Chain a transform that looks at the largest magnitude "
+      "(ClipByMaxNorm) stands behind one that looks at the median of all norms, and does not know "
+      "what that leaves; turn them round");
 
   static_assert(!agmohd::detail::accumulates<H>() || !agmohd::detail::accumulates<Rest>(),
                 "agmohd: a recipe has two gradient::Accumulate; one is enough");

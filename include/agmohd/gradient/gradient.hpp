@@ -247,11 +247,13 @@ struct CheckGradient {
           !requires { &GradientPolicy::outliers; },
       "agmohd: the gradient policy's outliers is not gradient::Outliers outliers(options, double "
       "median, double deviation, std::int64_t numel)");
-  static_assert(int(has::row_factor<GradientPolicy>) + int(has::row_shift<GradientPolicy>) +
-                        int(has::projection<GradientPolicy>) + int(has::outliers<GradientPolicy>) <
-                    2,
-                "agmohd: the gradient policy has more than one of row_factor, row_shift, "
-                "projection and outliers");
+  static_assert(
+      requires { typename GradientPolicy::Rest; } ||
+          int(has::row_factor<GradientPolicy>) + int(has::row_shift<GradientPolicy>) +
+                  int(has::projection<GradientPolicy>) + int(has::outliers<GradientPolicy>) <
+              2,
+      "agmohd: the gradient policy has more than one of row_factor, row_shift, "
+      "projection and outliers");
   static_assert(
       agmohd::Transform<GradientPolicy>,
       "agmohd: an argument of Recipe is not a gradient policy; see agmohd/gradient/gradient.hpp");

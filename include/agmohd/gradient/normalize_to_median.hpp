@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cmath>
+#include <limits>
+
 #include "normalize.hpp"
 
 namespace agmohd::gradient {
@@ -32,6 +35,7 @@ struct NormalizeToMedian : OneFactor {
                                       const TensorVerdict&) {
     const double median = s.median * std::sqrt(s.norm2);
     s.norm2 = double(s.nonzero_tensors) * (median * median);
+    s.max_abs = std::numeric_limits<double>::quiet_NaN();  // nobody knows it
     if (ts.numel == 0 || ts.norm2 == 0) return {R(1)};
     const double norm = std::sqrt(ts.norm2), factor = detail::to_size(median, norm);
     ts.norm2 = norm * factor * (norm * factor);

@@ -88,11 +88,15 @@ class Warnings {
     if constexpr (Recipe::named_groups > 0) {
       const bool first = !std::exchange(stepped_, true);
       if (first && std::size_t(Recipe::named_groups) > settings.groups.size()) {
-        using Gradient = typename Recipe::Gradient;
-        const bool gradient = agmohd::detail::named_groups<Gradient>() == Recipe::named_groups;
-        TORCH_WARN("agmohd: ", gradient ? std::string(Gradient::name()) : Schedule::name(),
-                   " names parameter group ", Recipe::named_groups - 1, ", but the optimizer has ",
-                   settings.groups.size(), settings.groups.size() == 1 ? " group" : " groups",
+        const auto names = [](int groups) { return groups == Recipe::named_groups; };
+        const bool gradient = names(agmohd::detail::named_groups<typename Recipe::Gradient>());
+        const bool schedule = names(agmohd::detail::named_groups<Schedule>());
+        std::string who;
+        if (gradient) who = Recipe::Gradient::name();
+        if (schedule) who += (gradient ? " and " : "") + std::string(Schedule::name());
+        TORCH_WARN("agmohd: ", who, gradient && schedule ? " name" : " names", " parameter group ",
+                   Recipe::named_groups - 1, ", but the optimizer has ", settings.groups.size(),
+                   settings.groups.size() == 1 ? " group" : " groups",
                    ": what it does to that group has no effect until the group is added");
       }
     }
