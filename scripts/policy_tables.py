@@ -26,7 +26,7 @@ from reference_tables import INCLUDE, ROOT, plain, policies, table
 # Name, what it does, source, what it equals.
 TRANSFORMS = (
     ("ClipByNorm", "bounds the 2-norm of all gradients", "Pascanu et al. 2013, algorithm 1", "`clip_grad_norm_`; optax's `clip_by_global_norm`"),
-    ("ClipByPNorm", "bounds their p-norm, p from 1 to 8", "", "`clip_grad_norm_` with `norm_type`"),
+    ("ClipByPNorm", "bounds their p-norm, p a whole number from 1 to 8", "", "`clip_grad_norm_` with `norm_type`"),
     ("ClipByMaxNorm", "bounds their largest magnitude by one factor for all", "", "`clip_grad_norm_` with `norm_type` infinity"),
     ("ClipByValue", "clamps every element", "", "`clip_grad_value_`; optax's `clip`"),
     ("AGC", "bounds the norm of each row by that of its parameters", "Brock et al. 2021, equation 3", "timm's `adaptive_clip_grad`; optax's `adaptive_grad_clip`"),
@@ -41,7 +41,7 @@ TRANSFORMS = (
     ("Centralize", "subtracts from each row its mean", "Yong et al. 2020, equation 1", "pytorch-optimizer's `centralize_gradient`"),
     ("Orthogonal", "removes from each tensor's gradient the part along the parameter, and keeps its norm", "Prieto et al. 2025, algorithm 1", "pytorch-optimizer's `OrthoGrad`"),
     ("Noise", "adds Gaussian noise that decays", "Neelakantan et al. 2015, equation 1", "optax's `add_noise`, but for the random numbers"),
-    ("ZeroNonfinite", "NaN and infinities become 0; `optimizer.zeroed()` counts them", "", "`nan_to_num`; optax's `zero_nans`, which keeps infinities"),
+    ("ZeroNonfinite", "NaN and infinities become 0; `optimizer.zeroed()` counts them", "", "`nan_to_num` with `nan`, `posinf` and `neginf` 0; optax's `zero_nans`, which keeps infinities"),
     ("Accumulate", "makes one update of several calls of `step()`", "", "optax's `MultiSteps`"),
     ("OnGroup<G, number>", "G for one parameter group", "", ""),
     ("None", "leaves the gradients alone", "", ""),
@@ -62,7 +62,7 @@ SCHEDULES = (
     ("Cyclical", "Smith 2017, figure 2", "`CyclicLR`, in its three modes"),
     ("OneCycle", "Smith & Topin 2019", "`OneCycleLR`"),
     ("WarmupStableDecay", "Hu et al. 2024; 1 - sqrt: Hägele et al. 2024", "transformers' `warmup_stable_decay`"),
-    ("Trapezoid", "", "the same, linear by default"),
+    ("Trapezoid", "", "another name of `WarmupStableDecay`"),
     ("Warmup<S>", "", "transformers' warm-ups with `warmup_from_start`"),
     ("Restart<S>", "", "of `Cosine`: transformers' `cosine_with_restarts`; timm's cosine with `cycle_mul`, `cycle_decay`, `cycle_limit` and `lr_min` 0"),
     ("Sequence<S...>", "", "`SequentialLR`"),

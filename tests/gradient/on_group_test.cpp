@@ -150,12 +150,12 @@ TEST(OnGroup, WarnsOnceOfAGroupThatDoesNotExist) {
   };
   at::Tensor a = at::ones({3}).requires_grad_(), b = at::ones({3}).requires_grad_();
   Optimizer<Recipe<rule::SGD, OnGroup<ClipByValue, 0>, OnGroup<ClipByValue, 2>>> one({a}, 0.1);
-  EXPECT_EQ(
-      warned(one, a),
-      "agmohd: OnGroup<ClipByValue,0>,OnGroup<ClipByValue,2> names parameter group 2, but the "
-      "optimizer has 1 group: what it does to that group has no effect until the group is added\n");
+  EXPECT_EQ(warned(one, a),
+            "agmohd: OnGroup<ClipByValue,0>,OnGroup<ClipByValue,2> is also for parameter group 2, "
+            "counted from 0, but the optimizer has 1 group: what it says of others has no effect "
+            "until they are added\n");
   Optimizer<Recipe<rule::SGD, schedule::ByGroup<schedule::Constant, schedule::Step>>> two({b}, 0.1);
-  EXPECT_NE(warned(two, b).find("ByGroup<Constant,Step> names parameter group 1, "),
+  EXPECT_NE(warned(two, b).find("ByGroup<Constant,Step> is also for parameter group 1, "),
             std::string::npos);
   two.add_param_group(torch::optim::OptimizerParamGroup({at::ones({2}).requires_grad_()}));
   EXPECT_EQ(warned(two, b), "");

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
 // A median of norms that does not count what was done to single tensors before.
-// must say: which the median does not count; turn them round
+// must say: which the median does not count; swap them
 
 #include <agmohd/recipes.hpp>
 

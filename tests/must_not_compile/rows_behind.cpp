@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The agmohd authors
 // SPDX-License-Identifier: Apache-2.0
 // A transform by rows behind another: rows are measured as the gradients come.
-// must say: a transform by rows stands behind another
+// must say: take the gradients as they come: write it in front of all others
 
 #include <agmohd/recipes.hpp>
 

@@ -86,6 +86,7 @@ struct Chain : agmohd::detail::Several<> {
   static constexpr unsigned wants = kNothing;
   static constexpr bool has_element = false;
   static constexpr bool looks_at_max_abs = false;
+  static constexpr bool in_order = true;
   static const char* name() { return "None"; }
 
   template <class R>
@@ -123,37 +124,46 @@ struct Chain<H, L...> : agmohd::detail::Several<H, L...> {
   using Both = agmohd::detail::Several<H, L...>;
   using typename Both::Options, typename Both::TensorMemory, typename Both::TensorMemories;
   static constexpr bool element = H::kind == TransformKind::element;
+  // Of those behind, the innermost message is the one: what they are is not looked at any more.
+  static constexpr bool one_pass = element || !Rest::has_element || Rest::wants == kNothing;
+  static constexpr bool rows_in_front = !has::rows<Rest>;
+  static constexpr bool powers_alone =
+      (!has::power<H> || !agmohd::detail::wants_norms(Rest::wants)) &&
+      (!has::power<Rest> || !agmohd::detail::wants_norms(H::wants));
+  static constexpr bool one_median = (H::wants & Rest::wants & kMedian) == 0;
+  static constexpr bool median_in_front =
+      (Rest::wants & kMedian) == 0 || (H::wants & (kTensors | kMedian)) != kTensors;
+  static constexpr bool max_abs_in_front = (H::wants & kMedian) == 0 || !Rest::looks_at_max_abs;
+  static constexpr bool in_order = Rest::in_order && one_pass && rows_in_front && powers_alone &&
+                                   one_median && median_in_front && max_abs_in_front;
   static_assert(
-      element || !Rest::has_element || Rest::wants == kNothing,
+      !Rest::in_order || one_pass,
       "agmohd: in a gradient Chain an element transform stands between a scale transform and a "
       "transform that "
       "measures; "
       "it would need a second pass over the gradients: move the element transform to the front");
 
-  static_assert(
-      !has::rows<Rest>,
-      "agmohd: in a gradient Chain a transform by rows stands behind another; its sums, and what "
-      "Orthogonal and MedianFilter measure, are of the gradients as they come: move it to the "
-      "front; a chain has one");
+  static_assert(!Rest::in_order || rows_in_front,
+                "agmohd: AGC, Centralize, Orthogonal and MedianFilter, and transforms with "
+                "row_factor, row_shift, projection or outliers, take the gradients as they come: "
+                "write it in front of all others; a chain has one");
 
-  static_assert((!has::power<H> || !agmohd::detail::wants_norms(Rest::wants)) &&
-                    (!has::power<Rest> || !agmohd::detail::wants_norms(H::wants)),
+  static_assert(!Rest::in_order || powers_alone,
                 "agmohd: ClipByPNorm has powers of gradients summed in the place of squares, but "
                 "another transform of the gradient Chain wants norms; leave one of them out");
 
   static_assert(
-      (H::wants & Rest::wants & kMedian) == 0,
+      !Rest::in_order || one_median,
       "agmohd: two transforms of a gradient Chain look at the median of all norms; one is "
       "enough");
-  static_assert((Rest::wants & kMedian) == 0 || (H::wants & (kTensors | kMedian)) != kTensors,
+  static_assert(!Rest::in_order || median_in_front,
                 "agmohd: in a gradient Chain a transform that looks at the median of all norms "
                 "stands behind one that acts on each tensor by itself, which the median does not "
-                "count; turn them round");
-  static_assert(
-      (H::wants & kMedian) == 0 || !Rest::looks_at_max_abs,
-      "agmohd: in a gradient Chain a transform that looks at the largest magnitude "
-      "(ClipByMaxNorm) stands behind one that looks at the median of all norms, and does not know "
-      "what that leaves; turn them round");
+                "count; swap them");
+  static_assert(!Rest::in_order || max_abs_in_front,
+                "agmohd: in a gradient Chain a transform that looks at the largest magnitude "
+                "(ClipByMaxNorm) stands behind one that looks at the median of all norms, and does "
+                "not know what that leaves; swap them");
 
   static_assert(!agmohd::detail::accumulates<H>() || !agmohd::detail::accumulates<Rest>(),
                 "agmohd: a recipe has two gradient::Accumulate; one is enough");

@@ -9,6 +9,11 @@
 
 namespace agmohd::gradient {
 
+namespace detail {
+/// A largest magnitude that nobody measured.
+inline constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+}  // namespace detail
+
 /// Gives each tensor's gradient the median of the norms of all:
 ///   g <- g median(||g_1||, ||g_2||, ...) / ||g||
 /// so that no tensor moves much faster than the others, and the size of the whole stays. As
@@ -35,7 +40,7 @@ struct NormalizeToMedian : OneFactor {
                                       const TensorVerdict&) {
     const double median = s.median * std::sqrt(s.norm2);
     s.norm2 = double(s.nonzero_tensors) * (median * median);
-    s.max_abs = std::numeric_limits<double>::quiet_NaN();  // nobody knows it
+    s.max_abs = detail::kUnknown;
     if (ts.numel == 0 || ts.norm2 == 0) return {R(1)};
     const double norm = std::sqrt(ts.norm2), factor = detail::to_size(median, norm);
     ts.norm2 = norm * factor * (norm * factor);

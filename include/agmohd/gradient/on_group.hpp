@@ -37,9 +37,10 @@ struct OnGroup {
   static_assert(!detail::is_chain<G>,
                 "agmohd: the G of OnGroup<G, number> is a Chain; write an OnGroup for each of its "
                 "transforms");
-  static_assert(!has::rows<G>,
-                "agmohd: the G of OnGroup<G, number> acts on rows as gradients are read, which "
-                "knows no groups");
+  static_assert(
+      !has::rows<G>,
+      "agmohd: the G of OnGroup<G, number> takes the gradients as they come, where groups "
+      "are not known");
   static_assert(
       !has::power<G> && !agmohd::detail::accumulates<G>() &&
           !agmohd::detail::applies_norm_bound<G>() && !agmohd::detail::applies_tensor_bounds<G>() &&

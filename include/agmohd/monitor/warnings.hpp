@@ -86,18 +86,9 @@ class Warnings {
       }
     }
     if constexpr (Recipe::named_groups > 0) {
-      const bool first = !std::exchange(stepped_, true);
-      if (first && std::size_t(Recipe::named_groups) > settings.groups.size()) {
-        const auto names = [](int groups) { return groups == Recipe::named_groups; };
-        const bool gradient = names(agmohd::detail::named_groups<typename Recipe::Gradient>());
-        const bool schedule = names(agmohd::detail::named_groups<Schedule>());
-        std::string who;
-        if (gradient) who = Recipe::Gradient::name();
-        if (schedule) who += (gradient ? " and " : "") + std::string(Schedule::name());
-        TORCH_WARN("agmohd: ", who, gradient && schedule ? " name" : " names", " parameter group ",
-                   Recipe::named_groups - 1, ", but the optimizer has ", settings.groups.size(),
-                   settings.groups.size() == 1 ? " group" : " groups",
-                   ": what it does to that group has no effect until the group is added");
+      if (!std::exchange(stepped_, true)) {
+        warn_of_groups<typename Recipe::Gradient>(settings.groups.size());
+        warn_of_groups<Schedule>(settings.groups.size());
       }
     }
     if constexpr (Options<Recipe>::has("total_steps")) {
@@ -142,6 +133,16 @@ class Warnings {
     }
     if (kScheduled) out += (out.empty() ? "" : ", ") + std::string(Schedule::name());
     return out;
+  }
+  /// Of a policy that names more groups than there are.
+  template <class Policy>
+  static void warn_of_groups(std::size_t groups) {
+    constexpr int named = agmohd::detail::named_groups<Policy>();
+    if (std::size_t(named) <= groups) return;
+    TORCH_WARN("agmohd: ", Policy::name(), " is also for parameter group ", named - 1,
+               ", counted from 0, but the optimizer has ", groups,
+               groups == 1 ? " group" : " groups",
+               ": what it says of others has no effect until they are added");
   }
   static double factor(const typename Schedule::Options& o, std::int64_t t) {
     return Schedule::factor(o, t);
