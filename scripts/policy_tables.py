@@ -17,11 +17,9 @@ import argparse
 import difflib
 import pathlib
 import re
-import subprocess
 import sys
-import tempfile
 
-from reference_tables import INCLUDE, ROOT, plain, policies, table
+from reference_tables import INCLUDE, ROOT, lines_of_program, plain, policies, table
 
 # Name, what it does, source, what it equals.
 TRANSFORMS = (
@@ -115,11 +113,7 @@ def reads(compiler, names):
     includes = "".join(f"#include <{p.relative_to(INCLUDE)}>\n" for p in sorted((INCLUDE / "agmohd/gradient").glob("*.hpp")))
     calls = "".join(f"  std::puts(reads<gradient::{name}>());\n" for name in names)
     source = includes + PROGRAM + "int main() {\n" + calls + "}\n"
-    with tempfile.TemporaryDirectory() as folder:
-        program = pathlib.Path(folder) / "reads"
-        command = [*compiler.split(), "-std=c++20", "-x", "c++", "-", "-I", str(INCLUDE), "-o", str(program)]
-        subprocess.run(command, input=source, text=True, check=True)
-        return dict(zip(names, subprocess.run([program], stdout=subprocess.PIPE, text=True, check=True).stdout.split("\n")))
+    return dict(zip(names, lines_of_program(compiler, source)))
 
 
 def options_of(found, policy):

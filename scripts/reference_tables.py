@@ -187,17 +187,22 @@ def plain(policy):
     return re.sub(r"<.*>", "", policy)
 
 
+def lines_of_program(compiler, source):
+    """What a program prints, whose source needs the library's headers alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = pathlib.Path(folder) / "program"
+        command = [*compiler.split(), "-std=c++20", "-x", "c++", "-", "-I", str(INCLUDE), "-o", str(program)]
+        subprocess.run(command, input=source, text=True, check=True)
+        return subprocess.run([program], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+
+
 def printed(compiler, names):
     """Rows (option, default, bounds) by policy, and bytes and names of the slots of rules, as the compiled policies say."""
     headers = [f"agmohd/{family}" for family in FAMILIES]
     includes = [path.relative_to(INCLUDE) for header in headers for path in sorted((INCLUDE / header).rglob("*.hpp"))]
     calls = [f'  print<{OF_SEVERAL.get(name, re.sub("<.*>", "<>", name))}>("{name}");' for name in names]
     source = "".join(f"#include <{i}>\n" for i in includes) + PROGRAM + "int main() {\n" + "\n".join(calls) + "\n}\n"
-    with tempfile.TemporaryDirectory() as folder:
-        program = pathlib.Path(folder) / "tables"
-        command = [*compiler.split(), "-std=c++20", "-x", "c++", "-", "-I", str(INCLUDE), "-o", str(program)]
-        subprocess.run(command, input=source, text=True, check=True)
-        lines = subprocess.run([program], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    lines = lines_of_program(compiler, source)
     rows, slots, states = {name: [] for name in names}, {}, {}
     for line in lines:
         policy, *row = line.split("\t")

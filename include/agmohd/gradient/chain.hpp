@@ -185,10 +185,7 @@ struct Chain<H, L...> : agmohd::detail::Several<H, L...> {
       agmohd::detail::norm_of_parts<H>() || agmohd::detail::norm_of_parts<Rest>();
   static constexpr bool by_group =
       agmohd::detail::by_group<H>() || agmohd::detail::by_group<Rest>();
-  static constexpr int named_groups = agmohd::detail::named_groups<H>() >
-                                              agmohd::detail::named_groups<Rest>()
-                                          ? agmohd::detail::named_groups<H>()
-                                          : agmohd::detail::named_groups<Rest>();
+  static constexpr int named_groups = agmohd::detail::named_groups<H, Rest>();
   template <class Text = std::string>
   static Text name() {
     return Both::template names<Text>();

@@ -202,6 +202,10 @@ constexpr int named_groups() {
   if constexpr (requires { P::named_groups; }) return P::named_groups;
   return 0;
 }
+template <class P, class Q>
+constexpr int named_groups() {
+  return named_groups<P>() > named_groups<Q>() ? named_groups<P>() : named_groups<Q>();
+}
 
 template <class GradientPolicy>
 struct CheckGradient {

@@ -78,10 +78,7 @@ struct RecipeTypes : RecipeTraits<Policies...> {
   }
   /// Whether a policy looks at the number of a tensor's parameter group.
   static constexpr bool by_group = has::group_factor<Schedule> || detail::by_group<Gradient>();
-  static constexpr int named_groups = detail::named_groups<Gradient>() >
-                                              detail::named_groups<Schedule>()
-                                          ? detail::named_groups<Gradient>()
-                                          : detail::named_groups<Schedule>();
+  static constexpr int named_groups = detail::named_groups<Gradient, Schedule>();
   /// Options of one parameter group.
   struct AnyGroup {
     double lr = 0;
